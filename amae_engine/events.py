@@ -1,0 +1,118 @@
+"""What a job says while it runs. Every event is frozen and can cross a process boundary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Flag, StrEnum, auto
+
+import numpy as np
+
+
+class Level(StrEnum):
+    """How much a notice matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+
+
+class Changed(Flag):
+    """Which kinds of rows an act changed; a page refreshes if it shows one of them."""
+
+    NONE = 0
+    IMAGES = auto()
+    DECISIONS = auto()
+    RUNS = auto()
+    SCORES = auto()
+    SETTINGS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a step is; at most ten a second.
+
+    Attributes:
+        step: What runs, for the reader: "Stage 2 · module A".
+        done: Units finished (images or steps).
+        total: Units in all, 0 when unknown.
+        rate: Images per second over the last seconds, 0 when unknown.
+        seconds_left: An estimate for the whole job, or None when there is none yet.
+    """
+
+    step: str
+    done: int
+    total: int
+    rate: float = 0.0
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnd:
+    """One epoch is finished, and its checkpoint is on disk.
+
+    Attributes:
+        run_id: The run that the epoch belongs to.
+        module: "A" or "B" in stage 2, else "".
+        epoch: 1 for the first.
+        validation_loss: None where the step has no validation images.
+    """
+
+    run_id: int
+    step: str
+    module: str
+    epoch: int
+    epochs: int
+    train_loss: float
+    validation_loss: float | None
+    learning_rate: float
+    images_per_second: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a module makes of one film now.
+
+    Attributes:
+        image: (H, W) float32 in [0, 1].
+        masked: The same with removed patches at NaN.
+        reconstruction: (H, W) float32 in [0, 1]; visible patches copied from `image`.
+    """
+
+    step: str
+    module: str
+    image: np.ndarray
+    masked: np.ndarray
+    reconstruction: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run has its row and its folder; what follows belongs to it."""
+
+    run_id: int
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One sentence for the reader; the job goes on."""
+
+    message: str
+    level: Level = Level.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The catalog now differs in these kinds of rows."""
+
+    changed: Changed
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A job's last event when it crosses a process: what the generator returned."""
+
+    result: object
+
+
+Event = Progress | EpochEnd | Preview | RunStarted | Notice | Changes | Finished

@@ -1,0 +1,1 @@
+"""The paper, a step a file."""

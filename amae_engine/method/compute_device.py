@@ -1,0 +1,62 @@
+"""Where the tensors live, and in which number format the matrix products run."""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import torch
+
+from amae_engine.config import Precision
+from amae_engine.errors import BadSetting
+
+_BF16_FLAGS = ("avx512_bf16", "amx_bf16")
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a setting: "auto", "cpu", "cuda", "cuda:1", "mps".
+
+    Raises:
+        BadSetting: The device is not on this machine.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BadSetting(
+            f"device '{name}' is not usable on this machine; choose auto or cpu."
+        ) from error
+    return device
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    """The autocast context of a setting; AUTO takes bf16 where the hardware multiplies it."""
+    if precision is Precision.FLOAT32:
+        return contextlib.nullcontext()
+    if precision is Precision.AUTO and not _has_bf16(device):
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def random_generator(device: torch.device, *keys: int) -> torch.Generator:
+    """A generator whose draws depend on `keys` alone, so that a resumed run repeats them."""
+    seed = 0
+    for key in keys:
+        seed = (seed * 1_000_003 + key + 1) % (2**63 - 1)
+    return torch.Generator(device).manual_seed(seed)
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    cpu_facts = Path("/proc/cpuinfo")
+    if device.type != "cpu" or not cpu_facts.is_file():
+        return False
+    with cpu_facts.open() as lines:
+        flags = next((line for line in lines if line.startswith("flags")), "")
+    return any(flag in flags for flag in _BF16_FLAGS)

@@ -1,0 +1,197 @@
+"""Weights in and out: our safetensors files and the official PyTorch checkpoints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from amae_engine.config import ModelConfig
+from amae_engine.errors import AmaeError, BadWeights
+from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+
+# medical_mae's grey-value statistics on NIH ChestX-ray14, of pixels in [0, 1]
+GREY_MEAN, GREY_STD = 0.5056, 0.252
+
+_DERIVED = ("pos_embed", "decoder_pos_embed")  # fixed sine-cosine tables: computed, not loaded
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedWeights:
+    """A network ready to use, and what the reader should know about its file.
+
+    Attributes:
+        network: On the CPU, float32, in evaluation mode.
+        notes: One sentence for each thing that was missing, converted or unfit.
+    """
+
+    network: MaskedAutoencoder
+    notes: tuple[str, ...]
+
+
+def load_weights(path: Path, channels: int = 1) -> LoadedWeights:
+    """Load a masked autoencoder from `.safetensors` (ours) or `.pth` (official).
+
+    Args:
+        path: The file.
+        channels: 1 converts three-channel weights exactly (for equal channels); 3 keeps them.
+
+    Raises:
+        BadWeights: The file is missing, damaged, or not a masked autoencoder.
+    """
+    if not path.is_file():
+        raise BadWeights(
+            f"{path.name}: there is no such weights file; choose another in Train → Starting "
+            f"weights, or use the bundled ones."
+        )
+    state, config = _read(path)
+    notes: list[str] = []
+    config = config or _shape_of(state, path)
+    state = {name: value.float() for name, value in state.items() if name not in _DERIVED}
+    if channels == 1 and state["patch_embed.proj.weight"].shape[1] == 3:
+        state = _to_grey(state, config.patch_size)
+        notes.append("Three-channel weights were converted to one grey channel.")
+    network = MaskedAutoencoder(config, channels)
+    notes += _fill(network, state, path)
+    return LoadedWeights(network.eval(), tuple(notes))
+
+
+def save_weights(
+    network: MaskedAutoencoder, path: Path, facts: dict[str, str], dtype: torch.dtype | None = None
+) -> None:
+    """Write a network beside its shape and facts, then rename: never a half-written file."""
+    tensors = {
+        name: value.detach().cpu().to(dtype or value.dtype).contiguous()
+        for name, value in network.state_dict().items()
+    }
+    header = {**facts, "format": "amae-mae-1", "model": network.config.to_json()}
+    beside = path.with_suffix(".part")
+    save_file(tensors, beside, metadata=header)
+    beside.replace(path)
+
+
+def weights_facts(path: Path) -> dict[str, str]:
+    """The text facts stored beside our weights ({} for a file without any)."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError):
+        return {}
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
+    if path.suffix != ".safetensors":
+        return _read_official(path), None
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise BadWeights(f"{path.name} cannot be read as safetensors: {error}.") from error
+    if "model" not in facts:
+        return state, None
+    try:
+        return state, ModelConfig.from_dict(json.loads(facts["model"]))
+    except (AmaeError, json.JSONDecodeError) as error:
+        raise BadWeights(f"{path.name}: its stored shape is damaged: {error}") from error
+
+
+def _read_official(path: Path) -> dict[str, Tensor]:
+    """`torch.load` with weights only; `argparse.Namespace` is the one extra name allowed."""
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BadWeights(
+            f"{path.name} cannot be read as a weights-only PyTorch checkpoint: {first}"
+        ) from error
+    state = content.get("model", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise BadWeights(f"{path.name} holds no table of weights ('model') of an official kind.")
+    return state
+
+
+def _shape_of(state: dict[str, Tensor], path: Path) -> ModelConfig:
+    """Read the network's shape off the weights; heads follow the official presets."""
+    if "patch_embed.proj.weight" not in state:
+        raise BadWeights(f"{path.name} has no patch_embed.proj.weight: not a vision transformer.")
+    width, _, patch_size, _ = state["patch_embed.proj.weight"].shape
+    patches = state["pos_embed"].shape[1] - 1 if "pos_embed" in state else 196
+    decoder_width = _rows(state, "decoder_embed.weight", 512)
+    return ModelConfig(
+        image_size=round(patches**0.5) * patch_size,
+        patch_size=patch_size,
+        encoder_width=width,
+        encoder_depth=_depth(state, "blocks"),
+        encoder_heads=_heads(width),
+        decoder_width=decoder_width,
+        decoder_depth=_depth(state, "decoder_blocks") or 2,
+        decoder_heads=16 if decoder_width == 512 else _decoder_heads(decoder_width),
+    )
+
+
+def _rows(state: dict[str, Tensor], name: str, default: int) -> int:
+    return state[name].shape[0] if name in state else default
+
+
+def _depth(state: dict[str, Tensor], prefix: str) -> int:
+    found = [re.match(rf"{prefix}\.(\d+)\.", name) for name in state]
+    return max((int(match.group(1)) + 1 for match in found if match), default=0)
+
+
+def _heads(width: int) -> int:
+    """ViT's rule, 64 channels a head; the small test networks use 16."""
+    return width // 64 if width % 64 == 0 else max(1, width // 16)
+
+
+def _decoder_heads(width: int) -> int:
+    return max(1, width // 32) if width % 32 == 0 and width >= 96 else max(1, width // 16)
+
+
+def _to_grey(state: dict[str, Tensor], patch_size: int) -> dict[str, Tensor]:
+    """One channel repeated three times is one channel with the kernels summed.
+
+    The decoder's three predictions of the same grey value are averaged.
+    """
+    grey = dict(state)
+    grey["patch_embed.proj.weight"] = state["patch_embed.proj.weight"].sum(1, keepdim=True)
+    for name in ("decoder_pred.weight", "decoder_pred.bias"):
+        if name in state:
+            rows = state[name].reshape(patch_size**2, 3, -1).mean(dim=1)
+            grey[name] = rows if name.endswith("weight") else rows[:, 0]
+    return grey
+
+
+def _fill(network: MaskedAutoencoder, state: dict[str, Tensor], path: Path) -> list[str]:
+    own = network.state_dict()
+    wrong = [
+        f"{name} is {tuple(value.shape)}, must be {tuple(own[name].shape)}"
+        for name, value in state.items()
+        if name in own and value.shape != own[name].shape
+    ]
+    if wrong:
+        raise BadWeights(f"{path.name} belongs to another network: {'; '.join(wrong[:5])}.")
+    missing = sorted(own.keys() - state.keys())
+    missing_encoder = [n for n in missing if not n.startswith(("decoder", "mask_token"))]
+    if missing_encoder:
+        raise BadWeights(f"{path.name} lacks encoder weights: {', '.join(missing_encoder[:5])}.")
+    network.load_state_dict({k: v for k, v in state.items() if k in own}, strict=False)
+    notes = []
+    if missing:
+        notes.append(
+            f"{path.name} has no decoder ({len(missing)} tensors missing): stage 1 can use it; "
+            f"stage 2's decoder starts at random and needs pre-training first."
+        )
+    unused = sorted(state.keys() - own.keys())
+    if unused:
+        notes.append(f"{len(unused)} tensors of {path.name} were not used: {', '.join(unused[:5])}")
+    return notes

@@ -1,0 +1,1 @@
+"""Synthetic anomalies: batches of tensors in, batches of tensors out."""
