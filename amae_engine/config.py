@@ -230,10 +230,18 @@ class PretrainConfig(JsonConfig):
 class Stage1Config(JsonConfig):
     """Stage 1: a classifier on frozen features learns to see AnatPaste anomalies (Eq. 1, 2)."""
 
-    preset: str = "paper"
+    preset: str = ""  # the network that the weights must be; "" accepts any
     weights: str = "bundled"  # "bundled", "run:N" (a pretrain run) or a checkpoint's path
     training: TrainingConfig = field(default_factory=TrainingConfig)
     validation_percent: int = 10  # of N, held out for the curve only
+
+    def __post_init__(self) -> None:
+        if self.preset:
+            require_preset(self.preset)
+        _require(
+            0 <= self.validation_percent <= 50,
+            f"validation_percent must lie in 0…50; it is {self.validation_percent}.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,148 @@
+"""A run's row, folder and metrics while a job works on it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+from amae_engine.catalog import runs
+from amae_engine.catalog.tables import RunKind, RunState
+from amae_engine.config import JsonConfig
+from amae_engine.errors import BadSetting, NotReady
+from amae_engine.events import Changed, Changes, EpochEnd, Event, RunStarted
+from amae_engine.jobs.versions import versions
+from amae_engine.project import Project
+
+_SECONDS_BETWEEN_BEATS = 2.0
+T = TypeVar("T")
+
+
+class RunRecord:
+    """Keeps one run's row and folder in step with the job that runs it.
+
+    Args:
+        project: Where the run belongs.
+        kind: What the run is.
+        config: Its settings; written once, never changed.
+        parent_id: The run it builds on.
+        epochs: Epochs in all, over every module.
+        resume: An interrupted, cancelled or failed run to go on with instead of a new one.
+
+    Raises:
+        BadSetting: `resume` is another kind of run, is finished, or had other settings.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        kind: RunKind,
+        config: JsonConfig,
+        parent_id: int | None,
+        epochs: int,
+        resume: int | None = None,
+    ) -> None:
+        self._project = project
+        self._last_beat = time.monotonic()
+        self._epochs_done = 0
+        with project.session() as session:
+            if resume is None:
+                self.id = runs.start(session, kind, config.to_dict(), parent_id, epochs)
+            else:
+                _require_resumable(runs.get(session, resume), kind)
+                runs.restart(session, resume)
+                self.id = resume
+        self.folder: Path = project.run_folder(self.id)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if resume is None:
+            self.write_json(
+                "run.json",
+                {"id": self.id, "kind": kind, "config": config.to_dict(), "versions": versions()},
+            )
+
+    def follow(self, step: str, job: Generator[Event, None, T]) -> Generator[Event, None, T]:
+        """Pass a job's events on while keeping the row and the metrics file up to date.
+
+        Ends the run as finished, cancelled (the generator was closed) or failed.
+        """
+        try:
+            yield RunStarted(self.id, step)
+            yield Changes(Changed.RUNS)
+            result = yield from self._recorded(job)
+        except GeneratorExit:
+            with self._project.session() as session:
+                runs.cancel(session, self.id)
+            raise
+        except BaseException as error:
+            with self._project.session() as session:
+                runs.fail(session, self.id, str(error) or type(error).__name__)
+            raise
+        with self._project.session() as session:
+            runs.finish(session, self.id)
+        yield Changes(Changed.RUNS | Changed.SCORES)
+        return result
+
+    def write_json(self, name: str, content: dict[str, object]) -> None:
+        """Write a JSON file beside its place and rename it."""
+        beside = self.folder / f"{name}.part"
+        beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        beside.replace(self.folder / name)
+
+    def _recorded(self, job: Generator[Event, None, T]) -> Generator[Event, None, T]:
+        try:
+            while True:
+                try:
+                    event = next(job)
+                except StopIteration as stop:
+                    result: T = stop.value
+                    return result
+                self._note(event)
+                yield event
+        finally:
+            job.close()
+
+    def _note(self, event: Event) -> None:
+        now = time.monotonic()
+        if isinstance(event, EpochEnd):
+            self._epochs_done += 1
+            with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(event)) + "\n")
+        elif now - self._last_beat < _SECONDS_BETWEEN_BEATS:
+            return
+        self._last_beat = now
+        epoch = event.epoch if isinstance(event, EpochEnd) else None
+        with self._project.session() as session:
+            runs.beat(session, self.id, epoch)
+
+
+def newest_finished(project: Project, kind: RunKind, run_id: int, needed_for: str) -> runs.RunRow:
+    """The run that a step builds on.
+
+    Args:
+        project: Where to look.
+        kind: What the run must be.
+        run_id: Its number, or 0 for the newest finished one.
+        needed_for: What the reader wanted, for the error.
+
+    Raises:
+        NotReady: There is no such finished run.
+    """
+    with project.session() as session:
+        row = runs.newest(session, kind) if run_id == 0 else runs.get(session, run_id)
+    if row is None:
+        raise NotReady(f"{needed_for} needs a finished {kind} run; run `amae {kind}` first.")
+    if row.kind != kind or row.state != RunState.FINISHED:
+        raise NotReady(
+            f"{needed_for} needs a finished {kind} run; run {row.id} is {row.kind}, {row.state}."
+        )
+    return row
+
+
+def _require_resumable(row: runs.RunRow, kind: RunKind) -> None:
+    if row.kind != kind:
+        raise BadSetting(f"Run {row.id} is a {row.kind} run and cannot be resumed as {kind}.")
+    if row.state == RunState.FINISHED:
+        raise BadSetting(f"Run {row.id} is finished: there is nothing to resume. Start a new run.")

@@ -1,0 +1,87 @@
+"""Discrepancy maps and scores of test images (Eq. 4), and the modules' likelihood ratio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from amae_engine.config import Precision
+from amae_engine.method.compute_device import autocast
+from amae_engine.method.masking import Masks
+from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+
+
+@dataclass(frozen=True, slots=True)
+class BatchMaps:
+    """Maps (B, H, W) float32 of a batch, in the networks' standardised units.
+
+    Attributes:
+        mean_a: μ̂_A, the mean of module A's L reconstructions.
+        mean_b: μ̂_B.
+        spread: Standard deviation of |x̂_A − x̂_B| over the L masks: how stable a finding is.
+        discrepancy: |μ̂_A − μ̂_B| (Eq. 4).
+        likelihood_ratio: (x − μ̂_A)² − (x − μ̂_B)²; positive where B explains the film better.
+    """
+
+    mean_a: Tensor
+    mean_b: Tensor
+    spread: Tensor
+    discrepancy: Tensor
+    likelihood_ratio: Tensor
+
+
+def compare_modules(
+    module_a: MaskedAutoencoder,
+    module_b: MaskedAutoencoder,
+    images: Tensor,
+    masks: Masks,
+    precision: Precision,
+    masked_only: bool = False,
+) -> BatchMaps:
+    """Reconstruct images with both modules under the same L masks and compare the means.
+
+    Args:
+        module_a: Adapted to normal films.
+        module_b: Adapted to abnormal films.
+        images: (B, 1, H, W) standardised.
+        masks: L masks; every image and both modules share them.
+        precision: Of the matrix products.
+        masked_only: Average only predictions of removed patches (the paper averages all).
+    """
+    seen_a = reconstructions(module_a, images, masks, precision)  # (B, L, T, p²)
+    seen_b = reconstructions(module_b, images, masks, precision)
+    weights = _weights(masks, seen_a, masked_only)
+    mean_a = (seen_a * weights).sum(dim=1)  # (B, T, p²)
+    mean_b = (seen_b * weights).sum(dim=1)
+    between = (seen_a - seen_b).abs()
+    centre = (between * weights).sum(dim=1, keepdim=True)
+    spread = ((between - centre).square() * weights).sum(dim=1).sqrt()
+    patches = module_a.patchify(images)
+    ratio = (patches - mean_a).square() - (patches - mean_b).square()
+    maps = (mean_a, mean_b, spread, (mean_a - mean_b).abs(), ratio)
+    return BatchMaps(*(module_a.unpatchify(each)[:, 0] for each in maps))
+
+
+def reconstructions(
+    network: MaskedAutoencoder, images: Tensor, masks: Masks, precision: Precision
+) -> Tensor:
+    """All patches (B, L, T, p²) as predicted under each of L masks, in one batch."""
+    count, each = len(images), len(masks.kept)
+    patches = network.patchify(images).repeat_interleave(each, dim=0)  # (B·L, T, p²)
+    kept = masks.kept.repeat(count, 1)
+    with torch.no_grad(), autocast(images.device, precision):
+        predicted = network.decode(network.encode(patches, kept), kept)
+    return predicted.float().unflatten(0, (count, each))
+
+
+def _weights(masks: Masks, predicted: Tensor, masked_only: bool) -> Tensor:
+    """(1, L, T, 1): each prediction's share in its patch's mean."""
+    each, patches = predicted.shape[1], predicted.shape[2]
+    weights = torch.ones(each, patches, device=predicted.device)
+    if masked_only:
+        weights.scatter_(1, masks.kept, 0.0)
+        # a patch that every mask showed has no masked prediction: keep the plain mean there
+        weights[:, weights.sum(dim=0) == 0] = 1.0
+    return (weights / weights.sum(dim=0))[None, :, :, None]
