@@ -1,0 +1,1 @@
+"""AMAE's engine: anomaly detection in chest X-rays from normal and unlabeled films."""

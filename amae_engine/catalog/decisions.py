@@ -1,0 +1,182 @@
+"""Readers' decisions on unlabeled images: append-only, undo and redo append too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from amae_engine.catalog.tables import Image, Label, LabelDecision
+from amae_engine.errors import BadInput
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """One reader's act on one image."""
+
+    id: int
+    image_id: int
+    image_name: str
+    reader: str
+    decided_at: str
+    before: Label
+    after: Label
+    kind: str
+    batch: int
+
+
+def decide(
+    session: Session,
+    image_ids: Sequence[int],
+    label: Label,
+    reader: str,
+    run_id: int | None = None,
+    kind: str = "decide",
+) -> int:
+    """Decide on images in one act.
+
+    Args:
+        session: Open session.
+        image_ids: The images.
+        label: The reader's label; `NONE` takes a decision back.
+        reader: Who decides.
+        run_id: The stage-1 run whose pseudo-labels were on screen.
+        kind: "decide", or "confirm" when the reader agreed with the program.
+
+    Returns:
+        The act's number.
+
+    Raises:
+        BadInput: The reader has no name.
+    """
+    if not reader.strip():
+        raise BadInput("A decision needs a reader: enter your name or initials at the top right.")
+    before = current(session, image_ids)
+    changes = [(int(i), before.get(int(i), Label.NONE), label) for i in image_ids]
+    return _append(session, changes, reader, kind, run_id)
+
+
+def current(session: Session, image_ids: Sequence[int] | None = None) -> dict[int, Label]:
+    """The newest decision of each image that has one; undone ones are left out."""
+    newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
+    chunks: Iterable[Sequence[int] | None] = [None]
+    if image_ids is not None:
+        chunks = [image_ids[i : i + _CHUNK] for i in range(0, len(image_ids), _CHUNK)]
+    found: dict[int, Label] = {}
+    for chunk in chunks:
+        last = newest
+        if chunk is not None:
+            last = newest.where(LabelDecision.image_id.in_([int(i) for i in chunk]))
+        query = select(LabelDecision.image_id, LabelDecision.after).where(
+            LabelDecision.id.in_(last), LabelDecision.after != Label.NONE
+        )
+        found.update({row[0]: Label(row[1]) for row in session.execute(query)})
+    return found
+
+
+def undo(session: Session, reader: str) -> int:
+    """Reverse the reader's last act that is not yet undone; returns how many images changed."""
+    done, _ = _stacks(_acts(session, reader))
+    return _revert(session, reader, "undo", done)
+
+
+def redo(session: Session, reader: str) -> int:
+    """Repeat the act that the reader undid last; returns how many images changed."""
+    _, undone = _stacks(_acts(session, reader))
+    return _revert(session, reader, "redo", undone)
+
+
+def history(session: Session, image_id: int | None = None, limit: int = 100) -> list[DecisionRow]:
+    """The newest decisions, of one image or of all."""
+    query = select(LabelDecision, Image.name).join(Image, Image.id == LabelDecision.image_id)
+    if image_id is not None:
+        query = query.where(LabelDecision.image_id == image_id)
+    found = session.execute(query.order_by(LabelDecision.id.desc()).limit(limit))
+    return [_row(decision, name) for decision, name in found]
+
+
+def _append(
+    session: Session,
+    changes: list[tuple[int, Label, Label]],
+    reader: str,
+    kind: str,
+    run_id: int | None,
+) -> int:
+    batch = (session.scalar(select(func.max(LabelDecision.batch))) or 0) + 1
+    session.add_all(
+        LabelDecision(
+            image_id=image_id,
+            reader=reader,
+            run_id=run_id,
+            before=before,
+            after=after,
+            kind=kind,
+            batch=batch,
+        )
+        for image_id, before, after in changes
+    )
+    session.flush()
+    return batch
+
+
+def _acts(session: Session, reader: str) -> list[tuple[int, str]]:
+    """The reader's acts, oldest first, as (batch, kind)."""
+    query = (
+        select(LabelDecision.batch, func.min(LabelDecision.kind))
+        .where(LabelDecision.reader == reader)
+        .group_by(LabelDecision.batch)
+        .order_by(LabelDecision.batch)
+    )
+    return [(batch, kind) for batch, kind in session.execute(query)]
+
+
+def _stacks(acts: list[tuple[int, str]]) -> tuple[list[int], list[int]]:
+    """Replay the acts: what can be undone and what can be redone, newest last."""
+    done: list[int] = []
+    undone: list[int] = []
+    for batch, kind in acts:
+        if kind == "undo":
+            undone.append(done.pop())
+        elif kind == "redo":
+            done.append(undone.pop())
+        else:
+            done.append(batch)
+            undone.clear()
+    return done, undone
+
+
+def _revert(session: Session, reader: str, kind: str, stack: list[int]) -> int:
+    """Append the reverse ("undo") or the repetition ("redo") of the newest act on `stack`."""
+    if not stack:
+        return 0
+    query = select(LabelDecision).where(LabelDecision.batch == stack[-1])
+    originals = list(session.scalars(query))
+    now_is = current(session, [d.image_id for d in originals])
+    changes = [
+        (
+            d.image_id,
+            now_is.get(d.image_id, Label.NONE),
+            Label(d.before if kind == "undo" else d.after),
+        )
+        for d in originals
+    ]
+    _append(session, changes, reader, kind, originals[0].run_id)
+    return len(changes)
+
+
+def _row(decision: LabelDecision, name: str) -> DecisionRow:
+    return DecisionRow(
+        id=decision.id,
+        image_id=decision.image_id,
+        image_name=name,
+        reader=decision.reader,
+        decided_at=decision.decided_at,
+        before=Label(decision.before),
+        after=Label(decision.after),
+        kind=decision.kind,
+        batch=decision.batch,
+    )

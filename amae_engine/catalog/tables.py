@@ -1,0 +1,170 @@
+"""The catalog's tables. No row holds a name, a date of birth, a number or a path of a patient."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, MetaData, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Split(StrEnum):
+    """The role of an image in the method."""
+
+    NORMAL = "normal"  # T_n
+    UNLABELED = "unlabeled"  # T_u
+    TEST = "test"  # T_test
+
+
+class Label(StrEnum):
+    """What a reader decided about an unlabeled image."""
+
+    NORMAL = "normal"
+    ABNORMAL = "abnormal"
+    EXCLUDE = "exclude"
+    NONE = ""  # no decision, or an undone one
+
+
+class RunKind(StrEnum):
+    """What a run computes."""
+
+    PRETRAIN = "pretrain"
+    STAGE1 = "stage1"
+    STAGE2 = "stage2"
+    SCORE = "score"
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"  # its process died; it can be resumed
+
+
+class Base(DeclarativeBase):
+    """Named constraints, so that migrations can change them on every database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def now() -> str:
+    """The time in UTC as ISO 8601 text, which sorts on every database."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Patient(Base):
+    """A person, known by a keyed hash alone."""
+
+    __tablename__ = "patient"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+
+
+class Study(Base):
+    """One examination of a patient."""
+
+    __tablename__ = "study"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id"), index=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+
+
+class Image(Base):
+    """One film: its role, and the facts of its file that say nothing about the person."""
+
+    __tablename__ = "image"
+    __table_args__ = (
+        CheckConstraint("split IN ('normal', 'unlabeled', 'test')", name="split_known"),
+        CheckConstraint("truth IS NULL OR truth IN (0, 1)", name="truth_binary"),
+        Index("ix_image_split_id", "split", "id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(32), unique=True)
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id"), index=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
+    split: Mapped[str] = mapped_column(String(16))
+    truth: Mapped[int | None] = mapped_column(index=True)
+    source: Mapped[str] = mapped_column(String(64), index=True)
+    sop_key: Mapped[str | None] = mapped_column(String(64), unique=True)
+    pixel_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    store_row: Mapped[int] = mapped_column(unique=True)
+    rows: Mapped[int]
+    columns: Mapped[int]
+    bits_stored: Mapped[int]
+    photometric: Mapped[str] = mapped_column(String(32))
+    modality: Mapped[str] = mapped_column(String(16))
+    view: Mapped[str] = mapped_column(String(16), index=True)
+    body_part: Mapped[str] = mapped_column(String(32))
+    transfer_syntax: Mapped[str] = mapped_column(String(64))
+    pixel_spacing_mm: Mapped[float | None]
+    flags: Mapped[str] = mapped_column(String(256))
+    added_at: Mapped[str] = mapped_column(String(32), default=now, index=True)
+    removed_at: Mapped[str | None] = mapped_column(String(32))
+
+
+class LabelDecision(Base):
+    """One reader's act on one unlabeled image; appended, never changed."""
+
+    __tablename__ = "label_decision"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), index=True)
+    reader: Mapped[str] = mapped_column(String(64))
+    decided_at: Mapped[str] = mapped_column(String(32), default=now)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
+    before: Mapped[str] = mapped_column(String(16))
+    after: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(16))
+    batch: Mapped[int] = mapped_column(index=True)
+
+
+class Run(Base):
+    """One computation; its folder holds the truth, this row the index."""
+
+    __tablename__ = "run"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), index=True)
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
+    config: Mapped[str] = mapped_column(Text)
+    epoch: Mapped[int] = mapped_column(default=0)
+    epochs: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[str] = mapped_column(String(32), default=now)
+    finished_at: Mapped[str | None] = mapped_column(String(32))
+    heartbeat_at: Mapped[str] = mapped_column(String(32), default=now)
+    error: Mapped[str] = mapped_column(Text, default="")
+
+
+class Score(Base):
+    """One anomaly score of one image by one run."""
+
+    __tablename__ = "score"
+    __table_args__ = (Index("ix_score_run_kind_value", "run_id", "kind", "value"),)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32), primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    value: Mapped[float]
+
+
+class Audit(Base):
+    """What a reader did that is not a label: imports, split changes, removals."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[str] = mapped_column(String(32), default=now)
+    reader: Mapped[str] = mapped_column(String(64))
+    act: Mapped[str] = mapped_column(String(32))
+    detail: Mapped[str] = mapped_column(Text)
+
+

@@ -1,0 +1,1 @@
+"""From files to pixels; knows no network and no catalog."""

@@ -1,0 +1,106 @@
+"""Decoded films as one memory-mapped array of bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from amae_engine.errors import ProjectError
+
+SIDE = 256
+Film = npt.NDArray[np.uint8]
+
+
+def to_store_size(pixels: Film, side: int = SIDE) -> Film:
+    """The whole film (rows, columns) uint8 squashed to (side, side), antialiased.
+
+    The aspect ratio is not kept, as in the methods that AMAE is compared with; maps go back to
+    the film's own shape by the same two factors.
+    """
+    if pixels.shape == (side, side):
+        return pixels
+    picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.LANCZOS)
+    return np.asarray(picture)
+
+
+class PixelStore:
+    """uint8 films (n, S, S) in one file that only ever grows.
+
+    Args:
+        folder: Holds `films.u8` and `store.json`; created when it is missing.
+        side: S of a new store.
+
+    Raises:
+        ProjectError: The files do not fit together.
+    """
+
+    def __init__(self, folder: Path, side: int = SIDE) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / "films.u8"
+        facts = folder / "store.json"
+        if facts.is_file():
+            self.side: int = json.loads(facts.read_text(encoding="utf-8"))["side"]
+        else:
+            self.side = side
+            facts.write_text(json.dumps({"side": side, "dtype": "uint8"}), encoding="utf-8")
+            self._path.touch()
+        if not self._path.is_file():
+            raise ProjectError("pixels/films.u8 is missing; restore the project's pixels folder.")
+        self._mapped: npt.NDArray[np.uint8] | None = None
+
+    def __len__(self) -> int:
+        """Whole films in the store."""
+        return self._path.stat().st_size // self.side**2
+
+    def append(self, films: list[Film]) -> int:
+        """Write films (side, side) at the end and flush them to disk.
+
+        Returns:
+            The row of the first one. A half-written film of an earlier crash is overwritten.
+        """
+        first = len(self)
+        with self._path.open("r+b") as file:
+            file.seek(first * self.side**2)
+            for film in films:
+                if film.shape != (self.side, self.side) or film.dtype != np.uint8:
+                    raise ValueError(
+                        f"A film must be uint8 ({self.side}, {self.side}); it is "
+                        f"{film.dtype} {film.shape}."
+                    )
+                file.write(np.ascontiguousarray(film).tobytes())
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+        self._mapped = None
+        return first
+
+    @property
+    def array(self) -> npt.NDArray[np.uint8]:
+        """A read-only view (n, S, S) of the file; pages load when they are touched."""
+        count = len(self)
+        if self._mapped is None or len(self._mapped) != count:
+            shape = (count, self.side, self.side)
+            self._mapped = (
+                np.memmap(self._path, dtype=np.uint8, mode="r", shape=shape)
+                if count
+                else np.zeros(shape, dtype=np.uint8)
+            )
+        return self._mapped
+
+    def read(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """A copy (B, S, S) of the films in `rows` (B,).
+
+        Raises:
+            ProjectError: A row lies beyond the file: the store was cut or replaced.
+        """
+        if len(rows) and int(rows.max()) >= len(self):
+            raise ProjectError(
+                f"pixels/films.u8 holds {len(self)} films, but the catalog names film "
+                f"{int(rows.max())}; restore the pixels folder from a backup."
+            )
+        return np.array(self.array[rows])

@@ -1,0 +1,124 @@
+"""A project: one folder with the catalog, the pixels, the runs and the exports."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from amae_engine.catalog import runs
+from amae_engine.catalog.database import Catalog
+from amae_engine.errors import ProjectError
+from amae_engine.images.deidentify import new_key
+from amae_engine.images.pixel_store import PixelStore
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+_FORMAT = 1
+_FACTS = "project.json"
+
+
+class Project:
+    """An open project folder. Cheap to open; child processes open it anew by its folder.
+
+    `private/` holds the key of the keyed hashes and where each film's original lies: the only
+    places that can name a patient. Leave it out to share a project.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self.name = name
+        self.key = (folder / "private" / "key").read_bytes()
+        self.pixels = PixelStore(folder / "pixels")
+        self._catalog = Catalog(folder / "catalog.sqlite")
+        with self.session() as session:
+            runs.mark_interrupted(session)
+
+    @classmethod
+    def create(cls, folder: Path, name: str | None = None) -> Project:
+        """Make a new project in an empty or missing folder.
+
+        Raises:
+            ProjectError: The folder is not empty, or cannot be written.
+        """
+        if folder.exists() and any(folder.iterdir()):
+            raise ProjectError(f"{folder.name} is not empty; choose a new folder for the project.")
+        try:
+            for part in ("pixels", "runs", "exports", "private"):
+                (folder / part).mkdir(parents=True, exist_ok=True)
+            (folder / "private" / "key").write_bytes(new_key())
+            facts = {"format": _FORMAT, "name": name or folder.name}
+            (folder / _FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        except OSError as error:
+            raise ProjectError(f"{folder.name} cannot be created: {error.strerror}.") from error
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> Project:
+        """Open an existing project.
+
+        Raises:
+            ProjectError: The folder is not a project, or a newer AMAE made it.
+        """
+        facts_file = folder / _FACTS
+        if not facts_file.is_file():
+            raise ProjectError(
+                f"{folder.name} is not an AMAE project (it has no {_FACTS}); choose a project "
+                f"folder, or make a new project."
+            )
+        try:
+            facts = json.loads(facts_file.read_text(encoding="utf-8"))
+            made_by, name = int(facts["format"]), str(facts["name"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ProjectError(f"{folder.name}: {_FACTS} is damaged; restore it.") from error
+        if made_by > _FORMAT:
+            raise ProjectError(
+                f"Project {folder.name} was made by a newer AMAE (format {made_by}, this one "
+                f"reads up to {_FORMAT}); update AMAE to open it."
+            )
+        if not (folder / "private" / "key").is_file():
+            raise ProjectError(
+                f"{folder.name}: private/key is missing; without it films of known patients "
+                f"cannot be recognised. Restore it from a backup."
+            )
+        return cls(folder, name)
+
+    def session(self) -> AbstractContextManager[Session]:
+        """A catalog session for one act: commits at the end, rolls back on an error."""
+        return self._catalog.session()
+
+    def run_folder(self, run_id: int) -> Path:
+        """Where a run keeps its settings, metrics, weights and maps."""
+        return self.folder / "runs" / f"{run_id:03d}"
+
+    @property
+    def exports_folder(self) -> Path:
+        """Where tables, pictures and reports go."""
+        return self.folder / "exports"
+
+    def remember_originals(self, paths: dict[int, Path]) -> None:
+        """Note where the original file of each image id lies."""
+        with closing(self._originals()) as table, table:
+            table.executemany(
+                "INSERT OR REPLACE INTO original VALUES (?, ?)",
+                [(image_id, str(path.resolve())) for image_id, path in paths.items()],
+            )
+
+    def original_path(self, image_id: int) -> Path | None:
+        """The original file of an image, or None where it is unknown or has moved."""
+        with closing(self._originals()) as table:
+            row = table.execute("SELECT path FROM original WHERE id = ?", (image_id,)).fetchone()
+        path = Path(row[0]) if row else None
+        return path if path is not None and path.is_file() else None
+
+    def close(self) -> None:
+        """Close the catalog's connections."""
+        self._catalog.close()
+
+    def _originals(self) -> sqlite3.Connection:
+        table = sqlite3.connect(self.folder / "private" / "originals.sqlite")
+        table.execute("CREATE TABLE IF NOT EXISTS original (id INTEGER PRIMARY KEY, path TEXT)")
+        return table

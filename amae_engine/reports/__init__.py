@@ -1,0 +1,1 @@
+"""Results in a form that a colleague without the program can read."""
