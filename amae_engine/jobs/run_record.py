@@ -47,7 +47,7 @@ class RunRecord:
     ) -> None:
         self._project = project
         self._last_beat = time.monotonic()
-        self._epochs_done = 0
+        self._skipped = 0  # epochs of modules before the one that trains now
         with project.session() as session:
             if resume is None:
                 self.id = runs.start(session, kind, config.to_dict(), parent_id, epochs)
@@ -85,6 +85,10 @@ class RunRecord:
         yield Changes(Changed.RUNS | Changed.SCORES)
         return result
 
+    def skip(self, epochs: int) -> None:
+        """Count a module that an earlier session finished."""
+        self._skipped += epochs
+
     def write_json(self, name: str, content: dict[str, object]) -> None:
         """Write a JSON file beside its place and rename it."""
         beside = self.folder / f"{name}.part"
@@ -107,13 +111,14 @@ class RunRecord:
     def _note(self, event: Event) -> None:
         now = time.monotonic()
         if isinstance(event, EpochEnd):
-            self._epochs_done += 1
             with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(event)) + "\n")
         elif now - self._last_beat < _SECONDS_BETWEEN_BEATS:
             return
         self._last_beat = now
-        epoch = event.epoch if isinstance(event, EpochEnd) else None
+        epoch = self._skipped + event.epoch if isinstance(event, EpochEnd) else None
+        if isinstance(event, EpochEnd) and event.epoch == event.epochs:
+            self._skipped += event.epochs
         with self._project.session() as session:
             runs.beat(session, self.id, epoch)
 

@@ -39,6 +39,7 @@ def pretrain(
     training = config.training.replace(
         learning_rate=config.training.learning_rate * config.training.batch_size / _RATE_BATCH
     )
+    network.choose_attention(films.device.type)
 
     def loss(rows: Tensor, random: torch.Generator) -> Tensor:
         images = augmented(films[rows], size, config.smallest_crop, random)

@@ -36,6 +36,7 @@ def adapt_module(
     """
     size, patches = network.config.image_size, network.config.patches
     step = f"Stage 2 · module {module}"
+    network.choose_attention(films.device.type)
 
     def loss(rows: Tensor, random: torch.Generator) -> Tensor:
         images = augmented(films[rows], size, config.smallest_crop, random)

@@ -73,6 +73,15 @@ class MaskedAutoencoder(nn.Module):
         nn.init.normal_(self.mask_token, std=0.02)
         nn.init.xavier_uniform_(self.patch_embed.proj.weight.view(width, -1))
 
+    def choose_attention(self, device_type: str) -> None:
+        """Plain attention on CPUs, fused attention elsewhere; the values are the same.
+
+        On a CPU the backward pass of fused attention over these short sequences took a third
+        of a bf16 step; plain matrix products made the whole step 1.2 to 1.45 times faster.
+        """
+        for block in (*self.blocks, *self.decoder_blocks):
+            block.attn.fused_attn = device_type != "cpu"
+
     def patchify(self, images: Tensor) -> Tensor:
         """Cut images (B, C, H, W) into patches (B, T, p·p·C), row by row."""
         batch, channels, side, _ = images.shape

@@ -1,0 +1,78 @@
+"""One file of any kind to a film ready for the store."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from amae_engine.images.dicom import read_dicom
+from amae_engine.images.film import Film, Refusal
+from amae_engine.images.picture import SUFFIXES, read_picture
+from amae_engine.images.pixel_store import to_store_size
+
+DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
+_NEARLY_CONSTANT = 2.0  # standard deviation in grey levels
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFilm:
+    """A film at the store's size with the facts of its file.
+
+    Attributes:
+        film: Its `pixels` are (S, S) uint8.
+        rows, columns: Of the original.
+        pixel_hash: SHA-256 of the original's decoded size and pixels.
+    """
+
+    film: Film
+    rows: int
+    columns: int
+    pixel_hash: str
+
+
+def is_film_file(path: Path) -> bool:
+    """Whether a file's name or first bytes say that it may hold a film."""
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES or suffix in DICOM_SUFFIXES:
+        return True
+    return suffix == "" and _has_dicom_mark(path)
+
+
+def read_film(path: Path) -> Film:
+    """Decode one file at its own size.
+
+    Raises:
+        Refusal: Why this file cannot be imported.
+    """
+    if not path.is_file():
+        raise Refusal("the file is missing.")
+    if path.suffix.lower() in SUFFIXES:
+        return read_picture(path)
+    return read_dicom(path)
+
+
+def read_for_store(path: Path, side: int) -> StoredFilm:
+    """Decode one file and bring it to the store's size.
+
+    Raises:
+        Refusal: Why this file cannot be imported.
+    """
+    film = read_film(path)
+    rows, columns = film.pixels.shape
+    if float(film.pixels[:: max(1, rows // 256), :: max(1, columns // 256)].std()) < _NEARLY_CONSTANT:
+        raise Refusal("the film is empty (all its pixels are nearly the same).")
+    digest = hashlib.sha256(f"{rows}x{columns}".encode())
+    digest.update(np.ascontiguousarray(film.pixels).data)
+    small = replace(film, pixels=to_store_size(film.pixels, side))
+    return StoredFilm(small, rows, columns, digest.hexdigest())
+
+
+def _has_dicom_mark(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False

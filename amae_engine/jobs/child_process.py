@@ -1,0 +1,145 @@
+"""Any job in a process of its own, behind a generator of the same contract.
+
+A CUDA fault or an out-of-memory kill must not take the window along, and busy Python threads in
+the window's own process make it stutter. The child sends an event and waits until it is asked for
+the next: not calling `next` pauses it, closing the generator cancels it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+from collections.abc import Callable, Generator
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+from amae_engine.catalog import runs
+from amae_engine.errors import AmaeError, TrainingFailed
+from amae_engine.events import Event, Finished, RunStarted
+from amae_engine.project import Project
+
+_SECONDS_TO_END = 10.0
+_NEXT, _CLOSE = "next", "close"
+
+
+def make_job(
+    project: Project, job: str, config: dict[str, Any], resume: int | None
+) -> Generator[Event, None, object]:
+    """The generator of a job by its name: "pretrain", "stage1", "stage2" or "score"."""
+    from amae_engine import config as settings
+    from amae_engine.jobs.pretrain_weights import pretrain_weights
+    from amae_engine.jobs.score_images import score_images
+    from amae_engine.jobs.train_stage1 import train_stage1
+    from amae_engine.jobs.train_stage2 import train_stage2
+
+    makers: dict[str, Callable[[], Generator[Event, None, object]]] = {
+        "pretrain": lambda: pretrain_weights(
+            project, settings.PretrainConfig.from_dict(config), resume
+        ),
+        "stage1": lambda: train_stage1(project, settings.Stage1Config.from_dict(config), resume),
+        "stage2": lambda: train_stage2(project, settings.Stage2Config.from_dict(config), resume),
+        "score": lambda: score_images(project, settings.ScoreConfig.from_dict(config)),
+    }
+    return makers[job]()
+
+
+def run_in_child(
+    project_folder: Path, job: str, config: dict[str, Any], resume: int | None = None
+) -> Generator[Event, None, object]:
+    """Run a job in a spawned process; yields its events and returns its result.
+
+    Raises:
+        AmaeError: What the job raised.
+        TrainingFailed: The process died; the message has its exit code.
+    """
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(
+        target=_child, args=(there, project_folder, job, config, resume), daemon=True
+    )
+    process.start()
+    there.close()
+    run_id: int | None = None
+    try:
+        while True:
+            answer = _ask(here, process, project_folder, run_id)
+            if isinstance(answer, BaseException):
+                raise answer
+            if isinstance(answer, Finished):
+                return answer.result
+            if isinstance(answer, RunStarted):
+                run_id = answer.run_id
+            yield answer
+    finally:
+        _end(here, process)
+
+
+def _ask(
+    here: Connection, process: SpawnProcess, folder: Path, run_id: int | None
+) -> Event | BaseException:
+    try:
+        here.send(_NEXT)
+        answer: Event | BaseException = here.recv()
+        return answer
+    except (EOFError, OSError) as error:
+        process.join(_SECONDS_TO_END)
+        message = f"The training process ended with exit code {process.exitcode}"
+        if run_id is not None:
+            with contextlib.closing(Project.open(folder)) as project, project.session() as session:
+                runs.interrupt(session, run_id, message + ".")
+        raise TrainingFailed(
+            f"{message}; it was killed or ran out of memory. Resume the run: its last whole epoch "
+            f"is kept."
+        ) from error
+
+
+def _end(here: Connection, process: SpawnProcess) -> None:
+    """Ask the child to close its job, wait, then end it by force."""
+    with contextlib.suppress(OSError):
+        here.send(_CLOSE)
+    process.join(_SECONDS_TO_END)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    here.close()
+
+
+def _child(
+    there: Connection, folder: Path, job: str, config: dict[str, Any], resume: int | None
+) -> None:
+    try:
+        project = Project.open(folder)
+        events = make_job(project, job, config, resume)
+    except AmaeError as error:
+        _answer(there, error)
+        return
+    try:
+        while there.recv() == _NEXT:
+            try:
+                there.send(next(events))
+            except StopIteration as stop:
+                there.send(Finished(stop.value))
+            except Exception as error:  # noqa: BLE001 - every error crosses to the reader
+                there.send(_portable(error))
+                return
+    except (EOFError, OSError):
+        return  # the parent is gone: closing below keeps the last whole epoch
+    finally:
+        events.close()
+        project.close()
+
+
+def _answer(there: Connection, error: BaseException) -> None:
+    with contextlib.suppress(EOFError, OSError):
+        there.recv()
+        there.send(error)
+
+
+def _portable(error: Exception) -> Exception:
+    """An error that can cross a process boundary and says its kind."""
+    if isinstance(error, AmaeError):
+        return error
+    first = str(error).strip().splitlines()[0] if str(error).strip() else ""
+    return TrainingFailed(f"{type(error).__name__}: {first}")

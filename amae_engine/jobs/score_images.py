@@ -1,0 +1,221 @@
+"""Score as a job: maps and image-level scores of the test images (Eq. 4)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from amae_engine.catalog import scores, studies
+from amae_engine.catalog.tables import RunKind, Split
+from amae_engine.config import ScoreConfig, ScoreKind
+from amae_engine.errors import BadSetting, TooFewImages
+from amae_engine.evaluation.grey_statistics import grey_distance
+from amae_engine.events import Event, Notice, Progress
+from amae_engine.jobs.run_record import RunRecord, newest_finished
+from amae_engine.jobs.train_stage2 import module_file
+from amae_engine.project import Project
+
+if TYPE_CHECKING:
+    from amae_engine.method.discrepancy import BatchMaps
+    from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+
+_MAPS = ("discrepancy", "likelihood_ratio", "mean_a", "mean_b", "spread")
+_SCALE_PERCENTILE = 99.5  # of all pixels of all maps: the overlay's common upper end
+
+
+@dataclass(frozen=True, slots=True)
+class FilmMaps:
+    """Maps (H, W) float32 of one film; μA and μB in grey values 0…1, the others standardised.
+
+    Attributes:
+        scale: Upper end of the overlay for each map with a score, shared by all films of the run.
+    """
+
+    discrepancy: npt.NDArray[np.float32]
+    likelihood_ratio: npt.NDArray[np.float32]
+    mean_a: npt.NDArray[np.float32]
+    mean_b: npt.NDArray[np.float32]
+    spread: npt.NDArray[np.float32]
+    scale: dict[str, float]
+
+
+def score_images(project: Project, config: ScoreConfig) -> Generator[Event, None, int]:
+    """Compare the two modules on every image of the chosen splits, and store scores and maps.
+
+    Returns:
+        The run's number.
+
+    Raises:
+        NotReady: Stage 2 has not run yet.
+        TooFewImages: The chosen splits have no image.
+    """
+    parent = newest_finished(project, RunKind.STAGE2, config.stage2_run, "Scoring")
+    config = config.replace(stage2_run=parent.id)
+    table = _images(project, config)
+    if len(table.ids) == 0:
+        raise TooFewImages(
+            f"There is no film to score in {', '.join(config.splits)}; import films with the role "
+            f"'test'."
+        )
+    record = RunRecord(project, RunKind.SCORE, config, parent.id, 0)
+    stage1 = parent.parent_id or 0
+    yield from record.follow("Scoring", _score(project, config, table, record, stage1))
+    return record.id
+
+
+def load_film_maps(project: Project, run_id: int, image_id: int) -> FilmMaps | None:
+    """The maps of one film in a score run, or None where the run does not have it."""
+    folder = project.run_folder(run_id) / "maps"
+    if not (folder / "facts.json").is_file():
+        return None
+    ids = np.load(folder / "image_ids.npy")
+    place = int(np.searchsorted(ids, image_id))
+    if place >= len(ids) or ids[place] != image_id:
+        return None
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    maps = {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r")[place].astype(np.float32)
+        for name in _MAPS
+    }
+    return FilmMaps(**maps, scale=facts["scale"])
+
+
+def _images(project: Project, config: ScoreConfig) -> studies.ImageTable:
+    for split in config.splits:
+        if split not in list(Split):
+            raise BadSetting(f"splits must be of {', '.join(Split)}; one is '{split}'.")
+    with project.session() as session:
+        tables = [studies.images_in(session, Split(split)) for split in config.splits]
+    order = np.argsort(np.concatenate([t.ids for t in tables]))
+    names = [name for t in tables for name in t.names]
+    return studies.ImageTable(
+        ids=np.concatenate([t.ids for t in tables])[order],
+        store_rows=np.concatenate([t.store_rows for t in tables])[order],
+        truth=np.concatenate([t.truth for t in tables])[order],
+        names=tuple(names[i] for i in order),
+    )
+
+
+def _score(
+    project: Project,
+    config: ScoreConfig,
+    table: studies.ImageTable,
+    record: RunRecord,
+    stage1_run: int,
+) -> Generator[Event, None, None]:
+    import torch
+
+    from amae_engine.method.compute_device import choose_device, random_generator
+    from amae_engine.method.discrepancy import compare_modules
+    from amae_engine.method.features import whole_images
+    from amae_engine.method.masking import scoring_masks
+
+    device = choose_device(config.device)
+    module_a = _load_module(project, config.stage2_run, "A").to(device)
+    module_b = _load_module(project, config.stage2_run, "B").to(device)
+    size, patches = module_a.config.image_size, module_a.config.patches
+    random = random_generator(device, config.seed)
+    masks = scoring_masks(
+        config.masks_per_image, patches, config.mask_ratio, config.mask_plan, random
+    )
+    writer = _MapWriter(record.folder / "maps", table.ids, size)
+    values = {kind: np.zeros(len(table.ids)) for kind in ScoreKind if kind.has_map}
+    for start in range(0, len(table.ids), config.batch_size):
+        rows = table.store_rows[start : start + config.batch_size]
+        films = torch.from_numpy(project.pixels.read(rows)).to(device)
+        images = whole_images(films, size)
+        maps = compare_modules(
+            module_a, module_b, images, masks, config.precision, config.masked_only
+        )
+        end = start + len(rows)
+        values[ScoreKind.DISCREPANCY][start:end] = _mean(maps.discrepancy)
+        values[ScoreKind.LIKELIHOOD_RATIO][start:end] = _mean(maps.likelihood_ratio)
+        writer.write(start, maps)
+        yield Progress("Scoring", end, len(table.ids))
+    writer.close()
+    missing = _store(project, record.id, table, values, stage1_run)
+    if missing:
+        yield Notice(
+            f"{missing} films came after stage 1 and have no stage-1 score; run stage 1 again to "
+            f"rate them."
+        )
+
+
+def _load_module(project: Project, run_id: int, module: str) -> MaskedAutoencoder:
+    from amae_engine.models.checkpoint import load_weights
+
+    return load_weights(project.run_folder(run_id) / module_file(module)).network
+
+
+def _mean(maps: object) -> npt.NDArray[np.float64]:
+    import torch
+
+    assert isinstance(maps, torch.Tensor)  # noqa: S101 - torch is not imported for typing here
+    result: npt.NDArray[np.float64] = maps.double().mean(dim=(1, 2)).cpu().numpy()
+    return result
+
+
+class _MapWriter:
+    """Streams maps to float16 arrays (n, H, W) on disk; the facts file is written last."""
+
+    def __init__(self, folder: Path, image_ids: npt.NDArray[np.int64], size: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        np.save(folder / "image_ids.npy", image_ids)
+        shape = (len(image_ids), size, size)
+        self._arrays = {
+            name: np.lib.format.open_memmap(
+                folder / f"{name}.npy", mode="w+", dtype=np.float16, shape=shape
+            )
+            for name in _MAPS
+        }
+
+    def write(self, start: int, maps: BatchMaps) -> None:
+        """Write one batch of maps from row `start` on."""
+        from amae_engine.method.image_batches import to_grey
+
+        for name, array in self._arrays.items():
+            values = getattr(maps, name)
+            if name in ("mean_a", "mean_b"):
+                values = to_grey(values).clamp(0, 1)
+            array[start : start + len(values)] = values.cpu().numpy().astype(np.float16)
+
+    def close(self) -> None:
+        """Flush, and note the common colour scale of every map."""
+        scale = {}
+        for name in (str(kind) for kind in ScoreKind if kind.has_map):
+            every = max(1, self._arrays[name].size // 2_000_000)
+            sample = np.abs(self._arrays[name].reshape(-1)[::every].astype(np.float32))
+            scale[name] = max(float(np.percentile(sample, _SCALE_PERCENTILE)), 1e-6)
+        for array in self._arrays.values():
+            array.flush()
+        facts = json.dumps({"scale": scale})
+        (self._folder / "facts.json").write_text(facts, encoding="utf-8")
+
+
+def _store(
+    project: Project,
+    run_id: int,
+    table: studies.ImageTable,
+    values: dict[ScoreKind, npt.NDArray[np.float64]],
+    stage1_run: int,
+) -> int:
+    """Save every kind of score under this run; returns how many films have no stage-1 score."""
+    with project.session() as session:
+        normals = studies.images_in(session, Split.NORMAL)
+        for kind in (ScoreKind.STAGE1_PROBABILITY, ScoreKind.MAHALANOBIS):
+            values[kind] = scores.of_images(session, stage1_run, kind, table.ids)
+    values[ScoreKind.GREY_STATISTICS] = grey_distance(
+        project.pixels.read(normals.store_rows), project.pixels.read(table.store_rows)
+    )
+    with project.session() as session:
+        for kind, numbers in values.items():
+            known = ~np.isnan(numbers)
+            scores.save(session, run_id, kind, table.ids[known], numbers[known])
+    return int(np.isnan(values[ScoreKind.STAGE1_PROBABILITY]).sum())
