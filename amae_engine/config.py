@@ -27,7 +27,7 @@ class ScoreKind(StrEnum):
 
     @property
     def origin(self) -> str:
-        """"paper", "ours" or "baseline"."""
+        """ "paper", "ours" or "baseline"."""
         return _SCORE_TEXTS[self][1]
 
     @property
@@ -123,7 +123,9 @@ def _as_type(kind: Any, value: Any, name: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     allowed_types = get_args(kind) or (kind,)
-    if not isinstance(value, allowed_types) or (isinstance(value, bool) and bool not in allowed_types):
+    if not isinstance(value, allowed_types) or (
+        isinstance(value, bool) and bool not in allowed_types
+    ):
         wanted = " or ".join(t.__name__ for t in allowed_types)
         raise BadSetting(f"{name} must be {wanted}; it is {value!r}.")
     return value
@@ -204,7 +206,9 @@ class TrainingConfig(JsonConfig):
             f"warmup_epochs must lie in 0…epochs ({self.epochs}); it is {self.warmup_epochs}.",
         )
         _require(self.batch_size >= 2, f"batch_size must be at least 2; it is {self.batch_size}.")
-        _require(self.learning_rate > 0, f"learning_rate must be above 0; it is {self.learning_rate}.")
+        _require(
+            self.learning_rate > 0, f"learning_rate must be above 0; it is {self.learning_rate}."
+        )
 
 
 @dataclass(frozen=True, slots=True)

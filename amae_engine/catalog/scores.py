@@ -14,7 +14,9 @@ Ids = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
 
-def save(session: Session, run_id: int, kind: ScoreKind, image_ids: Ids, values: npt.ArrayLike) -> None:
+def save(
+    session: Session, run_id: int, kind: ScoreKind, image_ids: Ids, values: npt.ArrayLike
+) -> None:
     """Store one value an image, in place of earlier ones of the same run and kind."""
     ids = [int(i) for i in image_ids]
     numbers = [float(v) for v in np.asarray(values)]

@@ -166,5 +166,3 @@ class Audit(Base):
     reader: Mapped[str] = mapped_column(String(64))
     act: Mapped[str] = mapped_column(String(32))
     detail: Mapped[str] = mapped_column(Text)
-
-

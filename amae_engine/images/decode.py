@@ -62,7 +62,10 @@ def read_for_store(path: Path, side: int) -> StoredFilm:
     """
     film = read_film(path)
     rows, columns = film.pixels.shape
-    if float(film.pixels[:: max(1, rows // 256), :: max(1, columns // 256)].std()) < _NEARLY_CONSTANT:
+    if (
+        float(film.pixels[:: max(1, rows // 256), :: max(1, columns // 256)].std())
+        < _NEARLY_CONSTANT
+    ):
         raise Refusal("the film is empty (all its pixels are nearly the same).")
     digest = hashlib.sha256(f"{rows}x{columns}".encode())
     digest.update(np.ascontiguousarray(film.pixels).data)

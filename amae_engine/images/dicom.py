@@ -62,7 +62,7 @@ def _read_without_meta(path: Path) -> FileDataset:
     try:
         dataset = pydicom.dcmread(path, force=True)
         plausible = "Rows" in dataset and "SOPClassUID" in dataset
-    except Exception as error:  # noqa: BLE001 - pydicom parses arbitrary bytes here
+    except Exception as error:
         raise Refusal(f"not a DICOM file ({_first_line(error)}).") from error
     if not plausible:
         raise Refusal("not a DICOM file (no DICOM header); if it is a picture, rename it.")
@@ -100,7 +100,7 @@ def _grey_values(dataset: FileDataset) -> tuple[npt.NDArray[np.uint8], tuple[str
         stored = dataset.pixel_array
     except MemoryError:
         raise
-    except Exception as error:  # noqa: BLE001 - decoders raise every kind of error
+    except Exception as error:
         raise Refusal(
             f"its pixels cannot be decoded ({_first_line(error)}); transfer syntax "
             f"{_transfer_syntax(dataset)}."

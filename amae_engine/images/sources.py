@@ -185,7 +185,9 @@ def patients_of(manifest: Path, file: str = "file", patient: str = "patient") ->
     Raises:
         BadInput: The manifest cannot be read or lacks a column.
     """
-    rows = from_csv(manifest, CsvColumns(file=file, role="", truth="", patient=patient), role="test")
+    rows = from_csv(
+        manifest, CsvColumns(file=file, role="", truth="", patient=patient), role="test"
+    )
     return {row.path.name: row.patient for row in rows}
 
 

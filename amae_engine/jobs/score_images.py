@@ -22,6 +22,8 @@ from amae_engine.jobs.train_stage2 import module_file
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from amae_engine.method.discrepancy import BatchMaps
     from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
@@ -153,10 +155,7 @@ def _load_module(project: Project, run_id: int, module: str) -> MaskedAutoencode
     return load_weights(project.run_folder(run_id) / module_file(module)).network
 
 
-def _mean(maps: object) -> npt.NDArray[np.float64]:
-    import torch
-
-    assert isinstance(maps, torch.Tensor)  # noqa: S101 - torch is not imported for typing here
+def _mean(maps: Tensor) -> npt.NDArray[np.float64]:
     result: npt.NDArray[np.float64] = maps.double().mean(dim=(1, 2)).cpu().numpy()
     return result
 

@@ -85,9 +85,7 @@ def _run(
     held_out = held_out_rows(len(films), config.validation_percent, config.training.seed)
     data = Stage1Data(films, lungs.to(device), features[Split.NORMAL], held_out)
     checkpoint = record.folder / "checkpoint.pt"
-    yield from train_classifier(
-        network, classifier, data, config.training, record.id, checkpoint
-    )
+    yield from train_classifier(network, classifier, data, config.training, record.id, checkpoint)
     save_weights(network, record.folder / WEIGHTS_FILE, {"config": config.to_json()})
     _save_classifier(classifier, record.folder / CLASSIFIER_FILE)
     _store(project, record, classifier, tables, features)
@@ -121,11 +119,14 @@ def _lungs(project: Project, rows: np.ndarray) -> Generator[Event, None, Tensor]
         with np.load(cache) as stored:
             if np.array_equal(stored["rows"], rows):
                 return torch.from_numpy(np.unpackbits(stored["masks"], axis=-1).astype(bool))
-    found = None
-    for done, found in lung_masks(project.pixels.read(rows)):
-        if done % 10 == 0:
-            yield Progress("Stage 1 · finding lungs", done, len(rows))
-    assert found is not None  # noqa: S101 - the iterator's last item holds the masks
+    job = lung_masks(project.pixels.read(rows))
+    while True:
+        try:
+            done = next(job)
+        except StopIteration as stop:
+            found = stop.value
+            break
+        yield Progress("Stage 1 · finding lungs", done, len(rows))
     counts = {step: found.count(step) for step in LungStep}
     yield Notice(
         f"Lungs: {counts[LungStep.SEGMENTED]} of {len(rows)} films segmented as in AnatPaste, "

@@ -81,9 +81,7 @@ def _cut(confidence: Floats, keep_percent: float) -> float:
     return float(np.partition(confidence, -kept)[-kept])
 
 
-def density_probability(
-    distances: Floats, normal_distances: Floats
-) -> Floats:
+def density_probability(distances: Floats, normal_distances: Floats) -> Floats:
     """P(abnormal | distance) by two Gaussians of equal width on the log-distance.
 
     Args:

@@ -12,9 +12,7 @@ from amae_engine.method.masking import Masks, random_masks
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder, take
 
 
-def augmented(
-    films: Tensor, size: int, smallest_crop: float, random: torch.Generator
-) -> Tensor:
+def augmented(films: Tensor, size: int, smallest_crop: float, random: torch.Generator) -> Tensor:
     """RandomResizedCrop and horizontal flip of films (B, S, S) uint8 → (B, 1, size, size)."""
     boxes = random_boxes(len(films), films.shape[-1], smallest_crop, random)
     flipped = torch.rand(len(films), generator=random, device=random.device) < 0.5

@@ -133,5 +133,3 @@ def _loss(classifier: AnomalyClassifier, normal: Tensor, anomalous: Tensor) -> T
     zeros = torch.zeros(len(normal), dtype=torch.long, device=logits.device)
     truth = torch.cat((zeros, torch.ones_like(zeros)))
     return functional.cross_entropy(logits, truth)
-
-

@@ -57,7 +57,9 @@ def learning_rate_at(epoch: float, config: TrainingConfig) -> float:
     if epoch < config.warmup_epochs:
         return config.learning_rate * epoch / config.warmup_epochs
     rest = max(config.epochs - config.warmup_epochs, 1e-9)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * (epoch - config.warmup_epochs) / rest))
+    return (
+        config.learning_rate * 0.5 * (1 + math.cos(math.pi * (epoch - config.warmup_epochs) / rest))
+    )
 
 
 def make_optimizer(

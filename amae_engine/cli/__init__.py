@@ -1,0 +1,32 @@
+"""`amae …`: the same jobs as the window, without a window; prints events."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from amae_engine.cli.arguments import make_parser
+from amae_engine.errors import AmaeError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0, 1 when the command failed for a reason the reader can act on, 2 for wrong arguments,
+        130 after Ctrl+C.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    options = make_parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except AmaeError as error:
+        sys.stderr.write(f"\namae: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("\namae: cancelled; the last whole epoch is kept (--resume goes on).\n")
+        return INTERRUPTED
+    return 0

@@ -1,0 +1,118 @@
+"""The command line's arguments."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from amae_engine.cli import commands
+
+_TRAINING = {
+    "pretrain": "stage 0: starting weights from the project's own normal and unlabeled films",
+    "stage1": "stage 1: classifier on frozen features (Eq. 1, 2)",
+    "stage2": "stage 2: modules A and B on the pseudo-labels (Eq. 3)",
+    "score": "maps and scores of the test films (Eq. 4)",
+}
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of every command; `command` of its result is the function to call."""
+    parser = argparse.ArgumentParser(
+        prog="amae",
+        description="Find abnormal chest X-rays. Without a command, the window opens. "
+        "Research use only. Not a medical device.",
+    )
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_demo(verbs)
+    _add_import(verbs)
+    for name, text in _TRAINING.items():
+        _add_training(verbs, name, text)
+    _add_pseudo(verbs)
+    for name, text, command in (
+        ("evaluate", "AUC, AP and intervals of a score run", commands.evaluate),
+        ("export", "scores, curves and example films into exports/", commands.export),
+    ):
+        verb = _verb(verbs, name, text, command)
+        verb.add_argument("--run", type=int, default=0, help="score run; the newest by default")
+    _verb(verbs, "runs", "list the project's runs", commands.list_runs)
+    doctor = verbs.add_parser("doctor", help="what this machine and installation can do")
+    doctor.add_argument("--json", action="store_true", help="JSON output")
+    doctor.set_defaults(command=commands.doctor)
+    return parser
+
+
+def _verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    text: str,
+    command: object,
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=text, description=text)
+    verb.add_argument("--project", type=Path, required=True, help="the project's folder")
+    verb.add_argument("--json", action="store_true", help="JSON output")
+    verb.set_defaults(command=command, name=name)
+    return verb
+
+
+def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    demo = verbs.add_parser("demo", help="the demo project on real films")
+    demo.add_argument("--headless", action="store_true", help="no window: run both stages here")
+    demo.add_argument("--folder", type=Path, help="where the demo project lies")
+    demo.add_argument("--epochs", type=int, help="fewer epochs for a quick look")
+    demo.add_argument("--json", action="store_true", help="JSON output")
+    demo.set_defaults(command=commands.demo)
+
+
+def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "import", "import films into a project (made if missing)", commands.bring)
+    verb.add_argument("paths", nargs="*", type=Path, help="folders and files")
+    verb.add_argument("--role", default="", help="normal, unlabeled or test, where no folder says")
+    verb.add_argument("--csv", type=Path, help="a table of files")
+    for column in ("file", "role", "truth", "patient"):
+        default = {"role": "split"}.get(column, column)
+        verb.add_argument(f"--{column}-column", default=default, help=f"column of the {column}")
+    verb.add_argument("--repartition", type=Path, help="DDAD's data.json")
+    verb.add_argument("--images", type=Path, help="where the table's files lie")
+    verb.add_argument("--unlabeled", type=int, help="M, films taken from the unlabeled pool")
+    verb.add_argument("--anomaly-ratio", type=float, help="AR of those films, 0…1")
+    verb.add_argument("--manifest", type=Path, help="CSV with file and patient columns")
+    verb.add_argument("--source", default="", help="a short label; name no patient in it")
+    verb.add_argument("--report", type=Path, help="write every file's fate to this CSV")
+
+
+def _add_training(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
+) -> None:
+    verb = _verb(verbs, name, text, commands.train)
+    if name != "score":
+        verb.add_argument("--preset", default="", help="paper, base or compact")
+        verb.add_argument(
+            "--resume",
+            nargs="?",
+            type=int,
+            const=0,
+            help="go on with an unfinished run (the newest by default)",
+        )
+    verb.add_argument("--config", type=Path, help="settings as JSON")
+    verb.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="one setting, such as training.epochs=30",
+    )
+
+
+def _add_pseudo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "pseudo", "list and override pseudo-labels (2.2)", commands.pseudo)
+    verb.add_argument("--keep", type=float, default=50.0, help="K in percent")
+    verb.add_argument("--run", type=int, default=0, help="stage-1 run; the newest by default")
+    verb.add_argument("--reader", default="", help="who decides")
+    verb.add_argument(
+        "--decide",
+        action="append",
+        default=[],
+        metavar="IMAGE=LABEL",
+        help="normal, abnormal, exclude or none for an image, such as CXR-00012=abnormal",
+    )
+    verb.add_argument("--csv", type=Path, help="write every image's label to this table")

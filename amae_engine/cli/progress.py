@@ -1,0 +1,87 @@
+"""Drives a job and shows its events: a line on a terminal, or one JSON object a line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Generator
+from typing import TypeVar
+
+from amae_engine.events import Changes, EpochEnd, Event, Level, Notice, Preview, Progress
+
+T = TypeVar("T")
+_SECONDS_BETWEEN_LINES = 10.0  # where the output is no terminal
+
+
+class Console:
+    """Shows events on stderr; results belong on stdout.
+
+    Args:
+        as_json: One JSON object an event instead of a progress line.
+    """
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._live = sys.stderr.isatty()
+        self._last_line = 0.0
+        self._losses = ""
+
+    def drive(self, job: Generator[Event, None, T]) -> T:
+        """Run a job to its end; Ctrl+C closes it cleanly."""
+        try:
+            while True:
+                try:
+                    event = next(job)
+                except StopIteration as stop:
+                    self._end_line()
+                    result: T = stop.value
+                    return result
+                self._show(event)
+        finally:
+            job.close()
+
+    def _show(self, event: Event) -> None:
+        if self._as_json:
+            if not isinstance(event, Preview | Changes):
+                line = {"event": type(event).__name__, **dataclasses.asdict(event)}
+                sys.stderr.write(json.dumps(line) + "\n")
+            return
+        if isinstance(event, Notice):
+            self._end_line()
+            mark = "! " if event.level is Level.WARNING else ""
+            sys.stderr.write(f"{mark}{event.message}\n")
+        elif isinstance(event, EpochEnd):
+            self._losses = f" · epoch {event.epoch}/{event.epochs} loss {event.train_loss:.4f}"
+            if event.epoch == event.epochs:
+                sys.stderr.write(self._clear() + f"{event.step}{self._losses}\n")
+                self._losses = ""
+        elif isinstance(event, Progress):
+            self._line(event)
+
+    def _line(self, event: Progress) -> None:
+        now = time.monotonic()
+        if not self._live and now - self._last_line < _SECONDS_BETWEEN_LINES:
+            return
+        self._last_line = now
+        share = f"{100 * event.done / event.total:3.0f} %" if event.total else f"{event.done}"
+        left = "" if event.seconds_left is None else f" · {clock(event.seconds_left)} left"
+        rate = f" · {event.rate:.0f} images/s" if event.rate else ""
+        text = f"{event.step} {share}{self._losses}{rate}{left}"
+        sys.stderr.write(self._clear() + text + ("" if self._live else "\n"))
+        sys.stderr.flush()
+
+    def _clear(self) -> str:
+        return "\r\x1b[2K" if self._live else ""
+
+    def _end_line(self) -> None:
+        if self._live:
+            sys.stderr.write(self._clear())
+
+
+def clock(seconds: float) -> str:
+    """Seconds as "1:02:03" or "02:03"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"

@@ -1,0 +1,104 @@
+"""Write a run's scores, curves and example films into the project's exports folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from amae_engine.config import ScoreKind
+from amae_engine.jobs.evaluate_run import RunEvaluation, ScoreEvaluation
+from amae_engine.jobs.score_images import load_film_maps
+from amae_engine.project import Project
+from amae_engine.reports.figures import FilmPanel, NamedCurve, write_curves, write_film_panels
+from amae_engine.reports.table import ResultLine, text_table, write_scores_csv
+
+_PANELS = 6
+
+
+def result_lines(evaluation: RunEvaluation) -> list[ResultLine]:
+    """The result table's lines, one a score."""
+    return [
+        ResultLine(
+            score.kind.title,
+            score.kind.origin,
+            score.auc.value,
+            score.auc.low,
+            score.auc.high,
+            score.ap,
+            score.ap_low,
+            score.ap_high,
+        )
+        for score in evaluation.scores
+    ]
+
+
+def result_text(evaluation: RunEvaluation) -> str:
+    """The result table for a terminal."""
+    return text_table(result_lines(evaluation), evaluation.measured_on)
+
+
+def export_results(project: Project, evaluation: RunEvaluation) -> list[Path]:
+    """Write scores (CSV), result table (text), curves and example films (PNG, SVG).
+
+    Returns:
+        The files written, in `exports/run-NNN/`.
+    """
+    folder = project.exports_folder / f"run-{evaluation.run_id:03d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    table, scores_csv = folder / "results.txt", folder / "scores.csv"
+    table.write_text(result_text(evaluation) + "\n", encoding="utf-8")
+    write_scores_csv(
+        scores_csv,
+        evaluation.names,
+        evaluation.truth.tolist(),
+        {str(score.kind): score.values.tolist() for score in evaluation.scores},
+        f"Scores of {evaluation.measured_on}; larger is more abnormal",
+    )
+    written = [table, scores_csv]
+    roc = [NamedCurve(_legend(s, "AUC"), s.roc.x, s.roc.y) for s in evaluation.scores]
+    pr = [NamedCurve(_legend(s, "AP"), s.pr.x, s.pr.y) for s in evaluation.scores]
+    for suffix in ("png", "svg"):
+        path = folder / f"curves.{suffix}"
+        write_curves(path, roc, pr, evaluation.measured_on)
+        written.append(path)
+    return written + _export_films(project, evaluation, folder)
+
+
+def _legend(score: ScoreEvaluation, measure: str) -> str:
+    if measure == "AUC":
+        value, low, high = score.auc.value, score.auc.low, score.auc.high
+    else:
+        value, low, high = score.ap, score.ap_low, score.ap_high
+    return f"{score.kind.title} [{score.kind.origin}] {measure} {value:.3f} ({low:.3f}–{high:.3f})"
+
+
+def _export_films(project: Project, evaluation: RunEvaluation, folder: Path) -> list[Path]:
+    """The films with the highest and the lowest A_inter, each with its maps."""
+    paper = next((s for s in evaluation.scores if s.kind is ScoreKind.DISCREPANCY), None)
+    if paper is None:
+        return []
+    order = np.argsort(-paper.values)
+    chosen = [*order[: _PANELS // 2], *order[-(_PANELS // 2) :]]
+    panels, scale = [], 1.0
+    for place in dict.fromkeys(int(i) for i in chosen):
+        maps = load_film_maps(project, evaluation.run_id, int(evaluation.image_ids[place]))
+        if maps is None:
+            continue
+        scale = maps.scale[str(ScoreKind.DISCREPANCY)]
+        truth = "abnormal" if evaluation.truth[place] else "normal"
+        title = f"{evaluation.names[place]}, {truth}, {paper.values[place]:.3f}"
+        film = _film(project, int(evaluation.image_ids[place]))
+        panels.append(FilmPanel(title, film, maps.mean_a, maps.mean_b, maps.discrepancy))
+    path = folder / "films.png"
+    write_film_panels(path, panels, scale, f"Highest and lowest A_inter, run {evaluation.run_id}")
+    return [path]
+
+
+def _film(project: Project, image_id: int) -> np.ndarray:
+    from amae_engine.catalog import studies
+
+    with project.session() as session:
+        row = studies.rows(session, [image_id])[0]
+    film = project.pixels.read(np.array([row.store_row]))[0]
+    return film.astype(np.float32) / 255

@@ -1,0 +1,47 @@
+"""What this machine and this installation can do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from amae_engine.jobs.versions import versions
+from amae_engine.resources import resource
+
+
+def machine_facts() -> dict[str, str]:
+    """Versions, device, number format, cores, free disk, shipped files."""
+    import torch
+
+    from amae_engine.config import Precision
+    from amae_engine.method.compute_device import autocast, choose_device
+
+    device = choose_device("auto")
+    with autocast(device, Precision.AUTO):
+        left = torch.ones(2, 2, device=device)
+        number_format = str((left @ left).dtype).removeprefix("torch.")
+    free = shutil.disk_usage(Path.home()).free / 1e9
+    shipped = {
+        "bundled weights": "weights/compact.safetensors",
+        "demo films": "demo/manifest.csv",
+    }
+    return {
+        **versions(),
+        "device": device_name(),
+        "matrix products": number_format,
+        "cores": str(os.cpu_count()),
+        "free disk": f"{free:.1f} GB",
+        **{k: "present" if resource(v).is_file() else "missing" for k, v in shipped.items()},
+    }
+
+
+def device_name() -> str:
+    """The device that "auto" chooses, and its free memory."""
+    import torch
+
+    if torch.cuda.is_available():
+        free, _ = torch.cuda.mem_get_info()
+        return f"{torch.cuda.get_device_name()} · {free / 1e9:.1f} GB free"
+    pages, size = os.sysconf("SC_AVPHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    return f"CPU, {os.cpu_count()} cores · {pages * size / 1e9:.1f} GB free"

@@ -1,0 +1,100 @@
+"""ROC and PR curves and films with their maps as PNG, SVG or PDF."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from amae_engine.reports.table import RESEARCH_USE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_COLOURS = ("#7f7f7f", "#4a9df0", "#2ca089", "#e08a2c", "#b58fd6")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCurve:
+    """A curve with its legend text; x and y are (k,) in [0, 1]."""
+
+    label: str
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class FilmPanel:
+    """A film and its maps, all (H, W): film and means in 0…1, the map in its own units."""
+
+    title: str
+    film: npt.NDArray[np.float32]
+    mean_a: npt.NDArray[np.float32]
+    mean_b: npt.NDArray[np.float32]
+    discrepancy: npt.NDArray[np.float32]
+
+
+def write_curves(
+    path: Path, roc: Sequence[NamedCurve], pr: Sequence[NamedCurve], measured_on: str
+) -> None:
+    """ROC beside PR; the suffix of `path` gives the format."""
+    figure = _figure(10, 5)
+    for place, (title, curves) in enumerate((("ROC", roc), ("Precision-recall", pr)), start=1):
+        axes = figure.add_subplot(1, 2, place)
+        for curve, colour in zip(curves, _COLOURS, strict=False):
+            axes.plot(curve.x, curve.y, label=curve.label, color=colour)
+        if title == "ROC":
+            axes.plot((0, 1), (0, 1), color="#bbbbbb", linewidth=0.8, linestyle="--")
+        x, y = ("1 − specificity", "sensitivity") if title == "ROC" else ("recall", "precision")
+        axes.set(title=title, xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.01))
+        axes.legend(fontsize=7, loc="lower right" if title == "ROC" else "lower left")
+    _save(figure, path, f"Measured on {measured_on}. {RESEARCH_USE}")
+
+
+def write_film_panels(path: Path, panels: Sequence[FilmPanel], scale: float, about: str) -> None:
+    """A row a film: film, map over film, μA, μB; one colour scale for all."""
+    figure = _figure(9, 2.3 * len(panels))
+    drawn = None
+    for row, panel in enumerate(panels):
+        columns = (
+            (panel.title, panel.film, False),
+            ("discrepancy", panel.film, True),
+            ("module A (normal)", panel.mean_a, False),
+            ("module B (abnormal)", panel.mean_b, False),
+        )
+        for column, (title, image, overlaid) in enumerate(columns):
+            axes = figure.add_subplot(len(panels), 4, 4 * row + column + 1)
+            axes.imshow(image, cmap="gray", vmin=0, vmax=1, extent=(0, 1, 0, 1))
+            if overlaid:
+                drawn = axes.imshow(
+                    panel.discrepancy,
+                    cmap="inferno",
+                    vmin=0,
+                    vmax=scale,
+                    alpha=0.55,
+                    extent=(0, 1, 0, 1),
+                )
+            axes.set_title(title, fontsize=8)
+            axes.axis("off")
+    if drawn is not None:
+        bar = figure.colorbar(drawn, ax=figure.axes, shrink=0.6, fraction=0.03)
+        bar.set_label("|μA − μB|, standardised grey values", fontsize=7)
+    _save(figure, path, f"{about}. {RESEARCH_USE}")
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: Figure, path: Path, about: str) -> None:
+    figure.supxlabel(about, fontsize=7)
+    figure.savefig(path, dpi=130)

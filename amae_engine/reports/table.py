@@ -1,0 +1,81 @@
+"""Results as plain text and CSV; every number says on what it was measured."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+RESEARCH_USE = "Research use only. Not a medical device."
+
+
+@dataclass(frozen=True, slots=True)
+class ResultLine:
+    """One score's result: title, origin ("paper", "ours", "baseline"), values and intervals."""
+
+    title: str
+    origin: str
+    auc: float
+    auc_low: float
+    auc_high: float
+    ap: float
+    ap_low: float
+    ap_high: float
+
+
+def text_table(lines: Sequence[ResultLine], measured_on: str) -> str:
+    """A table for a terminal."""
+    width = max((len(line.title) for line in lines), default=5)
+    head = f"{'score':<{width}}  {'of':<8}  {'AUC (95 % interval)':<21}  AP (95 % interval)"
+    rows = [
+        f"{line.title:<{width}}  {line.origin:<8}  "
+        f"{line.auc:.3f} ({line.auc_low:.3f}–{line.auc_high:.3f})  "
+        f"{line.ap:.3f} ({line.ap_low:.3f}–{line.ap_high:.3f})"
+        for line in lines
+    ]
+    wrong = [line.title for line in lines if line.auc_high < 0.5]
+    notes = (
+        [f"Below chance here (reported as it is, not flipped): {', '.join(wrong)}."]
+        if wrong
+        else []
+    )
+    return "\n".join(
+        [
+            f"Measured on {measured_on}.",
+            "AUC interval: DeLong; AP interval: bootstrap over patients.",
+            head,
+            "-" * len(head),
+            *rows,
+            *notes,
+            RESEARCH_USE,
+        ]
+    )
+
+
+def write_scores_csv(
+    path: Path,
+    names: Sequence[str],
+    truth: Sequence[int],
+    columns: dict[str, Sequence[float]],
+    about: str,
+) -> None:
+    """One line an image: name, truth and every score; comment lines say what it is.
+
+    Args:
+        path: Written beside and renamed.
+        names: n image names.
+        truth: n of 0, 1, or −1 for unknown.
+        columns: n values for each score.
+        about: On what the scores were computed.
+    """
+    beside = path.with_suffix(".part")
+    with beside.open("w", newline="", encoding="utf-8") as file:
+        file.write(f"# {about}\n# {RESEARCH_USE}\n")
+        writer = csv.writer(file)
+        writer.writerow(("image", "truth", *columns))
+        for number, name in enumerate(names):
+            known = "" if truth[number] < 0 else truth[number]
+            values = (f"{column[number]:.8g}" for column in columns.values())
+            writer.writerow((name, known, *values))
+    beside.replace(path)
