@@ -21,13 +21,13 @@ class ScoreKind(StrEnum):
     GREY_STATISTICS = "grey_statistics"
 
     @property
-    def title(self) -> str:
+    def label(self) -> str:
         """The score's name as the reader sees it."""
         return _SCORE_TEXTS[self][0]
 
     @property
     def origin(self) -> str:
-        """ "paper", "ours" or "baseline"."""
+        """Whose score it is: "paper", "ours" or "baseline"."""
         return _SCORE_TEXTS[self][1]
 
     @property

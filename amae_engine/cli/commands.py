@@ -209,7 +209,7 @@ def _config(kind: RunKind, options: Namespace) -> JsonConfig:
 
 
 def _setting(text: str) -> dict[str, Any]:
-    """ "training.epochs=3" → {"training": {"epochs": 3}}."""
+    """Turn "training.epochs=3" into {"training": {"epochs": 3}}."""
     name, equals, value = text.partition("=")
     if not equals:
         raise BadSetting(f"--set needs NAME=VALUE; it is '{text}'.")

@@ -22,8 +22,9 @@ def read_picture(path: Path) -> Film:
     try:
         with Image.open(path) as picture:
             require_size(picture.height, picture.width)
-            if getattr(picture, "n_frames", 1) > 1:
-                raise Refusal(f"the picture has {picture.n_frames} pages; export one film a file.")
+            pages = getattr(picture, "n_frames", 1)
+            if pages > 1:
+                raise Refusal(f"the picture has {pages} pages; export one film a file.")
             deep = picture.mode in _DEEP
             kind = f"{picture.format} {picture.mode}"
             upright = ImageOps.exif_transpose(picture)

@@ -88,8 +88,8 @@ def current_pseudo_labels(
             f"unlabeled films and run stage 1 again."
         )
     if config.source is PseudoLabelSource.DENSITY:
-        known = own[~np.isnan(own)]
-        probability = density_probability(distance[scored], known.astype(np.float32))
+        known = own[~np.isnan(own)].astype(np.float32)
+        probability = density_probability(distance[scored].astype(np.float32), known)
     else:
         probability = proxy[scored].astype(np.float32)
     ids = table.ids[scored]

@@ -20,7 +20,7 @@ def result_lines(evaluation: RunEvaluation) -> list[ResultLine]:
     """The result table's lines, one a score."""
     return [
         ResultLine(
-            score.kind.title,
+            score.kind.label,
             score.kind.origin,
             score.auc.value,
             score.auc.low,
@@ -70,7 +70,7 @@ def _legend(score: ScoreEvaluation, measure: str) -> str:
         value, low, high = score.auc.value, score.auc.low, score.auc.high
     else:
         value, low, high = score.ap, score.ap_low, score.ap_high
-    return f"{score.kind.title} [{score.kind.origin}] {measure} {value:.3f} ({low:.3f}–{high:.3f})"
+    return f"{score.kind.label} [{score.kind.origin}] {measure} {value:.3f} ({low:.3f}–{high:.3f})"
 
 
 def _export_films(project: Project, evaluation: RunEvaluation, folder: Path) -> list[Path]:

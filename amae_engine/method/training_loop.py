@@ -98,7 +98,7 @@ def train(
             for done, total in task.prepare(random):
                 yield from clock.preparing(epoch, done, total)
         task.network.train()
-        total = torch.zeros((), device=device)
+        loss_sum = torch.zeros((), device=device)
         batches = _batches(task.count, config.batch_size, random)
         for step, rows in enumerate(batches):
             rate = learning_rate_at(epoch + step / len(batches), config)
@@ -109,9 +109,9 @@ def train(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-            total += loss.detach() * len(rows)
+            loss_sum += loss.detach() * len(rows)
             yield from clock.step(epoch, step, len(batches), len(rows))
-        train_loss = total.item() / sum(len(rows) for rows in batches)
+        train_loss = loss_sum.item() / sum(len(rows) for rows in batches)
         if not math.isfinite(train_loss):
             raise TrainingFailed(
                 f"{task.step}: the loss is not a number in epoch {epoch + 1}. The last good epoch "

@@ -1,0 +1,75 @@
+"""What the window remembers between starts."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings
+
+from amae_app.theme import ThemeName
+
+
+class Settings:
+    """Typed access to the user's settings file."""
+
+    def __init__(self) -> None:
+        self._store = QSettings(
+            QSettings.Format.IniFormat, QSettings.Scope.UserScope, "AMAE", "AMAE"
+        )
+
+    @property
+    def theme(self) -> ThemeName:
+        """The chosen theme; dark at first."""
+        value = str(self._store.value("theme", ThemeName.DARK))
+        return ThemeName(value) if value in set(ThemeName) else ThemeName.DARK
+
+    @theme.setter
+    def theme(self, name: ThemeName) -> None:
+        self._store.setValue("theme", str(name))
+
+    @property
+    def reader(self) -> str:
+        """The reader's name or initials."""
+        return str(self._store.value("reader", _login_initials()))
+
+    @reader.setter
+    def reader(self, name: str) -> None:
+        self._store.setValue("reader", name)
+
+    @property
+    def last_project(self) -> Path | None:
+        """The project that was open last, if it is still there."""
+        text = str(self._store.value("last_project", ""))
+        return Path(text) if text and (Path(text) / "project.json").is_file() else None
+
+    @last_project.setter
+    def last_project(self, folder: Path | None) -> None:
+        self._store.setValue("last_project", str(folder) if folder else "")
+
+    @property
+    def geometry(self) -> QByteArray | None:
+        """The window's place and size."""
+        value = self._store.value("geometry")
+        return value if isinstance(value, QByteArray) else None
+
+    @geometry.setter
+    def geometry(self, value: QByteArray) -> None:
+        self._store.setValue("geometry", value)
+
+    @property
+    def workspace(self) -> int:
+        """The workspace that was open last, 0…4."""
+        value = str(self._store.value("workspace", "0"))
+        return min(int(value), 4) if value.isdigit() else 0
+
+    @workspace.setter
+    def workspace(self, number: int) -> None:
+        self._store.setValue("workspace", number)
+
+
+def _login_initials() -> str:
+    try:
+        return getpass.getuser()[:3].upper()
+    except (OSError, KeyError):
+        return "R1"

@@ -1,0 +1,103 @@
+"""Small pictures of stored films, read off the event thread and kept for a while."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from PySide6.QtCore import QObject, QRunnable, QThreadPool, QTimer, Signal, Slot
+from PySide6.QtGui import QImage, QPixmap
+
+_KEPT = 4000
+_BATCH = 64
+
+ReadFilms = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.uint8]]
+
+
+class ThumbnailCache(QObject):
+    """Pixmaps by the film's row in the pixel store.
+
+    Args:
+        read: Maps rows (B,) to films (B, S, S) uint8.
+
+    Signals:
+        loaded(): some pixmaps that were asked for are there now.
+    """
+
+    loaded = Signal()
+    _read_done = Signal(object, object)
+
+    def __init__(self, read: ReadFilms, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._read = read
+        self._pixmaps: OrderedDict[int, QPixmap] = OrderedDict()
+        self._wanted: list[int] = []
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(10)
+        self._timer.timeout.connect(self._start)
+        self._busy = False
+        self._read_done.connect(self._on_read)
+
+    def get(self, row: int) -> QPixmap | None:
+        """The film's picture, or None until `loaded` says that it came."""
+        found = self._pixmaps.get(row)
+        if found is not None:
+            self._pixmaps.move_to_end(row)
+            return found
+        if row not in self._wanted:
+            self._wanted.append(row)
+            self._timer.start()
+        return None
+
+    def close(self) -> None:
+        """Wait for the reading thread."""
+        self._wanted.clear()
+        self._pool.waitForDone()
+
+    @Slot()
+    def _start(self) -> None:
+        if self._busy or not self._wanted:
+            return
+        # the newest wishes first: they are what is on screen now
+        rows, self._wanted = self._wanted[-_BATCH:], self._wanted[:-_BATCH][-4 * _BATCH :]
+        self._busy = True
+        self._pool.start(_Read(self._read, rows, self._read_done.emit))
+
+    @Slot(object, object)
+    def _on_read(self, rows: list[int], images: list[QImage]) -> None:
+        for row, image in zip(rows, images, strict=False):
+            self._pixmaps[row] = QPixmap.fromImage(image)
+        while len(self._pixmaps) > _KEPT:
+            self._pixmaps.popitem(last=False)
+        self._busy = False
+        self.loaded.emit()
+        if self._wanted:
+            self._timer.start()
+
+
+class _Read(QRunnable):
+    def __init__(
+        self, read: ReadFilms, rows: list[int], answer: Callable[[object, object], object]
+    ) -> None:
+        super().__init__()
+        self._read, self._rows, self._answer = read, rows, answer
+
+    def run(self) -> None:
+        """Read and convert on a pool thread."""
+        try:
+            films = self._read(np.array(self._rows, dtype=np.int64))
+        except OSError:
+            films = np.zeros((0, 1, 1), dtype=np.uint8)
+        self._answer(self._rows, [film_image(film) for film in films])
+
+
+def film_image(film: npt.NDArray[np.uint8]) -> QImage:
+    """A film (H, W) uint8 as a grey picture that owns its pixels."""
+    film = np.ascontiguousarray(film)
+    height, width = film.shape
+    return QImage(film.data, width, height, width, QImage.Format.Format_Grayscale8).copy()
