@@ -47,30 +47,24 @@ def demo(options: Namespace) -> None:
 
 def bring(options: Namespace) -> None:
     """Import films."""
-    from amae_engine.images import sources
-    from amae_engine.jobs.import_images import import_images
+    from amae_engine.jobs.import_plan import ImportPlan, import_plan
 
-    if options.repartition is not None:
-        root = options.images or options.repartition.parent
-        patients = sources.patients_of(options.manifest) if options.manifest else None
-        files = sources.from_repartition(
-            options.repartition, root, options.unlabeled, options.anomaly_ratio, patients
-        )
-        source = options.source or options.repartition.stem
-    elif options.csv is not None:
-        columns = sources.CsvColumns(
-            options.file_column, options.role_column, options.truth_column, options.patient_column
-        )
-        files = sources.from_csv(options.csv, columns, options.images, options.role)
-        source = options.source or options.csv.stem
-    elif options.paths:
-        files = sources.from_paths(options.paths, options.role)
-        source = options.source or "folder"
-    else:
-        raise BadInput("Nothing to import: name folders or files, --csv or --repartition.")
+    table = options.repartition or options.csv
+    columns = (options.file_column, options.role_column, options.truth_column)
+    plan = ImportPlan(
+        paths=(table,) if table else tuple(options.paths),
+        role=options.role,
+        source=options.source or (table.stem if table else ""),
+        image_folder=options.images,
+        columns=(*columns, options.patient_column) if options.csv else (),
+        unlabeled=options.unlabeled,
+        anomaly_ratio=options.anomaly_ratio,
+        manifest=options.manifest,
+    )
+    plan.files()  # what is wrong with the sources is told before a project is made
     is_project = (options.project / "project.json").is_file()
     project = Project.open(options.project) if is_project else Project.create(options.project)
-    report = Console(options.json).drive(import_images(project, files, source))
+    report = Console(options.json).drive(import_plan(project, plan))
     if options.report is not None:
         report.write_csv(options.report)
     for fate in report.fates:

@@ -1,0 +1,267 @@
+"""The one window: top bar, rail, five workspaces, bottom bar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer, Slot
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QHBoxLayout,
+    QMainWindow,
+    QMessageBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from amae_app.compare.compare_page import ComparePage
+from amae_app.help_window import show_help
+from amae_app.job_bar import JobBar
+from amae_app.job_queue import JobQueue
+from amae_app.pseudo_labels.pseudo_labels_page import PseudoLabelsPage
+from amae_app.rail import Rail
+from amae_app.results.results_page import ResultsPage
+from amae_app.settings import Settings
+from amae_app.start_page import StartPage
+from amae_app.studies.studies_page import StudiesPage
+from amae_app.theme import ThemeName, apply_theme
+from amae_app.top_bar import TopBar
+from amae_app.training.training_page import TrainingPage
+from amae_app.window_context import WindowContext
+from amae_engine.errors import AmaeError
+from amae_engine.events import Changed, Changes, Event
+from amae_engine.jobs.demo import open_demo
+from amae_engine.project import Project
+
+PAGES = ("studies", "train", "pseudoLabels", "results", "compare")
+_EVERYTHING = Changed.IMAGES | Changed.DECISIONS | Changed.RUNS | Changed.SCORES | Changed.SETTINGS
+_DEMO_FOLDER = Path.home() / "AMAE" / "demo"
+
+
+class MainWindow(QMainWindow):
+    """Holds the open project's pages and announces changes to them.
+
+    Args:
+        settings: What is remembered between starts.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.queue = JobQueue(self)
+        self.context: WindowContext | None = None
+        self._pages: list[QWidget] = []
+        self._stale: list[Changed] = []
+        self.setWindowTitle("AMAE")
+        self.setMinimumSize(1100, 640)
+        self.rail = Rail()
+        self.rail.chosen.connect(self.show_page)
+        self.top_bar = TopBar(settings)
+        self.job_bar = JobBar(self.queue)
+        self.stack = QStackedWidget()
+        self.start_page = StartPage()
+        self.stack.addWidget(self.start_page)
+        self._lay_out()
+        self._connect()
+        self.rail.setVisible(False)
+        if settings.geometry is None or not self.restoreGeometry(settings.geometry):
+            self.resize(1366, 768)
+
+    def open_project(self, folder: Path) -> None:
+        """Open a project folder; a failure is told and the window stays as it was."""
+        try:
+            self._use(Project.open(folder))
+        except AmaeError as error:
+            self._tell(str(error))
+
+    def new_project(self, folder: Path) -> None:
+        """Make a project in an empty folder and open it."""
+        try:
+            self._use(Project.create(folder))
+        except AmaeError as error:
+            self._tell(str(error))
+
+    def open_demo(self, folder: Path | None = None) -> None:
+        """Open the demo project, importing its films first where it is new."""
+        chosen = folder or _DEMO_FOLDER
+        if (chosen / "project.json").is_file():
+            self.open_project(chosen)
+            return
+        self.queue.add(("Making the demo project", lambda: open_demo(chosen)))
+
+    @Slot(int)
+    def show_page(self, number: int) -> None:
+        """Show a workspace, 0…4, and bring it up to date."""
+        if not self._pages:
+            return
+        self.stack.setCurrentWidget(self._pages[number])
+        self.rail.select(number)
+        self.settings.workspace = number
+        self._refresh(number)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Remember the layout, end the running job at its last whole epoch, close the project."""
+        self.settings.geometry = self.saveGeometry()
+        self.queue.shut_down()
+        self._close_project()
+        super().closeEvent(event)
+
+    def _lay_out(self) -> None:
+        middle = QHBoxLayout()
+        middle.setSpacing(0)
+        middle.addWidget(self.rail)
+        middle.addWidget(self.stack, 1)
+        whole = QVBoxLayout()
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(self.top_bar)
+        whole.addLayout(middle, 1)
+        whole.addWidget(self.job_bar)
+        central = QWidget()
+        central.setLayout(whole)
+        self.setCentralWidget(central)
+
+    def _connect(self) -> None:
+        self.start_page.demo_wanted.connect(self.open_demo)
+        self.start_page.new_wanted.connect(self._ask_new)
+        self.start_page.open_wanted.connect(self._ask_open)
+        self.top_bar.demo_wanted.connect(self.open_demo)
+        self.top_bar.new_wanted.connect(self._ask_new)
+        self.top_bar.open_wanted.connect(self._ask_open)
+        self.top_bar.theme_chosen.connect(self._set_theme)
+        self.top_bar.help_wanted.connect(self._show_help)
+        self.queue.event_came.connect(self._on_event)
+        self.queue.ended.connect(self._on_ended)
+        for number in range(len(PAGES)):
+            action = QAction(self)
+            action.setShortcut(QKeySequence(f"Ctrl+{number + 1}"))
+            action.setData(number)
+            action.triggered.connect(self._on_page_key)
+            self.addAction(action)
+        helper = QAction(self)
+        helper.setShortcut(QKeySequence.StandardKey.HelpContents)
+        helper.triggered.connect(self._show_help)
+        self.addAction(helper)
+
+    def _use(self, project: Project) -> None:
+        self._close_project()
+        self.context = WindowContext(project, self.settings, self.queue, self)
+        self.context.announced.connect(self._on_changed)
+        self.context.noticed.connect(self.job_bar.show_notice)
+        self.context.page_wanted.connect(self._on_page_wanted)
+        makers = (StudiesPage, TrainingPage, PseudoLabelsPage, ResultsPage, ComparePage)
+        for number, make in enumerate(makers):
+            page = make(self.context)
+            page.badge_changed.connect(self._on_badge)
+            self._pages.append(page)
+            self._stale.append(_EVERYTHING)
+            self.stack.addWidget(page)
+            self.rail.set_count(number, "")
+        self.rail.setVisible(True)
+        self.top_bar.show_project(project.name)
+        self.setWindowTitle(f"{project.name} · AMAE")
+        self.settings.last_project = project.folder
+        self.show_page(self.settings.workspace)
+        # the counts of hidden pages follow once the window stands
+        QTimer.singleShot(0, self._refresh_all)
+
+    def _close_project(self) -> None:
+        for page in self._pages:
+            self.stack.removeWidget(page)
+            page.deleteLater()
+        self._pages, self._stale = [], []
+        if self.context is not None:
+            self.context.close()
+            self.context.deleteLater()
+            self.context = None
+
+    def _refresh(self, number: int) -> None:
+        changed, self._stale[number] = self._stale[number], Changed.NONE
+        if changed:
+            self._pages[number].refresh(changed)  # type: ignore[attr-defined]
+
+    @Slot()
+    def _refresh_all(self) -> None:
+        for number in range(len(self._pages)):
+            self._refresh(number)
+
+    @Slot(object)
+    def _on_changed(self, changed: Changed) -> None:
+        for number, page in enumerate(self._pages):
+            self._stale[number] |= changed
+            if page is self.stack.currentWidget():
+                self._refresh(number)
+        if not self.queue.running:
+            self._refresh_all()
+
+    @Slot()
+    def _on_badge(self) -> None:
+        for number, page in enumerate(self._pages):
+            self.rail.set_count(number, page.count_text())  # type: ignore[attr-defined]
+
+    @Slot(object)
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, Changes) and self.context is not None:
+            self.context.announce(event.changed)
+
+    @Slot(str, object, str)
+    def _on_ended(self, title: str, result: object, message: str) -> None:
+        if isinstance(result, Project):
+            # opened on the job's thread: open it anew on this one
+            folder = result.folder
+            result.close()
+            self.open_project(folder)
+            return
+        if message and message != "cancelled":
+            self._tell(f"{title}: {message}")
+        self._refresh_all()
+
+    @Slot()
+    def _on_page_key(self) -> None:
+        sender = self.sender()
+        if isinstance(sender, QAction):
+            self.show_page(int(sender.data()))
+
+    @Slot(str)
+    def _on_page_wanted(self, name: str) -> None:
+        self.show_page(PAGES.index(name))
+
+    @Slot(str)
+    def _set_theme(self, name: str) -> None:
+        self.settings.theme = ThemeName(name)
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            apply_theme(application, ThemeName(name))
+        if self.context is not None:
+            folder = self.context.project.folder
+            if self.queue.running:
+                self._tell("The plots follow the new theme when the running job has ended.")
+                return
+            self.open_project(folder)
+
+    @Slot()
+    def _ask_new(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "An empty folder for the new project")
+        if folder:
+            self.new_project(Path(folder))
+
+    @Slot()
+    def _ask_open(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "A project's folder")
+        if folder:
+            self.open_project(Path(folder))
+
+    @Slot()
+    def _show_help(self) -> None:
+        current = self.stack.currentWidget()
+        name = PAGES[self._pages.index(current)] if current in self._pages else "studies"
+        show_help(self, name)
+
+    def _tell(self, message: str) -> None:
+        self.job_bar.show_notice(message)
+        box = QMessageBox(QMessageBox.Icon.Warning, "AMAE", message, parent=self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()

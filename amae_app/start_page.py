@@ -1,0 +1,65 @@
+"""What a reader sees before a project is open."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from amae_app.theme import card, quiet
+
+
+class StartPage(QWidget):
+    """Demo project, new project, open project."""
+
+    demo_wanted = Signal()
+    new_wanted = Signal()
+    open_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        frame, layout = card()
+        frame.setFixedWidth(560)
+        title = QLabel("AMAE")
+        title.setStyleSheet("font-size: 26pt; font-weight: 700;")
+        layout.addWidget(title)
+        layout.addWidget(
+            quiet(
+                "Finds abnormal chest X-rays when many films are known to be normal and many more "
+                "were never labelled. You bring films, the program learns in two stages, you "
+                "correct what it believed, and you look at the test films together."
+            )
+        )
+        layout.addSpacing(8)
+        for text, explanation, name, signal, primary in (
+            (
+                "Open the demo project",
+                "240 real films, ready to train; about 5 minutes on a laptop, no network needed.",
+                "openDemoButton",
+                self.demo_wanted,
+                True,
+            ),
+            ("New project…", "An empty folder for your own films.", "newProjectButton",
+             self.new_wanted, False),
+            ("Open project…", "A project folder made earlier.", "openProjectButton",
+             self.open_wanted, False),
+        ):  # fmt: skip
+            button = QPushButton(text)
+            button.setObjectName(name)
+            button.setAccessibleName(text)
+            button.setToolTip(explanation)
+            button.setProperty("primary", primary)
+            button.setMinimumHeight(36)
+            button.clicked.connect(signal)
+            layout.addWidget(button)
+            layout.addWidget(quiet(explanation))
+        layout.addSpacing(8)
+        layout.addWidget(quiet("Research use only. Not a medical device."))
+        middle = QHBoxLayout()
+        middle.addStretch()
+        middle.addWidget(frame)
+        middle.addStretch()
+        outer = QVBoxLayout(self)
+        outer.addStretch()
+        outer.addLayout(middle)
+        outer.addStretch()
+        outer.setAlignment(Qt.AlignmentFlag.AlignCenter)

@@ -1,0 +1,139 @@
+"""A table over ids that SQL has filtered and sorted; rows are read a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    Qt,
+    Slot,
+)
+from PySide6.QtGui import QColor
+
+from amae_app.theme import colours
+from amae_app.widgets.thumbnails import ThumbnailCache
+from amae_engine.catalog.studies import ImageRow
+from amae_engine.catalog.tables import Split
+
+_PAGE = 100
+Index = QModelIndex | QPersistentModelIndex
+COLUMNS = (
+    ("Film", ""),
+    ("Image", "name"),
+    ("Patient", "patient_id"),
+    ("Split", "split"),
+    ("Truth", "truth"),
+    ("View", "view"),
+    ("Size", "rows"),
+    ("Source", "source"),
+    ("Added", "added_at"),
+)
+THUMBNAIL_SIDE = 44
+
+
+class ImageTableModel(QAbstractTableModel):
+    """Shows `ids`; asks `read_page` for the rows it needs.
+
+    Args:
+        read_page: Maps ids to rows; called on the event thread, a hundred rows at a time.
+        thumbnails: Small pictures of the films.
+    """
+
+    def __init__(
+        self,
+        read_page: Callable[[list[int]], list[ImageRow]],
+        thumbnails: ThumbnailCache,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._read_page = read_page
+        self._thumbnails = thumbnails
+        self._ids: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._pages: dict[int, list[ImageRow]] = {}
+        thumbnails.loaded.connect(self._on_thumbnails)
+
+    def show_ids(self, ids: npt.NDArray[np.int64]) -> None:
+        """Replace what the table shows."""
+        self.beginResetModel()
+        self._ids, self._pages = ids, {}
+        self.endResetModel()
+
+    def row_at(self, number: int) -> ImageRow | None:
+        """The image in a line of the table."""
+        if not 0 <= number < len(self._ids):
+            return None
+        page, place = divmod(number, _PAGE)
+        if page not in self._pages:
+            if len(self._pages) > 20:
+                self._pages.pop(next(iter(self._pages)))
+            wanted = self._ids[page * _PAGE : (page + 1) * _PAGE].tolist()
+            self._pages[page] = self._read_page(wanted)
+        rows = self._pages[page]
+        return rows[place] if place < len(rows) else None
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, D102
+        return 0 if parent.isValid() else len(self._ids)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, D102
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(  # noqa: D102
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> object:
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return COLUMNS[section][0]
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:  # noqa: D102
+        row = self.row_at(index.row())
+        if row is None:
+            return None
+        column = COLUMNS[index.column()][0]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return _text(row, column)
+        if role == Qt.ItemDataRole.DecorationRole and column == "Film":
+            return self._thumbnails.get(row.store_row)
+        if role == Qt.ItemDataRole.ForegroundRole and column in ("Split", "Truth"):
+            return _colour(row, column)
+        return None
+
+    @Slot()
+    def _on_thumbnails(self) -> None:
+        if len(self._ids):
+            roles = [Qt.ItemDataRole.DecorationRole]
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self._ids) - 1, 0), roles)
+
+
+def truth_text(truth: int | None) -> str:
+    """A truth in words; a dash where it is unknown."""
+    return "–" if truth is None else ("abnormal" if truth else "normal")
+
+
+def _text(row: ImageRow, column: str) -> str:
+    hidden = " (hidden)" if row.split is Split.UNLABELED and row.truth is not None else ""
+    texts = {
+        "Image": row.name,
+        "Patient": f"P{row.patient_id:05d}",
+        "Split": str(row.split),
+        "Truth": truth_text(row.truth) + hidden,
+        "View": row.view or "–",
+        "Size": f"{row.columns} × {row.rows}",
+        "Source": row.source,
+        "Added": row.added_at[:16].replace("T", " "),
+    }
+    return texts.get(column, "")
+
+
+def _colour(row: ImageRow, column: str) -> QColor | None:
+    c = colours()
+    if column == "Split":
+        return QColor(c.normal if row.split is Split.NORMAL else c.text)
+    if row.truth is None:
+        return QColor(c.quiet)
+    return QColor(c.abnormal if row.truth else c.normal)

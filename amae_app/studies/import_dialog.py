@@ -1,0 +1,167 @@
+"""Ask what to import: a folder, files, a CSV table or a DDAD repartition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from amae_app.theme import quiet
+from amae_engine.jobs.import_plan import ImportPlan, csv_columns
+
+_ROLES = {
+    "by folder names": "",
+    "normal (known)": "normal",
+    "unlabeled": "unlabeled",
+    "test": "test",
+}
+_WHAT = "DICOM, PNG, JPEG or TIFF films, a CSV table or a DDAD data.json"
+
+
+class ImportDialog(QDialog):
+    """Collects an `ImportPlan`; `plan()` gives it after the dialog was accepted."""
+
+    def __init__(self, paths: list[Path] | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Import films")
+        self.setObjectName("importDialog")
+        self.setMinimumWidth(560)
+        self._paths = list(paths or [])
+        self._shown = QLabel()
+        self._shown.setWordWrap(True)
+        self.source = QLineEdit()
+        self.source.setPlaceholderText("a short label such as hospital-A; no patient's name")
+        self.role = QComboBox()
+        self.role.setObjectName("roleCombo")
+        self.role.addItems(list(_ROLES))
+        self.images = QLineEdit()
+        self.images.setPlaceholderText("the table's own folder")
+        self.columns = [QComboBox() for _ in range(4)]
+        self.limited = QCheckBox("take only part of the unlabeled pool")
+        self.count = QSpinBox()
+        self.count.setRange(1, 1_000_000)
+        self.count.setValue(4000)
+        self.ratio = QDoubleSpinBox()
+        self.ratio.setRange(0, 1)
+        self.ratio.setSingleStep(0.1)
+        self.ratio.setValue(0.6)
+        self._form = QFormLayout()
+        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        self.start = self._buttons.addButton("Import", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.start.setObjectName("startImportButton")
+        self.start.setProperty("primary", True)
+        self._lay_out()
+        self._show_paths()
+
+    def plan(self) -> ImportPlan:
+        """What the reader chose."""
+        names = [combo.currentText() for combo in self.columns]
+        chosen = [("" if name == "(none)" else name) for name in names]
+        return ImportPlan(
+            paths=tuple(self._paths),
+            role=_ROLES[self.role.currentText()],
+            source=self.source.text().strip(),
+            image_folder=Path(self.images.text()) if self.images.text().strip() else None,
+            columns=tuple(chosen) if self._is(".csv") else (),
+            unlabeled=self.count.value() if self.limited.isChecked() else None,
+            anomaly_ratio=self.ratio.value() if self.limited.isChecked() else None,
+        )
+
+    def _lay_out(self) -> None:
+        pick = QHBoxLayout()
+        for text, name, slot in (
+            ("Folder…", "pickFolderButton", self._pick_folder),
+            ("Files, CSV or data.json…", "pickFilesButton", self._pick_files),
+        ):
+            button = QPushButton(text)
+            button.setObjectName(name)
+            button.clicked.connect(slot)
+            pick.addWidget(button)
+        pick.addStretch()
+        layout = QVBoxLayout(self)
+        layout.addLayout(pick)
+        layout.addWidget(self._shown)
+        layout.addLayout(self._form)
+        self._form.addRow("Source label", self.source)
+        self._form.addRow("Role of the films", self.role)
+        self._form.addRow("Folder of the table's files", self.images)
+        for name, combo in zip(("File", "Role", "Truth", "Patient"), self.columns, strict=True):
+            self._form.addRow(f"{name} column", combo)
+        self._form.addRow("", self.limited)
+        self._form.addRow("Unlabeled films M", self.count)
+        self._form.addRow("Anomaly ratio AR", self.ratio)
+        layout.addWidget(
+            quiet(
+                "Folders named normal, unlabeled, test/normal and test/abnormal give role and "
+                "truth. Names, dates and numbers of patients stay out of the catalog."
+            )
+        )
+        layout.addWidget(self._buttons)
+        self._buttons.accepted.connect(self.accept)
+        self._buttons.rejected.connect(self.reject)
+
+    def _is(self, suffix: str) -> bool:
+        return len(self._paths) == 1 and self._paths[0].suffix.lower() == suffix
+
+    def _show_paths(self) -> None:
+        count = len(self._paths)
+        names = ", ".join(path.name for path in self._paths[:4]) + (" …" if count > 4 else "")
+        self._shown.setText(names or f"Choose {_WHAT}.")
+        self.start.setEnabled(bool(self._paths))
+        is_csv, is_json = self._is(".csv"), self._is(".json")
+        for widget in self.columns:
+            self._form.setRowVisible(widget, is_csv)
+        for widget in (self.limited, self.count, self.ratio):
+            self._form.setRowVisible(widget, is_json)
+        self._form.setRowVisible(self.images, is_csv or is_json)
+        self._form.setRowVisible(self.role, not is_json)
+        if is_csv:
+            self._offer_columns()
+        if self._paths and not self.source.text():
+            self.source.setText("" if self._paths[0].is_dir() else self._paths[0].stem[:20])
+        self.adjustSize()
+
+    def _offer_columns(self) -> None:
+        names = csv_columns(self._paths[0])
+        wanted = (
+            ("file", "path", "image", "filename"),
+            ("split", "role"),
+            ("truth", "label", "target"),
+            ("patient", "patient_id", "patientid"),
+        )
+        for combo, guesses in zip(self.columns, wanted, strict=True):
+            combo.clear()
+            combo.addItems(["(none)", *names])
+            found = next((n for n in names for g in guesses if n.lower() == g), "(none)")
+            combo.setCurrentText(found)
+
+    @Slot()
+    def _pick_folder(self) -> None:
+        self._pick(lambda: [QFileDialog.getExistingDirectory(self, "A folder with films")])
+
+    @Slot()
+    def _pick_files(self) -> None:
+        self._pick(lambda: QFileDialog.getOpenFileNames(self, "Films or a table")[0])
+
+    def _pick(self, ask: Callable[[], list[str]]) -> None:
+        chosen = [Path(text) for text in ask() if text]
+        if chosen:
+            self._paths = chosen
+            self._show_paths()

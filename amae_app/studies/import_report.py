@@ -1,0 +1,82 @@
+"""Every file's fate after an import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from amae_engine.jobs.import_images import FileFate, ImportReport, Outcome
+
+_SHOWN = 2000  # lines on screen; the CSV has them all
+
+
+class ImportReportWindow(QDialog):
+    """A list of files with outcome and reason, refusals first."""
+
+    def __init__(self, report: ImportReport, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Import report")
+        self.setObjectName("importReport")
+        self.resize(760, 460)
+        self._report = report
+        self.table = QTableWidget(0, 3)
+        self.table.setHorizontalHeaderLabels(["File", "Outcome", "Reason"])
+        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.table.verticalHeader().setVisible(False)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
+        self.filter = QComboBox()
+        self.filter.addItems(["all files", *map(str, Outcome)])
+        self.filter.currentTextChanged.connect(self._fill)
+        save = QPushButton("Save as CSV…")
+        save.clicked.connect(self._on_save)
+        close = QPushButton("Close")
+        close.clicked.connect(self.close)
+        top = QHBoxLayout()
+        top.addWidget(QLabel(report.summary()), 1)
+        top.addWidget(self.filter)
+        bottom = QHBoxLayout()
+        bottom.addStretch()
+        bottom.addWidget(save)
+        bottom.addWidget(close)
+        layout = QVBoxLayout(self)
+        layout.addLayout(top)
+        layout.addWidget(self.table)
+        layout.addLayout(bottom)
+        refused = report.count(Outcome.REFUSED)
+        self.filter.setCurrentText(str(Outcome.REFUSED) if refused else "all files")
+        self._fill(self.filter.currentText())
+
+    @Slot(str)
+    def _fill(self, wanted: str) -> None:
+        fates: list[FileFate] = [
+            fate for fate in self._report.fates if wanted in ("all files", str(fate.outcome))
+        ][:_SHOWN]
+        self.table.setRowCount(len(fates))
+        for row, fate in enumerate(fates):
+            for column, text in enumerate((fate.path.name, str(fate.outcome), fate.reason)):
+                item = QTableWidgetItem(text)
+                item.setToolTip(text)
+                item.setTextAlignment(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
+                self.table.setItem(row, column, item)
+        self.table.resizeColumnToContents(0)
+
+    @Slot()
+    def _on_save(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self, "Save the report", "import.csv", "CSV (*.csv)")
+        if name:
+            self._report.write_csv(Path(name))

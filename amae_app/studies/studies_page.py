@@ -1,0 +1,290 @@
+"""Workspace 1: the table of films, import, splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QStackedWidget,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from amae_app.studies.image_table_model import COLUMNS, THUMBNAIL_SIDE, ImageTableModel
+from amae_app.studies.import_dialog import ImportDialog
+from amae_app.studies.import_report import ImportReportWindow
+from amae_app.studies.studies_state import StudiesState, read_studies_state
+from amae_app.theme import card, heading, quiet, restyle
+from amae_app.widgets.film_label import FilmLabel
+from amae_app.window_context import WindowContext
+from amae_engine.catalog import studies
+from amae_engine.catalog.tables import Split
+from amae_engine.errors import AmaeError
+from amae_engine.events import Changed
+from amae_engine.jobs.import_images import ImportReport
+from amae_engine.jobs.import_plan import ImportPlan, import_plan
+
+_TYPING_PAUSE_MS = 250
+
+
+class StudiesPage(QWidget):
+    """Films in a table that SQL filters and sorts."""
+
+    badge_changed = Signal()
+    title = "Studies"
+
+    def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._state: StudiesState | None = None
+        self._sort, self._descending = "name", False
+        self.setAcceptDrops(True)
+        self.model = ImageTableModel(self._read_page, context.thumbnails, self)
+        self.table = QTableView()
+        self.filter = QLineEdit()
+        self.summary = quiet()
+        self.film = FilmLabel()
+        self.facts = quiet()
+        self.split_combo = QComboBox()
+        self.splits = QLabel()
+        self.leak = QLabel()
+        self.reports: list[ImportReportWindow] = []
+        self._typing = QTimer(self)
+        self._typing.setSingleShot(True)
+        self._typing.setInterval(_TYPING_PAUSE_MS)
+        self._typing.timeout.connect(self._read_ids)
+        self._lay_out()
+        context.queue.ended.connect(self._on_job_ended)
+
+    def refresh(self, changed: Changed) -> None:
+        """Read counts and ids again when images changed."""
+        if changed & (Changed.IMAGES | Changed.SETTINGS):
+            self._read_ids()
+
+    def count_text(self) -> str:
+        """Films in the project."""
+        return f"{self._state.films:,}".replace(",", "\u2009") if self._state else ""
+
+    def start_import(self, plan: ImportPlan) -> None:
+        """Queue an import."""
+        project, reader = self._context.project, self._context.reader
+        self._context.queue.add(("Import", lambda: import_plan(project, plan, reader)))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Accept files and folders."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Ask how to import what was dropped."""
+        self._ask_import([Path(url.toLocalFile()) for url in event.mimeData().urls()])
+
+    def _lay_out(self) -> None:
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(10, 10, 10, 10)
+        layout.setSpacing(10)
+        layout.addWidget(self._table_card(), 1)
+        side = QVBoxLayout()
+        side.addWidget(self._splits_card())
+        side.addWidget(self._film_card(), 1)
+        box = QWidget()
+        box.setLayout(side)
+        box.setFixedWidth(320)
+        side.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(box)
+
+    def _table_card(self) -> QWidget:
+        frame, layout = card()
+        top = QHBoxLayout()
+        top.addWidget(heading("Studies"))
+        top.addWidget(self.summary, 1)
+        self.filter.setObjectName("filterEdit")
+        self.filter.setPlaceholderText("Filter: split:test truth:abnormal source:demo")
+        self.filter.setAccessibleName("Filter the films")
+        self.filter.setToolTip("Keys: split, truth, source, view, name, patient, flag")
+        self.filter.setMinimumWidth(260)
+        self.filter.setClearButtonEnabled(True)
+        self.filter.textChanged.connect(self._typing.start)
+        button = QPushButton("Import…")
+        button.setObjectName("importButton")
+        button.setProperty("primary", True)
+        button.setShortcut("Ctrl+I")
+        button.setToolTip("Import a folder, films, a CSV table or a data.json (Ctrl+I)")
+        button.clicked.connect(self._on_import)
+        top.addWidget(self.filter)
+        top.addWidget(button)
+        layout.addLayout(top)
+        self.table.setObjectName("studiesTable")
+        self.table.setAccessibleName("Films of this project")
+        self.table.setModel(self.model)
+        self.table.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+        self.table.setShowGrid(False)
+        self.table.setIconSize(QSize(THUMBNAIL_SIDE - 4, THUMBNAIL_SIDE - 4))
+        rows = self.table.verticalHeader()
+        rows.setVisible(False)
+        rows.setDefaultSectionSize(THUMBNAIL_SIDE)
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        columns = self.table.horizontalHeader()
+        columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
+        columns.resizeSection(0, 60)
+        columns.setSectionsClickable(True)
+        columns.sectionClicked.connect(self._on_header)
+        self.table.selectionModel().selectionChanged.connect(self._on_selected)
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.table)
+        empty = quiet(
+            "No films yet.\n\nDrop a folder, DICOM files, a CSV or a data.json here, or press "
+            "Import…\nYou need films known to be normal, unlabeled films, and some test films."
+        )
+        empty.setObjectName("emptyStudies")
+        empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._stack.addWidget(empty)
+        layout.addWidget(self._stack, 1)
+        return frame
+
+    def _splits_card(self) -> QWidget:
+        frame, layout = card("Splits")
+        self.splits.setObjectName("splitsLabel")
+        self.splits.setTextFormat(Qt.TextFormat.RichText)
+        layout.addWidget(self.splits)
+        self.leak.setObjectName("leakLabel")
+        self.leak.setWordWrap(True)
+        layout.addWidget(self.leak)
+        return frame
+
+    def _film_card(self) -> QWidget:
+        frame, layout = card()
+        layout.addWidget(self.film, 1)
+        layout.addWidget(self.facts)
+        move = QHBoxLayout()
+        self.split_combo.addItems([str(split) for split in Split])
+        self.split_combo.setObjectName("moveToCombo")
+        self.split_combo.setAccessibleName("Split for the selected films")
+        button = QPushButton("Move selected here")
+        button.setObjectName("moveButton")
+        button.setToolTip("Give the selected films this role")
+        button.clicked.connect(self._on_move)
+        move.addWidget(self.split_combo)
+        move.addWidget(button, 1)
+        layout.addLayout(move)
+        return frame
+
+    def _read_page(self, ids: list[int]) -> list[studies.ImageRow]:
+        with self._context.project.session() as session:
+            return studies.rows(session, ids)
+
+    @Slot()
+    def _read_ids(self) -> None:
+        project, text = self._context.project, self.filter.text()
+        sort, descending = self._sort, self._descending
+
+        def read() -> tuple[StudiesState, npt.NDArray[np.int64]]:
+            with project.session() as session:
+                state = read_studies_state(session)
+                return state, studies.page_of_ids(session, text, sort, descending)
+
+        self._context.background("studies", read, self._show)
+
+    def _show(self, answer: tuple[StudiesState, npt.NDArray[np.int64]] | AmaeError) -> None:
+        if isinstance(answer, AmaeError):
+            self.summary.setText(str(answer))
+            restyle(self.summary, "state", "warning")
+            return
+        restyle(self.summary, "state", "")
+        self._state, ids = answer
+        self.model.show_ids(ids)
+        self._stack.setCurrentIndex(1 if self._state.films == 0 else 0)
+        shown = f", {len(ids)} shown" if len(ids) != self._state.films else ""
+        self.summary.setText(f"{self._state.films} films · {self._state.patients} patients{shown}")
+        self.splits.setText(self._state.splits_html())
+        self.leak.setText(self._state.leak_text())
+        restyle(self.leak, "state", "warning" if self._state.shared_patients else "good")
+        if len(ids) and not self.table.selectionModel().hasSelection():
+            self.table.selectRow(0)
+        self.badge_changed.emit()
+
+    @Slot(int)
+    def _on_header(self, section: int) -> None:
+        key = COLUMNS[section][1]
+        if not key:
+            return
+        self._descending = not self._descending if key == self._sort else False
+        self._sort = key
+        order = Qt.SortOrder.DescendingOrder if self._descending else Qt.SortOrder.AscendingOrder
+        header = self.table.horizontalHeader()
+        header.setSortIndicatorShown(True)
+        header.setSortIndicator(section, order)
+        self._read_ids()
+
+    @Slot()
+    def _on_selected(self) -> None:
+        chosen = self.table.selectionModel().selectedRows()
+        row = self.model.row_at(chosen[-1].row()) if chosen else None
+        if row is None:
+            return
+        spacing = f" · {row.pixel_spacing_mm:g} mm" if row.pixel_spacing_mm else ""
+        kind = " ".join(part for part in (row.modality, row.photometric) if part)
+        self.facts.setText(
+            f"{row.name} · {row.columns} × {row.rows} · {row.bits_stored} bit{spacing}\n"
+            f"{kind} · {row.transfer_syntax}\nidentity removed at import"
+            + (f"\n{row.flags}" if row.flags else "")
+        )
+        project, store_row = self._context.project, row.store_row
+        self._context.background(
+            "studies-film",
+            lambda: project.pixels.read(np.array([store_row]))[0],
+            self._show_film,
+        )
+
+    def _show_film(self, film: npt.NDArray[np.uint8] | AmaeError) -> None:
+        if not isinstance(film, AmaeError):
+            self.film.show_film(film)
+
+    @Slot()
+    def _on_move(self) -> None:
+        rows = [self.model.row_at(i.row()) for i in self.table.selectionModel().selectedRows()]
+        ids = [row.id for row in rows if row is not None]
+        if not ids:
+            self._context.notify("Select films in the table first.")
+            return
+        split = Split(self.split_combo.currentText())
+        with self._context.project.session() as session:
+            studies.change_split(session, ids, split, self._context.reader)
+        self._context.notify(f"{len(ids)} films are now {split}.")
+        self._context.announce(Changed.IMAGES)
+
+    @Slot()
+    def _on_import(self) -> None:
+        self._ask_import([])
+
+    def _ask_import(self, paths: list[Path]) -> None:
+        dialog = ImportDialog(paths, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.accepted.connect(self._on_import_accepted)
+        dialog.open()
+
+    @Slot()
+    def _on_import_accepted(self) -> None:
+        dialog = self.sender()
+        if isinstance(dialog, ImportDialog):
+            self.start_import(dialog.plan())
+
+    @Slot(str, object, str)
+    def _on_job_ended(self, _title: str, result: object, _message: str) -> None:
+        if isinstance(result, ImportReport):
+            self._context.notify(result.summary())
+            window = ImportReportWindow(result, self)
+            self.reports.append(window)
+            window.show()

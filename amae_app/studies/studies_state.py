@@ -1,0 +1,62 @@
+"""What the Studies workspace shows beside its table; knows no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from amae_engine.catalog import studies
+from amae_engine.catalog.tables import Split
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True)
+class StudiesState:
+    """Counts of the whole project."""
+
+    counts: dict[Split, studies.SplitCount]
+    shared_patients: int
+
+    @property
+    def films(self) -> int:
+        """Films in every split."""
+        return sum(count.images for count in self.counts.values())
+
+    @property
+    def patients(self) -> int:
+        """Patients, counted in each split they are in."""
+        return sum(count.patients for count in self.counts.values()) - self.shared_patients
+
+    def splits_html(self) -> str:
+        """A small table: split, films, what is known about them."""
+        lines = []
+        for split, count in self.counts.items():
+            known = ""
+            if split is Split.TEST and count.normal + count.abnormal:
+                known = f"{count.normal} normal + {count.abnormal} abnormal"
+            elif split is Split.UNLABELED and count.normal + count.abnormal:
+                share = 100 * count.abnormal / (count.normal + count.abnormal)
+                known = f"{share:.0f} % abnormal in hidden truth"
+            lines.append(
+                f"<tr><td>{split}&nbsp;&nbsp;</td><td align='right'><b>{count.images}</b>"
+                f"&nbsp;&nbsp;</td><td>{known}</td></tr>"
+            )
+        return f"<table>{''.join(lines)}</table>"
+
+    def leak_text(self) -> str:
+        """Whether a patient is in two splits."""
+        if self.films == 0:
+            return ""
+        if self.shared_patients == 0:
+            return "✓ No patient is in two splits"
+        return (
+            f"! {self.shared_patients} patients are in more than one split: move their films "
+            f"before training."
+        )
+
+
+def read_studies_state(session: Session) -> StudiesState:
+    """Read the counts."""
+    return StudiesState(studies.split_counts(session), len(studies.patients_in_two_splits(session)))

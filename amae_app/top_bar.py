@@ -1,0 +1,112 @@
+"""The top bar: project, device, theme, reader."""
+
+from __future__ import annotations
+
+import os
+
+from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QMenu, QPushButton, QWidget
+
+from amae_app.settings import Settings
+from amae_app.theme import ThemeName
+
+_SECONDS_BETWEEN_READINGS = 5
+
+
+class TopBar(QFrame):
+    """Project menu, free memory, theme and the reader's name."""
+
+    demo_wanted = Signal()
+    new_wanted = Signal()
+    open_wanted = Signal()
+    help_wanted = Signal()
+    theme_chosen = Signal(str)
+
+    def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self.setProperty("bar", True)
+        name = QLabel("AMAE")
+        name.setStyleSheet("font-weight: 700; font-size: 12pt;")
+        self.project_button = QPushButton("No project")
+        self.project_button.setObjectName("projectButton")
+        self.project_button.setToolTip("Open or make a project")
+        self.project_button.setMenu(self._project_menu())
+        self.device = QLabel()
+        self.device.setObjectName("deviceLabel")
+        self.device.setToolTip("Where training runs, and the memory that is free")
+        self.reader = QLineEdit(settings.reader)
+        self.reader.setObjectName("readerEdit")
+        self.reader.setAccessibleName("Reader's name or initials")
+        self.reader.setToolTip("Your name or initials; every decision is signed with it")
+        self.reader.setPlaceholderText("your initials")
+        self.reader.setMaximumWidth(110)
+        self.reader.textChanged.connect(self._on_reader)
+        look = QPushButton("View")
+        look.setObjectName("viewButton")
+        look.setToolTip("Theme and help")
+        look.setMenu(self._view_menu())
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(12, 6, 12, 6)
+        layout.addWidget(name)
+        layout.addWidget(self.project_button)
+        layout.addStretch()
+        layout.addWidget(self.device)
+        layout.addSpacing(12)
+        layout.addWidget(look)
+        layout.addWidget(QLabel("Reader"))
+        layout.addWidget(self.reader)
+        timer = QTimer(self)
+        timer.timeout.connect(self._show_device)
+        timer.start(1000 * _SECONDS_BETWEEN_READINGS)
+        self._show_device()
+
+    def show_project(self, name: str) -> None:
+        """Name the open project."""
+        self.project_button.setText(name)
+
+    def _project_menu(self) -> QMenu:
+        menu = QMenu(self)
+        for text, signal in (
+            ("Demo project", self.demo_wanted),
+            ("New project…", self.new_wanted),
+            ("Open project…", self.open_wanted),
+        ):
+            menu.addAction(text).triggered.connect(signal)
+        return menu
+
+    def _view_menu(self) -> QMenu:
+        menu = QMenu(self)
+        for theme in ThemeName:
+            action = menu.addAction(f"{theme.capitalize()} theme")
+            action.setData(str(theme))
+            action.triggered.connect(self._on_theme)
+        menu.addSeparator()
+        menu.addAction("Help for this workspace (F1)").triggered.connect(self.help_wanted)
+        return menu
+
+    @Slot()
+    def _on_theme(self) -> None:
+        sender = self.sender()
+        if isinstance(sender, QAction):
+            self.theme_chosen.emit(str(sender.data()))
+
+    @Slot(str)
+    def _on_reader(self, name: str) -> None:
+        self._settings.reader = name.strip()
+
+    @Slot()
+    def _show_device(self) -> None:
+        self.device.setText(device_text())
+
+
+def device_text() -> str:
+    """The device and its free memory, without loading torch."""
+    if os.path.exists("/proc/driver/nvidia/version"):  # noqa: PTH110 - a device node, not a file
+        return "CUDA GPU"
+    cores = os.cpu_count() or 1
+    if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:
+        return f"CPU · {cores} cores"
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+    return f"CPU · {cores} cores · {free:.1f} GB free"
