@@ -191,8 +191,8 @@ class StudiesPage(QWidget):
         sort, descending = self._sort, self._descending
 
         def read() -> tuple[StudiesState, npt.NDArray[np.int64]]:
+            state = read_studies_state(project)
             with project.session() as session:
-                state = read_studies_state(session)
                 return state, studies.page_of_ids(session, text, sort, descending)
 
         self._context.background("studies", read, self._show)

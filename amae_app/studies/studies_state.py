@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from amae_engine.catalog import studies
 from amae_engine.catalog.tables import Split
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
+from amae_engine.project import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +54,9 @@ class StudiesState:
         )
 
 
-def read_studies_state(session: Session) -> StudiesState:
+def read_studies_state(project: Project) -> StudiesState:
     """Read the counts."""
-    return StudiesState(studies.split_counts(session), len(studies.patients_in_two_splits(session)))
+    with project.session() as session:
+        return StudiesState(
+            studies.split_counts(session), len(studies.patients_in_two_splits(session))
+        )

@@ -230,6 +230,11 @@ def restore(session: Session, ids: Sequence[int], reader: str) -> None:
     audit(session, reader, "restore", f"{len(ids)} images")
 
 
+def newest_addition(session: Session) -> str:
+    """When the newest film came in (ISO 8601, UTC); "" for an empty catalog."""
+    return session.scalar(select(func.max(Image.added_at))) or ""
+
+
 def patients_in_two_splits(session: Session) -> list[int]:
     """Ids of patients with images in more than one split: their results would leak."""
     query = (

@@ -1,0 +1,371 @@
+"""Workspace 3: cuts, gallery, large view, decisions."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from amae_app.pseudo_labels.curation_state import (
+    CurationState,
+    Order,
+    Shown,
+    keep_percent_for_cut,
+    read_curation_state,
+)
+from amae_app.pseudo_labels.gallery import Gallery, Tile
+from amae_app.theme import card, colours, heading, quiet
+from amae_app.widgets.image_view import ImageView
+from amae_app.widgets.score_histogram import Histogram
+from amae_app.window_context import WindowContext
+from amae_engine.catalog import decisions
+from amae_engine.catalog.tables import Label
+from amae_engine.config import PseudoLabelConfig
+from amae_engine.errors import AmaeError, NotReady
+from amae_engine.events import Changed, Level
+
+_KEYS_TEXT = "← → move · N normal · A abnormal · X exclude · Space confirm · Shift range · Ctrl+Z undo"
+
+
+class PseudoLabelsPage(QWidget):
+    """Every act is in the catalog when it is visible."""
+
+    badge_changed = Signal()
+    title = "Pseudo-labels"
+
+    def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._state: CurationState | None = None
+        self._keeps_order = False
+        self.histogram = Histogram("stage-1 probability P(abnormal)")
+        self.keep = QDoubleSpinBox()
+        self.counts = QLabel()
+        self.review = quiet()
+        self.truth = quiet()
+        self.history = quiet()
+        self.gallery = Gallery(context.thumbnails)
+        self.order = QComboBox()
+        self.shown = QComboBox()
+        self.shown_count = quiet()
+        self.large = ImageView("The film in focus")
+        self.film_name = heading("")
+        self.film_facts = quiet()
+        self.label_buttons: dict[Label, QPushButton] = {}
+        self.empty = quiet()
+        self._stack = QStackedWidget()
+        self._lay_out()
+        self._connect()
+
+    def refresh(self, changed: Changed) -> None:
+        """Read labels again after scores, decisions or films changed."""
+        if changed:
+            self._keeps_order = changed is Changed.DECISIONS
+            self._read()
+
+    def count_text(self) -> str:
+        """How many labels in use no reader has checked."""
+        if self._state is None:
+            return ""
+        view = self._state.view
+        return f"{int((~view.by_reader & (view.labels >= 0)).sum())} to check"
+
+    @Slot(object)
+    def decide(self, label: Label) -> None:
+        """Give the selected films a label."""
+        self._act([tile.image_id for tile in self.gallery.selected_tiles()], label, "decide")
+
+    @Slot()
+    def confirm(self) -> None:
+        """Agree with what stage 1 says about the selected films."""
+        tiles = self.gallery.selected_tiles()
+        for label, wanted in ((Label.NORMAL, False), (Label.ABNORMAL, True)):
+            chosen = [t.image_id for t in tiles if (t.probability >= 0.5) is wanted]
+            if chosen:
+                self._act(chosen, label, "confirm")
+
+    @Slot()
+    def undo(self) -> None:
+        """Reverse the reader's last act."""
+        self._step_back(redo=False)
+
+    @Slot()
+    def redo(self) -> None:
+        """Repeat what was undone."""
+        self._step_back(redo=True)
+
+    def _act(self, ids: list[int], label: Label, kind: str) -> None:
+        if not ids or self._state is None:
+            return
+        run_id = self._state.view.run_id
+        try:
+            with self._context.project.session() as session:
+                decisions.decide(session, ids, label, self._context.reader, run_id, kind)
+        except AmaeError as error:
+            self._context.notify(str(error), Level.WARNING)
+            return
+        row = self.gallery.currentIndex().row()
+        self._context.announce(Changed.DECISIONS)
+        self.gallery.select(row + 1)
+
+    def _step_back(self, redo: bool) -> None:
+        step = decisions.redo if redo else decisions.undo
+        with self._context.project.session() as session:
+            count = step(session, self._context.reader)
+        word = "Redone" if redo else "Undone"
+        self._context.notify(f"{word}: {count} films." if count else "There is nothing to undo.")
+        self._context.announce(Changed.DECISIONS)
+
+    def _lay_out(self) -> None:
+        work = QWidget()
+        row = QHBoxLayout(work)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
+        left, right = self._left(), self._right()
+        left.setFixedWidth(350)
+        right.setFixedWidth(300)
+        row.addWidget(left)
+        row.addWidget(self._middle(), 1)
+        row.addWidget(right)
+        self.empty.setObjectName("emptyPseudoLabels")
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        go = QPushButton("Go to Train")
+        go.setObjectName("goToTrainButton")
+        go.clicked.connect(self._on_go)
+        nothing = QWidget()
+        column = QVBoxLayout(nothing)
+        column.addStretch()
+        column.addWidget(self.empty)
+        column.addWidget(go, 0, Qt.AlignmentFlag.AlignCenter)
+        column.addStretch()
+        self._stack.addWidget(nothing)
+        self._stack.addWidget(work)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 10, 10, 10)
+        layout.addWidget(self._stack)
+
+    def _left(self) -> QWidget:
+        box = QWidget()
+        column = QVBoxLayout(box)
+        column.setContentsMargins(0, 0, 0, 0)
+        frame, layout = card("Confidence and cuts")
+        self.histogram.setObjectName("confidenceHistogram")
+        self.histogram.setMinimumHeight(170)
+        layout.addWidget(self.histogram, 1)
+        self.counts.setObjectName("labelCounts")
+        self.counts.setWordWrap(True)
+        layout.addWidget(self.counts)
+        keep = QHBoxLayout()
+        self.keep.setObjectName("kSpinBox")
+        self.keep.setAccessibleName("Keep the top K percent")
+        self.keep.setToolTip("K: share of each predicted class that counts as reliable (paper: 50)")
+        self.keep.setRange(1, 100)
+        self.keep.setDecimals(0)
+        self.keep.setValue(50)
+        self.keep.setSuffix(" %")
+        reset = QPushButton("K = 50")
+        reset.setToolTip("The paper's value")
+        reset.clicked.connect(self._on_reset)
+        keep.addWidget(QLabel("Keep the top"))
+        keep.addWidget(self.keep)
+        keep.addWidget(QLabel("of each class"), 1)
+        keep.addWidget(reset)
+        layout.addLayout(keep)
+        column.addWidget(frame, 3)
+        frame, layout = card("This review")
+        layout.addWidget(self.review)
+        layout.addWidget(self.truth)
+        column.addWidget(frame)
+        frame, layout = card("History")
+        self.history.setAlignment(Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(self.history, 1)
+        buttons = QHBoxLayout()
+        for text, name, keys, slot in (
+            ("Undo", "undoButton", "Ctrl+Z", self.undo),
+            ("Redo", "redoButton", "Ctrl+Y", self.redo),
+        ):
+            button = QPushButton(text)
+            button.setObjectName(name)
+            button.setShortcut(keys)
+            button.setToolTip(f"{text} your last labelling act ({keys})")
+            button.clicked.connect(slot)
+            buttons.addWidget(button)
+        buttons.addStretch()
+        layout.addLayout(buttons)
+        column.addWidget(frame, 2)
+        return box
+
+    def _middle(self) -> QWidget:
+        frame, layout = card()
+        top = QHBoxLayout()
+        top.addWidget(heading("Unlabeled films"))
+        top.addWidget(self.shown_count, 1)
+        for combo, items, name, text in (
+            (self.order, Order, "orderCombo", "Order of the films"),
+            (self.shown, Shown, "shownCombo", "Which films are offered"),
+        ):
+            combo.addItems([str(item) for item in items])
+            combo.setObjectName(name)
+            combo.setAccessibleName(text)
+            combo.setToolTip(text)
+            top.addWidget(combo)
+        self.shown.setCurrentText(str(Shown.ALL))
+        layout.addLayout(top)
+        layout.addWidget(self.gallery, 1)
+        layout.addWidget(quiet(_KEYS_TEXT))
+        return frame
+
+    def _right(self) -> QWidget:
+        frame, layout = card()
+        layout.addWidget(self.film_name)
+        self.large.setMinimumHeight(220)
+        layout.addWidget(self.large, 1)
+        layout.addWidget(self.film_facts)
+        for row in (
+            ((Label.NORMAL, "N  Normal"), (Label.ABNORMAL, "A  Abnormal")),
+            ((Label.EXCLUDE, "X  Exclude"), (Label.NONE, "Take back")),
+        ):
+            line = QHBoxLayout()
+            for label, text in row:
+                button = QPushButton(text)
+                button.setObjectName(f"label{label.capitalize() or 'None'}Button")
+                button.setAccessibleName(text)
+                button.setToolTip("Your decision wins over any confidence")
+                button.clicked.connect(self._on_label_button)
+                self.label_buttons[label] = button
+                line.addWidget(button)
+            layout.addLayout(line)
+        confirm = QPushButton("Space  Confirm stage 1")
+        confirm.setObjectName("confirmButton")
+        confirm.setToolTip("Agree with stage 1 about the selected films")
+        confirm.clicked.connect(self.confirm)
+        layout.addWidget(confirm)
+        return frame
+
+    def _connect(self) -> None:
+        self.keep.valueChanged.connect(self._on_keep)
+        self.histogram.line_dropped.connect(self._on_cut)
+        self.gallery.labelled.connect(self.decide)
+        self.gallery.confirmed.connect(self.confirm)
+        self.gallery.current_changed.connect(self._on_current)
+        self.order.currentTextChanged.connect(self._on_order)
+        self.shown.currentTextChanged.connect(self._on_order)
+
+    def _read(self) -> None:
+        project = self._context.project
+        config = PseudoLabelConfig(keep_percent=float(self.keep.value()))
+        self._context.background(
+            "pseudo-labels", lambda: read_curation_state(project, config), self._show
+        )
+
+    def _show(self, answer: CurationState | AmaeError) -> None:
+        if isinstance(answer, AmaeError):
+            self._state = None
+            nothing = isinstance(answer, NotReady)
+            text = (
+                "Stage 1 has not run yet: it gives every unlabeled film a probability to check."
+                if nothing
+                else str(answer)
+            )
+            self.empty.setText(text)
+            self._stack.setCurrentIndex(0)
+            return
+        self._state = answer
+        self._stack.setCurrentIndex(1)
+        c, view = colours(), answer.view
+        cuts = (view.threshold_normal, view.threshold_abnormal)
+        self.histogram.show_bands(view.probability, *cuts)
+        self.histogram.set_lines(list(cuts), [c.normal, c.abnormal])
+        self.counts.setText(answer.counts_html(c.normal, c.abnormal))
+        self.review.setText(answer.purity_text())
+        self.truth.setText(answer.truth_text())
+        self.truth.setVisible(bool(answer.truth_text()))
+        self.history.setText(_history_text(answer))
+        if self._keeps_order:
+            self.gallery.gallery.update_state(answer)
+            self._on_current(self.gallery.gallery.tile(self.gallery.currentIndex().row()))
+        else:
+            self._on_order()
+        self.badge_changed.emit()
+
+    @Slot()
+    def _on_order(self) -> None:
+        if self._state is None:
+            return
+        order, shown = Order(self.order.currentText()), Shown(self.shown.currentText())
+        places = self._state.offered(order, shown)
+        self.gallery.gallery.show_state(self._state, places)
+        self.shown_count.setText(f"{len(places)} of {len(self._state.view.labels)}")
+        self.gallery.select(0)
+
+    @Slot()
+    def _on_keep(self) -> None:
+        self._keeps_order = False
+        self._read()
+
+    @Slot()
+    def _on_reset(self) -> None:
+        self.keep.setValue(50)
+
+    @Slot(int, float)
+    def _on_cut(self, number: int, value: float) -> None:
+        if self._state is None:
+            return
+        share = keep_percent_for_cut(self._state.view.probability, value, abnormal=number == 1)
+        if round(share) == self.keep.value():
+            self._read()  # put the line back to where this K has it
+        else:
+            self.keep.setValue(round(share))
+
+    @Slot()
+    def _on_label_button(self) -> None:
+        sender = self.sender()
+        for label, button in self.label_buttons.items():
+            if button is sender:
+                self.decide(label)
+
+    @Slot(object)
+    def _on_current(self, tile: Tile | None) -> None:
+        if tile is None:
+            self.film_name.setText("")
+            self.large.show_film(None)
+            return
+        self.film_name.setText(tile.name)
+        side = "abnormal" if tile.probability >= 0.5 else "normal"
+        used = {0: "in module A", 1: "in module B", -1: "unused", -2: "excluded"}[tile.label]
+        by = " · decided by a reader" if tile.checked else ""
+        self.film_facts.setText(
+            f"Stage 1: P(abnormal) {tile.probability:.2f}, {side}\nStage 2: {used}{by}"
+        )
+        project, row = self._context.project, tile.store_row
+        self._context.background(
+            "pseudo-film", lambda: project.pixels.read(np.array([row]))[0], self._show_film
+        )
+
+    def _show_film(self, film: npt.NDArray[np.uint8] | AmaeError) -> None:
+        if not isinstance(film, AmaeError):
+            self.large.show_film(film)
+            self.large.fit()
+
+    @Slot()
+    def _on_go(self) -> None:
+        self._context.page_wanted.emit("train")
+
+
+def _history_text(state: CurationState) -> str:
+    lines = [
+        f"{row.decided_at[11:16]} {row.reader}  {row.image_name}  "
+        f"{row.before or 'none'} → {row.after or 'none'}" + (f" ({row.kind})" if row.kind != "decide" else "")
+        for row in state.history[:9]
+    ]
+    return "\n".join(lines) or "No decision yet."

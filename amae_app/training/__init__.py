@@ -1,0 +1,1 @@
+"""Workspace 2: starting weights, stage 1, stage 2."""

@@ -1,0 +1,138 @@
+"""What training does now: losses, learning rate, a reconstruction."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from amae_app.theme import card, colours, heading, quiet
+from amae_app.widgets.film_label import FilmLabel
+from amae_engine.events import EpochEnd, Preview
+
+
+class LivePlots(QWidget):
+    """Curves of the running (or last) step and the newest preview."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._losses: dict[str, tuple[list[float], list[float]]] = {}
+        self._rates: tuple[list[float], list[float]] = ([], [])
+        self._step = ""
+        self._curves: dict[str, pg.PlotDataItem] = {}
+        self.title = heading("No training yet")
+        self.title.setObjectName("lossTitle")
+        self.detail = quiet("Losses, learning rate and a reconstruction appear here, live.")
+        self.loss_plot = _plot("epoch", "loss")
+        self.loss_plot.setObjectName("lossPlot")
+        self.rate_plot = _plot("epoch", "learning rate")
+        self._rate_curve = self.rate_plot.plot(pen=pg.mkPen(colours().quiet, width=2))
+        self._films = [FilmLabel() for _ in range(3)]
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(10)
+        layout.addWidget(self._loss_card(), 3)
+        layout.addWidget(self._preview_card(), 3)
+        layout.addWidget(self._rate_card(), 2)
+
+    def add_epoch(self, event: EpochEnd) -> None:
+        """Add one epoch's numbers; another stage starts new curves."""
+        stage = event.step.split(" · ")[0]
+        if stage != self._step or (event.epoch == 1 and not event.module):
+            self._start(stage)
+        if event.epoch == 1 and event.module in ("", "A"):
+            self._start(stage)
+        name = f"module {event.module}" if event.module else "train"
+        self._append(name, event.epoch, event.train_loss)
+        if event.validation_loss is not None:
+            self._append("validation", event.epoch, event.validation_loss)
+        if event.epoch == 1:
+            self._rates = ([], [])
+        self._rates[0].append(event.epoch)
+        self._rates[1].append(event.learning_rate)
+        self._rate_curve.setData(*self._rates)
+        self.title.setText(f"Run {event.run_id} · {event.step}")
+        measure = "cross-entropy" if stage == "Stage 1" else "masked-patch MSE"
+        on = "validation films" if event.validation_loss is not None else "training films"
+        loss = event.train_loss if event.validation_loss is None else event.validation_loss
+        self.detail.setText(
+            f"epoch {event.epoch} of {event.epochs} · {measure} {loss:.4f} on {on} · "
+            f"{event.images_per_second:.0f} images/s"
+        )
+        self.loss_plot.setLabel("left", measure)
+
+    def show_preview(self, event: Preview) -> None:
+        """Show what the module reconstructs now."""
+        for label, picture in zip(
+            self._films, (event.image, event.masked, event.reconstruction), strict=True
+        ):
+            hidden = np.isnan(picture)
+            grey = np.where(hidden, 0.14, picture)
+            label.show_film(np.rint(255 * np.clip(grey, 0, 1)).astype(np.uint8))
+
+    def _start(self, stage: str) -> None:
+        self._step = stage
+        self._losses = {}
+        for curve in self._curves.values():
+            self.loss_plot.removeItem(curve)
+        self._curves = {}
+        self.loss_plot.plotItem.legend.clear()
+
+    def _append(self, name: str, epoch: int, loss: float) -> None:
+        c = colours()
+        if name not in self._curves:
+            pens = {
+                "train": pg.mkPen(c.accent, width=2),
+                "validation": pg.mkPen(c.good, width=2, style=Qt.PenStyle.DashLine),
+                "module A": pg.mkPen(c.normal, width=2),
+                "module B": pg.mkPen(c.abnormal, width=2),
+            }
+            self._curves[name] = self.loss_plot.plot(pen=pens[name], name=name)
+            self._losses[name] = ([], [])
+        epochs, losses = self._losses[name]
+        epochs.append(epoch)
+        losses.append(loss)
+        self._curves[name].setData(epochs, losses)
+
+    def _loss_card(self) -> QWidget:
+        frame, layout = card()
+        layout.addWidget(self.title)
+        layout.addWidget(self.detail)
+        layout.addWidget(self.loss_plot, 1)
+        return frame
+
+    def _preview_card(self) -> QWidget:
+        frame, layout = card("Reconstruction now")
+        row = QHBoxLayout()
+        for film, text in zip(
+            self._films, ("training film", "visible patches", "reconstruction"), strict=True
+        ):
+            column = QVBoxLayout()
+            column.addWidget(film, 1)
+            caption = QLabel(text)
+            caption.setProperty("quiet", True)
+            caption.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            column.addWidget(caption)
+            row.addLayout(column)
+        layout.addLayout(row, 1)
+        return frame
+
+    def _rate_card(self) -> QWidget:
+        frame, layout = card()
+        layout.addWidget(self.rate_plot, 1)
+        return frame
+
+
+def _plot(x: str, y: str) -> pg.PlotWidget:
+    plot = pg.PlotWidget()
+    plot.setLabel("bottom", x)
+    plot.setLabel("left", y)
+    plot.getAxis("left").enableAutoSIPrefix(False)
+    plot.getAxis("left").setWidth(64)
+    plot.showGrid(x=True, y=True, alpha=0.15)
+    plot.addLegend(offset=(-10, 10), labelTextColor=colours().text)
+    plot.setMenuEnabled(False)
+    plot.setMouseEnabled(False, False)
+    plot.hideButtons()
+    return plot

@@ -1,0 +1,128 @@
+"""The four cards of the pipeline, each with its state and one button."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from amae_app.theme import card, heading, quiet, restyle
+from amae_app.training.pipeline_state import Card, CardState, PipelineState
+
+_GOOD = (CardState.DONE, CardState.READY)
+
+
+class StepCard(QFrame):
+    """One step: heading, state, facts, reason, button; Resume where a run is unfinished."""
+
+    pressed = Signal()
+    resumed = Signal(int)
+
+    def __init__(self, title: str, button: str, name: str, explanation: str) -> None:
+        super().__init__()
+        self._resumable = 0
+        frame, layout = card()
+        self.state = QLabel()
+        self.facts = QLabel()
+        self.facts.setWordWrap(True)
+        self.reason = quiet()
+        self.button = QPushButton(button)
+        self.button.setObjectName(name)
+        self.button.setToolTip(explanation)
+        self.button.setAccessibleName(f"{title}: {button}")
+        self.resume_button = QPushButton("Resume")
+        self.resume_button.setObjectName(name.replace("Button", "ResumeButton"))
+        self.resume_button.setToolTip("Go on with the unfinished run from its last whole epoch")
+        top = QHBoxLayout()
+        top.addWidget(heading(title), 1)
+        top.addWidget(self.state)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.button, 1)
+        buttons.addWidget(self.resume_button)
+        layout.addLayout(top)
+        layout.addWidget(self.facts)
+        layout.addWidget(self.reason)
+        layout.addLayout(buttons)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(frame)
+        self.button.clicked.connect(self.pressed)
+        self.resume_button.clicked.connect(self._on_resume)
+
+    def show_card(self, shown: Card, is_next: bool, is_idle: bool) -> None:
+        """Show a step's state; `is_next` makes its button the primary one."""
+        self.state.setText(str(shown.state))
+        restyle(self.state, "state", "good" if shown.state in _GOOD else "warning")
+        self.facts.setText(shown.facts)
+        self.reason.setText(shown.reason)
+        self.reason.setVisible(bool(shown.reason))
+        self._resumable = shown.resumable or 0
+        self.resume_button.setVisible(bool(self._resumable) and is_idle)
+        self.resume_button.setText(f"Resume run {self._resumable}")
+        self.button.setEnabled(is_idle and shown.state is not CardState.WAITING)
+        restyle(self.button, "primary", is_next)
+
+    def _on_resume(self) -> None:
+        self.resumed.emit(self._resumable)
+
+
+class PipelineCards(QWidget):
+    """Starting weights → stage 1 → pseudo-labels → stage 2, and the checks."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.weights = StepCard(
+            "0 · Starting weights",
+            "Pre-train on my films",
+            "startPretrainButton",
+            "Masked pre-training on this project's normal and unlabeled films",
+        )
+        self.stage1 = StepCard(
+            "1 · Synthetic-anomaly classifier",
+            "Start stage 1",
+            "startStage1Button",
+            "Train the classifier on AnatPaste anomalies (Eq. 1, 2)",
+        )
+        self.pseudo = StepCard(
+            "Pseudo-labels",
+            "Review pseudo-labels",
+            "reviewLabelsButton",
+            "Look at what stage 1 believes about the unlabeled films",
+        )
+        self.stage2 = StepCard(
+            "2 · Inter-discrepancy adaptation",
+            "Start stage 2",
+            "startStage2Button",
+            "Adapt modules A and B (Eq. 3), then score the test films (Eq. 4)",
+        )
+        self.results_button = QPushButton("See the results")
+        self.results_button.setObjectName("seeResultsButton")
+        self.checks = QLabel()
+        self.checks.setObjectName("checksLabel")
+        self.checks.setWordWrap(True)
+        self.queue = quiet()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        for step in (self.weights, self.stage1, self.pseudo, self.stage2):
+            layout.addWidget(step)
+        frame, inside = card("Before you start")
+        inside.addWidget(self.checks)
+        inside.addWidget(self.queue)
+        inside.addWidget(self.results_button)
+        inside.addStretch()
+        layout.addWidget(frame, 1)
+
+    def show_state(self, state: PipelineState, running: str, waiting: tuple[str, ...]) -> None:
+        """Show every card."""
+        is_idle = not running
+        self.weights.show_card(state.weights, False, is_idle)
+        self.stage1.show_card(state.stage1, state.next_step == "stage1", is_idle)
+        self.pseudo.show_card(state.pseudo, False, True)
+        self.stage2.show_card(state.stage2, state.next_step == "stage2", is_idle)
+        self.checks.setText("\n".join(f"{'✓' if good else '!'} {t}" for good, t in state.checks))
+        texts = [f"Running: {running}"] if running else []
+        texts += [f"Waiting: {title}" for title in waiting]
+        self.queue.setText("\n".join(texts))
+        self.queue.setVisible(bool(texts))
+        self.results_button.setVisible(state.next_step == "results")
+        restyle(self.results_button, "primary", True)

@@ -1,0 +1,241 @@
+"""Every setting of the next run, with the paper's value beside it and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from amae_app.theme import card, quiet
+from amae_engine.config import (
+    MaskPlan,
+    Precision,
+    PseudoLabelConfig,
+    ScoreConfig,
+    Stage1Config,
+    Stage2Config,
+    stage1_preset,
+    stage2_preset,
+)
+
+_FILE = "choose a file…"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One setting: its name, label, limits, the paper's value, and what it does."""
+
+    name: str
+    label: str
+    low: float
+    high: float
+    decimals: int
+    paper: str
+    explanation: str
+
+
+FIELDS = (
+    Field("epochs1", "Epochs, stage 1", 1, 2000, 0, "150", "Passes over the normal films"),
+    Field("epochs2", "Epochs, stage 2", 1, 2000, 0, "150", "Passes over each module's films"),
+    Field("warmup", "Warm-up epochs", 0, 500, 0, "20", "The learning rate rises linearly first"),
+    Field("batch", "Batch size", 2, 4096, 0, "16", "Films in one step"),
+    Field("rate", "Learning rate", 1e-7, 1, 6, "0.00025", "AdamW's highest rate"),
+    Field("keep", "Keep top K %", 1, 100, 0, "50", "Share of each class that counts as reliable"),
+    Field("masks", "Masks per film, training", 1, 16, 0, "2", "L of Eq. 3"),
+    Field("score_masks", "Masks per film, scoring", 1, 64, 0, "4", "L of Eq. 4"),
+    Field("ratio", "Masked share", 0.05, 0.95, 2, "0.75", "Share of patches the network must fill"),
+    Field("seed", "Seed", 0, 2**31 - 1, 0, "–", "Same seed, same result"),
+)
+
+
+class SettingsPanel(QWidget):
+    """Presets and fields; `stage1()`, `stage2()` and `score()` give the configs.
+
+    Signals:
+        labels_changed(): K changed, so the pseudo-labels did.
+    """
+
+    labels_changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.preset = QComboBox()
+        self.weights = QComboBox()
+        self.precision = QComboBox()
+        self.plan = QComboBox()
+        self.device = QComboBox()
+        self.fields: dict[str, QSpinBox | QDoubleSpinBox] = {}
+        self._weights_file = ""
+        self._lay_out()
+        self.apply_preset("compact")
+        self.preset.currentTextChanged.connect(self.apply_preset)
+        self.fields["keep"].valueChanged.connect(self._on_keep)
+        self.weights.textActivated.connect(self._on_weights)
+
+    @Slot(str)
+    def apply_preset(self, name: str) -> None:
+        """Fill the fields with a preset's values."""
+        first, second, score = stage1_preset(name), stage2_preset(name), ScoreConfig()
+        values: dict[str, float] = {
+            "epochs1": first.training.epochs,
+            "epochs2": second.training.epochs,
+            "warmup": second.training.warmup_epochs,
+            "batch": second.training.batch_size,
+            "rate": second.training.learning_rate,
+            "keep": second.pseudo_labels.keep_percent,
+            "masks": second.masks_per_image,
+            "score_masks": score.masks_per_image,
+            "ratio": second.mask_ratio,
+            "seed": second.training.seed,
+        }
+        for key, value in values.items():
+            field = self.fields[key]
+            field.setValue(int(value) if isinstance(field, QSpinBox) else value)
+
+    def offer_weights(self, pretrain_runs: tuple[int, ...]) -> None:
+        """List the weights that can be started from."""
+        names = ["bundled", *(f"run:{number}" for number in pretrain_runs)]
+        names += [self._weights_file] if self._weights_file else []
+        if [self.weights.itemText(i) for i in range(self.weights.count() - 1)] == names:
+            return
+        chosen = self.weights.currentText()
+        self.weights.clear()
+        self.weights.addItems([*names, _FILE])
+        if chosen in names:
+            self.weights.setCurrentText(chosen)
+
+    def labels(self) -> PseudoLabelConfig:
+        """Pseudo-label settings."""
+        return PseudoLabelConfig(keep_percent=float(self.fields["keep"].value()))
+
+    def stage1(self) -> Stage1Config:
+        """Stage 1's settings."""
+        preset = self.preset.currentText()
+        start = stage1_preset(preset)
+        return start.replace(
+            weights=self.weights.currentText(),
+            training=start.training.replace(**self._training("epochs1")).to_dict(),
+        )
+
+    def stage2(self) -> Stage2Config:
+        """Stage 2's settings."""
+        start = stage2_preset(self.preset.currentText())
+        return start.replace(
+            pseudo_labels=self.labels().to_dict(),
+            training=start.training.replace(**self._training("epochs2")).to_dict(),
+            masks_per_image=int(self.fields["masks"].value()),
+            mask_ratio=float(self.fields["ratio"].value()),
+        )
+
+    def score(self) -> ScoreConfig:
+        """Scoring's settings."""
+        return ScoreConfig(
+            masks_per_image=int(self.fields["score_masks"].value()),
+            mask_ratio=float(self.fields["ratio"].value()),
+            mask_plan=MaskPlan(self.plan.currentText()),
+            seed=int(self.fields["seed"].value()),
+            device=self.device.currentText(),
+            precision=Precision(self.precision.currentText()),
+        )
+
+    def _training(self, epochs: str) -> dict[str, object]:
+        count = int(self.fields[epochs].value())
+        return {
+            "epochs": count,
+            "warmup_epochs": min(int(self.fields["warmup"].value()), count),
+            "batch_size": int(self.fields["batch"].value()),
+            "learning_rate": float(self.fields["rate"].value()),
+            "seed": int(self.fields["seed"].value()),
+            "device": self.device.currentText(),
+            "precision": self.precision.currentText(),
+        }
+
+    def _lay_out(self) -> None:
+        frame, layout = card("Settings of the next run")
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        combos = (
+            ("Preset", self.preset, ["compact", "paper", "base"], "presetCombo",
+             "compact: a laptop, 128 px. paper: ViT-S/16 at 224 px, needs its own weights"),
+            ("Starting weights", self.weights, ["bundled", _FILE], "weightsCombo",
+             "f0 and g0: bundled, your own pre-training, or an official checkpoint"),
+            ("Precision", self.precision, [str(p) for p in Precision], "precisionCombo",
+             "auto takes bf16 where the hardware multiplies it"),
+            ("Scoring masks", self.plan, [str(p) for p in MaskPlan], "maskPlanCombo",
+             "The paper draws them independently"),
+            ("Device", self.device, ["auto", "cpu", "cuda"], "deviceCombo",
+             "auto takes a GPU where there is one"),
+        )  # fmt: skip
+        for label, combo, items, name, explanation in combos:
+            combo.addItems(items)
+            combo.setObjectName(name)
+            combo.setAccessibleName(label)
+            combo.setToolTip(explanation)
+        form.addRow("Preset", self.preset)
+        form.addRow("Starting weights", self.weights)
+        for field in FIELDS:
+            form.addRow(field.label, self._row(field))
+        for label, combo, *_ in combos[2:]:
+            form.addRow(label, combo)
+        layout.addLayout(form)
+        layout.addWidget(quiet("Right: the paper's value."))
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setWidget(frame)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+
+    def _row(self, field: Field) -> QWidget:
+        box: QSpinBox | QDoubleSpinBox
+        if field.decimals == 0:
+            box = QSpinBox()
+            box.setRange(int(field.low), int(field.high))
+        else:
+            box = QDoubleSpinBox()
+            box.setDecimals(field.decimals)
+            box.setRange(field.low, field.high)
+            box.setSingleStep(10**-field.decimals * (5 if field.decimals < 3 else 10))
+        box.setObjectName(f"{field.name}Spin")
+        box.setAccessibleName(field.label)
+        box.setToolTip(f"{field.explanation}. The paper's value: {field.paper}")
+        self.fields[field.name] = box
+        paper = QLabel(field.paper)
+        paper.setProperty("quiet", True)
+        paper.setFixedWidth(52)
+        row = QWidget()
+        layout = QHBoxLayout(row)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(box, 1)
+        layout.addWidget(paper)
+        return row
+
+    @Slot()
+    def _on_keep(self) -> None:
+        self.labels_changed.emit()
+
+    @Slot(str)
+    def _on_weights(self, text: str) -> None:
+        if text != _FILE:
+            return
+        name, _ = QFileDialog.getOpenFileName(
+            self, "A masked autoencoder's weights", "", "Weights (*.pth *.pt *.safetensors)"
+        )
+        self.weights.setCurrentIndex(0)
+        if name and Path(name).is_file():
+            self._weights_file = name
+            self.weights.insertItem(self.weights.count() - 1, name)
+            self.weights.setCurrentText(name)

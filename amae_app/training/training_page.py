@@ -1,0 +1,148 @@
+"""Workspace 2: the pipeline, its settings, and what training does now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QWidget
+
+from amae_app.training.live_plots import LivePlots
+from amae_app.training.pipeline_cards import PipelineCards
+from amae_app.training.pipeline_state import PipelineState, read_pipeline_state
+from amae_app.training.settings_panel import SettingsPanel
+from amae_app.window_context import WindowContext
+from amae_engine.config import PretrainConfig
+from amae_engine.errors import AmaeError
+from amae_engine.events import Changed, EpochEnd, Event, Preview
+from amae_engine.jobs.child_process import run_in_child
+
+Job = Generator[Event, None, object]
+
+
+class TrainingPage(QWidget):
+    """Starts training in child processes and draws its events."""
+
+    badge_changed = Signal()
+    title = "Train"
+
+    def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._state: PipelineState | None = None
+        self.cards = PipelineCards()
+        self.plots = LivePlots()
+        self.settings = SettingsPanel()
+        left = QScrollArea()
+        left.setWidgetResizable(True)
+        left.setWidget(self.cards)
+        left.setFixedWidth(330)
+        self.settings.setFixedWidth(330)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(10, 10, 10, 10)
+        layout.setSpacing(10)
+        layout.addWidget(left)
+        layout.addWidget(self.plots, 1)
+        layout.addWidget(self.settings)
+        self.cards.weights.pressed.connect(self._on_pretrain)
+        self.cards.stage1.pressed.connect(self.start_stage1)
+        self.cards.pseudo.pressed.connect(self._on_review)
+        self.cards.stage2.pressed.connect(self.start_stage2)
+        self.cards.results_button.clicked.connect(self._on_results)
+        self.cards.weights.resumed.connect(self._on_resume_pretrain)
+        self.cards.stage1.resumed.connect(self._on_resume_stage1)
+        self.cards.stage2.resumed.connect(self._on_resume_stage2)
+        self.settings.labels_changed.connect(self._read)
+        context.queue.event_came.connect(self._on_event)
+        context.queue.changed.connect(self._read)
+
+    def refresh(self, changed: Changed) -> None:
+        """Judge the pipeline again."""
+        if changed:
+            self._read()
+
+    def count_text(self) -> str:
+        """What runs, or the next step."""
+        if self._context.queue.running:
+            return self._context.queue.running.lower()
+        names = {"import": "needs films", "stage1": "next: stage 1", "stage2": "next: stage 2"}
+        return names.get(self._state.next_step, "done") if self._state else ""
+
+    @Slot()
+    def start_stage1(self) -> None:
+        """Queue stage 1 with the settings shown."""
+        self._context.queue.add(("Stage 1", self._job("stage1", self.settings.stage1().to_dict())))
+
+    @Slot()
+    def start_stage2(self) -> None:
+        """Queue stage 2, and scoring after it, with the settings shown."""
+        self._context.queue.add(
+            ("Stage 2", self._job("stage2", self.settings.stage2().to_dict())),
+            ("Scoring", self._job("score", self.settings.score().to_dict())),
+        )
+
+    def _job(
+        self, name: str, config: dict[str, Any], resume: int | None = None
+    ) -> Callable[[], Job]:
+        folder = self._context.project.folder
+        return lambda: run_in_child(folder, name, config, resume)
+
+    @Slot()
+    def _on_pretrain(self) -> None:
+        config = PretrainConfig(mask_ratio=0.75).replace(
+            training=PretrainConfig()
+            .training.replace(epochs=80, warmup_epochs=4, learning_rate=2e-3)
+            .to_dict()
+        )
+        self._context.queue.add(("Pre-training", self._job("pretrain", config.to_dict())))
+
+    @Slot(int)
+    def _on_resume_pretrain(self, run_id: int) -> None:
+        job = self._job("pretrain", PretrainConfig().to_dict(), run_id)
+        self._context.queue.add(("Pre-training", job))
+
+    @Slot(int)
+    def _on_resume_stage1(self, run_id: int) -> None:
+        config = self.settings.stage1().to_dict()
+        self._context.queue.add(("Stage 1", self._job("stage1", config, run_id)))
+
+    @Slot(int)
+    def _on_resume_stage2(self, run_id: int) -> None:
+        self._context.queue.add(
+            ("Stage 2", self._job("stage2", self.settings.stage2().to_dict(), run_id)),
+            ("Scoring", self._job("score", self.settings.score().to_dict())),
+        )
+
+    @Slot()
+    def _on_review(self) -> None:
+        self._context.page_wanted.emit("pseudoLabels")
+
+    @Slot()
+    def _on_results(self) -> None:
+        self._context.page_wanted.emit("results")
+
+    @Slot()
+    def _read(self) -> None:
+        project, labels = self._context.project, self.settings.labels()
+        self._context.background(
+            "pipeline", lambda: read_pipeline_state(project, labels), self._show
+        )
+
+    def _show(self, state: PipelineState | AmaeError) -> None:
+        if isinstance(state, AmaeError):
+            self._context.notify(str(state))
+            return
+        self._state = state
+        self.settings.offer_weights(state.pretrain_runs)
+        queue = self._context.queue
+        self.cards.show_state(state, queue.running, queue.waiting)
+        self.settings.setEnabled(not queue.running)
+        self.badge_changed.emit()
+
+    @Slot(object)
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, EpochEnd):
+            self.plots.add_epoch(event)
+        elif isinstance(event, Preview):
+            self.plots.show_preview(event)
