@@ -67,9 +67,7 @@ class CurationState:
         view = self.view
         stage1 = view.probability >= 0.5
         checked = [i for i, image in enumerate(view.image_ids.tolist()) if image in self.decided]
-        judged = [
-            i for i in checked if self.decided[int(view.image_ids[i])] is not Label.EXCLUDE
-        ]
+        judged = [i for i in checked if self.decided[int(view.image_ids[i])] is not Label.EXCLUDE]
         if not judged:
             return "No film is checked yet: purity is unknown."
         right = sum(

@@ -79,7 +79,7 @@ class GalleryModel(QAbstractListModel):
             bool(view.by_reader[place]),
         )
 
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, D102, N802
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, D102
         return 0 if parent.isValid() else len(self._places)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:  # noqa: D102
@@ -101,7 +101,7 @@ class _TileDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._thumbnails = thumbnails
 
-    def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:  # noqa: N802
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:
         return _TILE
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
@@ -174,7 +174,7 @@ class Gallery(QListView):
         if count:
             self.setCurrentIndex(self.gallery.index(min(max(number, 0), count - 1)))
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         """N, A, X label; Space confirms; arrows and Shift select as in every list."""
         plain = event.modifiers() in (
             Qt.KeyboardModifier.NoModifier,

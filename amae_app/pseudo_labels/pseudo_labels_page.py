@@ -34,7 +34,9 @@ from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import AmaeError, NotReady
 from amae_engine.events import Changed, Level
 
-_KEYS_TEXT = "← → move · N normal · A abnormal · X exclude · Space confirm · Shift range · Ctrl+Z undo"
+_KEYS_TEXT = (
+    "← → move · N normal · A abnormal · X exclude · Space confirm · Shift range · Ctrl+Z undo"
+)
 
 
 class PseudoLabelsPage(QWidget):
@@ -365,7 +367,8 @@ class PseudoLabelsPage(QWidget):
 def _history_text(state: CurationState) -> str:
     lines = [
         f"{row.decided_at[11:16]} {row.reader}  {row.image_name}  "
-        f"{row.before or 'none'} → {row.after or 'none'}" + (f" ({row.kind})" if row.kind != "decide" else "")
+        f"{row.before or 'none'} → {row.after or 'none'}"
+        + (f" ({row.kind})" if row.kind != "decide" else "")
         for row in state.history[:9]
     ]
     return "\n".join(lines) or "No decision yet."

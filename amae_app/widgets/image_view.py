@@ -28,7 +28,7 @@ class _FilmBox(pg.ViewBox):
         super().__init__(lockAspect=True, enableMenu=False, invertY=True)
         self.setBackgroundColor(FILM_GROUND)
 
-    def mouseDragEvent(self, event: pg.GraphicsScene.mouseEvents.MouseDragEvent, axis=None) -> None:  # type: ignore[no-untyped-def]  # noqa: N802, ANN001, E501
+    def mouseDragEvent(self, event: pg.GraphicsScene.mouseEvents.MouseDragEvent, axis=None) -> None:  # type: ignore[no-untyped-def]
         event.accept()
         moved: QPointF = event.pos() - event.lastPos()
         if event.button() is Qt.MouseButton.LeftButton:

@@ -1,0 +1,1 @@
+"""Workspace 5: runs side by side."""

@@ -1,0 +1,93 @@
+"""The list of test films by score."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    Qt,
+    Slot,
+)
+from PySide6.QtGui import QColor
+
+from amae_app.results.review_state import ReviewState
+from amae_app.theme import colours
+from amae_app.widgets.thumbnails import ThumbnailCache
+from amae_engine.config import ScoreKind
+
+Index = QModelIndex | QPersistentModelIndex
+_COLUMNS = ("Film", "Image", "Score", "Truth")
+_TRUTHS = {0: "normal", 1: "abnormal", -1: "–"}
+
+
+class FilmTableModel(QAbstractTableModel):
+    """Shows `places` of a state with one score."""
+
+    def __init__(self, thumbnails: ThumbnailCache, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._thumbnails = thumbnails
+        self._state: ReviewState | None = None
+        self._kind = ScoreKind.DISCREPANCY
+        self._places: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        thumbnails.loaded.connect(self._on_thumbnails)
+
+    def show_places(
+        self, state: ReviewState, kind: ScoreKind, places: npt.NDArray[np.int64]
+    ) -> None:
+        """Replace the list."""
+        self.beginResetModel()
+        self._state, self._kind, self._places = state, kind, places
+        self.endResetModel()
+
+    def place(self, row: int) -> int | None:
+        """The state's place of a line."""
+        return int(self._places[row]) if 0 <= row < len(self._places) else None
+
+    def row_of(self, place: int) -> int | None:
+        """The line of a place, if it is listed."""
+        found = np.flatnonzero(self._places == place)
+        return int(found[0]) if len(found) else None
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, D102
+        return 0 if parent.isValid() else len(self._places)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008, D102
+        return 0 if parent.isValid() else len(_COLUMNS)
+
+    def headerData(  # noqa: D102
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> object:
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return _COLUMNS[section]
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:  # noqa: D102
+        place = self.place(index.row())
+        if self._state is None or place is None:
+            return None
+        column = _COLUMNS[index.column()]
+        truth = int(self._state.truth[place])
+        if role == Qt.ItemDataRole.DisplayRole:
+            value = self._state.values[self._kind][place]
+            texts = {
+                "Image": self._state.names[place],
+                "Score": "–" if np.isnan(value) else f"{value:.3f}",
+                "Truth": _TRUTHS[truth],
+            }
+            return texts.get(column, "")
+        if role == Qt.ItemDataRole.DecorationRole and column == "Film":
+            return self._thumbnails.get(int(self._state.store_rows[place]))
+        if role == Qt.ItemDataRole.ForegroundRole and column == "Truth":
+            c = colours()
+            return QColor({0: c.normal, 1: c.abnormal, -1: c.quiet}[truth])
+        return None
+
+    @Slot()
+    def _on_thumbnails(self) -> None:
+        if len(self._places):
+            roles = [Qt.ItemDataRole.DecorationRole]
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self._places) - 1, 0), roles)

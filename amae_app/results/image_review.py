@@ -1,0 +1,264 @@
+"""One test film: the map over it, μA, μB and their difference beside it, all linked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QImage, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from amae_app.theme import card, heading, quiet
+from amae_app.widgets.image_view import FULL, ImageView
+from amae_app.widgets.map_colours import SEQUENTIAL, colour_bar, map_colours
+from amae_engine.config import ScoreKind
+from amae_engine.jobs.score_images import FilmMaps
+
+_WINDOWS = {"1": FULL, "2": (0.1, 0.7), "3": (0.25, 0.9), "4": (0.4, 1.0)}
+_KEYS_TEXT = (
+    "left drag window/level · wheel zoom · middle drag pan · I invert · G overlay · 1–4 windows · "
+    "+ − = zoom and fit · Space reset · ↑ ↓ films"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewedFilm:
+    """What is shown: film (H, W) uint8, its maps, and texts.
+
+    Attributes:
+        aspect: Width over height of the original.
+    """
+
+    name: str
+    caption: str
+    why: str
+    film: npt.NDArray[np.uint8]
+    aspect: float
+    maps: FilmMaps | None
+
+
+class ImageReview(QWidget):
+    """Large film with overlay, three small linked views, and the overlay's controls."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shown: ReviewedFilm | None = None
+        self.name = heading("")
+        self.caption = QLabel()
+        self.why = quiet()
+        self.main = ImageView("Film with the map over it")
+        self.main.setObjectName("mapView")
+        self.small = {
+            "mean_a": ImageView("Mean reconstruction of module A"),
+            "mean_b": ImageView("Mean reconstruction of module B"),
+            "difference": ImageView("Difference of the two means"),
+        }
+        self.map_kind = QComboBox()
+        self.opacity = QSlider(Qt.Orientation.Horizontal)
+        self.threshold = QSlider(Qt.Orientation.Horizontal)
+        self.colour_map = QComboBox()
+        self.bar = ColourBar()
+        self.overlay_on = True
+        self._lay_out()
+        for view in self.small.values():
+            view.link(self.main)
+            view.levels_changed.connect(self._copy_levels)
+        self.main.levels_changed.connect(self._copy_levels)
+
+    def show_film(self, shown: ReviewedFilm | None) -> None:
+        """Show another film, or none."""
+        is_first = self._shown is None
+        self._shown = shown
+        if shown is None:
+            for view in (self.main, *self.small.values()):
+                view.show_film(None)
+            return
+        self.name.setText(shown.name)
+        self.caption.setText(shown.caption)
+        self.why.setText(shown.why)
+        self.main.show_film(shown.film, shown.aspect)
+        if shown.maps is not None:
+            self.small["mean_a"].show_film(shown.maps.mean_a, shown.aspect)
+            self.small["mean_b"].show_film(shown.maps.mean_b, shown.aspect)
+        self._draw_maps()
+        if is_first:
+            self.main.fit()
+
+    def window_preset(self, number: str) -> None:
+        """One of the four windows, by its key."""
+        self._set_levels(*_WINDOWS[number])
+
+    def toggle_overlay(self) -> None:
+        """Show or hide the map."""
+        self.overlay_on = not self.overlay_on
+        self._draw_maps()
+
+    def toggle_invert(self) -> None:
+        """Swap black and white in every view."""
+        for view in (self.main, self.small["mean_a"], self.small["mean_b"]):
+            view.invert()
+
+    def zoom(self, factor: float) -> None:
+        """Zoom every view."""
+        self.main.zoom(factor)
+
+    def reset(self) -> None:
+        """Full window, whole film, not inverted."""
+        self._set_levels(*FULL)
+        if self.main.is_inverted:
+            self.toggle_invert()
+        self.main.fit()
+
+    def fit(self) -> None:
+        """Show the whole film."""
+        self.main.fit()
+
+    def _lay_out(self) -> None:
+        frame, layout = card()
+        top = QHBoxLayout()
+        top.addWidget(self.name)
+        top.addWidget(self.caption, 1)
+        for text, name, tip, slot in (
+            ("Overlay  G", "overlayButton", "Show or hide the map (G)", self.toggle_overlay),
+            ("Invert  I", "invertButton", "Swap black and white (I)", self.toggle_invert),
+            ("Fit  =", "fitButton", "Show the whole film (=)", self.fit),
+        ):
+            button = QPushButton(text)
+            button.setObjectName(name)
+            button.setToolTip(tip)
+            button.clicked.connect(slot)
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            top.addWidget(button)
+        layout.addLayout(top)
+        grid = QGridLayout()
+        grid.setSpacing(6)
+        grid.addWidget(quiet("Film and map"), 0, 0)
+        grid.addWidget(self.main, 1, 0, 5, 1)
+        texts = {
+            "mean_a": "Module A (normal): μA",
+            "mean_b": "Module B (abnormal): μB",
+            "difference": "Map alone",
+        }
+        for place, (key, view) in enumerate(self.small.items()):
+            caption = quiet(texts[key])
+            caption.setWordWrap(False)
+            grid.addWidget(caption, 2 * place, 1)
+            grid.addWidget(view, 2 * place + 1, 1)
+        grid.setColumnStretch(0, 3)
+        grid.setColumnStretch(1, 1)
+        for row in (1, 3, 5):
+            grid.setRowStretch(row, 1)
+        layout.addLayout(grid, 1)
+        layout.addLayout(self._controls())
+        layout.addWidget(self.why)
+        layout.addWidget(quiet(_KEYS_TEXT))
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(frame)
+
+    def _controls(self) -> QHBoxLayout:
+        for kind in (ScoreKind.DISCREPANCY, ScoreKind.LIKELIHOOD_RATIO):
+            origin = "paper, Eq. 4" if kind is ScoreKind.DISCREPANCY else "ours, signed"
+            title = "|μA − μB|" if kind is ScoreKind.DISCREPANCY else "likelihood ratio"
+            self.map_kind.addItem(f"{title} ({origin})", str(kind))
+        self.colour_map.addItems(list(SEQUENTIAL))
+        self.opacity.setRange(0, 100)
+        self.opacity.setValue(50)
+        self.threshold.setRange(0, 100)
+        self.threshold.setValue(25)
+        row = QHBoxLayout()
+        for text, widget, name, tip in (
+            ("Map", self.map_kind, "mapKindCombo", "Which map lies over the film"),
+            ("Opacity", self.opacity, "overlaySlider", "The same for every value of the map"),
+            ("Show above", self.threshold, "thresholdSlider", "Share of the scale below which "
+             "nothing is drawn"),
+            ("", self.colour_map, "colourMapCombo", "Perceptually uniform colours"),
+        ):  # fmt: skip
+            widget.setObjectName(name)
+            widget.setAccessibleName(text or "Colour map")
+            widget.setToolTip(tip)
+            if text:
+                row.addWidget(QLabel(text))
+            row.addWidget(widget, 1 if isinstance(widget, QSlider) else 0)
+        row.addWidget(self.bar)
+        self.opacity.valueChanged.connect(self._draw_maps)
+        self.threshold.valueChanged.connect(self._draw_maps)
+        self.colour_map.currentTextChanged.connect(self._draw_maps)
+        self.map_kind.currentIndexChanged.connect(self._draw_maps)
+        return row
+
+    @Slot()
+    def _draw_maps(self) -> None:
+        shown = self._shown
+        if shown is None or shown.maps is None:
+            self.main.show_map(None)
+            return
+        kind = str(self.map_kind.currentData())
+        signed = kind == ScoreKind.LIKELIHOOD_RATIO
+        values = shown.maps.likelihood_ratio if signed else shown.maps.discrepancy
+        scale, name = shown.maps.scale[kind], self.colour_map.currentText()
+        over = map_colours(
+            values,
+            scale,
+            name,
+            self.opacity.value() / 100,
+            self.threshold.value() / 100,
+            signed,
+        )
+        self.main.show_map(over if self.overlay_on else None)
+        self.small["difference"].show_film(np.zeros(values.shape, dtype=np.uint8), shown.aspect)
+        self.small["difference"].show_map(map_colours(values, scale, name, 1.0, 0.0, signed))
+        self.bar.show_scale(name, -scale if signed else 0.0, scale, signed)
+
+    @Slot(float, float)
+    def _copy_levels(self, low: float, high: float) -> None:
+        self._set_levels(low, high)
+
+    def _set_levels(self, low: float, high: float) -> None:
+        for view in (self.main, self.small["mean_a"], self.small["mean_b"]):
+            view.set_levels(low, high)
+
+
+class ColourBar(QWidget):
+    """The overlay's colours with the values at both ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedSize(150, 26)
+        self.setAccessibleName("Colour scale of the map")
+        self._picture = QImage()
+        self._ends = ("", "")
+
+    def show_scale(self, name: str, low: float, high: float, signed: bool) -> None:
+        """Show a colour map from `low` to `high`."""
+        table = np.ascontiguousarray(colour_bar(name, signed)[None])  # (1, 256, 4)
+        self._picture = QImage(table.data, 256, 1, QImage.Format.Format_RGBA8888).copy()
+        self._ends = (f"{low:.2g}", f"{high:.2g}")
+        self.setToolTip(
+            f"{low:.3g} to {high:.3g} standardised grey values; one scale for all films of this run"
+        )
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw bar and ends."""
+        painter = QPainter(self)
+        painter.drawImage(self.rect().adjusted(0, 0, 0, -15), self._picture)
+        line = self.rect().adjusted(0, 11, 0, 0)
+        painter.setPen(self.palette().text().color())
+        painter.drawText(
+            line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, self._ends[0]
+        )
+        painter.drawText(
+            line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, self._ends[1]
+        )

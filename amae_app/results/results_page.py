@@ -1,0 +1,314 @@
+"""Workspace 4: list, film and judgement of a score run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QStackedWidget,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from amae_app.results.film_table import FilmTableModel
+from amae_app.results.image_review import ImageReview, ReviewedFilm
+from amae_app.results.review_state import (
+    Listed,
+    ReviewState,
+    default_threshold,
+    read_review_state,
+)
+from amae_app.results.roc_panel import RocPanel
+from amae_app.theme import card, heading, quiet
+from amae_app.window_context import WindowContext
+from amae_engine.config import ScoreKind
+from amae_engine.errors import AmaeError
+from amae_engine.events import Changed
+from amae_engine.jobs.evaluate_run import evaluate_run
+from amae_engine.jobs.export import export_results
+from amae_engine.jobs.score_images import load_film_maps
+
+_TRUTHS = {0: "truth: normal", 1: "truth: abnormal", -1: "truth unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Exported:
+    folder: str
+
+
+class ResultsPage(QWidget):
+    """Reads films and maps off the event thread; late answers are dropped."""
+
+    badge_changed = Signal()
+    title = "Results"
+
+    def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._state: ReviewState | None = None
+        self._run = 0
+        self._thresholds: dict[ScoreKind, float] = {}
+        self.run_combo = QComboBox()
+        self.score_combo = QComboBox()
+        self.listed_combo = QComboBox()
+        self.count = quiet()
+        self.model = FilmTableModel(context.thumbnails, self)
+        self.table = _FilmTable()
+        self.review = ImageReview()
+        self.panel = RocPanel()
+        self.export_button = QPushButton("Export scores and figures")
+        self.empty = quiet()
+        self._stack = QStackedWidget()
+        self._lay_out()
+        self._connect()
+
+    def refresh(self, changed: Changed) -> None:
+        """Read the run again after scores or truth changed."""
+        if changed & (Changed.SCORES | Changed.IMAGES):
+            self._read()
+
+    def count_text(self) -> str:
+        """The paper's AUC of the newest run."""
+        judged = self._state.judged(ScoreKind.DISCREPANCY) if self._state else None
+        return f"A_inter AUC {judged.auc.value:.3f}" if judged else ""
+
+    @property
+    def kind(self) -> ScoreKind:
+        """The score that is shown."""
+        return ScoreKind(self.score_combo.currentData() or ScoreKind.DISCREPANCY)
+
+    def _lay_out(self) -> None:
+        work = QWidget()
+        row = QHBoxLayout(work)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
+        left = self._left()
+        left.setFixedWidth(300)
+        self.panel.setFixedWidth(330)
+        row.addWidget(left)
+        row.addWidget(self.review, 1)
+        row.addWidget(self.panel)
+        self.empty.setObjectName("emptyResults")
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        go = QPushButton("Go to Train")
+        go.clicked.connect(self._on_go)
+        nothing = QWidget()
+        column = QVBoxLayout(nothing)
+        column.addStretch()
+        column.addWidget(self.empty)
+        column.addWidget(go, 0, Qt.AlignmentFlag.AlignCenter)
+        column.addStretch()
+        self._stack.addWidget(nothing)
+        self._stack.addWidget(work)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 10, 10, 10)
+        layout.addWidget(self._stack)
+
+    def _left(self) -> QWidget:
+        frame, layout = card()
+        top = QHBoxLayout()
+        top.addWidget(heading("Test films"))
+        top.addWidget(self.count, 1)
+        layout.addLayout(top)
+        for combo, name, text in (
+            (self.run_combo, "runCombo", "Which score run"),
+            (self.score_combo, "scoreCombo", "Which score sorts the list and the plots judge"),
+            (self.listed_combo, "listedCombo", "Which films are listed"),
+        ):
+            combo.setObjectName(name)
+            combo.setAccessibleName(text)
+            combo.setToolTip(text)
+            layout.addWidget(combo)
+        self.listed_combo.addItems([str(listed) for listed in Listed])
+        self.table.setModel(self.model)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
+        header.resizeSection(0, 50)
+        layout.addWidget(self.table, 1)
+        self.export_button.setObjectName("exportButton")
+        self.export_button.setToolTip("CSV of scores, ROC and PR as PNG and SVG, example films")
+        layout.addWidget(self.export_button)
+        return frame
+
+    def _connect(self) -> None:
+        self.run_combo.activated.connect(self._on_run)
+        self.score_combo.activated.connect(self._show_score)
+        self.listed_combo.currentTextChanged.connect(self._list)
+        self.table.selectionModel().currentRowChanged.connect(self._on_current)
+        self.table.key_pressed.connect(self._on_key)
+        self.panel.threshold_changed.connect(self._on_threshold)
+        self.panel.cell_chosen.connect(self._on_cell)
+        self.export_button.clicked.connect(self._on_export)
+
+    def _read(self) -> None:
+        project, run = self._context.project, self._run
+        self._context.background("results", lambda: read_review_state(project, run), self._show)
+
+    def _show(self, state: ReviewState | AmaeError) -> None:
+        if isinstance(state, AmaeError):
+            self._state = None
+            self.empty.setText(str(state))
+            self._stack.setCurrentIndex(0)
+            return
+        is_new_run = self._state is None or self._state.run_id != state.run_id
+        self._state = state
+        self._stack.setCurrentIndex(1)
+        self._fill_combos(state)
+        if is_new_run:
+            self._thresholds = {}
+        self._show_score()
+        self.badge_changed.emit()
+
+    def _fill_combos(self, state: ReviewState) -> None:
+        self.run_combo.clear()
+        for run in state.runs:
+            newest = " (newest)" if run == state.runs[0] else ""
+            self.run_combo.addItem(f"Run {run}{newest}", run)
+        self.run_combo.setCurrentIndex(state.runs.index(state.run_id))
+        chosen = self.kind
+        self.score_combo.clear()
+        for kind in state.values:
+            self.score_combo.addItem(f"{kind.label} [{kind.origin}]", str(kind))
+        place = self.score_combo.findData(str(chosen))
+        self.score_combo.setCurrentIndex(max(place, 0))
+
+    @Slot()
+    def _show_score(self) -> None:
+        if self._state is None:
+            return
+        kind = self.kind
+        if kind not in self._thresholds:
+            self._thresholds[kind] = default_threshold(self._state, kind)
+        self.panel.show_state(self._state, kind, self._thresholds[kind])
+        self._list()
+
+    @Slot()
+    def _list(self) -> None:
+        if self._state is None or self.kind not in self._thresholds:
+            return
+        listed = Listed(self.listed_combo.currentText())
+        places = self._state.listed(self.kind, self._thresholds[self.kind], listed)
+        self.model.show_places(self._state, self.kind, places)
+        self.count.setText(f"{len(places)} of {len(self._state.image_ids)}")
+        if len(places):
+            self.table.selectRow(0)
+        else:
+            self.review.show_film(None)
+
+    @Slot()
+    def _on_current(self) -> None:
+        place = self.model.place(self.table.currentIndex().row())
+        if self._state is None or place is None:
+            return
+        state, project, kind = self._state, self._context.project, self.kind
+        threshold = self._thresholds[kind]
+
+        def read() -> ReviewedFilm:
+            image_id = int(state.image_ids[place])
+            value = state.values[kind][place]
+            called = "called abnormal" if value >= threshold else "called normal"
+            return ReviewedFilm(
+                state.names[place],
+                f"{_TRUTHS[int(state.truth[place])]} · {called}",
+                state.why(place),
+                project.pixels.read(np.array([state.store_rows[place]]))[0],
+                float(state.aspects[place]),
+                load_film_maps(project, state.run_id, image_id),
+            )
+
+        self._context.background("results-film", read, self._show_film)
+
+    def _show_film(self, shown: ReviewedFilm | AmaeError) -> None:
+        if isinstance(shown, AmaeError):
+            self._context.notify(str(shown))
+            return
+        self.review.show_film(shown)
+
+    @Slot(float)
+    def _on_threshold(self, value: float) -> None:
+        self._thresholds[self.kind] = value
+        self.panel.show_threshold(value)
+        if Listed(self.listed_combo.currentText()) is not Listed.ALL:
+            self._list()
+
+    @Slot(object)
+    def _on_cell(self, listed: Listed) -> None:
+        self.listed_combo.setCurrentText(str(listed))
+
+    @Slot()
+    def _on_run(self) -> None:
+        self._run = int(self.run_combo.currentData() or 0)
+        self._read()
+
+    @Slot(int)
+    def _on_key(self, key: int) -> None:
+        acts = {
+            Qt.Key.Key_I: self.review.toggle_invert,
+            Qt.Key.Key_G: self.review.toggle_overlay,
+            Qt.Key.Key_Equal: self.review.fit,
+            Qt.Key.Key_Space: self.review.reset,
+        }
+        if key in acts:
+            acts[Qt.Key(key)]()
+        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Minus):
+            self.review.zoom(1.25 if key == Qt.Key.Key_Plus else 0.8)
+        else:
+            self.review.window_preset(chr(key))
+
+    @Slot()
+    def _on_export(self) -> None:
+        if self._state is None:
+            return
+        project, run = self._context.project, self._state.run_id
+        self.export_button.setEnabled(False)
+        self._context.background(
+            "export",
+            lambda: _Exported(str(export_results(project, evaluate_run(project, run))[0].parent)),
+            self._show_exported,
+        )
+
+    def _show_exported(self, answer: _Exported | AmaeError) -> None:
+        self.export_button.setEnabled(True)
+        text = str(answer) if isinstance(answer, AmaeError) else f"Written to {answer.folder}"
+        self._context.notify(text)
+
+    @Slot()
+    def _on_go(self) -> None:
+        self._context.page_wanted.emit("train")
+
+
+class _FilmTable(QTableView):
+    """The list; arrows move through it, the reading keys act on the film."""
+
+    key_pressed = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("resultsTable")
+        self.setAccessibleName("Test films by score")
+        self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QTableView.SelectionMode.SingleSelection)
+        self.setShowGrid(False)
+        self.setIconSize(QSize(38, 38))
+        self.verticalHeader().setVisible(False)
+        self.verticalHeader().setDefaultSectionSize(42)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Reading keys first, then the list's own."""
+        keys = (
+            Qt.Key.Key_I, Qt.Key.Key_G, Qt.Key.Key_Equal, Qt.Key.Key_Space, Qt.Key.Key_Plus,
+            Qt.Key.Key_Minus, Qt.Key.Key_1, Qt.Key.Key_2, Qt.Key.Key_3, Qt.Key.Key_4,
+        )  # fmt: skip
+        if event.key() in keys:
+            self.key_pressed.emit(int(event.key()))
+        else:
+            super().keyPressEvent(event)

@@ -1,0 +1,213 @@
+"""Curves, score histogram and confusion matrix at an operating point."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from amae_app.results.review_state import Listed, ReviewState
+from amae_app.theme import card, colours, quiet
+from amae_app.widgets.curve_plot import PALETTE, CurvePlot, PlottedCurve
+from amae_app.widgets.score_histogram import Histogram
+from amae_engine.config import ScoreKind
+from amae_engine.evaluation.agreement import wilson_interval
+
+
+class RocPanel(QWidget):
+    """Judges one score run; the operating point can be dragged in every plot.
+
+    Signals:
+        threshold_changed(value): another operating point.
+        cell_chosen(listed): a cell of the confusion matrix was clicked.
+    """
+
+    threshold_changed = Signal(float)
+    cell_chosen = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state: ReviewState | None = None
+        self._kind = ScoreKind.DISCREPANCY
+        self.roc = CurvePlot("1 − specificity", "sensitivity", diagonal=True)
+        self.roc.setObjectName("rocPlot")
+        self.pr = CurvePlot("recall (sensitivity)", "precision", diagonal=False)
+        self.pr.setObjectName("prPlot")
+        self.numbers = QLabel()
+        self.numbers.setObjectName("aucLabel")
+        self.measured = quiet()
+        self.problem = quiet()
+        self.problem.setObjectName("rocProblem")
+        self.histogram = Histogram("score")
+        self.histogram.setObjectName("scoreHistogram")
+        self.point = quiet()
+        self.cells: dict[Listed, QPushButton] = {}
+        self._lay_out()
+        for plot in (self.roc, self.pr):
+            plot.threshold_picked.connect(self.threshold_changed)
+        self.histogram.line_dragged.connect(self._on_line)
+
+    def show_state(self, state: ReviewState, kind: ScoreKind, threshold: float) -> None:
+        """Draw a run with one score active."""
+        self._state, self._kind = state, kind
+        evaluation = state.evaluation
+        self.tabs.setVisible(evaluation is not None)
+        self.numbers.setVisible(evaluation is not None)
+        self.problem.setVisible(evaluation is None)
+        self.problem.setText(state.problem)
+        c = colours()
+        if evaluation is None:
+            values = state.values[kind]
+            self.histogram.show_groups([(values[~np.isnan(values)], c.quiet)])
+            self.measured.setText(f"{len(values)} test films without truth, run {state.run_id}")
+        else:
+            active = [s.kind for s in evaluation.scores].index(kind)
+            tints = [PALETTE[i % len(PALETTE)] for i in range(len(evaluation.scores))]
+            pairs = list(zip(evaluation.scores, tints, strict=True))
+            self.roc.show_curves(
+                [
+                    PlottedCurve(s.kind.label, s.roc.x, s.roc.y, s.roc.thresholds, tint)
+                    for s, tint in pairs
+                ],
+                active,
+            )
+            self.pr.show_curves(
+                [
+                    PlottedCurve(s.kind.label, s.pr.x, s.pr.y, s.pr.thresholds, tint)
+                    for s, tint in pairs
+                ],
+                active,
+            )
+            self.numbers.setText(_numbers_html(state, kind))
+            self.measured.setText(
+                f"Measured on {evaluation.measured_on}. AUC: DeLong; AP: bootstrap over patients."
+            )
+            values = pairs[active][0].values
+            self.histogram.show_groups(
+                [
+                    (values[evaluation.truth == 0], c.normal),
+                    (values[evaluation.truth == 1], c.abnormal),
+                ]
+            )
+        self.histogram.setLabel("bottom", kind.label)
+        self.show_threshold(threshold)
+
+    def show_threshold(self, threshold: float) -> None:
+        """Move the operating point."""
+        if self._state is None:
+            return
+        self.histogram.set_lines([threshold], [colours().text])
+        self.roc.show_threshold(threshold)
+        self.pr.show_threshold(threshold)
+        point = self._state.point(self._kind, threshold)
+        judged = self._state.judged(self._kind)
+        for button in self.cells.values():
+            button.setEnabled(point is not None)
+        if point is None or judged is None:
+            self.point.setText("Set the truth of test films to see sensitivity and specificity.")
+            return
+        found = wilson_interval(point.true_positives, point.true_positives + point.false_negatives)
+        spared = wilson_interval(point.true_negatives, point.true_negatives + point.false_positives)
+        self.point.setText(
+            f"threshold {threshold:.4g} · sensitivity {found.value:.2f} "
+            f"({found.low:.2f}–{found.high:.2f}) · specificity {spared.value:.2f} "
+            f"({spared.low:.2f}–{spared.high:.2f}) · χ² distance {judged.chi_square:.1f}\n"
+            f"Chosen on these same test films: optimistic."
+        )
+        for listed, count in (
+            (Listed.TRUE_POSITIVE, point.true_positives),
+            (Listed.FALSE_NEGATIVE, point.false_negatives),
+            (Listed.FALSE_POSITIVE, point.false_positives),
+            (Listed.TRUE_NEGATIVE, point.true_negatives),
+        ):
+            self.cells[listed].setText(str(count))
+
+    def _lay_out(self) -> None:
+        box = QWidget()
+        column = QVBoxLayout(box)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        frame, layout = card()
+        self.tabs = QTabWidget()
+        self.tabs.setObjectName("curveTabs")
+        self.tabs.addTab(self.roc, "ROC")
+        self.tabs.addTab(self.pr, "PR")
+        for plot in (self.roc, self.pr):
+            plot.setMinimumHeight(190)
+        self.numbers.setTextFormat(Qt.TextFormat.RichText)
+        self.numbers.setWordWrap(True)
+        for widget in (self.problem, self.tabs, self.numbers, self.measured):
+            layout.addWidget(widget)
+        column.addWidget(frame, 3)
+        frame, layout = card("Scores and operating point")
+        self.histogram.setMinimumHeight(120)
+        layout.addWidget(self.histogram, 1)
+        layout.addWidget(self.point)
+        column.addWidget(frame, 2)
+        frame, layout = card("Confusion at this threshold")
+        layout.addLayout(self._matrix())
+        column.addWidget(frame)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(box)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+
+    def _matrix(self) -> QGridLayout:
+        grid = QGridLayout()
+        for column, text in enumerate(("called abnormal", "called normal"), start=1):
+            grid.addWidget(quiet(text), 0, column)
+        lines = (
+            ("abnormal", Listed.TRUE_POSITIVE, Listed.FALSE_NEGATIVE),
+            ("normal", Listed.FALSE_POSITIVE, Listed.TRUE_NEGATIVE),
+        )
+        for row, (text, *cells) in enumerate(lines, start=1):
+            grid.addWidget(QLabel(text), row, 0)
+            for column, listed in enumerate(cells, start=1):
+                button = QPushButton("–")
+                button.setObjectName(f"cell{listed.title().replace(' ', '')}")
+                button.setAccessibleName(str(listed))
+                button.setToolTip(f"List the {listed}")
+                button.clicked.connect(self._on_cell)
+                self.cells[listed] = button
+                grid.addWidget(button, row, column)
+        return grid
+
+    @Slot()
+    def _on_cell(self) -> None:
+        sender = self.sender()
+        for listed, button in self.cells.items():
+            if button is sender:
+                self.cell_chosen.emit(listed)
+
+    @Slot(int, float)
+    def _on_line(self, _number: int, value: float) -> None:
+        self.threshold_changed.emit(value)
+
+
+def _numbers_html(state: ReviewState, active: ScoreKind) -> str:
+    if state.evaluation is None:
+        return ""
+    lines = []
+    for number, score in enumerate(state.evaluation.scores):
+        tint = PALETTE[number % len(PALETTE)]
+        name = f"{score.kind.label} <i>({score.kind.origin})</i>"
+        if score.kind is active:
+            name = f"<b>{name}</b>"
+        below = " · below chance" if score.auc.high < 0.5 else ""
+        lines.append(
+            f"<tr><td><span style='color:{tint}'>■</span>&nbsp;{name}<br>"
+            f"AUC <b>{score.auc.value:.3f}</b> ({score.auc.low:.3f}–{score.auc.high:.3f}) · "
+            f"AP <b>{score.ap:.3f}</b> ({score.ap_low:.3f}–{score.ap_high:.3f}){below}</td></tr>"
+        )
+    return f"<table cellspacing='3'>{''.join(lines)}</table>"
