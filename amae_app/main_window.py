@@ -36,6 +36,7 @@ from amae_engine.events import Changed, Changes, Event
 from amae_engine.jobs.demo import open_demo
 from amae_engine.project import Project
 
+Workspace = StudiesPage | TrainingPage | PseudoLabelsPage | ResultsPage | ComparePage
 PAGES = ("studies", "train", "pseudoLabels", "results", "compare")
 _EVERYTHING = Changed.IMAGES | Changed.DECISIONS | Changed.RUNS | Changed.SCORES | Changed.SETTINGS
 _DEMO_FOLDER = Path.home() / "AMAE" / "demo"
@@ -53,7 +54,7 @@ class MainWindow(QMainWindow):
         self.settings = settings
         self.queue = JobQueue(self)
         self.context: WindowContext | None = None
-        self._pages: list[QWidget] = []
+        self._pages: list[Workspace] = []
         self._stale: list[Changed] = []
         self.setWindowTitle("AMAE")
         self.setMinimumSize(1100, 640)
@@ -152,9 +153,15 @@ class MainWindow(QMainWindow):
         self.context.announced.connect(self._on_changed)
         self.context.noticed.connect(self.job_bar.show_notice)
         self.context.page_wanted.connect(self._on_page_wanted)
-        makers = (StudiesPage, TrainingPage, PseudoLabelsPage, ResultsPage, ComparePage)
+        makers: tuple[type[Workspace], ...] = (
+            StudiesPage,
+            TrainingPage,
+            PseudoLabelsPage,
+            ResultsPage,
+            ComparePage,
+        )
         for number, make in enumerate(makers):
-            page = make(self.context)
+            page: Workspace = make(self.context)
             page.badge_changed.connect(self._on_badge)
             self._pages.append(page)
             self._stale.append(_EVERYTHING)
@@ -181,7 +188,7 @@ class MainWindow(QMainWindow):
     def _refresh(self, number: int) -> None:
         changed, self._stale[number] = self._stale[number], Changed.NONE
         if changed:
-            self._pages[number].refresh(changed)  # type: ignore[attr-defined]
+            self._pages[number].refresh(changed)
 
     @Slot()
     def _refresh_all(self) -> None:
@@ -200,7 +207,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def _on_badge(self) -> None:
         for number, page in enumerate(self._pages):
-            self.rail.set_count(number, page.count_text())  # type: ignore[attr-defined]
+            self.rail.set_count(number, page.count_text())
 
     @Slot(object)
     def _on_event(self, event: Event) -> None:

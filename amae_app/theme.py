@@ -145,7 +145,7 @@ def _palette(c: Colours) -> QPalette:
     roles = {
         QPalette.ColorRole.Window: c.ground,
         QPalette.ColorRole.WindowText: c.text,
-        QPalette.ColorRole.Base: c.card,
+        QPalette.ColorRole.Base: c.raised,
         QPalette.ColorRole.AlternateBase: c.raised,
         QPalette.ColorRole.Text: c.text,
         QPalette.ColorRole.Button: c.raised,
@@ -187,10 +187,9 @@ def _style(c: Colours) -> str:
         border-radius: 0; padding: 9px 10px; background: transparent; }}
     QPushButton[rail="true"]:checked {{ border-left-color: {c.accent}; background: {c.card}; }}
     QFrame[bar="true"] {{ background: {c.card}; border: none; }}
-    QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox {{ background: {c.raised};
-        border: 1px solid {c.line}; border-radius: 5px; padding: 3px 6px; }}
-    QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus {{
-        border-color: {c.accent}; }}
+    QLineEdit {{ background: {c.raised}; border: 1px solid {c.line}; border-radius: 5px;
+        padding: 3px 6px; }}
+    QLineEdit:focus {{ border-color: {c.accent}; }}
     QProgressBar {{ background: {c.raised}; border: none; border-radius: 5px; min-height: 14px;
         max-height: 14px; text-align: center; }}
     QProgressBar::chunk {{ background: {c.accent}; border-radius: 5px; }}

@@ -53,7 +53,7 @@ class WindowContext(QObject):
         self.queue = queue
         self.thumbnails = ThumbnailCache(project.pixels.read, self)
         self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(2)
+        self._pool.setMaxThreadCount(4)
         self._generation: dict[str, int] = {}
         self._waiting: dict[tuple[str, int], Callable[[Any], None]] = {}
         self._answered.connect(self._deliver)

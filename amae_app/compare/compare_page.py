@@ -134,7 +134,9 @@ class ComparePage(QWidget):
                 self.table.setItem(row, column, QTableWidgetItem(text))
         for row in range(min(2, len(state.runs))):
             for column in range(self.table.columnCount()):
-                self.table.item(row, column).setSelected(True)
+                item = self.table.item(row, column)
+                if item is not None:
+                    item.setSelected(True)
         self.badge_changed.emit()
         self._show_selected()
 

@@ -64,7 +64,7 @@ class PseudoLabelsPage(QWidget):
         self.film_name = heading("")
         self.film_facts = quiet()
         self.label_buttons: dict[Label, QPushButton] = {}
-        self.empty = quiet()
+        self.empty = quiet("Reading stage 1's scores…")
         self._stack = QStackedWidget()
         self._lay_out()
         self._connect()

@@ -65,7 +65,7 @@ class ResultsPage(QWidget):
         self.review = ImageReview()
         self.panel = RocPanel()
         self.export_button = QPushButton("Export scores and figures")
-        self.empty = quiet()
+        self.empty = quiet("Reading the newest scores…")
         self._stack = QStackedWidget()
         self._lay_out()
         self._connect()

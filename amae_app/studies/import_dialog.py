@@ -128,8 +128,8 @@ class ImportDialog(QDialog):
         is_csv, is_json = self._is(".csv"), self._is(".json")
         for widget in self.columns:
             self._form.setRowVisible(widget, is_csv)
-        for widget in (self.limited, self.count, self.ratio):
-            self._form.setRowVisible(widget, is_json)
+        for part in (self.limited, self.count, self.ratio):
+            self._form.setRowVisible(part, is_json)
         self._form.setRowVisible(self.images, is_csv or is_json)
         self._form.setRowVisible(self.role, not is_json)
         if is_csv:

@@ -29,11 +29,13 @@ class LivePlots(QWidget):
         self.rate_plot = _plot("epoch", "learning rate")
         self._rate_curve = self.rate_plot.plot(pen=pg.mkPen(colours().quiet, width=2))
         self._films = [FilmLabel() for _ in range(3)]
+        for film in self._films:
+            film.setMinimumHeight(96)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(10)
-        layout.addWidget(self._loss_card(), 3)
-        layout.addWidget(self._preview_card(), 3)
+        layout.addWidget(self._loss_card(), 4)
+        layout.addWidget(self._preview_card(), 4)
         layout.addWidget(self._rate_card(), 2)
 
     def add_epoch(self, event: EpochEnd) -> None:
@@ -120,6 +122,7 @@ class LivePlots(QWidget):
 
     def _rate_card(self) -> QWidget:
         frame, layout = card()
+        self.rate_plot.setMinimumHeight(96)
         layout.addWidget(self.rate_plot, 1)
         return frame
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -32,6 +32,7 @@ from amae_engine.config import (
 )
 
 _FILE = "choose a file…"
+_SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,10 @@ class SettingsPanel(QWidget):
         }
         for key, value in values.items():
             field = self.fields[key]
-            field.setValue(int(value) if isinstance(field, QSpinBox) else value)
+            if isinstance(field, QSpinBox):
+                field.setValue(int(value))
+            else:
+                field.setValue(value)
 
     def offer_weights(self, pretrain_runs: tuple[int, ...]) -> None:
         """List the weights that can be started from."""
@@ -184,6 +188,8 @@ class SettingsPanel(QWidget):
             combo.setObjectName(name)
             combo.setAccessibleName(label)
             combo.setToolTip(explanation)
+            combo.setSizeAdjustPolicy(_SHORT)
+            combo.setMinimumContentsLength(8)
         form.addRow("Preset", self.preset)
         form.addRow("Starting weights", self.weights)
         for field in FIELDS:
@@ -194,6 +200,7 @@ class SettingsPanel(QWidget):
         layout.addWidget(quiet("Right: the paper's value."))
         area = QScrollArea()
         area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(frame)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -210,6 +217,7 @@ class SettingsPanel(QWidget):
             box.setRange(field.low, field.high)
             box.setSingleStep(10**-field.decimals * (5 if field.decimals < 3 else 10))
         box.setObjectName(f"{field.name}Spin")
+        box.setMinimumWidth(90)
         box.setAccessibleName(field.label)
         box.setToolTip(f"{field.explanation}. The paper's value: {field.paper}")
         self.fields[field.name] = box

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QWidget
 
 from amae_app.training.live_plots import LivePlots
@@ -37,8 +37,9 @@ class TrainingPage(QWidget):
         left = QScrollArea()
         left.setWidgetResizable(True)
         left.setWidget(self.cards)
+        left.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         left.setFixedWidth(330)
-        self.settings.setFixedWidth(330)
+        self.settings.setFixedWidth(350)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(10, 10, 10, 10)
         layout.setSpacing(10)

@@ -71,8 +71,6 @@ def compare_aucs(truth: Truth, first: Values, second: Values, level: float = 0.9
 
 def _areas(truth: Truth, scores: list[Values]) -> tuple[Values, Values]:
     """AUCs (k,) and their covariance (k, k)."""
-    from scipy.stats import rankdata
-
     abnormal = np.asarray(truth) == 1
     positives, negatives = int(abnormal.sum()), int((~abnormal).sum())
     if positives == 0 or negatives == 0:
@@ -84,15 +82,22 @@ def _areas(truth: Truth, scores: list[Values]) -> tuple[Values, Values]:
     for values in scores:
         if not np.isfinite(values).all():
             raise BadInput("An AUC needs a finite score for every image.")
-        ranks = rankdata(values)
-        own = rankdata(values[abnormal])
-        other = rankdata(values[~abnormal])
+        ranks = _midranks(values)
+        own = _midranks(values[abnormal])
+        other = _midranks(values[~abnormal])
         by_positive.append((ranks[abnormal] - own) / negatives)
         by_negative.append(1 - (ranks[~abnormal] - other) / positives)
     placements = np.array(by_positive)  # (k, positives)
     areas: Values = placements.mean(axis=1)
     covariance = _covariance(placements) + _covariance(np.array(by_negative))
     return areas, covariance
+
+
+def _midranks(values: Values) -> Values:
+    """Ranks from 1; equal values share their mean rank."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Values = (counts.cumsum() - (counts - 1) / 2)[place]
+    return ranks
 
 
 def _covariance(placements: Values) -> Values:
