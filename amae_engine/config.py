@@ -37,11 +37,11 @@ class ScoreKind(StrEnum):
 
 
 _SCORE_TEXTS = {
-    ScoreKind.STAGE1_PROBABILITY: ("Stage 1: proxy classifier", "paper"),
-    ScoreKind.DISCREPANCY: ("Stage 2: A_inter", "paper"),
-    ScoreKind.MAHALANOBIS: ("Feature distance to the normals", "ours"),
-    ScoreKind.LIKELIHOOD_RATIO: ("Likelihood ratio of the modules", "ours"),
-    ScoreKind.GREY_STATISTICS: ("Grey-value statistics alone", "baseline"),
+    ScoreKind.STAGE1_PROBABILITY: ("Stage 1 classifier", "paper"),
+    ScoreKind.DISCREPANCY: ("Stage 2 A_inter", "paper"),
+    ScoreKind.MAHALANOBIS: ("Feature distance", "ours"),
+    ScoreKind.LIKELIHOOD_RATIO: ("Likelihood ratio", "ours"),
+    ScoreKind.GREY_STATISTICS: ("Grey statistics", "baseline"),
 }
 
 
@@ -314,7 +314,7 @@ def stage1_preset(name: str) -> Stage1Config:
         BadSetting: There is no such preset.
     """
     if name == "compact":
-        return Stage1Config(preset=name, training=TrainingConfig(epochs=60, warmup_epochs=5))
+        return Stage1Config(preset=name, training=TrainingConfig(epochs=40, warmup_epochs=4))
     require_preset(name)
     return Stage1Config(preset=name)
 
@@ -326,7 +326,7 @@ def stage2_preset(name: str) -> Stage2Config:
         BadSetting: There is no such preset.
     """
     if name == "compact":
-        return Stage2Config(training=TrainingConfig(epochs=60, warmup_epochs=5))
+        return Stage2Config(training=TrainingConfig(epochs=40, warmup_epochs=4))
     require_preset(name)
     return Stage2Config()
 

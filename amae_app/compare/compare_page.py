@@ -44,7 +44,7 @@ class ComparePage(QWidget):
         self._state = CompareState(())
         self.table = QTableWidget(0, 3 + len(ScoreKind))
         self.kind = QComboBox()
-        self.roc = CurvePlot("1 − specificity", "sensitivity", diagonal=True)
+        self.roc = CurvePlot("1 − specificity", "sensitivity", diagonal=True, has_point=False)
         self.legend = QLabel()
         self.test = quiet()
         self.settings = QTableWidget(0, 3)
@@ -65,7 +65,7 @@ class ComparePage(QWidget):
         return f"{count} run{'' if count == 1 else 's'}" if count else ""
 
     def _lay_out(self) -> None:
-        titles = ["Run", "Finished (UTC)", "Films", *(f"{k.label}: AUC" for k in ScoreKind)]
+        titles = ["Run", "Finished (UTC)", "Films", *(k.label for k in ScoreKind)]
         self.table.setObjectName("runsTable")
         self.table.setAccessibleName("Score runs")
         self.table.setHorizontalHeaderLabels(titles)
@@ -92,7 +92,11 @@ class ComparePage(QWidget):
         column_box = QVBoxLayout(work)
         column_box.setContentsMargins(0, 0, 0, 0)
         frame, layout = card("Score runs")
-        layout.addWidget(quiet("Select up to five runs; Ctrl adds one. The first two are tested."))
+        layout.addWidget(
+            quiet(
+                "AUC with its 95 % interval for every score. Select up to five runs (Ctrl adds one); the first two are tested against each other."
+            )
+        )
         layout.addWidget(self.table)
         column_box.addWidget(frame, 2)
         row = QHBoxLayout()

@@ -357,7 +357,6 @@ class PseudoLabelsPage(QWidget):
     def _show_film(self, film: npt.NDArray[np.uint8] | AmaeError) -> None:
         if not isinstance(film, AmaeError):
             self.large.show_film(film)
-            self.large.fit()
 
     @Slot()
     def _on_go(self) -> None:

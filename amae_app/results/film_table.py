@@ -80,7 +80,7 @@ class FilmTableModel(QAbstractTableModel):
             }
             return texts.get(column, "")
         if role == Qt.ItemDataRole.DecorationRole and column == "Film":
-            return self._thumbnails.get(int(self._state.store_rows[place]))
+            return self._thumbnails.icon(int(self._state.store_rows[place]))
         if role == Qt.ItemDataRole.ForegroundRole and column == "Truth":
             c = colours()
             return QColor({0: c.normal, 1: c.abnormal, -1: c.quiet}[truth])

@@ -71,14 +71,12 @@ class ImageReview(QWidget):
         self.bar = ColourBar()
         self.overlay_on = True
         self._lay_out()
-        for view in self.small.values():
-            view.link(self.main)
+        for view in (self.main, *self.small.values()):
             view.levels_changed.connect(self._copy_levels)
-        self.main.levels_changed.connect(self._copy_levels)
+            view.moved.connect(self._on_moved)
 
     def show_film(self, shown: ReviewedFilm | None) -> None:
         """Show another film, or none."""
-        is_first = self._shown is None
         self._shown = shown
         if shown is None:
             for view in (self.main, *self.small.values()):
@@ -92,8 +90,6 @@ class ImageReview(QWidget):
             self.small["mean_a"].show_film(shown.maps.mean_a, shown.aspect)
             self.small["mean_b"].show_film(shown.maps.mean_b, shown.aspect)
         self._draw_maps()
-        if is_first:
-            self.main.fit()
 
     def window_preset(self, number: str) -> None:
         """One of the four windows, by its key."""
@@ -127,8 +123,11 @@ class ImageReview(QWidget):
     def _lay_out(self) -> None:
         frame, layout = card()
         top = QHBoxLayout()
-        top.addWidget(self.name)
-        top.addWidget(self.caption, 1)
+        titles = QVBoxLayout()
+        titles.setSpacing(0)
+        titles.addWidget(self.name)
+        titles.addWidget(self.caption)
+        top.addLayout(titles, 1)
         for text, name, tip, slot in (
             ("Overlay  G", "overlayButton", "Show or hide the map (G)", self.toggle_overlay),
             ("Invert  I", "invertButton", "Swap black and white (I)", self.toggle_invert),
@@ -160,14 +159,15 @@ class ImageReview(QWidget):
         for row in (1, 3, 5):
             grid.setRowStretch(row, 1)
         layout.addLayout(grid, 1)
-        layout.addLayout(self._controls())
+        for row_of_controls in self._controls():
+            layout.addLayout(row_of_controls)
         layout.addWidget(self.why)
         layout.addWidget(quiet(_KEYS_TEXT))
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(frame)
 
-    def _controls(self) -> QHBoxLayout:
+    def _controls(self) -> tuple[QHBoxLayout, QHBoxLayout]:
         for kind in (ScoreKind.DISCREPANCY, ScoreKind.LIKELIHOOD_RATIO):
             origin = "paper, Eq. 4" if kind is ScoreKind.DISCREPANCY else "ours, signed"
             title = "|μA − μB|" if kind is ScoreKind.DISCREPANCY else "likelihood ratio"
@@ -177,7 +177,7 @@ class ImageReview(QWidget):
         self.opacity.setValue(50)
         self.threshold.setRange(0, 100)
         self.threshold.setValue(25)
-        row = QHBoxLayout()
+        choices, sliders = QHBoxLayout(), QHBoxLayout()
         for text, widget, name, tip in (
             ("Map", self.map_kind, "mapKindCombo", "Which map lies over the film"),
             ("Opacity", self.opacity, "overlaySlider", "The same for every value of the map"),
@@ -188,15 +188,24 @@ class ImageReview(QWidget):
             widget.setObjectName(name)
             widget.setAccessibleName(text or "Colour map")
             widget.setToolTip(tip)
+            row = sliders if isinstance(widget, QSlider) else choices
             if text:
                 row.addWidget(QLabel(text))
             row.addWidget(widget, 1 if isinstance(widget, QSlider) else 0)
-        row.addWidget(self.bar)
+        choices.addStretch()
+        choices.addWidget(self.bar)
         self.opacity.valueChanged.connect(self._draw_maps)
         self.threshold.valueChanged.connect(self._draw_maps)
         self.colour_map.currentTextChanged.connect(self._draw_maps)
         self.map_kind.currentIndexChanged.connect(self._draw_maps)
-        return row
+        return choices, sliders
+
+    @Slot()
+    def _on_moved(self) -> None:
+        moved = self.sender()
+        for view in (self.main, *self.small.values()):
+            if isinstance(moved, ImageView) and view is not moved:
+                view.follow(moved)
 
     @Slot()
     def _draw_maps(self) -> None:

@@ -86,7 +86,7 @@ class RocPanel(QWidget):
                 ],
                 active,
             )
-            self.numbers.setText(_numbers_html(state, kind))
+            self._show_numbers()
             self.measured.setText(
                 f"Measured on {evaluation.measured_on}. AUC: DeLong; AP: bootstrap over patients."
             )
@@ -141,7 +141,9 @@ class RocPanel(QWidget):
         self.tabs.addTab(self.roc, "ROC")
         self.tabs.addTab(self.pr, "PR")
         for plot in (self.roc, self.pr):
-            plot.setMinimumHeight(190)
+            plot.setMinimumHeight(210)
+        self.tabs.setMaximumHeight(380)
+        self.tabs.currentChanged.connect(self._show_numbers)
         self.numbers.setTextFormat(Qt.TextFormat.RichText)
         self.numbers.setWordWrap(True)
         for widget in (self.problem, self.tabs, self.numbers, self.measured):
@@ -184,6 +186,12 @@ class RocPanel(QWidget):
         return grid
 
     @Slot()
+    def _show_numbers(self) -> None:
+        if self._state is not None:
+            is_pr = self.tabs.currentWidget() is self.pr
+            self.numbers.setText(_numbers_html(self._state, self._kind, is_pr))
+
+    @Slot()
     def _on_cell(self) -> None:
         sender = self.sender()
         for listed, button in self.cells.items():
@@ -195,19 +203,25 @@ class RocPanel(QWidget):
         self.threshold_changed.emit(value)
 
 
-def _numbers_html(state: ReviewState, active: ScoreKind) -> str:
+def _numbers_html(state: ReviewState, active: ScoreKind, is_pr: bool) -> str:
+    """One line a score: AUC under the ROC plot, AP under the PR plot, each with its interval."""
     if state.evaluation is None:
         return ""
-    lines = []
+    head = "AP" if is_pr else "AUC"
+    lines = [f"<tr><td></td><td><b>{head}</b></td><td>95 % interval</td></tr>"]
     for number, score in enumerate(state.evaluation.scores):
         tint = PALETTE[number % len(PALETTE)]
-        name = f"{score.kind.label} <i>({score.kind.origin})</i>"
-        if score.kind is active:
-            name = f"<b>{name}</b>"
-        below = " · below chance" if score.auc.high < 0.5 else ""
-        lines.append(
-            f"<tr><td><span style='color:{tint}'>■</span>&nbsp;{name}<br>"
-            f"AUC <b>{score.auc.value:.3f}</b> ({score.auc.low:.3f}–{score.auc.high:.3f}) · "
-            f"AP <b>{score.ap:.3f}</b> ({score.ap_low:.3f}–{score.ap_high:.3f}){below}</td></tr>"
+        name = f"{score.kind.label} <i>({score.kind.origin})</i>".replace(" <i>", "&nbsp;<i>")
+        name = name.replace("Stage 2 A", "Stage&nbsp;2&nbsp;A")
+        name = f"<b>{name}</b>" if score.kind is active else name
+        value, low, high = (
+            (score.ap, score.ap_low, score.ap_high)
+            if is_pr
+            else (score.auc.value, score.auc.low, score.auc.high)
         )
-    return f"<table cellspacing='3'>{''.join(lines)}</table>"
+        below = " below chance" if score.auc.high < 0.5 else ""
+        lines.append(
+            f"<tr><td><span style='color:{tint}'>■</span>&nbsp;{name}&nbsp;&nbsp;</td>"
+            f"<td><b>{value:.3f}</b>&nbsp;&nbsp;</td><td>{low:.3f}–{high:.3f}{below}</td></tr>"
+        )
+    return f"<table cellspacing='2'>{''.join(lines)}</table>"

@@ -98,7 +98,7 @@ class ImageTableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return _text(row, column)
         if role == Qt.ItemDataRole.DecorationRole and column == "Film":
-            return self._thumbnails.get(row.store_row)
+            return self._thumbnails.icon(row.store_row)
         if role == Qt.ItemDataRole.ForegroundRole and column in ("Split", "Truth"):
             return _colour(row, column)
         return None

@@ -26,7 +26,7 @@ class LivePlots(QWidget):
         self.detail = quiet("Losses, learning rate and a reconstruction appear here, live.")
         self.loss_plot = _plot("epoch", "loss")
         self.loss_plot.setObjectName("lossPlot")
-        self.rate_plot = _plot("epoch", "learning rate")
+        self.rate_plot = _plot("epoch", "rate")
         self._rate_curve = self.rate_plot.plot(pen=pg.mkPen(colours().quiet, width=2))
         self._films = [FilmLabel() for _ in range(3)]
         for film in self._films:

@@ -197,7 +197,8 @@ class SettingsPanel(QWidget):
         for label, combo, *_ in combos[2:]:
             form.addRow(label, combo)
         layout.addLayout(form)
-        layout.addWidget(quiet("Right: the paper's value."))
+        layout.addWidget(quiet("Right: the paper's value. Locked while a job runs."))
+        layout.addStretch()
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

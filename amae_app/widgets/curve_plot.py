@@ -36,8 +36,16 @@ class CurvePlot(pg.PlotWidget):
 
     threshold_picked = Signal(float)
 
-    def __init__(self, x: str, y: str, diagonal: bool, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        x: str,
+        y: str,
+        diagonal: bool,
+        has_point: bool = True,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
+        self._has_point = has_point
         self._active: PlottedCurve | None = None
         self.setLabel("bottom", x)
         self.setLabel("left", y)
@@ -66,7 +74,7 @@ class CurvePlot(pg.PlotWidget):
             pen = pg.mkPen(curve.colour, width=3 if number == active else 1.5)
             self._curves.append(self.plot(curve.x, curve.y, pen=pen))
         self._active = curves[active] if curves else None
-        if self._active is not None:
+        if self._active is not None and self._has_point:
             self.addItem(self._point)
 
     def show_threshold(self, threshold: float) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from amae_app.theme import FILM_GROUND
@@ -23,6 +24,7 @@ class _FilmBox(pg.ViewBox):
     """pyqtgraph's view box with a reading room's mouse."""
 
     levels_dragged = Signal(float, float)
+    moved = Signal()
 
     def __init__(self) -> None:
         super().__init__(lockAspect=True, enableMenu=False, invertY=True)
@@ -36,8 +38,14 @@ class _FilmBox(pg.ViewBox):
         elif event.button() is Qt.MouseButton.MiddleButton:
             start, end = self.mapToView(event.lastPos()), self.mapToView(event.pos())
             self.translateBy(start - end)
+            self.moved.emit()
         else:
             self.scaleBy((1 + moved.y() / 200, 1 + moved.y() / 200))
+            self.moved.emit()
+
+    def wheelEvent(self, event, axis=None) -> None:  # type: ignore[no-untyped-def]
+        super().wheelEvent(event, axis)
+        self.moved.emit()
 
 
 class ImageView(pg.GraphicsView):
@@ -48,6 +56,8 @@ class ImageView(pg.GraphicsView):
     """
 
     levels_changed = Signal(float, float)
+    moved = Signal()
+    _is_fitted = False  # pyqtgraph's constructor already resizes
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent, background=FILM_GROUND)
@@ -55,7 +65,8 @@ class ImageView(pg.GraphicsView):
         self.setMinimumSize(90, 90)
         self._levels = FULL
         self._inverted = False
-        self._shape = (1, 1)
+        self._place = QRectF(0, 0, 1, 1)
+        self._is_fitted = True
         self.box = _FilmBox()
         self.setCentralItem(self.box)
         self._film = pg.ImageItem()
@@ -64,6 +75,7 @@ class ImageView(pg.GraphicsView):
         self.box.addItem(self._film)
         self.box.addItem(self._overlay)
         self.box.levels_dragged.connect(self._on_drag)
+        self.box.moved.connect(self._on_moved)
 
     def show_film(self, film: Picture | None, aspect: float = 1.0) -> None:
         """Show a film.
@@ -80,6 +92,8 @@ class ImageView(pg.GraphicsView):
         self._film.setImage(np.nan_to_num(values), autoLevels=False)
         self._place = QRectF(0, 0, aspect, 1)
         self._film.setRect(self._place)
+        if self._is_fitted:
+            self.box.setRange(self._place, padding=0.0)
         self._apply_levels()
 
     def show_map(self, colours: npt.NDArray[np.uint8] | None) -> None:
@@ -92,11 +106,14 @@ class ImageView(pg.GraphicsView):
 
     def fit(self) -> None:
         """Show the whole film."""
-        self.box.autoRange(padding=0.01)
+        self._is_fitted = True
+        self.box.setRange(self._place, padding=0.0)
+        self.moved.emit()
 
     def zoom(self, factor: float) -> None:
         """Zoom about the middle; above 1 comes closer."""
         self.box.scaleBy((1 / factor, 1 / factor))
+        self._on_moved()
 
     def invert(self) -> None:
         """Swap black and white."""
@@ -118,14 +135,28 @@ class ImageView(pg.GraphicsView):
         self._levels = (low, max(high, low + 0.01))
         self._apply_levels()
 
-    def link(self, other: ImageView) -> None:
-        """Zoom and pan together with another view."""
-        self.box.setXLink(other.box)
-        self.box.setYLink(other.box)
+    def follow(self, other: ImageView) -> None:
+        """Show the part of the film that another view shows."""
+        if other._is_fitted:
+            self._is_fitted = True
+            self.box.setRange(self._place, padding=0.0)
+            return
+        self._is_fitted = False
+        self.box.setRange(other.box.viewRect(), padding=0.0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep a whole film whole."""
+        super().resizeEvent(event)
+        if self._is_fitted:
+            self.box.setRange(self._place, padding=0.0)
 
     def _apply_levels(self) -> None:
         low, high = self._levels
         self._film.setLevels((high, low) if self._inverted else (low, high))
+
+    def _on_moved(self) -> None:
+        self._is_fitted = False
+        self.moved.emit()
 
     def _on_drag(self, across: float, down: float) -> None:
         low, high = self._levels

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, QTimer, Signal, Slot
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtGui import QIcon, QImage, QPixmap
 
 _KEPT = 4000
 _BATCH = 64
@@ -53,6 +53,15 @@ class ThumbnailCache(QObject):
             self._wanted.append(row)
             self._timer.start()
         return None
+
+    def icon(self, row: int) -> QIcon | None:
+        """The picture for a list, which scales it; a selected line does not tint it."""
+        pixmap = self.get(row)
+        if pixmap is None:
+            return None
+        icon = QIcon(pixmap)
+        icon.addPixmap(pixmap, QIcon.Mode.Selected)
+        return icon
 
     def close(self) -> None:
         """Wait for the reading thread."""
