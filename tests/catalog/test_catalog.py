@@ -1,0 +1,162 @@
+"""Films, decisions, runs, scores and filters in a real SQLite catalog."""
+
+import json
+import sqlite3
+
+import numpy as np
+import pytest
+
+from amae_engine.catalog import decisions, runs, scores, studies
+from amae_engine.catalog.tables import Label, RunKind, RunState, Split
+from amae_engine.config import ScoreKind
+from amae_engine.errors import BadInput, ProjectError
+from amae_engine.project import Project
+
+
+def _ids(project: Project, split: Split) -> list[int]:
+    with project.session() as session:
+        return studies.images_in(session, split).ids.tolist()
+
+
+def test_filters_and_sorting_happen_in_sql(small_project: Project):
+    with small_project.session() as session:
+        assert len(studies.page_of_ids(session)) == 40
+        abnormal = studies.page_of_ids(session, "split:test truth:abnormal")
+        assert len(abnormal) == 5
+        rows = studies.rows(session, abnormal.tolist())
+        assert all(row.split is Split.TEST and row.truth == 1 for row in rows)
+        falling = studies.page_of_ids(session, sort="name", descending=True)
+        assert (np.diff(falling) < 0).all()
+
+
+def test_an_unknown_filter_key_is_named(small_project: Project):
+    with (
+        small_project.session() as session,
+        pytest.raises(BadInput, match="Unknown filter 'colour:'; known are split, truth"),
+    ):
+        studies.page_of_ids(session, "colour:red")
+
+
+def test_removed_films_leave_every_list_until_restored(small_project: Project):
+    first = _ids(small_project, Split.NORMAL)[0]
+    with small_project.session() as session:
+        studies.remove(session, [first], "BB")
+    assert first not in _ids(small_project, Split.NORMAL)
+    with small_project.session() as session:
+        studies.restore(session, [first], "BB")
+    assert first in _ids(small_project, Split.NORMAL)
+
+
+def test_a_patient_in_two_splits_is_found(small_project: Project):
+    with small_project.session() as session:
+        assert studies.patients_in_two_splits(session) == []
+        row = studies.rows(session, _ids(small_project, Split.NORMAL)[:2])
+        from amae_engine.catalog.tables import Image
+
+        session.get(Image, row[1].id).patient_id = row[0].patient_id
+        studies.change_split(session, [row[1].id], Split.TEST, "BB")
+        assert studies.patients_in_two_splits(session) == [row[0].patient_id]
+
+
+def test_undo_restores_the_previous_label_and_redo_repeats(small_project: Project):
+    image = _ids(small_project, Split.UNLABELED)[0]
+    with small_project.session() as session:
+        decisions.decide(session, [image], Label.NORMAL, "BB")
+        decisions.decide(session, [image], Label.ABNORMAL, "BB")
+        assert decisions.undo(session, "BB") == 1
+        assert decisions.current(session)[image] is Label.NORMAL
+        decisions.undo(session, "BB")
+        assert image not in decisions.current(session)
+        assert decisions.undo(session, "BB") == 0
+        decisions.redo(session, "BB")
+        decisions.redo(session, "BB")
+        assert decisions.current(session)[image] is Label.ABNORMAL
+        assert decisions.redo(session, "BB") == 0
+
+
+def test_undo_takes_back_ones_own_acts_only(small_project: Project):
+    one, two = _ids(small_project, Split.UNLABELED)[:2]
+    with small_project.session() as session:
+        decisions.decide(session, [one], Label.NORMAL, "BB")
+        decisions.decide(session, [two], Label.ABNORMAL, "JT")
+        decisions.undo(session, "BB")
+        assert decisions.current(session) == {two: Label.ABNORMAL}
+
+
+def test_history_only_grows(small_project: Project):
+    image = _ids(small_project, Split.UNLABELED)[0]
+    with small_project.session() as session:
+        decisions.decide(session, [image], Label.EXCLUDE, "BB")
+        decisions.undo(session, "BB")
+        rows = decisions.history(session, image)
+    assert [(r.kind, r.before, r.after) for r in rows] == [
+        ("undo", Label.EXCLUDE, Label.NONE),
+        ("decide", Label.NONE, Label.EXCLUDE),
+    ]
+
+
+def test_a_decision_needs_a_reader(small_project: Project):
+    image = _ids(small_project, Split.UNLABELED)[0]
+    with small_project.session() as session, pytest.raises(BadInput, match="needs a reader"):
+        decisions.decide(session, [image], Label.NORMAL, "  ")
+
+
+def test_a_run_without_heartbeat_becomes_interrupted(project: Project):
+    with project.session() as session:
+        run = runs.start(session, RunKind.STAGE1, {"a": 1}, None, 3)
+        runs.mark_interrupted(session, older_than_seconds=60)
+        assert runs.get(session, run).state is RunState.RUNNING
+        runs.mark_interrupted(session, older_than_seconds=-1)
+        assert runs.get(session, run).state is RunState.INTERRUPTED
+        assert runs.newest(session, RunKind.STAGE1) is None
+
+
+def test_scores_come_back_and_replace_earlier_ones(small_project: Project):
+    ids = np.array(_ids(small_project, Split.TEST))
+    with small_project.session() as session:
+        run = runs.start(session, RunKind.SCORE, {}, None, 0)
+        scores.save(session, run, ScoreKind.DISCREPANCY, ids, np.arange(10.0))
+        scores.save(session, run, ScoreKind.DISCREPANCY, ids[:2], np.array([7.0, 8.0]))
+        found, values = scores.load(session, run, ScoreKind.DISCREPANCY)
+        assert found.tolist() == ids.tolist()
+        assert values[:3].tolist() == [7, 8, 2]
+        assert np.isnan(scores.of_images(session, run, ScoreKind.DISCREPANCY, np.array([999]))[0])
+
+
+def test_a_newer_project_is_refused_with_the_cure(project: Project):
+    facts = project.folder / "project.json"
+    facts.write_text(json.dumps({"format": 99, "name": "x"}))
+    with pytest.raises(ProjectError, match="made by a newer AMAE .*update AMAE"):
+        Project.open(project.folder)
+
+
+def test_a_newer_schema_is_refused_with_the_cure(project: Project):
+    project.close()
+    with sqlite3.connect(project.folder / "catalog.sqlite") as file:
+        file.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(ProjectError, match=r"newer AMAE \(schema 9999\); update AMAE"):
+        Project.open(project.folder)
+
+
+def test_a_folder_that_is_no_project_says_so(tmp_path):
+    with pytest.raises(ProjectError, match="is not an AMAE project"):
+        Project.open(tmp_path)
+
+
+def test_a_project_needs_an_empty_folder(tmp_path):
+    (tmp_path / "thesis.txt").write_text("x")
+    with pytest.raises(ProjectError, match="is not empty"):
+        Project.create(tmp_path)
+
+
+def test_the_migrations_build_what_the_models_say(project: Project):
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from sqlalchemy import create_engine
+
+    from amae_engine.catalog.tables import Base
+
+    engine = create_engine(f"sqlite:///{project.folder / 'catalog.sqlite'}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    engine.dispose()

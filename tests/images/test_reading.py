@@ -1,0 +1,183 @@
+"""Decoding real DICOM files and pictures, good and broken."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import DEMO
+from PIL import Image
+
+from amae_engine.errors import BadInput, BadSetting
+from amae_engine.images.decode import read_film
+from amae_engine.images.film import Refusal
+from amae_engine.images.pixel_store import PixelStore
+from amae_engine.images.sources import CsvColumns, from_csv, from_paths, from_repartition
+
+
+@pytest.fixture(scope="module")
+def dicom(shared: Path) -> Path:
+    return shared / "data" / "dicom"
+
+
+def _manifest(dicom: Path) -> list[dict[str, str]]:
+    import csv
+
+    with (dicom / "more" / "manifest.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_dicom_ends_as_its_manifest_expects(dicom: Path):
+    wrong = []
+    for line in _manifest(dicom):
+        try:
+            film = read_film(dicom / "more" / line["file"])
+            ending = "decode"
+        except Refusal:
+            film, ending = None, "refuse"
+        wanted = line["expect"]
+        is_chest = wanted in ("decode", "decode; header oddity", "decode; out of distribution")
+        if is_chest and film is None:
+            wrong.append((line["file"], "must decode"))
+        if is_chest and film is not None and line["rows_x_cols"]:
+            rows, columns = map(int, line["rows_x_cols"].split("x"))
+            if film.pixels.shape != (rows, columns):
+                wrong.append((line["file"], film.pixels.shape))
+        if ("refuse" in wanted or "not a chest" in wanted) and ending == "decode":
+            wrong.append((line["file"], "must be refused"))
+    assert wrong == []
+
+
+def test_re_encoded_films_have_the_pixels_of_the_original(dicom: Path):
+    more = dicom / "more"
+    for derived, original in (
+        ("chest_derived_rle.dcm", "chest_rsna_01.dcm"),
+        ("chest_derived_deflated.dcm", "chest_rsna_02.dcm"),
+        ("chest_derived_jpegls_lossless.dcm", "chest_rsna_04.dcm"),
+    ):
+        assert np.array_equal(read_film(more / derived).pixels, read_film(more / original).pixels)
+
+
+def test_monochrome1_chest_comes_in_with_bone_bright(dicom: Path):
+    film = read_film(dicom / "RG1_J2KI.dcm")
+    rows, columns = film.pixels.shape
+    spine = film.pixels[rows // 3 : rows // 2, columns // 2 - 60 : columns // 2 + 60].mean()
+    lung = film.pixels[rows // 3 : rows // 2, columns // 4 - 60 : columns // 4 + 60].mean()
+    assert film.photometric == "MONOCHROME1"
+    assert film.bits_stored == 15
+    assert spine > lung
+
+
+def test_an_extremity_is_refused_by_name(dicom: Path):
+    with pytest.raises(Refusal, match="body part EXTREMITY is not a chest"):
+        read_film(dicom / "RG3_J2KI.dcm")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "empty"), (b"patient notes\n" * 80, "not a DICOM file")],
+)
+def test_text_and_empty_files_named_dcm_are_refused(tmp_path: Path, content: bytes, reason: str):
+    path = tmp_path / "film.dcm"
+    path.write_bytes(content)
+    with pytest.raises(Refusal, match=reason):
+        read_film(path)
+
+
+def test_a_truncated_png_is_refused_not_half_read(tmp_path: Path):
+    whole = tmp_path / "whole.png"
+    Image.open(DEMO / "images" / "normal_001.jpeg").save(whole)
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(Refusal, match="damaged or cut short"):
+        read_film(cut)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "LA"])
+def test_eight_bit_pictures_of_every_mode_give_the_same_film(tmp_path: Path, mode: str):
+    grey = Image.open(DEMO / "images" / "normal_001.jpeg").convert("L")
+    grey.convert(mode).save(tmp_path / "film.png")
+    assert np.abs(read_film(tmp_path / "film.png").pixels - np.asarray(grey).astype(int)).max() <= 1
+
+
+def test_sixteen_bit_pictures_are_windowed(tmp_path: Path):
+    grey = np.asarray(Image.open(DEMO / "images" / "normal_001.jpeg").convert("L"))
+    Image.fromarray(grey.astype(np.uint16) * 100).save(tmp_path / "deep.tiff")
+    film = read_film(tmp_path / "deep.tiff")
+    assert film.bits_stored == 16
+    assert np.corrcoef(film.pixels.ravel(), grey.ravel())[0, 1] > 0.99
+
+
+def test_one_bit_pictures_become_black_and_white(tmp_path: Path):
+    Image.fromarray(np.eye(128, dtype=bool)).save(tmp_path / "bits.png")
+    assert set(np.unique(read_film(tmp_path / "bits.png").pixels)) == {0, 255}
+
+
+def test_exif_rotation_is_applied(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotate by 90° when shown
+    Image.fromarray(np.zeros((80, 120), dtype=np.uint8)).save(tmp_path / "r.jpg", exif=exif)
+    assert read_film(tmp_path / "r.jpg").pixels.shape == (120, 80)
+
+
+def test_full_size_films_of_the_nih_set_are_read(shared: Path):
+    for path in sorted((shared / "data" / "nih_full").glob("*.png")):
+        assert read_film(path).pixels.shape == (1024, 1024)
+
+
+def test_folder_names_give_role_and_truth(tmp_path: Path):
+    for place in ("normal", "unlabeled", "test/normal", "test/abnormal"):
+        folder = tmp_path / place
+        folder.mkdir(parents=True)
+        Image.new("L", (64, 64)).save(folder / "a.png")
+    found = {(f.role, f.truth) for f in from_paths([tmp_path])}
+    assert found == {("normal", 0), ("unlabeled", None), ("test", 0), ("test", 1)}
+
+
+def test_an_empty_folder_says_what_to_choose(tmp_path: Path):
+    with pytest.raises(BadInput, match="holds no DICOM, PNG, JPEG or TIFF file; choose"):
+        from_paths([tmp_path])
+
+
+def test_films_without_a_role_say_how_to_give_one(tmp_path: Path):
+    Image.new("L", (64, 64)).save(tmp_path / "a.png")
+    with pytest.raises(BadInput, match="nothing says which role it has; choose normal, unlabeled"):
+        from_paths([tmp_path])
+
+
+def test_csv_errors_name_the_line_and_the_column(tmp_path: Path):
+    table = tmp_path / "films.csv"
+    table.write_text("file,split,truth\na.png,test,maybe\n")
+    with pytest.raises(BadInput, match=r"films\.csv, line 2: truth must be .* it is 'maybe'"):
+        from_csv(table, CsvColumns())
+    table.write_text("name,split\na.png,test\n")
+    with pytest.raises(BadInput, match="no column 'file' .*its columns are name, split"):
+        from_csv(table, CsvColumns())
+
+
+def test_repartition_takes_the_first_films_of_each_pool(shared: Path):
+    table = shared / "data" / "repartitions" / "RSNA.json"
+    files = from_repartition(table, table.parent, 4000, 0.6)
+    chosen = [f for f in files if f.role == "unlabeled"]
+    assert sum(f.truth == 1 for f in chosen) == 2400
+    assert sum(f.truth == 0 for f in chosen) == 1600
+    assert sum(f.role == "normal" for f in files) == 3851
+    assert sum(f.role == "test" for f in files) == 2000
+
+
+def test_an_anomaly_ratio_beyond_the_pool_is_an_error(shared: Path):
+    table = shared / "data" / "repartitions" / "VinCXR.json"
+    from_repartition(table, table.parent, 4000, 0.848)
+    with pytest.raises(BadSetting, match="needs 3400 abnormal films, .* has 3394"):
+        from_repartition(table, table.parent, 4000, 0.85)
+
+
+def test_the_store_overwrites_a_half_written_film(tmp_path: Path):
+    store = PixelStore(tmp_path, side=4)
+    film = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    assert store.append([film, film]) == 0
+    with (tmp_path / "films.u8").open("ab") as file:
+        file.write(b"half")
+    assert len(store) == 2
+    assert store.append([film + 1]) == 2
+    assert np.array_equal(store.read(np.array([2, 0])), np.stack((film + 1, film)))

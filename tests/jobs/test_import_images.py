@@ -1,0 +1,146 @@
+"""Import as a user does it: every file's fate, identity, duplicates, crashes."""
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from conftest import DEMO, demo_files, finish
+from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+
+from amae_engine.catalog import studies
+from amae_engine.catalog.tables import Split
+from amae_engine.errors import BadInput
+from amae_engine.events import Changed, Changes, Notice, Progress
+from amae_engine.images.sources import SourceFile
+from amae_engine.jobs.import_images import ImportReport, Outcome, import_images
+from amae_engine.project import Project
+
+NAME = "Secretperson^Quentin"
+
+
+def _dicom(path: Path, film: np.ndarray, uid: str) -> Path:
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
+    meta.MediaStorageSOPInstanceUID = uid
+    dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, uid
+    dataset.StudyInstanceUID = uid + ".1"
+    dataset.PatientName, dataset.PatientID = NAME, "MRN-77120415"
+    dataset.PatientBirthDate, dataset.AccessionNumber = "19610203", "ACC-99133"
+    dataset.Modality, dataset.BodyPartExamined, dataset.ViewPosition = "DX", "CHEST", "PA"
+    dataset.Rows, dataset.Columns = film.shape
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit, dataset.PixelRepresentation = 7, 0
+    dataset.PixelData = film.tobytes()
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+@pytest.fixture
+def film() -> np.ndarray:
+    return np.asarray(Image.open(DEMO / "images" / "normal_001.jpeg").convert("L"))
+
+
+def test_good_files_come_in_and_bad_ones_say_why(project: Project, tmp_path: Path):
+    text = tmp_path / "notes.dcm"
+    text.write_text("not a film")
+    cut = tmp_path / "cut.png"
+    Image.open(DEMO / "images" / "normal_002.jpeg").save(cut)
+    cut.write_bytes(cut.read_bytes()[:3000])
+    files = [*demo_files(3, 0, 0), SourceFile(text, "normal"), SourceFile(cut, "normal")]
+    report, events = finish(import_images(project, files, "mixed"))
+    assert isinstance(report, ImportReport)
+    assert [fate.outcome for fate in report.fates] == ["imported"] * 3 + ["refused"] * 2
+    assert "not a DICOM file" in report.fates[3].reason
+    assert "cut short" in report.fates[4].reason
+    assert any(isinstance(e, Progress) and e.done == 5 for e in events)
+    assert Changes(Changed.IMAGES) in events
+    assert any(isinstance(e, Notice) and "3 films imported" in e.message for e in events)
+
+
+def test_no_identity_reaches_the_catalog_or_the_store(
+    project: Project, film: np.ndarray, tmp_path: Path
+):
+    folder = tmp_path / "Secretperson_Quentin"
+    folder.mkdir()
+    path = _dicom(folder / "MRN-77120415.dcm", film, "1.2.3.4.5.6.77120415")
+    finish(import_images(project, [SourceFile(path, "test", 1)], "ward"))
+    project.close()
+    needles = [b"Secretperson", b"Quentin", b"77120415", b"19610203", b"ACC-99133"]
+    for file in project.folder.rglob("*"):
+        if file.is_file() and "private" not in file.parts:
+            content = file.read_bytes()
+            assert not any(needle in content for needle in needles), file.name
+
+
+def test_the_same_film_comes_in_once(project: Project, film: np.ndarray, tmp_path: Path):
+    one = _dicom(tmp_path / "one.dcm", film, "1.2.3")
+    same_instance = _dicom(tmp_path / "two.dcm", 255 - film, "1.2.3")
+    same_pixels = tmp_path / "three.png"
+    Image.fromarray(film).save(same_pixels)
+    files = [SourceFile(p, "normal") for p in (one, same_instance, same_pixels)]
+    report, _ = finish(import_images(project, files, "twice"))
+    assert [f.outcome for f in report.fates] == ["imported", "duplicate", "duplicate"]
+    again, _ = finish(import_images(project, files[:1], "again"))
+    assert again.fates[0].outcome is Outcome.DUPLICATE
+    assert "CXR-00001" in again.fates[0].reason
+
+
+def test_a_known_patient_is_recognised_without_being_named(
+    project: Project, film: np.ndarray, tmp_path: Path
+):
+    files = [
+        SourceFile(_dicom(tmp_path / f"{i}.dcm", np.roll(film, i), f"1.2.{i}"), role)
+        for i, role in ((1, "normal"), (2, "test"))
+    ]
+    _, events = finish(import_images(project, files, "ward"))
+    with project.session() as session:
+        assert len(studies.patients_in_two_splits(session)) == 1
+    assert any("more than one split" in e.message for e in events if isinstance(e, Notice))
+
+
+def test_the_stored_film_is_the_decoded_film(project: Project, film: np.ndarray, tmp_path: Path):
+    path = tmp_path / "film.png"
+    Image.fromarray(film).resize((256, 256)).save(path)
+    finish(import_images(project, [SourceFile(path, "normal")], "png"))
+    stored = project.pixels.read(np.array([0]))[0]
+    assert np.array_equal(stored, np.asarray(Image.open(path)))
+    assert project.original_path(1) == path.resolve()
+
+
+def test_closing_keeps_what_was_committed(project: Project):
+    job = import_images(project, demo_files(96, 0, 0), "half")
+    next(job)
+    job.close()
+    with project.session() as session:
+        count = len(studies.images_in(session, Split.NORMAL).ids)
+    assert 0 < count < 96
+    assert len(project.pixels) == count
+
+
+def test_nothing_at_all_to_import_is_an_error(project: Project):
+    with pytest.raises(BadInput, match="nothing to import"):
+        finish(import_images(project, [], "none"))
+
+
+def test_when_every_file_is_bad_the_first_reason_is_told(project: Project, tmp_path: Path):
+    (tmp_path / "a.dcm").write_text("x")
+    with pytest.raises(BadInput, match=r"None of the 1 files .* a\.dcm: not a DICOM file"):
+        finish(import_images(project, [SourceFile(tmp_path / "a.dcm", "test")], "bad"))
+
+
+def test_a_film_with_a_window_is_windowed(film: np.ndarray, tmp_path: Path):
+    from amae_engine.images.decode import read_film
+
+    path = _dicom(tmp_path / "w.dcm", film, "1.2.9")
+    dataset = pydicom.dcmread(path)
+    dataset.WindowCenter, dataset.WindowWidth = 100, 50
+    dataset.save_as(path)
+    pixels = read_film(path).pixels
+    assert (pixels[film <= 74] == 0).all()
+    assert (pixels[film >= 126] == 255).all()

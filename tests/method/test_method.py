@@ -1,0 +1,164 @@
+"""Masks, crops, losses, schedule, pseudo-labels and scores."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY
+from torch.nn import functional
+
+from amae_engine.config import (
+    KeepRule,
+    MaskPlan,
+    Precision,
+    PseudoLabelConfig,
+    TrainingConfig,
+)
+from amae_engine.method.discrepancy import compare_modules, reconstructions
+from amae_engine.method.features import cross_fitted_mahalanobis, mahalanobis
+from amae_engine.method.image_batches import crop_and_resize, to_grey, whole_boxes
+from amae_engine.method.masking import masks_from_noise, random_masks, scoring_masks
+from amae_engine.method.pseudo_labels import PseudoLabel, assign, density_probability
+from amae_engine.method.reconstruction import masked_loss
+from amae_engine.method.training_loop import learning_rate_at
+from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+
+NONE = np.full(10, PseudoLabel.UNUSED, dtype=np.int8)
+
+
+def test_a_quarter_of_the_patches_stays_visible():
+    masks = random_masks(3, 2, 196, 0.75, torch.Generator().manual_seed(0))
+    assert masks.kept.shape == (6, 49)
+    both = torch.cat((masks.kept, masks.removed), dim=1).sort(dim=1).values
+    assert torch.equal(both, torch.arange(196).expand(6, -1))
+
+
+def test_complementary_masks_show_every_patch_once():
+    random = torch.Generator().manual_seed(0)
+    masks = scoring_masks(4, 64, 0.75, MaskPlan.COMPLEMENTARY, random)
+    assert torch.equal(masks.kept.flatten().sort().values, torch.arange(64))
+
+
+def test_complementary_masks_beyond_one_round_keep_distinct_patches():
+    masks = scoring_masks(6, 64, 0.75, MaskPlan.COMPLEMENTARY, torch.Generator().manual_seed(0))
+    assert all(len(set(row.tolist())) == 16 for row in masks.kept)
+
+
+def test_whole_film_resize_agrees_with_an_independent_one():
+    film = torch.randint(0, 256, (1, 64, 64), dtype=torch.uint8)
+    ours = to_grey(crop_and_resize(film, whole_boxes(1, 64, film.device), 32, None)) * 255
+    theirs = functional.interpolate(
+        film[:, None].float(), size=32, mode="bilinear", antialias=True, align_corners=False
+    )
+    assert torch.allclose(ours, theirs, atol=0.01)
+
+
+def test_flipping_mirrors_left_and_right():
+    film = torch.randint(0, 256, (1, 64, 64), dtype=torch.uint8)
+    box = whole_boxes(1, 64, film.device)
+    plain = crop_and_resize(film, box, 32, None)
+    flipped = crop_and_resize(film, box, 32, torch.tensor([True]))
+    assert torch.allclose(flipped, plain.flip(3), atol=1e-5)
+
+
+def test_loss_is_the_mean_of_the_masks_errors_on_removed_patches():
+    network = MaskedAutoencoder(TINY).eval()
+    images = torch.rand(2, 1, 64, 64)
+    masks = masks_from_noise(torch.rand(4, 16), 0.75)  # L = 2
+    with torch.no_grad():
+        together = masked_loss(network, images, masks)
+        one_by_one = []
+        for number in range(4):
+            patches = network.patchify(images[number // 2 : number // 2 + 1])
+            kept = masks.kept[number : number + 1]
+            predicted = network.decode(network.encode(patches, kept), kept)
+            removed = masks.removed[number]
+            one_by_one.append((predicted[0, removed] - patches[0, removed]).square().mean())
+    assert together.item() == pytest.approx(torch.stack(one_by_one).mean().item(), rel=1e-5)
+
+
+def test_schedule_warms_up_linearly_and_ends_at_zero():
+    config = TrainingConfig()  # the paper's: 150 epochs, 20 of warm-up, 2.5e-4
+    assert learning_rate_at(10, config) == pytest.approx(1.25e-4)
+    assert learning_rate_at(20, config) == pytest.approx(2.5e-4)
+    assert learning_rate_at(85, config) == pytest.approx(2.5e-4 / 2)
+    assert learning_rate_at(150, config) == pytest.approx(0)
+
+
+def test_score_is_the_distance_of_the_mean_reconstructions():
+    a, b = MaskedAutoencoder(TINY).eval(), MaskedAutoencoder(TINY).eval()
+    images = torch.rand(2, 1, 64, 64)
+    masks = masks_from_noise(torch.rand(4, 16), 0.75)
+    maps = compare_modules(a, b, images, masks, Precision.FLOAT32)
+    mean_a = a.unpatchify(reconstructions(a, images, masks, Precision.FLOAT32).mean(1))[:, 0]
+    mean_b = b.unpatchify(reconstructions(b, images, masks, Precision.FLOAT32).mean(1))[:, 0]
+    assert torch.allclose(maps.mean_a, mean_a, atol=1e-6)
+    assert torch.allclose(maps.discrepancy, (mean_a - mean_b).abs(), atol=1e-6)
+    ratio = (images[:, 0] - mean_a).square() - (images[:, 0] - mean_b).square()
+    assert torch.allclose(maps.likelihood_ratio, ratio, atol=1e-5)
+    assert (maps.spread >= 0).all()
+
+
+def test_masked_only_ignores_predictions_of_visible_patches():
+    a = MaskedAutoencoder(TINY).eval()
+    images = torch.rand(1, 1, 64, 64)
+    masks = scoring_masks(4, 16, 0.75, MaskPlan.COMPLEMENTARY, torch.Generator().manual_seed(0))
+    seen = reconstructions(a, images, masks, Precision.FLOAT32)  # (1, 4, 16, 256)
+    maps = compare_modules(a, a, images, masks, Precision.FLOAT32, masked_only=True)
+    removed = torch.ones(4, 16)
+    removed.scatter_(1, masks.kept, 0)
+    expected = (seen[0] * removed[:, :, None]).sum(0) / 3
+    assert torch.allclose(maps.mean_a, a.unpatchify(expected[None])[:, 0], atol=1e-6)
+
+
+def test_top_half_of_each_predicted_class_is_reliable():
+    p = np.array([0.05, 0.1, 0.2, 0.4, 0.45, 0.55, 0.6, 0.7, 0.9, 0.95], dtype=np.float32)
+    found = assign(p, NONE, PseudoLabelConfig(keep_percent=40))
+    assert found.labels.tolist() == [0, 0, -1, -1, -1, -1, -1, -1, 1, 1]
+    assert found.threshold_normal == pytest.approx(0.1)
+    assert found.threshold_abnormal == pytest.approx(0.9)
+
+
+def test_rule_over_all_images_is_offered_too():
+    p = np.array([0.05, 0.1, 0.2, 0.3, 0.35, 0.4, 0.42, 0.45, 0.9, 0.95], dtype=np.float32)
+    within = assign(p, NONE, PseudoLabelConfig(keep_percent=50))
+    over = assign(p, NONE, PseudoLabelConfig(keep_percent=50, rule=KeepRule.OVER_ALL))
+    assert (within.labels == 1).sum() == 1
+    assert (over.labels == 1).sum() == 2
+    assert (over.labels == 0).sum() == 5
+
+
+def test_a_readers_decision_wins_over_any_confidence():
+    p = np.array([0.01, 0.99, 0.5, 0.01, 0.99, 0.3, 0.3, 0.7, 0.7, 0.6], dtype=np.float32)
+    decided = NONE.copy()
+    decided[0], decided[1], decided[2] = 1, -2, 0
+    found = assign(p, decided, PseudoLabelConfig())
+    assert found.labels[:3].tolist() == [1, -2, 0]
+    assert found.by_reader.tolist() == [True] * 3 + [False] * 7
+
+
+def test_one_predicted_class_leaves_the_other_empty():
+    found = assign(np.full(10, 0.2, dtype=np.float32), NONE, PseudoLabelConfig())
+    assert (found.labels == 1).sum() == 0
+    assert found.threshold_abnormal == 1.0
+
+
+def test_density_probability_rises_with_the_distance():
+    random = np.random.default_rng(0)
+    normals = random.normal(10, 1, 200).astype(np.float32)
+    unlabeled = np.concatenate((random.normal(10, 1, 40), random.normal(20, 2, 60)))
+    p = density_probability(unlabeled.astype(np.float32), normals)
+    order = np.argsort(unlabeled)
+    assert (np.diff(p[order]) >= -1e-6).all()
+    assert (p[:40] < 0.5).mean() > 0.9
+    assert (p[40:] > 0.5).mean() > 0.9
+
+
+def test_mahalanobis_of_a_seen_point_is_below_that_of_an_outlier():
+    random = np.random.default_rng(0)
+    normals = random.normal(size=(100, 5)).astype(np.float32)
+    assert mahalanobis(normals, normals[:1])[0] < mahalanobis(normals, normals[:1] + 10)[0]
+    held_out = cross_fitted_mahalanobis(normals)
+    assert held_out.mean() > mahalanobis(normals, normals).mean()
+    assert math.isfinite(held_out.sum())

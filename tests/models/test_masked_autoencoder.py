@@ -1,0 +1,156 @@
+"""The network against the numbers of the original code."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY
+
+from amae_engine.config import PRESETS
+from amae_engine.errors import BadWeights
+from amae_engine.method.masking import masks_from_noise
+from amae_engine.method.reconstruction import masked_loss
+from amae_engine.models.checkpoint import load_weights, save_weights
+from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+
+
+@pytest.fixture(scope="module")
+def reference(shared: Path) -> dict[str, torch.Tensor]:
+    with np.load(shared / "reference" / "medical_mae_tiny.npz") as stored:
+        return {name: torch.as_tensor(stored[name]) for name in stored.files}
+
+
+@pytest.fixture(scope="module")
+def official(shared: Path) -> Path:
+    return shared / "reference" / "medical_mae_tiny.pth"
+
+
+def test_official_checkpoint_reproduces_the_original_predictions(reference, official):
+    network = load_weights(official, channels=3).network
+    images = reference["images"].repeat(1, 3, 1, 1)
+    masks = masks_from_noise(reference["noise"], 0.75)
+    with torch.no_grad():
+        patches = network.patchify(images)
+        predicted = network.decode(network.encode(patches, masks.kept), masks.kept)
+        loss = masked_loss(network, images, masks)
+    assert torch.allclose(predicted, reference["prediction"], atol=1e-5)
+    assert torch.allclose(network.unpatchify(predicted), reference["reconstruction"], atol=1e-5)
+    assert loss.item() == pytest.approx(float(reference["loss"]), abs=1e-5)
+
+
+def test_official_checkpoint_reproduces_the_original_tokens(reference, official):
+    network = load_weights(official, channels=3).network
+    with torch.no_grad():
+        tokens = network.encode(network.patchify(reference["images"].repeat(1, 3, 1, 1)))
+    assert torch.allclose(tokens[:, 1:], reference["tokens"], atol=1e-5)
+    assert torch.allclose(tokens[:, 0], reference["class_token"], atol=1e-5)
+
+
+def test_grey_conversion_is_the_same_function(reference, official):
+    loaded = load_weights(official)
+    masks = masks_from_noise(reference["noise"], 0.75)
+    with torch.no_grad():
+        patches = loaded.network.patchify(reference["images"])
+        tokens = loaded.network.encode(patches)
+        grey = loaded.network.decode(loaded.network.encode(patches, masks.kept), masks.kept)
+    colour = reference["prediction"].unflatten(2, (256, 3)).mean(dim=-1)
+    assert torch.allclose(tokens[:, 1:], reference["tokens"], atol=1e-5)
+    assert torch.allclose(grey, colour, atol=1e-5)
+    assert "grey" in loaded.notes[0]
+
+
+def test_patchify_and_unpatchify_are_inverse():
+    network = MaskedAutoencoder(TINY)
+    images = torch.rand(2, 1, 64, 64)
+    assert torch.equal(network.unpatchify(network.patchify(images)), images)
+
+
+def test_visible_patches_alone_determine_the_reconstruction():
+    network = MaskedAutoencoder(TINY).eval()
+    images = torch.rand(1, 1, 64, 64)
+    masks = masks_from_noise(torch.rand(1, 16), 0.75)
+    patches = network.patchify(images)
+    changed = patches.clone()
+    changed[0, masks.removed[0]] = 9.0
+    with torch.no_grad():
+        first = network.decode(network.encode(patches, masks.kept), masks.kept)
+        second = network.decode(network.encode(changed, masks.kept), masks.kept)
+    assert torch.equal(first, second)
+
+
+def test_plain_and_fused_attention_agree():
+    network = MaskedAutoencoder(TINY).eval()
+    patches = network.patchify(torch.rand(2, 1, 64, 64))
+    with torch.no_grad():
+        network.choose_attention("cuda")
+        fused = network.encode(patches)
+        network.choose_attention("cpu")
+        plain = network.encode(patches)
+    assert torch.allclose(fused, plain, atol=1e-5)
+
+
+def test_bf16_agrees_with_float32_within_two_percent():
+    network = MaskedAutoencoder(PRESETS["compact"]).eval()
+    images = torch.rand(2, 1, 128, 128)
+    with torch.no_grad():
+        exact = network.features(images)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            short = network.features(images).float()
+    assert (short - exact).norm() / exact.norm() < 0.02
+
+
+def test_paper_preset_is_vit_small():
+    paper = PRESETS["paper"]
+    shape = (paper.encoder_width, paper.encoder_depth, paper.encoder_heads, paper.patches)
+    assert shape == (384, 12, 6, 196)
+    assert (paper.decoder_width, paper.decoder_depth, paper.decoder_heads) == (512, 2, 16)
+
+
+def test_our_weights_come_back_as_they_were(tmp_path: Path):
+    network = MaskedAutoencoder(TINY)
+    save_weights(network, tmp_path / "w.safetensors", {"note": "x"})
+    again = load_weights(tmp_path / "w.safetensors").network
+    assert again.config == TINY
+    for one, two in zip(network.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_missing_weights_name_the_file_and_the_cure(tmp_path: Path):
+    with pytest.raises(BadWeights, match=r"nothing\.pth: there is no such weights file; choose"):
+        load_weights(tmp_path / "nothing.pth")
+
+
+def test_a_pickle_that_runs_code_is_refused(tmp_path: Path):
+    class Harmful:
+        def __reduce__(self):
+            return (print, ("ran",))
+
+    torch.save({"model": Harmful()}, tmp_path / "bad.pth")
+    with pytest.raises(BadWeights, match="weights-only"):
+        load_weights(tmp_path / "bad.pth")
+
+
+def test_encoder_only_files_say_what_is_missing(tmp_path: Path):
+    state = MaskedAutoencoder(TINY).state_dict()
+    encoder = {k: v for k, v in state.items() if not k.startswith(("decoder", "mask_token"))}
+    encoder["pos_embed"] = torch.zeros(1, 17, 48)
+    torch.save({"model": encoder, "args": argparse.Namespace(lr=1)}, tmp_path / "encoder.pth")
+    loaded = load_weights(tmp_path / "encoder.pth")
+    assert "no decoder" in " ".join(loaded.notes)
+
+
+def test_weights_of_another_width_list_the_mismatch(tmp_path: Path):
+    network = MaskedAutoencoder(TINY)
+    save_weights(network, tmp_path / "w.safetensors", {})
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with safe_open(tmp_path / "w.safetensors", framework="pt") as file:
+        facts = file.metadata()
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    state["norm.weight"] = torch.zeros(7)
+    save_file(state, tmp_path / "bad.safetensors", metadata=facts)
+    with pytest.raises(BadWeights, match=r"another network: norm\.weight is \(7,\)"):
+        load_weights(tmp_path / "bad.safetensors")
