@@ -143,6 +143,7 @@ class PseudoLabelsPage(QWidget):
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         go = QPushButton("Go to Train")
         go.setObjectName("goToTrainButton")
+        go.setToolTip("Where stage 1 is started")
         go.clicked.connect(self._on_go)
         nothing = QWidget()
         column = QVBoxLayout(nothing)

@@ -98,6 +98,7 @@ class PipelineCards(QWidget):
         )
         self.results_button = QPushButton("See the results")
         self.results_button.setObjectName("seeResultsButton")
+        self.results_button.setToolTip("Test films with their maps, ROC and scores")
         self.checks = QLabel()
         self.checks.setObjectName("checksLabel")
         self.checks.setWordWrap(True)

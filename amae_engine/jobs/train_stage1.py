@@ -43,6 +43,7 @@ def train_stage1(
     if resume is not None:
         with project.session() as session:
             config = Stage1Config.from_dict(runs.get(session, resume).config)
+    path = weights_path(project, config.weights)
     with project.session() as session:
         tables = {split: studies.images_in(session, split) for split in Split}
     normals = len(tables[Split.NORMAL].ids)
@@ -51,7 +52,6 @@ def train_stage1(
             f"Stage 1 learns from normal images and needs at least {FEWEST_NORMALS}; there are "
             f"{normals}. Import films with the role 'normal'."
         )
-    path = weights_path(project, config.weights)
     parent = int(config.weights[4:]) if config.weights.startswith("run:") else None
     record = RunRecord(project, RunKind.STAGE1, config, parent, config.training.epochs, resume)
     yield from record.follow("Stage 1", _run(project, config, path, tables, record))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DEMO
+from films import DEMO
 from PIL import Image
 
 from amae_engine.errors import BadInput, BadSetting

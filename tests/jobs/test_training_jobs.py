@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, demo_files, finish
+from films import TINY, demo_files, finish
 from safetensors.torch import load_file
 
 from amae_engine.catalog import decisions, runs, scores, studies

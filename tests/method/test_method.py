@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import TINY
+from films import TINY
 from torch.nn import functional
 
 from amae_engine.config import (

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY
+from films import TINY
 
 from amae_engine.config import PRESETS
 from amae_engine.errors import BadWeights

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import DEMO
+from films import DEMO
 from PIL import Image
 
 from amae_engine.synthesis.anatpaste import AREA, OPACITY, anatpaste, draw_pastes, paste_mask

@@ -1,0 +1,88 @@
+"""A window without a screen, on a real project."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from films import finish
+
+from amae_app.main_window import MainWindow
+from amae_app.settings import Settings
+from amae_app.theme import ThemeName, apply_theme
+from amae_engine.catalog import runs, scores, studies
+from amae_engine.catalog.tables import RunKind, Split
+from amae_engine.config import (
+    ScoreConfig,
+    ScoreKind,
+    Stage1Config,
+    Stage2Config,
+    TrainingConfig,
+)
+from amae_engine.jobs.score_images import score_images
+from amae_engine.jobs.train_stage2 import train_stage2
+from amae_engine.project import Project
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of their own for every test."""
+    from PySide6.QtCore import QSettings
+
+    scope = QSettings.Scope.UserScope
+    QSettings.setPath(QSettings.Format.IniFormat, scope, str(tmp_path / "settings"))
+
+
+@pytest.fixture
+def rated_project(small_project: Project, tiny_weights: Path) -> Project:
+    """Stage 1 finished: probabilities that rise with the image's number."""
+    with small_project.session() as session:
+        run = runs.start(session, RunKind.STAGE1, Stage1Config().to_dict(), None, 1)
+        for split in Split:
+            ids = studies.images_in(session, split).ids
+            spread = np.linspace(0.02, 0.98, len(ids))
+            scores.save(session, run, ScoreKind.STAGE1_PROBABILITY, ids, spread)
+            scores.save(session, run, ScoreKind.MAHALANOBIS, ids, 10 * spread)
+        runs.finish(session, run)
+    folder = small_project.run_folder(run)
+    folder.mkdir(parents=True)
+    (folder / "weights.safetensors").write_bytes(tiny_weights.read_bytes())
+    return small_project
+
+
+@pytest.fixture
+def scored_project(rated_project: Project) -> Project:
+    """Both stages finished, with real modules and maps of a tiny network."""
+    one_epoch = TrainingConfig(epochs=1, warmup_epochs=0)
+    finish(train_stage2(rated_project, Stage2Config(training=one_epoch)))
+    finish(score_images(rated_project, ScoreConfig()))
+    return rated_project
+
+
+@pytest.fixture
+def open_window(qtbot, qapp) -> Generator[Callable[[Project], MainWindow], None, None]:
+    """Open the main window on a project."""
+    windows: list[MainWindow] = []
+
+    def build(project: Project | None) -> MainWindow:
+        settings = Settings()
+        settings.reader = "BB"
+        apply_theme(qapp, ThemeName.DARK)
+        window = MainWindow(settings)
+        windows.append(window)
+        qtbot.addWidget(window)
+        window.resize(1366, 768)
+        window.show()
+        if project is not None:
+            window.open_project(project.folder)
+        return window
+
+    yield build
+    for window in windows:
+        window.close()

@@ -1,0 +1,108 @@
+"""The command line: the same jobs, clear errors, exit codes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from films import DEMO, ROOT
+
+from amae_app.__main__ import COMMANDS
+from amae_engine.cli import main
+from amae_engine.cli.arguments import make_parser
+from amae_engine.project import Project
+
+
+@pytest.fixture
+def made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A project of the demo's films, imported through the command line."""
+    folder = tmp_path / "p"
+    code = main(["import", "--project", str(folder), "--csv", str(DEMO / "manifest.csv")])
+    assert code == 0
+    assert "normal     96 films of 96 patients" in capsys.readouterr().out
+    return folder
+
+
+def _set(*settings: str) -> list[str]:
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+def test_the_whole_path_runs_headless(
+    made: Path, tiny_weights: Path, capsys: pytest.CaptureFixture[str]
+):
+    short = _set("training.epochs=2", "training.warmup_epochs=1")
+    project = ["--project", str(made)]
+    assert main(["stage1", *project, *short, "--set", f"weights={tiny_weights}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"run": 1}
+    first = "CXR-00100=abnormal", "CXR-00101=abnormal"
+    decide = [word for text in first for word in ("--decide", text)]
+    assert main(["pseudo", *project, "--json", "--reader", "BB", *decide]) == 0
+    labels = json.loads(capsys.readouterr().out)
+    assert labels["decided_by_readers"] == 2
+    assert labels["normal"] + labels["abnormal"] + labels["unused"] + labels["excluded"] == 80
+    assert main(["stage2", *project, *short]) == 0
+    assert main(["score", *project]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", *project, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["measured_on"].startswith("32 normal + 32 abnormal test films")
+    assert result["scores"]["discrepancy"]["origin"] == "paper"
+    assert main(["export", *project]) == 0
+    assert (made / "exports" / "run-003" / "curves.png").is_file()
+    assert main(["runs", *project]) == 0
+    assert "score" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["stage2", "--project", "{p}"], "needs a finished stage1 run"),
+        (["stage1", "--project", "{p}", "--set", "training.epoch=3"], "unknown setting 'epoch'"),
+        (["stage1", "--project", "{p}", "--set", "training.epochs=x"], "must be int; it is 'x'"),
+        (["stage1", "--project", "{p}", "--preset", "huge"], "preset must be one of paper, base"),
+        (["stage1", "--project", "{p}", "--set", "weights=no.pth"], "no.pth is missing"),
+        (["stage1", "--project", "{p}", "--resume"], "no unfinished stage1 run to resume"),
+        (["stage1", "--project", "{p}/nowhere"], "is not an AMAE project"),
+        (["import", "--project", "{p}/new", "{p}/runs"], "holds no DICOM, PNG, JPEG or TIFF"),
+        (["evaluate", "--project", "{p}", "--run", "77"], "There is no run 77"),
+        (["pseudo", "--project", "{p}", "--decide", "CXR-00001=odd"], "IMAGE=LABEL with a label"),
+    ],
+)
+def test_a_mistake_gives_one_sentence_and_exit_code_1(
+    project: Project, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+):
+    code = main([word.replace("{p}", str(project.folder)) for word in words])
+    error = capsys.readouterr().err
+    assert code == 1
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_an_import_that_fails_makes_no_project(tmp_path: Path):
+    (tmp_path / "films").mkdir()
+    main(["import", "--project", str(tmp_path / "new"), str(tmp_path / "films")])
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_window_s_entry_knows_every_command():
+    verbs = next(a for a in make_parser()._actions if a.choices).choices
+    assert set(verbs) == set(COMMANDS)
+
+
+def test_the_demo_runs_without_a_display(tmp_path: Path):
+    command = [sys.executable, "-m", "amae_app", "demo", "--folder", str(tmp_path / "demo")]
+    done = subprocess.run(
+        [*command, "--epochs", "1"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin", "HOME": str(tmp_path), "OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "No display was found" in done.stderr
+    for label in ("Stage 1 classifier", "Stage 2 A_inter", "Feature distance", "Grey statistics"):
+        assert label in done.stdout
+    assert "CC BY 4.0" in done.stdout
+    assert (tmp_path / "demo" / "exports").is_dir()

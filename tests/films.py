@@ -1,0 +1,48 @@
+"""What the tests share: places, a tiny network, films of the demo set, running a job."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+from amae_engine.config import ModelConfig
+from amae_engine.events import Event
+from amae_engine.images.sources import CsvColumns, SourceFile, from_csv
+
+ROOT = Path(__file__).parent.parent
+DEMO = ROOT / "resources" / "demo"
+SHARED = ROOT.parent / "shared"
+TINY = ModelConfig(
+    image_size=64,
+    encoder_width=48,
+    encoder_depth=2,
+    encoder_heads=3,
+    decoder_width=32,
+    decoder_depth=1,
+    decoder_heads=2,
+)
+
+
+def finish(job: Generator[Event, None, object]) -> tuple[object, list[Event]]:
+    """Run a job to its end: its result and its events."""
+    events = []
+    while True:
+        try:
+            events.append(next(job))
+        except StopIteration as stop:
+            return stop.value, events
+
+
+def demo_files(normal: int, unlabeled: int, test: int) -> list[SourceFile]:
+    """The first films of each role of the demo set, both truths in turn."""
+    every = from_csv(DEMO / "manifest.csv", CsvColumns())
+    chosen = []
+    for role, count in (("normal", normal), ("unlabeled", unlabeled), ("test", test)):
+        films = [f for f in every if f.role == role]
+        normals = [f for f in films if not f.truth]
+        abnormals = [f for f in films if f.truth]
+        if not abnormals:
+            chosen += normals[:count]
+            continue
+        chosen += normals[: count // 2] + abnormals[: count - count // 2]
+    return chosen

@@ -1,0 +1,89 @@
+"""What importing must not do, and that settings are documented."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from films import ROOT
+
+from amae_engine import config
+from amae_engine.errors import BadSetting
+
+_HEAVY = ("torch", "timm", "sklearn", "scipy", "skimage", "matplotlib")
+
+
+@pytest.mark.parametrize("module", ["amae_app.main_window", "amae_engine.cli"])
+def test_start_up_loads_no_heavy_library(module: str):
+    code = f"import sys, {module}; print([m for m in {_HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True,
+        env={"PATH": "/usr/bin", "QT_QPA_PLATFORM": "offscreen"},
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        config.PretrainConfig(),
+        config.Stage1Config(),
+        config.Stage2Config(),
+        config.ScoreConfig(),
+        config.PseudoLabelConfig(),
+    ],
+)
+def test_configs_survive_json(made: config.JsonConfig):
+    import json
+
+    assert type(made).from_dict(json.loads(made.to_json())) == made
+
+
+def test_unknown_and_impossible_settings_are_named():
+    with pytest.raises(BadSetting, match="Stage2Config: unknown setting 'mask'; known settings"):
+        config.Stage2Config.from_dict({"mask": 1})
+    with pytest.raises(BadSetting, match=r"mask_ratio must lie between 0 and 1 .* it is 1\.5"):
+        config.Stage2Config(mask_ratio=1.5)
+    with pytest.raises(BadSetting, match="precision must be one of auto, bf16, float32"):
+        config.TrainingConfig.from_dict({"precision": "half"})
+
+
+def test_the_paper_s_values_are_the_defaults():
+    stage2 = config.Stage2Config()
+    assert (stage2.training.epochs, stage2.training.warmup_epochs) == (150, 20)
+    assert (stage2.training.batch_size, stage2.training.learning_rate) == (16, 2.5e-4)
+    assert (stage2.masks_per_image, stage2.mask_ratio) == (2, 0.75)
+    assert config.ScoreConfig().masks_per_image == 4
+    assert config.PseudoLabelConfig().keep_percent == 50
+
+
+def test_every_workspace_has_a_help_page():
+    for name in ("studies", "train", "pseudoLabels", "results", "compare"):
+        page = (ROOT / "resources" / "help" / f"{name}.md").read_text()
+        assert "Research use only" in page
+
+
+def test_every_setting_shown_in_the_window_exists():
+    from amae_app.training.settings_panel import FIELDS
+
+    assert len({field.name for field in FIELDS}) == len(FIELDS)
+    names = {f.name for f in dataclasses.fields(config.TrainingConfig)}
+    assert {"epochs", "warmup_epochs", "batch_size", "learning_rate", "seed"} <= names
+
+
+def test_the_demo_set_is_small_attributed_and_patient_disjoint():
+    import csv
+
+    demo = ROOT / "resources" / "demo"
+    size = sum(p.stat().st_size for p in demo.rglob("*") if p.is_file())
+    assert size < 4_000_000
+    assert "CC BY 4.0" in (demo / "README.md").read_text()
+    with (demo / "manifest.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert 150 <= len(lines) <= 250
+    assert len({line["patient"] for line in lines}) == len(lines)
+    assert all((demo / line["file"]).is_file() for line in lines)
+    weights = ROOT / "resources" / "weights" / "compact.safetensors"
+    assert weights.stat().st_size < 16_000_000
+    assert Path(weights.parent / "README.md").is_file()
