@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from amae_app.theme import card, quiet
+from amae_engine.jobs.demo import ATTRIBUTION
 
 
 class StartPage(QWidget):
@@ -33,7 +34,8 @@ class StartPage(QWidget):
         for text, explanation, name, signal, primary in (
             (
                 "Open the demo project",
-                "240 real films, ready to train; about 5 minutes on a laptop, no network needed.",
+                "240 real films, ready to train; about 5 minutes on a laptop, no network needed.\n"
+                + ATTRIBUTION,
                 "openDemoButton",
                 self.demo_wanted,
                 True,

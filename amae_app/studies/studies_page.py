@@ -32,6 +32,7 @@ from amae_engine.catalog import studies
 from amae_engine.catalog.tables import Split
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
+from amae_engine.jobs.demo import ATTRIBUTION, DEMO_SOURCE
 from amae_engine.jobs.import_images import ImportReport
 from amae_engine.jobs.import_plan import ImportPlan, import_plan
 
@@ -242,6 +243,7 @@ class StudiesPage(QWidget):
             f"{row.name} · {row.columns} × {row.rows} · {row.bits_stored} bit{spacing}\n"
             f"{kind} · {row.transfer_syntax}\nidentity removed at import"
             + (f"\n{row.flags}" if row.flags else "")
+            + (f"\n{ATTRIBUTION}" if row.source == DEMO_SOURCE else "")
         )
         project, store_row = self._context.project, row.store_row
         self._context.background(

@@ -38,6 +38,11 @@ class LivePlots(QWidget):
         layout.addWidget(self._preview_card(), 4)
         layout.addWidget(self._rate_card(), 2)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no epoch was drawn yet."""
+        return not self._losses
+
     def add_epoch(self, event: EpochEnd) -> None:
         """Add one epoch's numbers; another stage starts new curves."""
         stage = event.step.split(" · ")[0]
@@ -106,6 +111,9 @@ class LivePlots(QWidget):
 
     def _preview_card(self) -> QWidget:
         frame, layout = card("Reconstruction now")
+        layout.addWidget(
+            quiet("While a module trains: what it makes of one film's visible patches")
+        )
         row = QHBoxLayout()
         for film, text in zip(
             self._films, ("training film", "visible patches", "reconstruction"), strict=True

@@ -13,7 +13,9 @@ from amae_engine.catalog.runs import RunRow
 from amae_engine.catalog.tables import RunKind, RunState, Split
 from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import AmaeError
+from amae_engine.events import EpochEnd
 from amae_engine.jobs.assign_pseudo_labels import current_pseudo_labels
+from amae_engine.jobs.run_record import read_metrics
 from amae_engine.project import Project
 from amae_engine.resources import resource
 
@@ -55,6 +57,7 @@ class PipelineState:
         next_step: "import", "stage1", "stage2" or "results".
         checks: (good, sentence) pairs.
         pretrain_runs: Finished pre-training runs, newest first.
+        last_epochs: What the newest training run has reported, for curves of an earlier day.
     """
 
     weights: Card
@@ -64,6 +67,7 @@ class PipelineState:
     next_step: str
     checks: tuple[tuple[bool, str], ...]
     pretrain_runs: tuple[int, ...]
+    last_epochs: tuple[EpochEnd, ...]
 
 
 def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> PipelineState:
@@ -95,6 +99,9 @@ def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> Pipeline
         next_step=_next_step(normals, stage1, stage2),
         checks=checks,
         pretrain_runs=tuple(r.id for r in _of(rows, RunKind.PRETRAIN, RunState.FINISHED)),
+        last_epochs=next(
+            (read_metrics(project, r.id) for r in rows if r.kind is not RunKind.SCORE), ()
+        ),
     )
 
 

@@ -137,6 +137,9 @@ class TrainingPage(QWidget):
         self._state = state
         self.settings.offer_weights(state.pretrain_runs)
         queue = self._context.queue
+        if not queue.running and self.plots.is_empty:
+            for event in state.last_epochs:
+                self.plots.add_epoch(event)
         self.cards.show_state(state, queue.running, queue.waiting)
         self.settings.setEnabled(not queue.running)
         self.badge_changed.emit()

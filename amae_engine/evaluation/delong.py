@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.errors import BadInput
+from amae_engine.evaluation.agreement import wilson_interval
 
 Values = npt.NDArray[np.float64]
 Truth = npt.NDArray[np.integer]
@@ -43,12 +44,17 @@ class AucDifference:
 def auc_interval(truth: Truth, scores: Values, level: float = 0.95) -> Auc:
     """AUC of scores (n,) against truth (n,) of 0 and 1.
 
+    Where the classes separate perfectly, DeLong's variance is zero and its interval a point; there
+    Wilson's interval for the smaller class stands in, so that few films never look certain.
+
     Raises:
         BadInput: Only one class is present, or a score is not a number.
     """
     areas, covariance = _areas(truth, [scores])
-    half = _normal_quantile(level) * float(np.sqrt(covariance[0, 0]))
     area = float(areas[0])
+    if covariance[0, 0] <= 0:
+        return _perfect(area, truth, level)
+    half = _normal_quantile(level) * float(np.sqrt(covariance[0, 0]))
     return Auc(area, max(0.0, area - half), min(1.0, area + half))
 
 
@@ -106,6 +112,12 @@ def _covariance(placements: Values) -> Values:
         return np.zeros((len(placements), len(placements)))
     result: Values = np.atleast_2d(np.cov(placements)) / count
     return result
+
+
+def _perfect(area: float, truth: Truth, level: float) -> Auc:
+    fewest = int(min((truth == 0).sum(), (truth == 1).sum()))
+    bound = wilson_interval(round(area * fewest), fewest, level)
+    return Auc(area, bound.low, bound.high)
 
 
 def _normal_quantile(level: float) -> float:

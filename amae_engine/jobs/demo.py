@@ -16,6 +16,7 @@ from amae_engine.project import Project
 from amae_engine.resources import required_resource
 
 NAME = "Demo"
+DEMO_SOURCE = "demo"
 ATTRIBUTION = (
     "Demo films: Kermany, Zhang, Goldbaum, Mendeley Data 2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0"
 )
@@ -25,7 +26,7 @@ def import_demo(project: Project) -> Generator[Event, None, ImportReport]:
     """Import the demo films into an empty project."""
     table = required_resource("demo/manifest.csv")
     files = from_csv(table, CsvColumns())
-    report = yield from import_images(project, files, "demo", "demo")
+    report = yield from import_images(project, files, DEMO_SOURCE, "demo")
     return report
 
 

@@ -123,6 +123,15 @@ class RunRecord:
             runs.beat(session, self.id, epoch)
 
 
+def read_metrics(project: Project, run_id: int) -> tuple[EpochEnd, ...]:
+    """Every epoch that a run has finished, as it was reported."""
+    path = project.run_folder(run_id) / "metrics.jsonl"
+    if not path.is_file():
+        return ()
+    with path.open(encoding="utf-8") as lines:
+        return tuple(EpochEnd(**json.loads(line)) for line in lines if line.endswith("}\n"))
+
+
 def newest_finished(project: Project, kind: RunKind, run_id: int, needed_for: str) -> runs.RunRow:
     """The run that a step builds on.
 

@@ -70,6 +70,14 @@ def test_a_score_does_not_differ_from_itself(sample):
     assert compare_aucs(truth, scores, scores).p_value == 1.0
 
 
+def test_perfect_separation_of_few_films_is_not_certain():
+    truth = np.array([0] * 6 + [1] * 6)
+    found = auc_interval(truth, truth.astype(float))
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert found.low == pytest.approx(wilson_interval(6, 6).low)
+    assert found.low < 0.7
+
+
 def test_one_class_alone_has_no_auc():
     with pytest.raises(BadInput, match="there are 3 normal and 0 abnormal"):
         auc_interval(np.zeros(3, dtype=int), np.arange(3.0))
