@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushBu
 
 from amae_app.job_queue import JobQueue
 from amae_app.theme import restyle
-from amae_engine.events import Event, Level, Notice, Progress
+from amae_engine.events import Event, Level, Notice, Progress, clock
 
 
 class JobBar(QFrame):
@@ -95,10 +95,3 @@ class JobBar(QFrame):
             self.show_notice(f"{title}: cancelled; the last whole epoch is kept.")
         elif message:
             self.show_notice(f"{title}: {message}", Level.WARNING)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as "02:03" or "1:02:03"."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"

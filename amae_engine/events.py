@@ -116,3 +116,10 @@ class Finished:
 
 
 Event = Progress | EpochEnd | Preview | RunStarted | Notice | Changes | Finished
+
+
+def clock(seconds: float) -> str:
+    """Seconds as the reader sees them: "02:03" or "1:02:03"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"

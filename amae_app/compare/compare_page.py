@@ -24,6 +24,7 @@ from amae_app.compare.compare_state import (
 )
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.curve_plot import PALETTE, CurvePlot, PlottedCurve
+from amae_app.widgets.empty_state import EmptyState
 from amae_app.window_context import WindowContext
 from amae_engine.config import ScoreKind
 from amae_engine.errors import AmaeError
@@ -115,11 +116,11 @@ class ComparePage(QWidget):
         layout.addWidget(self.settings, 1)
         row.addWidget(frame, 1)
         column_box.addLayout(row, 3)
-        empty = quiet(
+        empty = EmptyState(
             "No run has scored test films yet. Train stage 1 and stage 2; each scored run then "
-            "appears here, and two of them can be compared."
+            "appears here, and two of them can be compared.",
+            "emptyCompare",
         )
-        empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack.addWidget(empty)
         self._stack.addWidget(work)
         outer = QVBoxLayout(self)

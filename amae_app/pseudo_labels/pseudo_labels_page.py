@@ -25,6 +25,7 @@ from amae_app.pseudo_labels.curation_state import (
 )
 from amae_app.pseudo_labels.gallery import Gallery, Tile
 from amae_app.theme import card, colours, heading, quiet
+from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.image_view import ImageView
 from amae_app.widgets.score_histogram import Histogram
 from amae_app.window_context import WindowContext
@@ -64,7 +65,12 @@ class PseudoLabelsPage(QWidget):
         self.film_name = heading("")
         self.film_facts = quiet()
         self.label_buttons: dict[Label, QPushButton] = {}
-        self.empty = quiet("Reading stage 1's scores…")
+        self.empty = EmptyState(
+            "Reading stage 1's scores…",
+            "emptyPseudoLabels",
+            "Go to Train",
+            "Where stage 1 is started",
+        )
         self._stack = QStackedWidget()
         self._lay_out()
         self._connect()
@@ -139,19 +145,7 @@ class PseudoLabelsPage(QWidget):
         row.addWidget(left)
         row.addWidget(self._middle(), 5)
         row.addWidget(right, 2)
-        self.empty.setObjectName("emptyPseudoLabels")
-        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        go = QPushButton("Go to Train")
-        go.setObjectName("goToTrainButton")
-        go.setToolTip("Where stage 1 is started")
-        go.clicked.connect(self._on_go)
-        nothing = QWidget()
-        column = QVBoxLayout(nothing)
-        column.addStretch()
-        column.addWidget(self.empty)
-        column.addWidget(go, 0, Qt.AlignmentFlag.AlignCenter)
-        column.addStretch()
-        self._stack.addWidget(nothing)
+        self._stack.addWidget(self.empty)
         self._stack.addWidget(work)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 10, 10, 10)
@@ -256,6 +250,7 @@ class PseudoLabelsPage(QWidget):
         return frame
 
     def _connect(self) -> None:
+        self.empty.pressed.connect(self._on_go)
         self.keep.valueChanged.connect(self._on_keep)
         self.histogram.line_dropped.connect(self._on_cut)
         self.gallery.labelled.connect(self.decide)
@@ -280,7 +275,7 @@ class PseudoLabelsPage(QWidget):
                 if nothing
                 else str(answer)
             )
-            self.empty.setText(text)
+            self.empty.say(text)
             self._stack.setCurrentIndex(0)
             return
         self._state = answer

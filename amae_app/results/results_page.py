@@ -28,6 +28,7 @@ from amae_app.results.review_state import (
 )
 from amae_app.results.roc_panel import RocPanel
 from amae_app.theme import card, heading, quiet
+from amae_app.widgets.empty_state import EmptyState
 from amae_app.window_context import WindowContext
 from amae_engine.config import ScoreKind
 from amae_engine.errors import AmaeError
@@ -65,7 +66,9 @@ class ResultsPage(QWidget):
         self.review = ImageReview()
         self.panel = RocPanel()
         self.export_button = QPushButton("Export scores and figures")
-        self.empty = quiet("Reading the newest scores…")
+        self.empty = EmptyState(
+            "Reading the newest scores…", "emptyResults", "Go to Train", "Where stage 2 is started"
+        )
         self._stack = QStackedWidget()
         self._lay_out()
         self._connect()
@@ -96,17 +99,7 @@ class ResultsPage(QWidget):
         row.addWidget(left)
         row.addWidget(self.review, 1)
         row.addWidget(self.panel)
-        self.empty.setObjectName("emptyResults")
-        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        go = QPushButton("Go to Train")
-        go.clicked.connect(self._on_go)
-        nothing = QWidget()
-        column = QVBoxLayout(nothing)
-        column.addStretch()
-        column.addWidget(self.empty)
-        column.addWidget(go, 0, Qt.AlignmentFlag.AlignCenter)
-        column.addStretch()
-        self._stack.addWidget(nothing)
+        self._stack.addWidget(self.empty)
         self._stack.addWidget(work)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 10, 10, 10)
@@ -141,6 +134,7 @@ class ResultsPage(QWidget):
         return frame
 
     def _connect(self) -> None:
+        self.empty.pressed.connect(self._on_go)
         self.run_combo.activated.connect(self._on_run)
         self.score_combo.activated.connect(self._show_score)
         self.listed_combo.currentTextChanged.connect(self._list)
@@ -157,7 +151,7 @@ class ResultsPage(QWidget):
     def _show(self, state: ReviewState | AmaeError) -> None:
         if isinstance(state, AmaeError):
             self._state = None
-            self.empty.setText(str(state))
+            self.empty.say(str(state))
             self._stack.setCurrentIndex(0)
             return
         is_new_run = self._state is None or self._state.run_id != state.run_id

@@ -26,6 +26,7 @@ from amae_app.studies.import_dialog import ImportDialog
 from amae_app.studies.import_report import ImportReportWindow
 from amae_app.studies.studies_state import StudiesState, read_studies_state
 from amae_app.theme import card, heading, quiet, restyle
+from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.film_label import FilmLabel
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import studies
@@ -147,12 +148,11 @@ class StudiesPage(QWidget):
         self.table.selectionModel().selectionChanged.connect(self._on_selected)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.table)
-        empty = quiet(
+        empty = EmptyState(
             "No films yet.\n\nDrop a folder, DICOM files, a CSV or a data.json here, or press "
-            "Import…\nYou need films known to be normal, unlabeled films, and some test films."
+            "Import…\nYou need films known to be normal, unlabeled films, and some test films.",
+            "emptyStudies",
         )
-        empty.setObjectName("emptyStudies")
-        empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack.addWidget(empty)
         layout.addWidget(self._stack, 1)
         return frame

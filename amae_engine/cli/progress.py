@@ -9,9 +9,10 @@ import time
 from collections.abc import Generator
 from typing import TypeVar
 
-from amae_engine.events import Changes, EpochEnd, Event, Level, Notice, Preview, Progress
+from amae_engine.events import Changes, EpochEnd, Event, Level, Notice, Preview, Progress, clock
 
 T = TypeVar("T")
+_BAR = 24  # characters
 _SECONDS_BETWEEN_LINES = 10.0  # where the output is no terminal
 
 
@@ -65,7 +66,11 @@ class Console:
         if not self._live and now - self._last_line < _SECONDS_BETWEEN_LINES:
             return
         self._last_line = now
-        share = f"{100 * event.done / event.total:3.0f} %" if event.total else f"{event.done}"
+        share = f"{event.done}"
+        if event.total:
+            full = _BAR * event.done // event.total
+            bar = "█" * full + "·" * (_BAR - full)
+            share = f"{bar} {100 * event.done / event.total:3.0f} %"
         left = "" if event.seconds_left is None else f" · {clock(event.seconds_left)} left"
         rate = f" · {event.rate:.0f} images/s" if event.rate else ""
         text = f"{event.step} {share}{self._losses}{rate}{left}"
@@ -78,10 +83,3 @@ class Console:
     def _end_line(self) -> None:
         if self._live:
             sys.stderr.write(self._clear())
-
-
-def clock(seconds: float) -> str:
-    """Seconds as "1:02:03" or "02:03"."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"

@@ -183,7 +183,7 @@ def test_without_stage1_the_page_says_what_comes_first(open_window, small_projec
     window.show_page(2)
     empty = _find(window, QLabel, "emptyPseudoLabels")
     qtbot.waitUntil(lambda: "Stage 1 has not run yet" in empty.text(), timeout=WAIT)
-    _click(qtbot, window, "goToTrainButton")
+    _click(qtbot, window, "emptyPseudoLabelsButton")
     assert window.stack.currentWidget() is window._pages[1]
 
 
