@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import QAction
@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QMenu, QPu
 
 from amae_app.settings import Settings
 from amae_app.theme import ThemeName
+from amae_engine.jobs.machine import cpu_text
 
 _SECONDS_BETWEEN_READINGS = 5
 
@@ -103,10 +104,4 @@ class TopBar(QFrame):
 
 def device_text() -> str:
     """The device and its free memory, without loading torch."""
-    if os.path.exists("/proc/driver/nvidia/version"):  # noqa: PTH110 - a device node, not a file
-        return "CUDA GPU"
-    cores = os.cpu_count() or 1
-    if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:
-        return f"CPU · {cores} cores"
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
-    return f"CPU · {cores} cores · {free:.1f} GB free"
+    return "CUDA GPU" if Path("/proc/driver/nvidia/version").exists() else cpu_text()

@@ -10,13 +10,14 @@ from typing import Any
 
 from amae_engine import config as settings
 from amae_engine.catalog import decisions, runs, studies
-from amae_engine.catalog.tables import Label, RunKind
+from amae_engine.catalog.tables import Label, RunKind, RunState
 from amae_engine.cli.progress import Console
 from amae_engine.config import JsonConfig, PseudoLabelConfig, ScoreConfig
 from amae_engine.errors import BadInput, BadSetting, NotReady
 from amae_engine.project import Project
 
 _DEMO_FOLDER = Path.home() / "AMAE" / "demo"
+_FRESH_SECONDS = 5.0  # a run without a heartbeat for so long has lost its process
 
 
 def demo(options: Namespace) -> None:
@@ -237,9 +238,14 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _newest_unfinished(project: Project, kind: RunKind) -> int:
     with project.session() as session:
-        runs.mark_interrupted(session, older_than_seconds=0)
+        runs.mark_interrupted(session, older_than_seconds=_FRESH_SECONDS)
         rows = runs.list_runs(session)
     for row in rows:
+        if row.kind is kind and row.state is RunState.RUNNING:
+            raise NotReady(
+                f"Run {row.id} was at work less than {_FRESH_SECONDS:.0f} s ago; end it in the "
+                f"program that runs it, or try again in {_FRESH_SECONDS:.0f} s if that was killed."
+            )
         if row.kind is kind and row.state in runs.RESUMABLE:
             return row.id
     raise NotReady(f"There is no unfinished {kind} run to resume; start a new one.")

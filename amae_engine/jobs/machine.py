@@ -43,5 +43,13 @@ def device_name() -> str:
     if torch.cuda.is_available():
         free, _ = torch.cuda.mem_get_info()
         return f"{torch.cuda.get_device_name()} · {free / 1e9:.1f} GB free"
-    pages, size = os.sysconf("SC_AVPHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    return f"CPU, {os.cpu_count()} cores · {pages * size / 1e9:.1f} GB free"
+    return cpu_text()
+
+
+def cpu_text() -> str:
+    """Cores and, where the system tells it, free memory; loads no torch."""
+    text = f"CPU · {os.cpu_count() or 1} cores"
+    if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:
+        return text
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+    return f"{text} · {free:.1f} GB free"
