@@ -9,7 +9,7 @@ from pathlib import Path
 
 COMMANDS = (
     "demo", "import", "pretrain", "stage1", "stage2", "score", "pseudo",
-    "evaluate", "export", "runs", "doctor",
+    "evaluate", "export", "runs", "doctor", "bench",
 )  # fmt: skip
 
 

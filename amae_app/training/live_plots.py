@@ -140,7 +140,7 @@ def _plot(x: str, y: str) -> pg.PlotWidget:
     plot.setLabel("bottom", x)
     plot.setLabel("left", y)
     plot.getAxis("left").enableAutoSIPrefix(False)
-    plot.getAxis("left").setWidth(64)
+    plot.getAxis("left").setWidth(80)
     plot.showGrid(x=True, y=True, alpha=0.15)
     plot.addLegend(offset=(-10, 10), labelTextColor=colours().text)
     plot.setMenuEnabled(False)

@@ -148,5 +148,6 @@ class TrainingPage(QWidget):
     def _on_event(self, event: Event) -> None:
         if isinstance(event, EpochEnd):
             self.plots.add_epoch(event)
+            self._read()
         elif isinstance(event, Preview):
             self.plots.show_preview(event)

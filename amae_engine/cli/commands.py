@@ -180,6 +180,19 @@ def doctor(options: Namespace) -> None:
         _say(f"{name:<22} {value}")
 
 
+def bench(options: Namespace) -> None:
+    """Measure this machine."""
+    from amae_engine.bench.report import as_json, as_text, run_benchmarks
+
+    against_plain = options.against == "plain"
+    results = run_benchmarks(options.names, options.preset, options.seconds, against_plain)
+    for measured in results:
+        if options.json:
+            _say_json(as_json(measured))
+        else:
+            _say(as_text(measured))
+
+
 def _config(kind: RunKind, options: Namespace) -> JsonConfig:
     types: dict[RunKind, type[JsonConfig]] = {
         RunKind.PRETRAIN: settings.PretrainConfig,

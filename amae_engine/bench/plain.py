@@ -1,0 +1,161 @@
+"""The plain loop that the fast path is measured against.
+
+As the original code does it: float32; a data loader that decodes every picture and augments it
+with Pillow in every epoch; lungs segmented and patches pasted picture by picture; masks one after
+another; both modules one after another; PyTorch's default AdamW.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from amae_engine.method.image_batches import standardise
+from amae_engine.method.masking import random_masks
+from amae_engine.models.anomaly_classifier import AnomalyClassifier
+from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+from amae_engine.synthesis.lung_mask import segment_lungs, standard_lungs
+
+
+class PlainFilms(Dataset[Tensor]):
+    """Decodes a film at every access: randomly cropped and flipped, or whole.
+
+    Args:
+        paths: Pictures.
+        size: Side of the network's images.
+        augmented: RandomResizedCrop and flip, or the whole film.
+    """
+
+    def __init__(self, paths: list[Path], size: int, augmented: bool) -> None:
+        self._paths, self._size, self._augmented = paths, size, augmented
+
+    def __len__(self) -> int:
+        """Films."""
+        return len(self._paths)
+
+    def __getitem__(self, row: int) -> Tensor:
+        """One standardised film (1, size, size)."""
+        film = Image.open(self._paths[row]).convert("L")
+        box: tuple[float, float, float, float] | None = None
+        if self._augmented:
+            area = random.uniform(0.5, 1.0) * film.width * film.height
+            aspect = math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
+            width = min(film.width, math.sqrt(area * aspect))
+            height = min(film.height, math.sqrt(area / aspect))
+            left = random.uniform(0, film.width - width)
+            top = random.uniform(0, film.height - height)
+            box = (left, top, left + width, top + height)
+        film = film.resize((self._size, self._size), Image.Resampling.BICUBIC, box=box)
+        if self._augmented and random.random() < 0.5:
+            film = film.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return standardise(torch.from_numpy(np.array(film)).float() / 255)[None]
+
+
+class PlainPastes(Dataset[tuple[Tensor, Tensor]]):
+    """Decodes a film, segments its lungs and pastes one patch with Pillow, at every access."""
+
+    def __init__(self, paths: list[Path], size: int) -> None:
+        self._paths, self._size = paths, size
+
+    def __len__(self) -> int:
+        """Films."""
+        return len(self._paths)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+        """A standardised film and its synthetic anomaly, (1, size, size) each."""
+        film = Image.open(self._paths[row]).convert("L").resize((256, 256))
+        lungs = segment_lungs(np.asarray(film))
+        lungs = lungs if lungs.any() else standard_lungs(256)
+        pair = (film, self._pasted(film, lungs))
+        arrays = [np.array(each.resize((self._size, self._size))) for each in pair]
+        one, two = (standardise(torch.from_numpy(a).float() / 255)[None] for a in arrays)
+        return one, two
+
+    @staticmethod
+    def _pasted(film: Image.Image, lungs: np.ndarray) -> Image.Image:
+        area = random.uniform(0.02, 0.15) * 256 * 256
+        aspect = math.exp(random.uniform(math.log(0.3), math.log(1 / 0.3)))
+        width = min(255, round(math.sqrt(area * aspect)))
+        height = min(255, round(math.sqrt(area / aspect)))
+        left, top = random.randint(0, 256 - width), random.randint(0, 256 - height)
+        patch = film.crop((left, top, left + width, top + height))
+        rows, columns = np.nonzero(lungs)
+        place = random.randrange(len(rows))
+        corner = (int(columns[place]) - width // 2, int(rows[place]) - height // 2)
+        pasted = film.copy()
+        pasted.paste(patch, corner)
+        mask = Image.new("L", film.size)
+        mask.paste(random.randint(150, 254), (*corner, corner[0] + width, corner[1] + height))
+        mask = mask.filter(ImageFilter.GaussianBlur(random.uniform(0, 14)))
+        cut = Image.fromarray((np.asarray(mask) * lungs).astype(np.uint8))
+        return Image.composite(pasted, film, cut)
+
+
+def stage2_steps(network: MaskedAutoencoder, paths: list[Path], batch: int, masks: int) -> int:
+    """One epoch of plain stage-2 training; returns the films seen."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2.5e-4, betas=(0.9, 0.95))
+    films = PlainFilms(paths, network.config.image_size, augmented=True)
+    draws = torch.Generator().manual_seed(0)
+    seen = 0
+    for images in DataLoader(films, batch_size=batch, shuffle=True):
+        losses = [_plain_loss(network, images, draws) for _ in range(masks)]
+        optimizer.zero_grad()
+        torch.stack(losses).mean().backward()
+        optimizer.step()
+        seen += len(images)
+    return seen
+
+
+def stage1_steps(
+    network: MaskedAutoencoder, classifier: AnomalyClassifier, paths: list[Path], batch: int
+) -> int:
+    """One epoch of plain stage-1 training; returns the films seen."""
+    optimizer = torch.optim.AdamW(classifier.parameters(), lr=2.5e-4)
+    seen = 0
+    pastes = PlainPastes(paths, network.config.image_size)
+    for normal, anomalous in DataLoader(pastes, batch_size=batch, shuffle=True):
+        with torch.no_grad():
+            features = network.features(torch.cat((normal, anomalous)))
+        truth = torch.tensor([0] * len(normal) + [1] * len(anomalous))
+        loss = functional.cross_entropy(classifier(features), truth)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        seen += len(normal)
+    return seen
+
+
+def score_films(
+    modules: tuple[MaskedAutoencoder, MaskedAutoencoder], paths: list[Path], masks: int
+) -> int:
+    """Plain scoring: film by film, mask by mask, module by module; returns the films seen."""
+    config = modules[0].config
+    draws = torch.Generator().manual_seed(0)
+    films = PlainFilms(paths, config.image_size, augmented=False)
+    for image in DataLoader(films, batch_size=1):
+        means = []
+        drawn = [random_masks(1, 1, config.patches, 0.75, draws) for _ in range(masks)]
+        with torch.no_grad():
+            for module in modules:
+                patches = module.patchify(image)
+                seen = [module.decode(module.encode(patches, m.kept), m.kept) for m in drawn]
+                means.append(torch.stack(seen).mean(0))
+            (means[0] - means[1]).abs().mean()
+    return len(films)
+
+
+def _plain_loss(network: MaskedAutoencoder, images: Tensor, draws: torch.Generator) -> Tensor:
+    masks = random_masks(len(images), 1, network.config.patches, 0.75, draws)
+    patches = network.patchify(images)
+    predicted = network.decode(network.encode(patches, masks.kept), masks.kept)
+    error = (predicted - patches).square().mean(dim=2)  # (B, T)
+    removed = torch.ones_like(error).scatter(1, masks.kept, 0)
+    return (error * removed).sum() / removed.sum()
