@@ -331,6 +331,21 @@ def stage2_preset(name: str) -> Stage2Config:
     return Stage2Config()
 
 
+def score_preset(name: str) -> ScoreConfig:
+    """Scoring's settings for a preset name.
+
+    Outside the paper's preset every patch is hidden equally often and only predictions of hidden
+    patches count: a module never learns to predict what it sees.
+
+    Raises:
+        BadSetting: There is no such preset.
+    """
+    require_preset(name)
+    if name == "paper":
+        return ScoreConfig()
+    return ScoreConfig(mask_plan=MaskPlan.COMPLEMENTARY, masked_only=True)
+
+
 def require_preset(name: str) -> ModelConfig:
     """The network of a preset.
 

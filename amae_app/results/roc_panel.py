@@ -87,8 +87,11 @@ class RocPanel(QWidget):
                 active,
             )
             self._show_numbers()
+            below = [s.kind.label for s in evaluation.scores if s.auc.high < 0.5]
+            note = f" Below chance, shown as it is: {', '.join(below)}." if below else ""
             self.measured.setText(
                 f"Measured on {evaluation.measured_on}. AUC: DeLong; AP: bootstrap over patients."
+                + note
             )
             values = pairs[active][0].values
             self.histogram.show_groups(
@@ -219,9 +222,8 @@ def _numbers_html(state: ReviewState, active: ScoreKind, is_pr: bool) -> str:
             if is_pr
             else (score.auc.value, score.auc.low, score.auc.high)
         )
-        below = " below chance" if score.auc.high < 0.5 else ""
         lines.append(
             f"<tr><td><span style='color:{tint}'>■</span>&nbsp;{name}&nbsp;&nbsp;</td>"
-            f"<td><b>{value:.3f}</b>&nbsp;&nbsp;</td><td>{low:.3f}–{high:.3f}{below}</td></tr>"
+            f"<td><b>{value:.3f}</b>&nbsp;&nbsp;</td><td>{low:.3f}–{high:.3f}</td></tr>"
         )
     return f"<table cellspacing='2'>{''.join(lines)}</table>"

@@ -13,9 +13,9 @@ from amae_engine.catalog.runs import RunRow
 from amae_engine.catalog.tables import RunKind, RunState, Split
 from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import AmaeError
-from amae_engine.events import EpochEnd
+from amae_engine.events import EpochEnd, Preview
 from amae_engine.jobs.assign_pseudo_labels import current_pseudo_labels
-from amae_engine.jobs.run_record import read_metrics
+from amae_engine.jobs.run_record import read_metrics, read_preview
 from amae_engine.project import Project
 from amae_engine.resources import resource
 
@@ -57,7 +57,8 @@ class PipelineState:
         next_step: "import", "stage1", "stage2" or "results".
         checks: (good, sentence) pairs.
         pretrain_runs: Finished pre-training runs, newest first.
-        last_epochs: What the newest training run has reported, for curves of an earlier day.
+        last_epochs, last_preview: What the newest training run has shown, for a window that
+            opens on an earlier day's work.
     """
 
     weights: Card
@@ -68,6 +69,7 @@ class PipelineState:
     checks: tuple[tuple[bool, str], ...]
     pretrain_runs: tuple[int, ...]
     last_epochs: tuple[EpochEnd, ...]
+    last_preview: Preview | None
 
 
 def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> PipelineState:
@@ -91,6 +93,7 @@ def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> Pipeline
         (unchecked == 0, f"{unchecked} pseudo-labels are unchecked"
          if unchecked else "every pseudo-label in use was checked or none is there yet"),
     )  # fmt: skip
+    trained = next((row.id for row in rows if row.kind is not RunKind.SCORE), None)
     return PipelineState(
         weights=_weights_card(rows),
         stage1=stage1,
@@ -99,9 +102,8 @@ def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> Pipeline
         next_step=_next_step(normals, stage1, stage2),
         checks=checks,
         pretrain_runs=tuple(r.id for r in _of(rows, RunKind.PRETRAIN, RunState.FINISHED)),
-        last_epochs=next(
-            (read_metrics(project, r.id) for r in rows if r.kind is not RunKind.SCORE), ()
-        ),
+        last_epochs=read_metrics(project, trained) if trained else (),
+        last_preview=read_preview(project, trained) if trained else None,
     )
 
 

@@ -27,11 +27,16 @@ from amae_engine.config import (
     ScoreConfig,
     Stage1Config,
     Stage2Config,
+    score_preset,
     stage1_preset,
     stage2_preset,
 )
 
 _FILE = "choose a file…"
+_PLANS = {
+    "complementary": (MaskPlan.COMPLEMENTARY, True),
+    "independent (paper)": (MaskPlan.INDEPENDENT, False),
+}
 _SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 
 
@@ -89,7 +94,7 @@ class SettingsPanel(QWidget):
     @Slot(str)
     def apply_preset(self, name: str) -> None:
         """Fill the fields with a preset's values."""
-        first, second, score = stage1_preset(name), stage2_preset(name), ScoreConfig()
+        first, second, score = stage1_preset(name), stage2_preset(name), score_preset(name)
         values: dict[str, float] = {
             "epochs1": first.training.epochs,
             "epochs2": second.training.epochs,
@@ -102,6 +107,8 @@ class SettingsPanel(QWidget):
             "ratio": second.mask_ratio,
             "seed": second.training.seed,
         }
+        plan = (score.mask_plan, score.masked_only)
+        self.plan.setCurrentText(next(text for text, p in _PLANS.items() if p == plan))
         for key, value in values.items():
             field = self.fields[key]
             if isinstance(field, QSpinBox):
@@ -146,10 +153,12 @@ class SettingsPanel(QWidget):
 
     def score(self) -> ScoreConfig:
         """Scoring's settings."""
+        plan, masked_only = _PLANS[self.plan.currentText()]
         return ScoreConfig(
             masks_per_image=int(self.fields["score_masks"].value()),
             mask_ratio=float(self.fields["ratio"].value()),
-            mask_plan=MaskPlan(self.plan.currentText()),
+            mask_plan=plan,
+            masked_only=masked_only,
             seed=int(self.fields["seed"].value()),
             device=self.device.currentText(),
             precision=Precision(self.precision.currentText()),
@@ -178,8 +187,9 @@ class SettingsPanel(QWidget):
              "f0 and g0: bundled, your own pre-training, or an official checkpoint"),
             ("Precision", self.precision, [str(p) for p in Precision], "precisionCombo",
              "auto takes bf16 where the hardware multiplies it"),
-            ("Scoring masks", self.plan, [str(p) for p in MaskPlan], "maskPlanCombo",
-             "The paper draws them independently"),
+            ("Scoring masks", self.plan, list(_PLANS), "maskPlanCombo",
+             "The paper draws masks independently and averages all predictions; complementary "
+             "masks hide every patch equally often and count hidden patches only"),
             ("Device", self.device, ["auto", "cpu", "cuda"], "deviceCombo",
              "auto takes a GPU where there is one"),
         )  # fmt: skip

@@ -140,6 +140,8 @@ class TrainingPage(QWidget):
         if not queue.running and self.plots.is_empty:
             for event in state.last_epochs:
                 self.plots.add_epoch(event)
+            if state.last_preview is not None:
+                self.plots.show_preview(state.last_preview)
         self.cards.show_state(state, queue.running, queue.waiting)
         self.settings.setEnabled(not queue.running)
         self.badge_changed.emit()

@@ -91,8 +91,8 @@ def _add_training(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
 ) -> None:
     verb = _verb(verbs, name, text, commands.train)
+    verb.add_argument("--preset", default="", help="paper, base or compact")
     if name != "score":
-        verb.add_argument("--preset", default="", help="paper, base or compact")
         verb.add_argument(
             "--resume",
             nargs="?",

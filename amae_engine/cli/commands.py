@@ -206,6 +206,8 @@ def _config(kind: RunKind, options: Namespace) -> JsonConfig:
         start = settings.stage1_preset(preset)
     elif preset and kind is RunKind.STAGE2:
         start = settings.stage2_preset(preset)
+    elif preset and kind is RunKind.SCORE:
+        start = settings.score_preset(preset)
     elif preset:
         start = settings.PretrainConfig(model=settings.require_preset(preset))
     values = start.to_dict()

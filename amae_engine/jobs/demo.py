@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Generator
 from pathlib import Path
 
-from amae_engine.config import ScoreConfig, Stage1Config, Stage2Config, stage1_preset, stage2_preset
+from amae_engine.config import (
+    ScoreConfig,
+    Stage1Config,
+    Stage2Config,
+    score_preset,
+    stage1_preset,
+    stage2_preset,
+)
 from amae_engine.events import Event
 from amae_engine.images.sources import CsvColumns, from_csv
 from amae_engine.jobs.import_images import ImportReport, import_images
@@ -53,6 +60,6 @@ def run_demo(
     first = yield from train_stage1(project, stage1 or stage1_preset("compact"))
     second = stage2 or stage2_preset("compact")
     modules = yield from train_stage2(project, second.replace(stage1_run=first))
-    chosen = (score or ScoreConfig()).replace(stage2_run=modules)
+    chosen = (score or score_preset("compact")).replace(stage2_run=modules)
     scored = yield from score_images(project, chosen)
     return scored

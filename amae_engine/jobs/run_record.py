@@ -9,15 +9,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from amae_engine.catalog import runs
 from amae_engine.catalog.tables import RunKind, RunState
 from amae_engine.config import JsonConfig
 from amae_engine.errors import BadSetting, NotReady
-from amae_engine.events import Changed, Changes, EpochEnd, Event, RunStarted
+from amae_engine.events import Changed, Changes, EpochEnd, Event, Preview, RunStarted
 from amae_engine.jobs.versions import versions
 from amae_engine.project import Project
 
 _SECONDS_BETWEEN_BEATS = 2.0
+_PREVIEW = "preview.npz"
 T = TypeVar("T")
 
 
@@ -108,8 +111,22 @@ class RunRecord:
         finally:
             job.close()
 
+    def _keep_preview(self, event: Preview) -> None:
+        beside = self.folder / "preview.part.npz"
+        np.savez(
+            beside,
+            step=event.step,
+            module=event.module,
+            image=event.image,
+            masked=event.masked,
+            reconstruction=event.reconstruction,
+        )
+        beside.replace(self.folder / _PREVIEW)
+
     def _note(self, event: Event) -> None:
         now = time.monotonic()
+        if isinstance(event, Preview):
+            self._keep_preview(event)
         if isinstance(event, EpochEnd):
             with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(event)) + "\n")
@@ -121,6 +138,16 @@ class RunRecord:
             self._skipped += event.epochs
         with self._project.session() as session:
             runs.beat(session, self.id, epoch)
+
+
+def read_preview(project: Project, run_id: int) -> Preview | None:
+    """The last reconstruction that a run has shown, or None."""
+    path = project.run_folder(run_id) / _PREVIEW
+    if not path.is_file():
+        return None
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in ("image", "masked", "reconstruction")}
+        return Preview(str(stored["step"]), str(stored["module"]), **arrays)
 
 
 def read_metrics(project: Project, run_id: int) -> tuple[EpochEnd, ...]:
