@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+_REPEATS_AT_ONCE = 100  # bounds the memory of the bootstrap to 100 × n numbers
+
 Values = npt.NDArray[np.float64]
 Truth = npt.NDArray[np.integer]
 
@@ -89,14 +91,22 @@ def average_precision_interval(
     """Bootstrap interval of the AP; whole patients are drawn, so that their films stay together."""
     random = np.random.default_rng(seed)
     _, group = np.unique(patients, return_inverse=True)
-    rows = [np.flatnonzero(group == number) for number in range(group.max() + 1)]
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    group, hit = group[order], truth[order] == 1
+    count = int(group.max()) + 1
     found = []
-    for _ in range(repeats):
-        drawn = random.integers(0, len(rows), len(rows))
-        chosen = np.concatenate([rows[number] for number in drawn])
-        if 0 < truth[chosen].sum() < len(chosen):
-            found.append(average_precision(truth[chosen], scores[chosen]))
-    low, high = np.percentile(found, (50 - 50 * level, 50 + 50 * level))
+    for start in range(0, repeats, _REPEATS_AT_ONCE):
+        size = min(_REPEATS_AT_ONCE, repeats - start)
+        drawn = random.multinomial(count, np.full(count, 1 / count), size=size)  # (r, patients)
+        weights = drawn[:, group].astype(np.float64)  # (r, n): how often each film was drawn
+        hits = (weights * hit).cumsum(axis=1)[:, last]
+        called = weights.cumsum(axis=1)[:, last]
+        usable = (hits[:, -1] > 0) & (hits[:, -1] < called[:, -1])
+        recall = hits[usable] / hits[usable, -1:]
+        precision = hits[usable] / np.maximum(called[usable], 1)
+        found.append((np.diff(recall, prepend=0, axis=1) * precision).sum(axis=1))
+    low, high = np.percentile(np.concatenate(found), (50 - 50 * level, 50 + 50 * level))
     return float(low), float(high)
 
 

@@ -94,6 +94,18 @@ def test_ap_interval_holds_the_ap_and_keeps_patients_together():
     assert high - low > 0.9 * (narrow[1] - narrow[0])
 
 
+def test_ap_interval_agrees_with_drawing_patients_one_by_one(sample):
+    truth, scores = sample
+    random = np.random.default_rng(1)
+    found = []
+    for _ in range(2000):
+        chosen = random.integers(0, len(truth), len(truth))
+        if 0 < truth[chosen].sum() < len(truth):
+            found.append(metrics.average_precision_score(truth[chosen], scores[chosen]))
+    low, high = average_precision_interval(truth, scores, np.arange(len(truth)), repeats=2000)
+    assert (low, high) == pytest.approx(np.percentile(found, (2.5, 97.5)), abs=0.03)
+
+
 def test_operating_point_counts_every_film(sample):
     truth, scores = sample
     point = operating_point(truth, scores, 0.5)
