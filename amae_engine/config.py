@@ -53,6 +53,14 @@ class Precision(StrEnum):
     FLOAT32 = "float32"
 
 
+class Compile(StrEnum):
+    """Whether a training step is compiled into one graph (torch.compile)."""
+
+    AUTO = "auto"  # on CUDA devices with Triton
+    ON = "on"
+    OFF = "off"
+
+
 class KeepRule(StrEnum):
     """Which confidences the top K % is taken from (section 2.2, two readings)."""
 
@@ -196,8 +204,9 @@ class TrainingConfig(JsonConfig):
     learning_rate: float = 2.5e-4
     weight_decay: float = 0.05
     seed: int = 0
-    device: str = "auto"
+    device: str = "auto"  # stage 2: also one for A and one for B, "cuda:0,cuda:1"
     precision: Precision = Precision.AUTO
+    compile: Compile = Compile.AUTO
 
     def __post_init__(self) -> None:
         _require(self.epochs >= 1, f"epochs must be at least 1; it is {self.epochs}.")

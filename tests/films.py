@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from pathlib import Path
 
+import numpy as np
+
 from amae_engine.config import ModelConfig
 from amae_engine.events import Event
+from amae_engine.images.decode import read_for_store
 from amae_engine.images.sources import CsvColumns, SourceFile, from_csv
 
 ROOT = Path(__file__).parent.parent
@@ -46,3 +49,9 @@ def demo_files(normal: int, unlabeled: int, test: int) -> list[SourceFile]:
             continue
         chosen += normals[: count // 2] + abnormals[: count - count // 2]
     return chosen
+
+
+def stored_films(count: int) -> np.ndarray:
+    """The first films of the demo set as the pixel store keeps them: (n, 256, 256) uint8."""
+    paths = sorted((DEMO / "images").glob("*.jpeg"))[:count]
+    return np.stack([read_for_store(path, 256).film.pixels for path in paths])

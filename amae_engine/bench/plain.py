@@ -99,14 +99,23 @@ class PlainPastes(Dataset[tuple[Tensor, Tensor]]):
         return Image.composite(pasted, film, cut)
 
 
-def stage2_steps(network: MaskedAutoencoder, paths: list[Path], batch: int, masks: int) -> int:
-    """One epoch of plain stage-2 training; returns the films seen."""
+def masked_steps(
+    network: MaskedAutoencoder, paths: list[Path], kind: tuple[int, int, float]
+) -> int:
+    """One epoch of plain stage-0 or stage-2 training; returns the films seen.
+
+    Args:
+        network: On the CPU or a GPU.
+        paths: Pictures.
+        kind: Batch size, masks an image, mask ratio.
+    """
+    batch, masks, mask_ratio = kind
     optimizer = torch.optim.AdamW(network.parameters(), lr=2.5e-4, betas=(0.9, 0.95))
     films = PlainFilms(paths, network.config.image_size, augmented=True)
     draws = torch.Generator().manual_seed(0)
     seen = 0
     for images in DataLoader(films, batch_size=batch, shuffle=True):
-        losses = [_plain_loss(network, images, draws) for _ in range(masks)]
+        losses = [_plain_loss(network, images, mask_ratio, draws) for _ in range(masks)]
         optimizer.zero_grad()
         torch.stack(losses).mean().backward()
         optimizer.step()
@@ -152,8 +161,10 @@ def score_films(
     return len(films)
 
 
-def _plain_loss(network: MaskedAutoencoder, images: Tensor, draws: torch.Generator) -> Tensor:
-    masks = random_masks(len(images), 1, network.config.patches, 0.75, draws)
+def _plain_loss(
+    network: MaskedAutoencoder, images: Tensor, mask_ratio: float, draws: torch.Generator
+) -> Tensor:
+    masks = random_masks(len(images), 1, network.config.patches, mask_ratio, draws)
     patches = network.patchify(images)
     predicted = network.decode(network.encode(patches, masks.kept), masks.kept)
     error = (predicted - patches).square().mean(dim=2)  # (B, T)

@@ -6,17 +6,15 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from amae_engine.bench.steps import Measured, bench_step
+from amae_engine.bench.steps import Measured, Settings, bench_step
 from amae_engine.errors import BadSetting
 from amae_engine.resources import required_resource
 
-STEPS = ("stage1", "stage2", "score")
+STEPS = ("stage0", "stage1", "stage2", "score")
 _FILMS = 64
 
 
-def run_benchmarks(
-    names: list[str], preset: str, seconds: float, against_plain: bool
-) -> Iterator[Measured]:
+def run_benchmarks(names: list[str], settings: Settings) -> Iterator[Measured]:
     """Measure one step after another on the demo's films.
 
     Raises:
@@ -29,7 +27,7 @@ def run_benchmarks(
     folder = required_resource("demo/images")
     paths = sorted(folder.glob("*.jpeg"))[:_FILMS]
     for name in chosen:
-        yield bench_step(name, paths, preset, seconds, against_plain)
+        yield bench_step(name, paths, settings)
 
 
 def as_json(measured: Measured) -> dict[str, Any]:
@@ -45,14 +43,20 @@ def as_text(measured: Measured) -> str:
     """A few lines for a terminal."""
     share = 100 * measured.operations_per_second / measured.peak_operations_per_second
     lines = [
-        f"{measured.name} · {measured.preset} · {measured.device}",
+        f"{measured.name} · {measured.preset} · {measured.device} · "
+        f"{measured.batch_size} images a step",
         f"  {measured.images_per_second:.1f} images/s, {measured.ms_per_step:.1f} ms a step; "
         f"floor {measured.floor_images_per_second:.1f} images/s",
         f"  {measured.operations_per_second / 1e9:.1f} of {measured.peak_operations_per_second / 1e9:.1f} "
         f"GFLOP/s measured peak ({share:.0f} %)",
-        f"  {measured.bytes_per_image} bytes moved an image; peak memory "
+        f"  {measured.bytes_per_image} bytes moved an image; peak memory of this process "
         f"{measured.peak_memory_bytes / 1e9:.2f} GB",
     ]
+    if measured.needed_memory_bytes is not None:
+        lines.append(
+            f"  the step itself needs {measured.needed_memory_bytes / 1e9:.2f} GB; the free memory "
+            f"holds batches of up to {measured.suggested_batch_size} images"
+        )
     if measured.ratio is not None and measured.plain_images_per_second is not None:
         lines.append(
             f"  plain loop {measured.plain_images_per_second:.2f} images/s: "

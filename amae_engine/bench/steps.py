@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,18 +20,51 @@ from amae_engine.bench.cost import (
     synchronise,
     training_operations,
 )
-from amae_engine.config import Precision, ScoreConfig, Stage2Config, TrainingConfig, require_preset
+from amae_engine.config import (
+    Compile,
+    PretrainConfig,
+    ScoreConfig,
+    Stage2Config,
+    TrainingConfig,
+    require_preset,
+)
 from amae_engine.images.decode import read_for_store
+from amae_engine.method.compilation import compiled
 from amae_engine.method.compute_device import autocast, choose_device, random_generator
 from amae_engine.method.discrepancy import compare_modules
-from amae_engine.method.features import extract_features, whole_images
+from amae_engine.method.features import BATCH, extract_features, whole_images
+from amae_engine.method.films import Films, free_bytes
 from amae_engine.method.masking import random_masks, visible_count
-from amae_engine.method.reconstruction import augmented, masked_loss
-from amae_engine.method.stage1 import Stage1Data, synthetic_features
+from amae_engine.method.memory import largest_batch, saved_bytes, state_bytes
+from amae_engine.method.reconstruction import MaskedObjective
+from amae_engine.method.stage1 import synthetic_features
 from amae_engine.method.training_loop import make_optimizer
 from amae_engine.models.anomaly_classifier import AnomalyClassifier
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 from amae_engine.synthesis.lung_mask import lung_masks
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to measure.
+
+    Attributes:
+        preset: The network.
+        seconds: How long to measure each path.
+        device: As in a training's settings.
+        batch_size: Images of a training step; 0 for the step's own.
+        compile: Whether training steps are compiled.
+        against_plain: Measure the plain loop too, in this process, on the same films.
+    """
+
+    preset: str = "compact"
+    seconds: float = 10.0
+    device: str = "auto"
+    batch_size: int = 0
+    compile: Compile = Compile.AUTO
+    against_plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +72,33 @@ class Measured:
     """One benchmark's result.
 
     Attributes:
+        batch_size: Images of a step.
         images_per_second: Of the program's own path.
         ms_per_step: A step is a batch.
         operations_per_second: Counted operations over measured time.
         peak_operations_per_second: Measured matrix-product peak in the same number format.
         floor_images_per_second: Peak over operations an image: no program can be faster.
         bytes_per_image: Moved from the film store for one image.
+        needed_memory_bytes: Counted: training state and what a step keeps for its backward pass;
+            None where nothing is trained.
+        peak_memory_bytes: Measured: on a GPU allocated, else this process's resident memory.
+        suggested_batch_size: The largest batch that the free memory holds; None as above.
         plain_images_per_second: The plain loop's, None where it was not run.
     """
 
     name: str
     preset: str
     device: str
+    batch_size: int
     images_per_second: float
     ms_per_step: float
     operations_per_second: float
     peak_operations_per_second: float
     floor_images_per_second: float
     bytes_per_image: int
+    needed_memory_bytes: int | None
     peak_memory_bytes: int
+    suggested_batch_size: int | None
     plain_images_per_second: float | None
 
     @property
@@ -67,88 +109,166 @@ class Measured:
         return self.images_per_second / self.plain_images_per_second
 
 
-def bench_step(
-    name: str, paths: list[Path], preset: str, seconds: float, against_plain: bool
-) -> Measured:
-    """Measure "stage1", "stage2" or "score".
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What one step needs: the training state once, and so much for each image."""
+
+    state: int
+    per_image: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step to time.
+
+    Attributes:
+        run: Does it once.
+        images: It works on so many.
+        operations: For one image.
+        plain: One epoch of the plain loop; returns the films seen.
+        memory: None where nothing is trained.
+    """
+
+    run: Callable[[], Any]
+    images: int
+    operations: float
+    plain: Callable[[], int]
+    memory: Memory | None = None
+
+
+def bench_step(name: str, paths: list[Path], settings: Settings) -> Measured:
+    """Measure "stage0", "stage1", "stage2" or "score".
 
     Args:
         name: Which step.
         paths: Real films as files; the plain loop decodes them, ours keeps them in memory.
-        preset: The network.
-        seconds: How long to measure each path.
-        against_plain: Measure the plain loop too, in this process, on the same films.
+        settings: How to measure.
     """
     torch.manual_seed(0)
-    device = choose_device("auto")
-    network = MaskedAutoencoder(require_preset(preset)).to(device)
+    device = choose_device(settings.device)
+    network = MaskedAutoencoder(require_preset(settings.preset)).to(device)
     films = torch.from_numpy(np.stack([read_for_store(p, 256).film.pixels for p in paths]))
-    make = {"stage1": _stage1, "stage2": _stage2, "score": _score}[name]
-    step, batch, operations, plain_epoch = make(network, films.to(device), paths)
-    per_step = _time(step, device, seconds)
-    peak = matmul_peak(device, Precision.AUTO)
-    plain_rate = _plain_rate(plain_epoch, seconds) if against_plain else None
+    make = {"stage0": _stage0, "stage1": _stage1, "stage2": _stage2, "score": _score}[name]
+    step = make(network, films.to(device), paths, settings)
+    per_step = _time(step.run, device, settings.seconds)
+    peak = matmul_peak(device, TrainingConfig().precision)
+    needed = suggested = None
+    if step.memory is not None:
+        needed = step.memory.state + step.images * step.memory.per_image
+        free = free_bytes(device)
+        suggested = largest_batch(free, step.memory.state, step.memory.per_image)
     return Measured(
         name=name,
-        preset=preset,
+        preset=settings.preset,
         device=device.type,
-        images_per_second=batch / per_step,
+        batch_size=step.images,
+        images_per_second=step.images / per_step,
         ms_per_step=1000 * per_step,
-        operations_per_second=operations * batch / per_step,
+        operations_per_second=step.operations * step.images / per_step,
         peak_operations_per_second=peak,
-        floor_images_per_second=peak / operations,
+        floor_images_per_second=peak / step.operations,
         bytes_per_image=int(films[0].numel()),
+        needed_memory_bytes=needed,
         peak_memory_bytes=peak_memory_bytes(device),
-        plain_images_per_second=plain_rate,
+        suggested_batch_size=suggested,
+        plain_images_per_second=(
+            _plain_rate(step.plain, settings.seconds) if settings.against_plain else None
+        ),
     )
 
 
-Made = tuple[Callable[[], None], int, float, Callable[[], int]]
+def training_memory(network: MaskedAutoencoder, masks: int, mask_ratio: float) -> Memory:
+    """Count what a masked training step of `network` needs, from one and three images."""
+    device = next(network.parameters()).device
+    objective = MaskedObjective(network, 0.5, mask_ratio)
+    random = random_generator(device, 0)
+
+    def kept(images: int) -> int:
+        size = network.config.image_size
+        films = torch.zeros(images, size, size, dtype=torch.uint8, device=device)
+        draws = objective.draw(images, masks, size, random)
+        with autocast(device, TrainingConfig().precision):
+            return saved_bytes(network, lambda: objective(films, *draws))
+
+    one, three = kept(1), kept(3)
+    per_image = (three - one) // 2
+    return Memory(state_bytes(network) + one - per_image, per_image)
 
 
-def _stage2(network: MaskedAutoencoder, films: torch.Tensor, paths: list[Path]) -> Made:
+def _stage0(
+    network: MaskedAutoencoder, films: torch.Tensor, paths: list[Path], settings: Settings
+) -> Step:
+    config = PretrainConfig()
+    batch = settings.batch_size or config.training.batch_size
+    return _masked_step(network, films, paths, (batch, 1, config.mask_ratio, settings.compile))
+
+
+def _stage2(
+    network: MaskedAutoencoder, films: torch.Tensor, paths: list[Path], settings: Settings
+) -> Step:
     config = Stage2Config()
+    batch = settings.batch_size or config.training.batch_size
+    masks, ratio = config.masks_per_image, config.mask_ratio
+    return _masked_step(network, films, paths, (batch, masks, ratio, settings.compile))
+
+
+def _masked_step(
+    network: MaskedAutoencoder,
+    films: torch.Tensor,
+    paths: list[Path],
+    kind: tuple[int, int, float, Compile],
+) -> Step:
+    batch, masks, mask_ratio, choice = kind
+    device, config = films.device, TrainingConfig()
     slow = copy.deepcopy(network).cpu()
-    network.choose_attention(films.device.type)
+    network.choose_attention(device.type)
     network.train()
-    optimizer = make_optimizer(network, config.training, (0.9, 0.95))
-    random = random_generator(films.device, 0)
-    batch, masks = config.training.batch_size, config.masks_per_image
+    memory = training_memory(network, masks, mask_ratio)
+    objective = MaskedObjective(network, 0.5, mask_ratio)
+    fast = compiled(objective, choice, device)
+    optimizer = make_optimizer(network, config, (0.9, 0.95))
+    random = random_generator(device, 0)
 
     def step() -> None:
-        rows = torch.randint(0, len(films), (batch,), generator=random, device=films.device)
-        with autocast(films.device, Precision.AUTO):
-            images = augmented(films[rows], network.config.image_size, 0.5, random)
-            drawn = random_masks(batch, masks, network.config.patches, config.mask_ratio, random)
-            loss = masked_loss(network, images, drawn)
+        rows = torch.randint(0, len(films), (batch,), generator=random, device=device)
+        draws = objective.draw(batch, masks, films.shape[-1], random)
+        with autocast(device, config.precision):
+            loss = fast(films[rows], *draws)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
 
-    operations = training_operations(network.config, config.mask_ratio, masks)
-    return step, batch, operations, lambda: plain.stage2_steps(slow, paths[:32], batch, masks)
+    return Step(
+        step,
+        batch,
+        training_operations(network.config, mask_ratio, masks),
+        lambda: plain.masked_steps(slow, paths[:32], (batch, masks, mask_ratio)),
+        memory,
+    )
 
 
-def _stage1(network: MaskedAutoencoder, films: torch.Tensor, paths: list[Path]) -> Made:
+def _stage1(
+    network: MaskedAutoencoder, films: torch.Tensor, paths: list[Path], settings: Settings
+) -> Step:
     """A step is a whole epoch of one batch of 64: synthesis, frozen features, head updates."""
     config = TrainingConfig()
+    batch = settings.batch_size or config.batch_size
     slow = copy.deepcopy(network).cpu().eval()
+    network.choose_attention(films.device.type)
     network.eval().requires_grad_(False)
-    films = films[:64]
+    films = films[:BATCH]
     lungs = torch.from_numpy(_end(lung_masks(films.cpu().numpy())).masks).to(films.device)
-    features = _end(extract_features(network, films, Precision.AUTO))
-    nobody = torch.zeros(len(films), dtype=torch.bool)
-    data = Stage1Data(films, lungs, features, nobody)
+    features = _end(extract_features(network, Films.of(films), config.precision))
     classifier = AnomalyClassifier(network.config.encoder_width).to(films.device)
     optimizer = make_optimizer(classifier, config, (0.9, 0.999))
     random = random_generator(films.device, 0)
-    rows = torch.arange(len(films), device=films.device)
 
     def step() -> None:
-        anomalous = synthetic_features(network, data, rows, random, Precision.AUTO)
-        for part in rows.split(config.batch_size):
+        anomalous = synthetic_features(network, films, lungs, random, config.precision)
+        for start in range(0, len(films), batch):
+            part = slice(start, start + batch)
             logits = classifier(torch.cat((features[part], anomalous[part])))
-            truth = torch.arange(len(logits), device=logits.device) >= len(part)
+            truth = torch.arange(len(logits), device=logits.device) >= len(logits) // 2
             loss = torch.nn.functional.cross_entropy(logits, truth.long())
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -156,33 +276,39 @@ def _stage1(network: MaskedAutoencoder, films: torch.Tensor, paths: list[Path]) 
 
     operations = forward_operations(network.config, network.config.patches, decoded=False)
     slow_head = AnomalyClassifier(network.config.encoder_width)
-    return (
+    return Step(
         step,
         len(films),
         operations,
-        lambda: plain.stage1_steps(slow, slow_head, paths[:32], config.batch_size),
+        lambda: plain.stage1_steps(slow, slow_head, paths[:32], batch),
     )
 
 
-def _score(network: MaskedAutoencoder, films: torch.Tensor, paths: list[Path]) -> Made:
+def _score(
+    network: MaskedAutoencoder, films: torch.Tensor, paths: list[Path], settings: Settings
+) -> Step:
     config = ScoreConfig()
+    network.choose_attention(films.device.type)
     other = copy.deepcopy(network).eval()
     network.eval()
     slow = (copy.deepcopy(network).cpu(), copy.deepcopy(other).cpu())
     random = random_generator(films.device, 0)
-    batch = config.batch_size
+    batch = settings.batch_size or config.batch_size
+    rows = torch.arange(batch, device=films.device) % len(films)
 
     def step() -> None:
-        images = whole_images(films[:batch], network.config.image_size)
+        images = whole_images(films[rows], network.config.image_size)
         masks = random_masks(
             1, config.masks_per_image, network.config.patches, config.mask_ratio, random
         )
-        compare_modules(network, other, images, masks, Precision.AUTO)
+        compare_modules(network, other, images, masks, config.precision)
 
     visible = visible_count(network.config.patches, config.mask_ratio)
     operations = 2 * config.masks_per_image * forward_operations(network.config, visible)
     paths = paths[:32]
-    return step, batch, operations, lambda: plain.score_films(slow, paths, config.masks_per_image)
+    return Step(
+        step, batch, operations, lambda: plain.score_films(slow, paths, config.masks_per_image)
+    )
 
 
 def _time(step: Callable[[], None], device: torch.device, seconds: float) -> float:
@@ -208,9 +334,10 @@ def _plain_rate(epoch: Callable[[], int], seconds: float) -> float:
     return films / spent
 
 
-def _end(job):  # type: ignore[no-untyped-def]
+def _end(job: Generator[Any, None, T]) -> T:
     while True:
         try:
             next(job)
         except StopIteration as stop:
-            return stop.value
+            result: T = stop.value
+            return result

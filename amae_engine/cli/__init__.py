@@ -20,7 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         130 after Ctrl+C.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    options = make_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = make_parser().parse_args(given)
+    options.arguments = given
     try:
         options.command(options)
     except AmaeError as error:

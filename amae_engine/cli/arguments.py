@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from amae_engine.cli import commands
+from amae_engine.cli import commands, machine_commands, training_commands
 
 _TRAINING = {
     "pretrain": "stage 0: starting weights from the project's own normal and unlabeled films",
@@ -36,15 +36,22 @@ def make_parser() -> argparse.ArgumentParser:
         verb.add_argument("--run", type=int, default=0, help="score run; the newest by default")
     _verb(verbs, "runs", "list the project's runs", commands.list_runs)
     bench = verbs.add_parser("bench", help="how fast this machine runs each step")
-    bench.add_argument("names", nargs="*", default=["all"], help="stage1, stage2, score or all")
+    names = "stage0, stage1, stage2, score or all"
+    bench.add_argument("names", nargs="*", default=["all"], help=names)
     bench.add_argument("--preset", default="compact", help="paper, base or compact")
     bench.add_argument("--seconds", type=float, default=10.0, help="how long to measure each")
     bench.add_argument("--against", choices=["plain"], help="the original code's plain loop too")
+    bench.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
+    bench.add_argument("--batch-size", type=int, default=0, help="images of a training step")
+    bench.add_argument("--compile", default="auto", choices=["auto", "on", "off"])
     bench.add_argument("--json", action="store_true", help="JSON output")
-    bench.set_defaults(command=commands.bench)
+    bench.set_defaults(command=machine_commands.bench)
     doctor = verbs.add_parser("doctor", help="what this machine and installation can do")
+    doctor.add_argument("--project", type=Path, help="estimate the time for its films")
+    doctor.add_argument("--films", type=int, default=8000, help="half normal, half unlabeled")
+    doctor.add_argument("--preset", default="compact", help="paper, base or compact")
     doctor.add_argument("--json", action="store_true", help="JSON output")
-    doctor.set_defaults(command=commands.doctor)
+    doctor.set_defaults(command=machine_commands.doctor)
     return parser
 
 
@@ -90,7 +97,7 @@ def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _add_training(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
 ) -> None:
-    verb = _verb(verbs, name, text, commands.train)
+    verb = _verb(verbs, name, text, training_commands.train)
     verb.add_argument("--preset", default="", help="paper, base or compact")
     if name != "score":
         verb.add_argument(
@@ -99,6 +106,12 @@ def _add_training(
             type=int,
             const=0,
             help="go on with an unfinished run (the newest by default)",
+        )
+        verb.add_argument(
+            "--processes",
+            type=int,
+            default=1,
+            help="train with so many processes of this machine, one a GPU (as torchrun does)",
         )
     verb.add_argument("--config", type=Path, help="settings as JSON")
     verb.add_argument(

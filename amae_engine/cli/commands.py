@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import Any
 
 from amae_engine import config as settings
 from amae_engine.catalog import decisions, runs, studies
-from amae_engine.catalog.tables import Label, RunKind, RunState
+from amae_engine.catalog.tables import Label
+from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
-from amae_engine.config import JsonConfig, PseudoLabelConfig, ScoreConfig
-from amae_engine.errors import BadInput, BadSetting, NotReady
+from amae_engine.config import PseudoLabelConfig
+from amae_engine.errors import BadInput, BadSetting
 from amae_engine.project import Project
 
 _DEMO_FOLDER = Path.home() / "AMAE" / "demo"
-_FRESH_SECONDS = 5.0  # a run without a heartbeat for so long has lost its process
 
 
 def demo(options: Namespace) -> None:
@@ -38,12 +37,12 @@ def demo(options: Namespace) -> None:
     evaluation = evaluate_run(project, run_id)
     files = export_results(project, evaluation)
     if options.json:
-        _say_json(_evaluation_json(evaluation))
+        say_json(_evaluation_json(evaluation))
         return
-    _say(result_text(evaluation))
-    _say(ATTRIBUTION)
-    _say(f"Pictures and tables: {files[0].parent}")
-    _say(f"Open it in the window: amae {folder}")
+    say(result_text(evaluation))
+    say(ATTRIBUTION)
+    say(f"Pictures and tables: {files[0].parent}")
+    say(f"Open it in the window: amae {folder}")
 
 
 def bring(options: Namespace) -> None:
@@ -75,30 +74,12 @@ def bring(options: Namespace) -> None:
         counts = studies.split_counts(session)
         shared = studies.patients_in_two_splits(session)
     if options.json:
-        _say_json({split: count.images for split, count in counts.items()})
+        say_json({split: count.images for split, count in counts.items()})
         return
     for split, count in counts.items():
-        _say(f"{split:<10} {count.images} films of {count.patients} patients")
+        say(f"{split:<10} {count.images} films of {count.patients} patients")
     if shared:
-        _say(f"{len(shared)} patients are in more than one split.")
-
-
-def train(options: Namespace) -> None:
-    """Run or resume pretrain, stage1, stage2 or score."""
-    from amae_engine.jobs.child_process import make_job
-
-    project = Project.open(options.project)
-    kind = RunKind(options.name)
-    resume = getattr(options, "resume", None)
-    if resume == 0:
-        resume = _newest_unfinished(project, kind)
-    chosen = _config(kind, options)
-    job = make_job(project, options.name, chosen.to_dict(), resume)
-    run_id = Console(options.json).drive(job)
-    if options.json:
-        _say_json({"run": run_id})
-    else:
-        _say(f"Run {run_id} is finished.")
+        say(f"{len(shared)} patients are in more than one split.")
 
 
 def pseudo(options: Namespace) -> None:
@@ -124,10 +105,10 @@ def pseudo(options: Namespace) -> None:
         **counts,
     }
     if options.json:
-        _say_json(facts)
+        say_json(facts)
         return
     for name, value in facts.items():
-        _say(f"{name.replace('_', ' '):<22} {value}")
+        say(f"{name.replace('_', ' '):<22} {value}")
 
 
 def evaluate(options: Namespace) -> None:
@@ -137,9 +118,9 @@ def evaluate(options: Namespace) -> None:
 
     evaluation = evaluate_run(Project.open(options.project), options.run)
     if options.json:
-        _say_json(_evaluation_json(evaluation))
+        say_json(_evaluation_json(evaluation))
     else:
-        _say(result_text(evaluation))
+        say(result_text(evaluation))
 
 
 def export(options: Namespace) -> None:
@@ -150,9 +131,9 @@ def export(options: Namespace) -> None:
     project = Project.open(options.project)
     files = export_results(project, evaluate_run(project, options.run))
     if options.json:
-        _say_json([str(file) for file in files])
+        say_json([str(file) for file in files])
     else:
-        _say("\n".join(str(file) for file in files))
+        say("\n".join(str(file) for file in files))
 
 
 def list_runs(options: Namespace) -> None:
@@ -161,109 +142,11 @@ def list_runs(options: Namespace) -> None:
     with project.session() as session:
         rows = runs.list_runs(session)
     if options.json:
-        _say_json([{"id": r.id, "kind": r.kind, "state": r.state, "of": r.parent_id} for r in rows])
+        say_json([{"id": r.id, "kind": r.kind, "state": r.state, "of": r.parent_id} for r in rows])
         return
     for row in rows:
         epochs = f"epoch {row.epoch}/{row.epochs}" if row.epochs else ""
-        _say(f"{row.id:>4}  {row.kind:<9} {row.state:<12} {epochs:<16} {row.error}")
-
-
-def doctor(options: Namespace) -> None:
-    """Print what this machine and installation can do."""
-    from amae_engine.jobs.machine import machine_facts
-
-    facts = machine_facts()
-    if options.json:
-        _say_json(facts)
-        return
-    for name, value in facts.items():
-        _say(f"{name:<22} {value}")
-
-
-def bench(options: Namespace) -> None:
-    """Measure this machine."""
-    from amae_engine.bench.report import as_json, as_text, run_benchmarks
-
-    against_plain = options.against == "plain"
-    results = run_benchmarks(options.names, options.preset, options.seconds, against_plain)
-    for measured in results:
-        if options.json:
-            _say_json(as_json(measured))
-        else:
-            _say(as_text(measured))
-
-
-def _config(kind: RunKind, options: Namespace) -> JsonConfig:
-    types: dict[RunKind, type[JsonConfig]] = {
-        RunKind.PRETRAIN: settings.PretrainConfig,
-        RunKind.STAGE1: settings.Stage1Config,
-        RunKind.STAGE2: settings.Stage2Config,
-        RunKind.SCORE: ScoreConfig,
-    }
-    preset = getattr(options, "preset", "")
-    start: JsonConfig = types[kind]()
-    if preset and kind is RunKind.STAGE1:
-        start = settings.stage1_preset(preset)
-    elif preset and kind is RunKind.STAGE2:
-        start = settings.stage2_preset(preset)
-    elif preset and kind is RunKind.SCORE:
-        start = settings.score_preset(preset)
-    elif preset:
-        start = settings.PretrainConfig(model=settings.require_preset(preset))
-    values = start.to_dict()
-    if options.config is not None:
-        values = _merged(values, _read_json(options.config))
-    for text in options.set:
-        values = _merged(values, _setting(text))
-    return types[kind].from_dict(values)
-
-
-def _setting(text: str) -> dict[str, Any]:
-    """Turn "training.epochs=3" into {"training": {"epochs": 3}}."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise BadSetting(f"--set needs NAME=VALUE; it is '{text}'.")
-    try:
-        parsed: Any = json.loads(value)
-    except json.JSONDecodeError:
-        parsed = value
-    for part in reversed(name.split(".")):
-        parsed = {part: parsed}
-    return dict(parsed)
-
-
-def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in changes.items():
-        inner = merged.get(key)
-        both = isinstance(inner, dict) and isinstance(value, dict)
-        merged[key] = _merged(inner, value) if both else value  # type: ignore[arg-type]
-    return merged
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BadSetting(f"{path.name} cannot be read as JSON settings: {error}.") from error
-    if not isinstance(content, dict):
-        raise BadSetting(f"{path.name} must hold a JSON object of settings.")
-    return content
-
-
-def _newest_unfinished(project: Project, kind: RunKind) -> int:
-    with project.session() as session:
-        runs.mark_interrupted(session, older_than_seconds=_FRESH_SECONDS)
-        rows = runs.list_runs(session)
-    for row in rows:
-        if row.kind is kind and row.state is RunState.RUNNING:
-            raise NotReady(
-                f"Run {row.id} was at work less than {_FRESH_SECONDS:.0f} s ago; end it in the "
-                f"program that runs it, or try again in {_FRESH_SECONDS:.0f} s if that was killed."
-            )
-        if row.kind is kind and row.state in runs.RESUMABLE:
-            return row.id
-    raise NotReady(f"There is no unfinished {kind} run to resume; start a new one.")
+        say(f"{row.id:>4}  {row.kind:<9} {row.state:<12} {epochs:<16} {row.error}")
 
 
 def _decide(project: Project, text: str, reader: str) -> None:
@@ -295,11 +178,3 @@ def _evaluation_json(evaluation: Any) -> dict[str, Any]:
             for s in evaluation.scores
         },
     }
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-
-
-def _say_json(content: object) -> None:
-    sys.stdout.write(json.dumps(content, indent=1) + "\n")

@@ -9,34 +9,27 @@ import numpy as np
 import numpy.typing as npt
 
 _DARK = 15  # grey levels counted as dark border
-_CHUNK = 256
 
 Films = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
 
-def grey_features(films: Films) -> Floats:
-    """Eleven statistics (n, 11) of films (n, S, S) uint8.
-
-    Mean, spread, share of dark pixels, mean of the edge, 5th and 95th percentile, mean and
-    spread of the centre, mean horizontal, vertical and central gradient.
-    """
-    parts = [_features(films[i : i + _CHUNK]) for i in range(0, len(films), _CHUNK)]
-    return np.concatenate(parts) if parts else np.zeros((0, 11))
-
-
-def grey_distance(normals: Films, others: Films) -> Floats:
-    """Mahalanobis distance (m,) of `others` to the normals in the eleven statistics."""
-    fitted, asked = grey_features(normals), grey_features(others)
-    centre = fitted.mean(axis=0)
-    inverse = np.linalg.pinv(np.cov(fitted, rowvar=False))
-    offset = asked - centre
+def grey_distance(normals: Floats, others: Floats) -> Floats:
+    """Mahalanobis distance (m,) of statistics `others` (m, 11) to the normals' (n, 11)."""
+    centre = normals.mean(axis=0)
+    inverse = np.linalg.pinv(np.cov(normals, rowvar=False))
+    offset = others - centre
     squared = np.einsum("ij,jk,ik->i", offset, inverse, offset)
     distance: Floats = np.sqrt(np.maximum(squared, 0))
     return distance
 
 
-def _features(films: Films) -> Floats:
+def grey_features(films: Films) -> Floats:
+    """Eleven statistics (B, 11) of films (B, S, S) uint8; take a few hundred at a time.
+
+    Mean, spread, share of dark pixels, mean of the edge, 5th and 95th percentile, mean and
+    spread of the centre, mean horizontal, vertical and central gradient.
+    """
     values = films.astype(np.float32)
     side = values.shape[1]
     flat = values.reshape(len(values), -1)

@@ -15,6 +15,7 @@ from amae_engine.errors import TooFewImages
 from amae_engine.events import Event
 from amae_engine.jobs.run_record import RunRecord
 from amae_engine.jobs.starting_weights import WEIGHTS_FILE, weights_path
+from amae_engine.method import processes
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def _train(
 ) -> Generator[Event, None, None]:
     import torch
 
+    from amae_engine.jobs.film_access import films_of
     from amae_engine.method.compute_device import choose_device
     from amae_engine.method.pretrain import pretrain
     from amae_engine.models.checkpoint import save_weights
@@ -64,11 +66,12 @@ def _train(
     torch.manual_seed(config.training.seed)
     start = weights_path(project, config.weights) if config.weights else None
     network = _network(config, start).to(device)
-    films = torch.from_numpy(project.pixels.read(rows)).to(device)
+    films = films_of(project, rows, device)
     yield from pretrain(network, films, config, record.id, record.folder / "checkpoint.pt")
-    facts = {"config": config.to_json(), "images": str(len(rows)), "source": project.name}
-    save_weights(network, record.folder / WEIGHTS_FILE, facts)
-    (record.folder / "checkpoint.pt").unlink()
+    if processes.leads():
+        facts = {"config": config.to_json(), "images": str(len(rows)), "source": project.name}
+        save_weights(network, record.folder / WEIGHTS_FILE, facts)
+        (record.folder / "checkpoint.pt").unlink()
 
 
 def _network(config: PretrainConfig, start: Path | None) -> MaskedAutoencoder:

@@ -17,6 +17,7 @@ from amae_engine.config import JsonConfig
 from amae_engine.errors import BadSetting, NotReady
 from amae_engine.events import Changed, Changes, EpochEnd, Event, Preview, RunStarted
 from amae_engine.jobs.versions import versions
+from amae_engine.method import processes
 from amae_engine.project import Project
 
 _SECONDS_BETWEEN_BEATS = 2.0
@@ -26,6 +27,8 @@ T = TypeVar("T")
 
 class RunRecord:
     """Keeps one run's row and folder in step with the job that runs it.
+
+    Where several processes train together, the leader writes and the others only follow.
 
     Args:
         project: Where the run belongs.
@@ -50,27 +53,38 @@ class RunRecord:
     ) -> None:
         self._project = project
         self._last_beat = time.monotonic()
-        self._skipped = 0  # epochs of modules before the one that trains now
-        with project.session() as session:
-            if resume is None:
-                self.id = runs.start(session, kind, config.to_dict(), parent_id, epochs)
-            else:
+        self._epochs: dict[str, int] = {}  # finished ones of each module
+        opened = self._open(kind, config, parent_id, epochs, resume) if processes.leads() else 0
+        self.id = processes.agreed(opened)
+        self.folder: Path = project.run_folder(self.id)
+
+    def _open(
+        self,
+        kind: RunKind,
+        config: JsonConfig,
+        parent_id: int | None,
+        epochs: int,
+        resume: int | None,
+    ) -> int:
+        with self._project.session() as session:
+            if resume is not None:
                 _require_resumable(runs.get(session, resume), kind)
                 runs.restart(session, resume)
-                self.id = resume
-        self.folder: Path = project.run_folder(self.id)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if resume is None:
-            self.write_json(
-                "run.json",
-                {"id": self.id, "kind": kind, "config": config.to_dict(), "versions": versions()},
-            )
+                return resume
+            run_id = runs.start(session, kind, config.to_dict(), parent_id, epochs)
+        folder = self._project.run_folder(run_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = {"id": run_id, "kind": kind, "config": config.to_dict(), "versions": versions()}
+        _write_json(folder / "run.json", facts)
+        return run_id
 
     def follow(self, step: str, job: Generator[Event, None, T]) -> Generator[Event, None, T]:
         """Pass a job's events on while keeping the row and the metrics file up to date.
 
         Ends the run as finished, cancelled (the generator was closed) or failed.
         """
+        if not processes.leads():
+            return (yield from job)
         try:
             yield RunStarted(self.id, step)
             yield Changes(Changed.RUNS)
@@ -88,15 +102,9 @@ class RunRecord:
         yield Changes(Changed.RUNS | Changed.SCORES)
         return result
 
-    def skip(self, epochs: int) -> None:
+    def skip(self, module: str, epochs: int) -> None:
         """Count a module that an earlier session finished."""
-        self._skipped += epochs
-
-    def write_json(self, name: str, content: dict[str, object]) -> None:
-        """Write a JSON file beside its place and rename it."""
-        beside = self.folder / f"{name}.part"
-        beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        beside.replace(self.folder / name)
+        self._epochs[module] = epochs
 
     def _recorded(self, job: Generator[Event, None, T]) -> Generator[Event, None, T]:
         try:
@@ -133,11 +141,10 @@ class RunRecord:
         elif now - self._last_beat < _SECONDS_BETWEEN_BEATS:
             return
         self._last_beat = now
-        epoch = self._skipped + event.epoch if isinstance(event, EpochEnd) else None
-        if isinstance(event, EpochEnd) and event.epoch == event.epochs:
-            self._skipped += event.epochs
+        if isinstance(event, EpochEnd):
+            self._epochs[event.module] = event.epoch
         with self._project.session() as session:
-            runs.beat(session, self.id, epoch)
+            runs.beat(session, self.id, sum(self._epochs.values()) or None)
 
 
 def read_preview(project: Project, run_id: int) -> Preview | None:
@@ -180,6 +187,13 @@ def newest_finished(project: Project, kind: RunKind, run_id: int, needed_for: st
             f"{needed_for} needs a finished {kind} run; run {row.id} is {row.kind}, {row.state}."
         )
     return row
+
+
+def _write_json(path: Path, content: dict[str, object]) -> None:
+    """Write a JSON file beside its place and rename it."""
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    beside.replace(path)
 
 
 def _require_resumable(row: runs.RunRow, kind: RunKind) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from amae_engine.catalog import scores, studies
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreConfig, ScoreKind
 from amae_engine.errors import BadSetting, TooFewImages
-from amae_engine.evaluation.grey_statistics import grey_distance
+from amae_engine.evaluation.grey_statistics import grey_distance, grey_features
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.jobs.run_record import RunRecord, newest_finished
 from amae_engine.jobs.train_stage2 import module_file
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _MAPS = ("discrepancy", "likelihood_ratio", "mean_a", "mean_b", "spread")
 _SCALE_PERCENTILE = 99.5  # of all pixels of all maps: the overlay's common upper end
+_FILMS_AT_ONCE = 256  # in memory, for the baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,42 +114,65 @@ def _score(
     record: RunRecord,
     stage1_run: int,
 ) -> Generator[Event, None, None]:
-    import torch
-
+    from amae_engine.jobs.film_access import films_of
     from amae_engine.method.compute_device import choose_device, random_generator
-    from amae_engine.method.discrepancy import compare_modules
+    from amae_engine.method.discrepancy import compare_modules, joined_maps
     from amae_engine.method.features import whole_images
+    from amae_engine.method.films import split_rows
     from amae_engine.method.masking import scoring_masks
+    from amae_engine.method.memory import in_parts
 
     device = choose_device(config.device)
-    module_a = _load_module(project, config.stage2_run, "A").to(device)
-    module_b = _load_module(project, config.stage2_run, "B").to(device)
-    size, patches = module_a.config.image_size, module_a.config.patches
+    modules = [_load_module(project, config.stage2_run, m).to(device).eval() for m in "AB"]
+    size, patches = modules[0].config.image_size, modules[0].config.patches
     random = random_generator(device, config.seed)
     masks = scoring_masks(
         config.masks_per_image, patches, config.mask_ratio, config.mask_plan, random
     )
+
+    def compared(films: Tensor, at_once: int) -> BatchMaps:
+        parts = (whole_images(part, size) for part in films.split(at_once))
+        settings = (masks, config.precision, config.masked_only)
+        return joined_maps([compare_modules(modules[0], modules[1], p, *settings) for p in parts])
+
     writer = _MapWriter(record.folder / "maps", table.ids, size)
     values = {kind: np.zeros(len(table.ids)) for kind in ScoreKind if kind.has_map}
-    for start in range(0, len(table.ids), config.batch_size):
-        rows = table.store_rows[start : start + config.batch_size]
-        films = torch.from_numpy(project.pixels.read(rows)).to(device)
-        images = whole_images(films, size)
-        maps = compare_modules(
-            module_a, module_b, images, masks, config.precision, config.masked_only
-        )
-        end = start + len(rows)
+    batches = split_rows(len(table.ids), config.batch_size)
+    films = films_of(project, table.store_rows, device).batches(batches)
+    at_once, start, began = config.batch_size, 0, time.monotonic()
+    for batch in films:
+        maps, at_once = in_parts(partial(compared, batch), at_once)
+        end = start + len(batch)
         values[ScoreKind.DISCREPANCY][start:end] = _mean(maps.discrepancy)
         values[ScoreKind.LIKELIHOOD_RATIO][start:end] = _mean(maps.likelihood_ratio)
         writer.write(start, maps)
-        yield Progress("Scoring", end, len(table.ids))
+        start = end
+        rate = end / (time.monotonic() - began)
+        yield Progress("Scoring", end, len(table.ids), rate, (len(table.ids) - end) / rate)
     writer.close()
+    values[ScoreKind.GREY_STATISTICS] = yield from _grey(project, table)
     missing = _store(project, record.id, table, values, stage1_run)
     if missing:
         yield Notice(
             f"{missing} films came after stage 1 and have no stage-1 score; run stage 1 again to "
             f"rate them."
         )
+
+
+def _grey(
+    project: Project, table: studies.ImageTable
+) -> Generator[Event, None, npt.NDArray[np.float64]]:
+    """The trivial baseline's distance of every film, read in pieces."""
+    with project.session() as session:
+        normals = studies.images_in(session, Split.NORMAL)
+    statistics = []
+    for rows in (normals.store_rows, table.store_rows):
+        parts = [np.zeros((0, 11))]
+        for start in range(0, len(rows), _FILMS_AT_ONCE):
+            yield Progress("Scoring · grey statistics", start, len(rows))
+            parts.append(grey_features(project.pixels.read(rows[start : start + _FILMS_AT_ONCE])))
+        statistics.append(np.concatenate(parts))
+    return grey_distance(*statistics)
 
 
 def _load_module(project: Project, run_id: int, module: str) -> MaskedAutoencoder:
@@ -183,7 +209,7 @@ class _MapWriter:
             values = getattr(maps, name)
             if name in ("mean_a", "mean_b"):
                 values = to_grey(values).clamp(0, 1)
-            array[start : start + len(values)] = values.cpu().numpy().astype(np.float16)
+            array[start : start + len(values)] = values.half().cpu().numpy()
 
     def close(self) -> None:
         """Flush, and note the common colour scale of every map."""
@@ -207,12 +233,8 @@ def _store(
 ) -> int:
     """Save every kind of score under this run; returns how many films have no stage-1 score."""
     with project.session() as session:
-        normals = studies.images_in(session, Split.NORMAL)
         for kind in (ScoreKind.STAGE1_PROBABILITY, ScoreKind.MAHALANOBIS):
             values[kind] = scores.of_images(session, stage1_run, kind, table.ids)
-    values[ScoreKind.GREY_STATISTICS] = grey_distance(
-        project.pixels.read(normals.store_rows), project.pixels.read(table.store_rows)
-    )
     with project.session() as session:
         for kind, numbers in values.items():
             known = ~np.isnan(numbers)

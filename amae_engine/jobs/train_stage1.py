@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from amae_engine.catalog import runs, scores, studies
 from amae_engine.catalog.tables import RunKind, Split
@@ -15,6 +16,7 @@ from amae_engine.errors import TooFewImages
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.jobs.run_record import RunRecord
 from amae_engine.jobs.starting_weights import WEIGHTS_FILE, weights_path
+from amae_engine.method import processes
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
@@ -67,7 +69,9 @@ def _run(
 ) -> Generator[Event, None, None]:
     import torch
 
+    from amae_engine.jobs.film_access import films_of
     from amae_engine.method.compute_device import choose_device
+    from amae_engine.method.films import Films
     from amae_engine.method.stage1 import Stage1Data, held_out_rows, train_classifier
     from amae_engine.models.anomaly_classifier import AnomalyClassifier
     from amae_engine.models.checkpoint import save_weights
@@ -77,19 +81,22 @@ def _run(
     for note in notes:
         yield Notice(note)
     network = network.to(device)
-    lungs = yield from _lungs(project, tables[Split.NORMAL].store_rows)
+    normals = tables[Split.NORMAL].store_rows
+    masks = yield from _lungs(project, normals)
+    lungs = Films(lambda rows: np.unpackbits(masks[rows], axis=-1), len(masks), device)
     features = yield from _features(project, network, tables, config)
-    films = torch.from_numpy(project.pixels.read(tables[Split.NORMAL].store_rows)).to(device)
     torch.manual_seed(config.training.seed)
     classifier = AnomalyClassifier(network.config.encoder_width).to(device)
-    held_out = held_out_rows(len(films), config.validation_percent, config.training.seed)
-    data = Stage1Data(films, lungs.to(device), features[Split.NORMAL], held_out)
+    held_out = held_out_rows(len(normals), config.validation_percent, config.training.seed)
+    films = films_of(project, normals, device)
+    data = Stage1Data(films, lungs, features[Split.NORMAL], held_out)
     checkpoint = record.folder / "checkpoint.pt"
     yield from train_classifier(network, classifier, data, config.training, record.id, checkpoint)
-    save_weights(network, record.folder / WEIGHTS_FILE, {"config": config.to_json()})
-    _save_classifier(classifier, record.folder / CLASSIFIER_FILE)
-    _store(project, record, classifier, tables, features)
-    checkpoint.unlink()
+    if processes.leads():
+        save_weights(network, record.folder / WEIGHTS_FILE, {"config": config.to_json()})
+        _save_classifier(classifier, record.folder / CLASSIFIER_FILE)
+        _store(project, record, classifier, tables, features)
+        checkpoint.unlink()
 
 
 def _network(path: Path, config: Stage1Config) -> tuple[MaskedAutoencoder, tuple[str, ...]]:
@@ -108,17 +115,31 @@ def _network(path: Path, config: Stage1Config) -> tuple[MaskedAutoencoder, tuple
     return loaded.network, loaded.notes
 
 
-def _lungs(project: Project, rows: np.ndarray) -> Generator[Event, None, Tensor]:
-    """Lung masks of the normal films, from the project's cache or segmented now."""
-    import torch
+def _lungs(
+    project: Project, rows: npt.NDArray[np.int64]
+) -> Generator[Event, None, npt.NDArray[np.uint8]]:
+    """Lung masks (n, S, S / 8) of the normal films, eight pixels a byte; from the cache or new."""
+    cache = project.folder / "pixels" / "lungs.npz"
+    if processes.leads() and not _is_of(cache, rows):
+        yield from _segment(project, rows, cache)
+    processes.wait_for_all()
+    with np.load(cache) as stored:
+        masks: npt.NDArray[np.uint8] = stored["masks"]
+    return masks
 
+
+def _is_of(cache: Path, rows: npt.NDArray[np.int64]) -> bool:
+    if not cache.is_file():
+        return False
+    with np.load(cache) as stored:
+        return np.array_equal(stored["rows"], rows)
+
+
+def _segment(
+    project: Project, rows: npt.NDArray[np.int64], cache: Path
+) -> Generator[Event, None, None]:
     from amae_engine.synthesis.lung_mask import LungStep, lung_masks
 
-    cache = project.folder / "pixels" / "lungs.npz"
-    if cache.is_file():
-        with np.load(cache) as stored:
-            if np.array_equal(stored["rows"], rows):
-                return torch.from_numpy(np.unpackbits(stored["masks"], axis=-1).astype(bool))
     job = lung_masks(project.pixels.read(rows))
     while True:
         try:
@@ -136,7 +157,6 @@ def _lungs(project: Project, rows: np.ndarray) -> Generator[Event, None, Tensor]
     beside = cache.with_suffix(".part.npz")
     np.savez(beside, rows=rows, masks=np.packbits(found.masks, axis=-1), steps=found.steps)
     beside.replace(cache)
-    return torch.from_numpy(found.masks)
 
 
 def _features(
@@ -146,14 +166,13 @@ def _features(
     config: Stage1Config,
 ) -> Generator[Event, None, dict[Split, Tensor]]:
     """Frozen features of every image, split by split."""
-    import torch
-
+    from amae_engine.jobs.film_access import films_of
     from amae_engine.method.features import extract_features
 
     device = next(network.parameters()).device
     features = {}
     for split, table in tables.items():
-        films = torch.from_numpy(project.pixels.read(table.store_rows)).to(device)
+        films = films_of(project, table.store_rows, device)
         job = extract_features(network, films, config.training.precision)
         while True:
             try:

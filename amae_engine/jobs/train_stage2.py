@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from amae_engine.catalog import runs, studies
 from amae_engine.catalog.tables import RunKind, Split
@@ -19,8 +22,12 @@ from amae_engine.jobs.assign_pseudo_labels import (
 )
 from amae_engine.jobs.run_record import RunRecord, newest_finished
 from amae_engine.jobs.starting_weights import WEIGHTS_FILE
+from amae_engine.method import processes
 from amae_engine.method.pseudo_labels import PseudoLabel
 from amae_engine.project import Project
+
+if TYPE_CHECKING:
+    import torch
 
 SNAPSHOT = "pseudo_labels.csv"
 NORMALS = "normals.npy"
@@ -52,7 +59,8 @@ def train_stage2(
         parent = newest_finished(project, RunKind.STAGE1, config.stage1_run, "Stage 2").id
         config = config.replace(stage1_run=parent)
     snapshot = None
-    if resume is None or not (project.run_folder(resume) / NORMALS).is_file():
+    is_new = resume is None or not (project.run_folder(resume) / NORMALS).is_file()
+    if is_new and processes.leads():
         snapshot = current_pseudo_labels(project, config.pseudo_labels, parent)
         require_both_classes(snapshot)
     epochs = 2 * config.training.epochs
@@ -62,6 +70,7 @@ def train_stage2(
             normals = studies.images_in(session, Split.NORMAL).store_rows
         write_snapshot(snapshot, record.folder / SNAPSHOT)
         np.save(record.folder / NORMALS, normals)
+    processes.wait_for_all()
     weights = project.run_folder(parent) / WEIGHTS_FILE
     yield from record.follow("Stage 2", _train(project, config, weights, record))
     return record.id
@@ -70,27 +79,64 @@ def train_stage2(
 def _train(
     project: Project, config: Stage2Config, weights: Path, record: RunRecord
 ) -> Generator[Event, None, None]:
-    import torch
-
     from amae_engine.method.compute_device import choose_device
-    from amae_engine.method.stage2 import adapt_module
-    from amae_engine.models.checkpoint import load_weights, save_weights
+    from amae_engine.method.side_by_side import side_by_side
 
-    device = choose_device(config.training.device)
     labels = read_snapshot(record.folder / SNAPSHOT)
     normals = np.load(record.folder / NORMALS)
     sets = {
         "A": np.concatenate((normals, labels[PseudoLabel.NORMAL])),
         "B": labels[PseudoLabel.ABNORMAL],
     }
+    names = config.training.device.split(",")
+    devices = dict(zip(sets, (choose_device(names[0]), choose_device(names[-1])), strict=True))
+    modules = []
     for module, rows in sets.items():
-        finished = record.folder / module_file(module)
-        if finished.is_file():
-            record.skip(config.training.epochs)
+        if (record.folder / module_file(module)).is_file():
+            record.skip(module, config.training.epochs)
             continue
-        network = load_weights(weights).network.to(device)
-        films = torch.from_numpy(project.pixels.read(rows)).to(device)
-        checkpoint = record.folder / f"checkpoint_{module.lower()}.pt"
-        yield from adapt_module(network, films, module, config, record.id, checkpoint)
-        save_weights(network, finished, {"config": config.to_json(), "images": str(len(rows))})
-        checkpoint.unlink()
+        files = _ModuleFiles(weights, record.folder, module)
+        modules.append(_adapt(project, config, files, rows, devices[module]))
+    if len(names) > 1:
+        yield from side_by_side(modules)
+        return
+    for job in modules:
+        yield from job
+
+
+@dataclass(frozen=True, slots=True)
+class _ModuleFiles:
+    """Where one module's weights come from and go to."""
+
+    start: Path
+    folder: Path
+    module: str
+
+    @property
+    def finished(self) -> Path:
+        return self.folder / module_file(self.module)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / f"checkpoint_{self.module.lower()}.pt"
+
+
+def _adapt(
+    project: Project,
+    config: Stage2Config,
+    files: _ModuleFiles,
+    rows: npt.NDArray[np.int64],
+    device: torch.device,
+) -> Generator[Event, None, None]:
+    from amae_engine.jobs.film_access import films_of
+    from amae_engine.method.stage2 import adapt_module
+    from amae_engine.models.checkpoint import load_weights, save_weights
+
+    network = load_weights(files.start).network.to(device)
+    films = films_of(project, rows, device)
+    run_id = int(files.folder.name)
+    yield from adapt_module(network, films, files.module, config, run_id, files.checkpoint)
+    if processes.leads():
+        facts = {"config": config.to_json(), "images": str(len(rows))}
+        save_weights(network, files.finished, facts)
+        files.checkpoint.unlink()

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from amae_engine.config import Precision
+from amae_engine.method import processes
 from amae_engine.method.compute_device import autocast
+from amae_engine.method.films import Films, split_rows
 from amae_engine.method.image_batches import crop_and_resize, whole_boxes
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
@@ -34,16 +36,25 @@ def encode_batch(network: MaskedAutoencoder, images: Tensor, precision: Precisio
 
 
 def extract_features(
-    network: MaskedAutoencoder, films: Tensor, precision: Precision
+    network: MaskedAutoencoder, films: Films, precision: Precision
 ) -> Generator[int, None, Tensor]:
-    """Features (n, d) float32 of films (n, S, S); yields the films done after each batch."""
+    """Features (n, d) float32 of films; yields the films done after each batch.
+
+    Several processes share each batch, and all get the whole result.
+    """
     network.eval()
-    features = []
-    for start in range(0, len(films), BATCH):
-        batch = films[start : start + BATCH]
+    features: list[Tensor] = []
+    done = 0
+    batches = split_rows(len(films), BATCH)
+    mine = [rows[processes.share(len(rows))] for rows in batches]
+    for rows, batch in zip(batches, films.batches(mine), strict=True):
         images = whole_images(batch, network.config.image_size)
-        features.append(encode_batch(network, images, precision))
-        yield start + len(batch)
+        part = encode_batch(network, images, precision)
+        features.append(processes.all_rows(part, len(rows)))
+        done += len(rows)
+        yield done
+    if not features:
+        return torch.zeros(0, network.config.encoder_width, device=films.device)
     return torch.cat(features)
 
 

@@ -4,19 +4,43 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from amae_engine.events import Preview
 from amae_engine.method.image_batches import crop_and_resize, random_boxes, to_grey, whole_boxes
-from amae_engine.method.masking import Masks, random_masks
+from amae_engine.method.masking import Masks, masks_from_noise, random_masks
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder, take
 
 
-def augmented(films: Tensor, size: int, smallest_crop: float, random: torch.Generator) -> Tensor:
-    """RandomResizedCrop and horizontal flip of films (B, S, S) uint8 → (B, 1, size, size)."""
-    boxes = random_boxes(len(films), films.shape[-1], smallest_crop, random)
-    flipped = torch.rand(len(films), generator=random, device=random.device) < 0.5
-    return crop_and_resize(films, boxes, size, flipped)
+class MaskedObjective(nn.Module):
+    """Eq. 3's loss of randomly cropped, flipped and masked films: all that a GPU computes in a step.
+
+    Args:
+        network: f and g.
+        smallest_crop: Least share of a film's area in a crop.
+        mask_ratio: Share of patches that are removed.
+    """
+
+    def __init__(self, network: MaskedAutoencoder, smallest_crop: float, mask_ratio: float) -> None:
+        super().__init__()
+        self.network = network
+        self._smallest_crop, self._mask_ratio = smallest_crop, mask_ratio
+
+    def draw(
+        self, images: int, masks: int, side: int, random: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Crop boxes (B, 4), flips (B,) and mask noise (B, L, T) of films with `side` pixels."""
+        boxes = random_boxes(images, side, self._smallest_crop, random)
+        flipped = torch.rand(images, generator=random, device=random.device) < 0.5
+        patches = self.network.config.patches
+        noise = torch.rand(images * masks, patches, generator=random, device=random.device)
+        return boxes, flipped, noise.unflatten(0, (images, masks))
+
+    def forward(self, films: Tensor, boxes: Tensor, flipped: Tensor, noise: Tensor) -> Tensor:
+        """The mean loss of films (B, S, S) uint8 over their L masks."""
+        images = crop_and_resize(films, boxes, self.network.config.image_size, flipped)
+        masks = masks_from_noise(noise.flatten(0, 1), self._mask_ratio)
+        return masked_loss(self.network, images, masks)
 
 
 def masked_loss(network: MaskedAutoencoder, images: Tensor, masks: Masks) -> Tensor:
@@ -37,12 +61,12 @@ def masked_loss(network: MaskedAutoencoder, images: Tensor, masks: Masks) -> Ten
 def preview(
     network: MaskedAutoencoder, film: Tensor, mask_ratio: float, step: str, module: str
 ) -> Preview:
-    """What `network` makes of one film (S, S) uint8 from its visible patches."""
+    """What `network` makes of one film (1, S, S) uint8 from its visible patches."""
     side, size = film.shape[-1], network.config.image_size
     random = torch.Generator(film.device).manual_seed(0)
     network.eval()
     with torch.no_grad():
-        image = crop_and_resize(film[None], whole_boxes(1, side, film.device), size, None)
+        image = crop_and_resize(film, whole_boxes(1, side, film.device), size, None)
         masks = random_masks(1, 1, network.config.patches, mask_ratio, random)
         patches = network.patchify(image)
         predicted = network.decode(network.encode(patches, masks.kept), masks.kept, masks.removed)

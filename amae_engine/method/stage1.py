@@ -12,8 +12,10 @@ from torch.nn import functional
 
 from amae_engine.config import Precision, TrainingConfig
 from amae_engine.events import Event
+from amae_engine.method import processes
 from amae_engine.method.compute_device import random_generator
 from amae_engine.method.features import BATCH, encode_batch, whole_images
+from amae_engine.method.films import Films
 from amae_engine.method.image_batches import standardise, to_grey
 from amae_engine.method.training_loop import Task, train
 from amae_engine.models.anomaly_classifier import AnomalyClassifier
@@ -25,17 +27,17 @@ STEP = "Stage 1"
 
 @dataclass(frozen=True, slots=True)
 class Stage1Data:
-    """The normal images of stage 1, on the device.
+    """The normal images of stage 1.
 
     Attributes:
-        films: (n, S, S) uint8.
-        lungs: (n, S, S) bool.
+        films: (n, S, S).
+        lungs: Their lung masks (n, S, S), 0 or 1.
         features: (n, d) float32, f0 of the unchanged films.
         held_out: (n,) bool, True for films of the validation curve.
     """
 
-    films: Tensor
-    lungs: Tensor
+    films: Films
+    lungs: Films
     features: Tensor
     held_out: Tensor
 
@@ -61,28 +63,24 @@ def train_classifier(
     Features of the unchanged films are constant; each epoch draws its anomalies anew.
     """
     network.eval().requires_grad_(False)
-    device = data.films.device
+    device = data.features.device
     trained = (~data.held_out).nonzero().squeeze(1).to(device)
     held_out = data.held_out.nonzero().squeeze(1).to(device)
     synthetic = torch.zeros_like(data.features[trained])
+    precision = config.precision
 
     def prepare(random: torch.Generator) -> Iterator[tuple[int, int]]:
-        for start in range(0, len(trained), BATCH):
-            rows = trained[start : start + BATCH]
-            synthetic[start : start + len(rows)] = synthetic_features(
-                network, data, rows, random, config.precision
-            )
-            yield start + len(rows), len(trained)
+        done = 0
+        for part in _synthetic(network, data, trained, random, precision):
+            synthetic[done : done + len(part)] = part
+            done += len(part)
+            yield done, len(trained)
 
-    def loss(rows: Tensor, random: torch.Generator) -> Tensor:
+    def loss(rows: Tensor) -> Tensor:
         return _loss(classifier, data.features[trained[rows]], synthetic[rows])
 
     unseen = random_generator(device, config.seed, 10**6)
-    held_out_synthetic = [
-        synthetic_features(network, data, rows, unseen, config.precision)
-        for rows in held_out.split(BATCH)
-        if len(rows)
-    ]
+    held_out_synthetic = list(_synthetic(network, data, held_out, unseen, precision))
 
     def validation_loss() -> float:
         anomalous = torch.cat(held_out_synthetic)
@@ -93,7 +91,10 @@ def train_classifier(
         "",
         classifier,
         len(trained),
-        loss,
+        inputs=iter,
+        draw=lambda _images, _random: (),
+        objective=loss,
+        divisible=False,  # BatchNorm; the head is so small that every process trains it whole
         prepare=prepare,
         validation_loss=validation_loss if len(held_out) else None,
         betas=(0.9, 0.999),
@@ -101,22 +102,40 @@ def train_classifier(
     yield from train(task, config, run_id, checkpoint)
 
 
-def synthetic_features(
+def _synthetic(
     network: MaskedAutoencoder,
     data: Stage1Data,
-    rows: Tensor,
+    chosen: Tensor,
+    random: torch.Generator,
+    precision: Precision,
+) -> Iterator[Tensor]:
+    """Features of fresh anomalies of the `chosen` rows, batch by batch."""
+    batches = [rows for rows in chosen.split(BATCH) if len(rows)]
+    pairs = zip(data.films.batches(batches), data.lungs.batches(batches), strict=True)
+    for films, lungs in pairs:
+        yield synthetic_features(network, films, lungs, random, precision)
+
+
+def synthetic_features(
+    network: MaskedAutoencoder,
+    films: Tensor,
+    lungs: Tensor,
     random: torch.Generator,
     precision: Precision,
 ) -> Tensor:
-    """f0(Aug(x)) (B, d) of fresh anomalies made from the films `rows` (B,)."""
+    """f0(Aug(x)) (B, d) of fresh anomalies made from films and their lungs (B, S, S).
+
+    Every process draws and pastes the whole batch, encodes its share and gets the whole result.
+    """
     size = network.config.image_size
-    grey = to_grey(whole_images(data.films[rows], size))[:, 0].clamp(0, 1)
-    anomalous, _, _ = anatpaste(grey, resize_lungs(data.lungs[rows], size), random)
-    return encode_batch(network, standardise(anomalous)[:, None], precision)
+    grey = to_grey(whole_images(films, size))[:, 0].clamp(0, 1)
+    anomalous, _, _ = anatpaste(grey, resize_lungs(lungs, size), random)
+    mine = standardise(anomalous)[processes.share(len(films)), None]
+    return processes.all_rows(encode_batch(network, mine, precision), len(films))
 
 
 def resize_lungs(lungs: Tensor, size: int) -> Tensor:
-    """Lung masks (B, S, S) bool at another side; a mask never becomes empty by it."""
+    """Lung masks (B, S, S), 0 or 1, at another side, as bool; a mask never becomes empty by it."""
     shares = functional.adaptive_max_pool2d(lungs[:, None].float(), size)
     return shares[:, 0] > 0
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from amae_engine.config import Stage2Config
 from amae_engine.events import Event
-from amae_engine.method.masking import random_masks
-from amae_engine.method.reconstruction import augmented, masked_loss, preview
+from amae_engine.method.films import FIRST, Films
+from amae_engine.method.reconstruction import MaskedObjective, preview
 from amae_engine.method.training_loop import Task, train
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 
 def adapt_module(
     network: MaskedAutoencoder,
-    films: Tensor,
+    films: Films,
     module: str,
     config: Stage2Config,
     run_id: int,
@@ -28,29 +25,25 @@ def adapt_module(
 
     Args:
         network: A fresh copy of (f0, g0), on the device that `films` are on.
-        films: (n, S, S) uint8: N ∪ Un for module "A", Ua for module "B".
+        films: N ∪ Un for module "A", Ua for module "B".
         module: "A" or "B".
         config: L, mask ratio and schedule.
         run_id: Put into the events.
         checkpoint: The last whole epoch.
     """
-    size, patches = network.config.image_size, network.config.patches
     step = f"Stage 2 · module {module}"
+    objective = MaskedObjective(network, config.smallest_crop, config.mask_ratio)
     network.choose_attention(films.device.type)
-
-    def loss(rows: Tensor, random: torch.Generator) -> Tensor:
-        images = augmented(films[rows], size, config.smallest_crop, random)
-        masks = random_masks(
-            len(images), config.masks_per_image, patches, config.mask_ratio, random
-        )
-        return masked_loss(network, images, masks)
-
     task = Task(
         step,
         module,
         network,
         len(films),
-        loss,
-        preview=lambda: preview(network, films[0], config.mask_ratio, step, module),
+        inputs=films.batches,
+        draw=lambda images, random: objective.draw(
+            images, config.masks_per_image, films.side, random
+        ),
+        objective=objective,
+        preview=lambda: preview(network, films.take(FIRST), config.mask_ratio, step, module),
     )
     yield from train(task, config.training, run_id, checkpoint)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,11 @@ from torch import Tensor, nn
 
 from amae_engine.config import TrainingConfig
 from amae_engine.errors import TrainingFailed
-from amae_engine.events import EpochEnd, Event, Preview, Progress
+from amae_engine.events import EpochEnd, Event, Level, Notice, Preview, Progress
+from amae_engine.method import processes
+from amae_engine.method.compilation import compiled
 from amae_engine.method.compute_device import autocast, random_generator
+from amae_engine.method.memory import in_parts
 
 _SECONDS_BETWEEN_EVENTS = 0.1
 _SECONDS_BETWEEN_PREVIEWS = 2.0
@@ -34,7 +37,10 @@ class Task:
         module: "A", "B" or "".
         network: Everything that is trained and kept in the checkpoint.
         count: Training images.
-        loss: Maps row numbers (B,) and a random generator to a scalar loss.
+        inputs: Maps the rows (b,) of each batch to what the objective sees first (b, …).
+        draw: The random numbers of a batch of B images, each (B, …): all that is random.
+        objective: Maps inputs and draws of b images to their mean loss.
+        divisible: Whether the mean loss of a batch is the mean over its parts (no BatchNorm).
         prepare: Called before each epoch with that epoch's generator.
         validation_loss: The loss on held-out images, or None.
         preview: A picture of what the network does now, or None.
@@ -45,7 +51,10 @@ class Task:
     module: str
     network: nn.Module
     count: int
-    loss: Callable[[Tensor, torch.Generator], Tensor]
+    inputs: Callable[[Sequence[Tensor]], Iterator[Tensor]]
+    draw: Callable[[int, torch.Generator], tuple[Tensor, ...]]
+    objective: Callable[..., Tensor]
+    divisible: bool = True
     prepare: Callable[[torch.Generator], Iterator[tuple[int, int]]] | None = None
     validation_loss: Callable[[], float] | None = None
     preview: Callable[[], Preview] | None = None
@@ -91,6 +100,7 @@ def train(
     device = next(task.network.parameters()).device
     optimizer = make_optimizer(task.network, config, task.betas)
     first = _restore(checkpoint, task.network, optimizer, device)
+    steps = _Steps(task, config, device)
     clock = _Clock(task, config, first)
     for epoch in range(first, config.epochs):
         random = random_generator(device, config.seed, epoch)
@@ -100,28 +110,87 @@ def train(
         task.network.train()
         loss_sum = torch.zeros((), device=device)
         batches = _batches(task.count, config.batch_size, random)
-        for step, rows in enumerate(batches):
+        mine = [rows[steps.share(len(rows))] for rows in batches]
+        for step, inputs in enumerate(task.inputs(mine)):
             rate = learning_rate_at(epoch + step / len(batches), config)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            with autocast(device, config.precision):
-                loss = task.loss(rows, random)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            size = len(batches[step])
+            loss_sum += steps.gradients(inputs, size, random) * size
             optimizer.step()
-            loss_sum += loss.detach() * len(rows)
-            yield from clock.step(epoch, step, len(batches), len(rows))
-        train_loss = loss_sum.item() / sum(len(rows) for rows in batches)
+            yield from steps.notices()
+            yield from clock.step(epoch, step, len(batches), size)
+        train_loss = steps.over_all(loss_sum).item() / sum(len(rows) for rows in batches)
         if not math.isfinite(train_loss):
             raise TrainingFailed(
                 f"{task.step}: the loss is not a number in epoch {epoch + 1}. The last good epoch "
                 f"({epoch}) is kept; lower the learning rate ({config.learning_rate:g}) and resume."
             )
-        _save(checkpoint, task.network, optimizer, epoch + 1)
+        if processes.leads():
+            _save(checkpoint, task.network, optimizer, epoch + 1)
         validation = _validate(task, device, config)
         yield clock.epoch_end(run_id, epoch, train_loss, validation)
         if task.preview is not None and clock.preview_is_due(epoch):
             yield task.preview()
+
+
+class _Steps:
+    """Gradients of batches: this process's share, in as many parts as the memory needs."""
+
+    def __init__(self, task: Task, config: TrainingConfig, device: torch.device) -> None:
+        self._task, self._config, self._device = task, config, device
+        self._objective = compiled(task.objective, config.compile, device)
+        self._at_once = config.batch_size + 1  # a last batch may have one more
+        self._notices: list[Notice] = []
+
+    def share(self, images: int) -> slice:
+        """The images of a batch that this process works on."""
+        return processes.share(images) if self._task.divisible else slice(0, images)
+
+    def gradients(self, inputs: Tensor, images: int, random: torch.Generator) -> Tensor:
+        """Set the gradients of the whole batch; returns this process's share of its mean loss."""
+        mine = self.share(images)
+        draws = [values[mine] for values in self._task.draw(images, random)]
+        if not self._task.divisible:
+            return self._backward(inputs, draws, images, images)
+        loss, at_once = in_parts(
+            lambda size: self._backward(inputs, draws, images, size), self._at_once
+        )
+        if at_once < self._at_once:
+            self._at_once = at_once
+            self._objective = self._task.objective
+            self._notices.append(_memory_notice(self._task.step, at_once, images))
+        processes.add_up_gradients(self._task.network)
+        return loss
+
+    def over_all(self, loss: Tensor) -> Tensor:
+        """The sum of the shares of the loss."""
+        return processes.add_up(loss) if self._task.divisible else loss
+
+    def notices(self) -> Iterator[Event]:
+        """What the reader should know since the last call."""
+        while self._notices:
+            yield self._notices.pop(0)
+
+    def _backward(self, inputs: Tensor, draws: list[Tensor], images: int, at_once: int) -> Tensor:
+        self._task.network.zero_grad(set_to_none=True)
+        total = torch.zeros((), device=self._device)
+        for start in range(0, len(inputs), at_once):
+            part = slice(start, start + at_once)
+            with autocast(self._device, self._config.precision):
+                loss = self._objective(inputs[part], *(values[part] for values in draws))
+            loss = loss * (len(inputs[part]) / images)
+            loss.backward()
+            total += loss.detach()
+        return total
+
+
+def _memory_notice(step: str, at_once: int, images: int) -> Notice:
+    return Notice(
+        f"{step}: memory ran out; going on with {at_once} images at a time. Their gradients are "
+        f"added up, so the batch stays {images} and the result the same.",
+        Level.WARNING,
+    )
 
 
 class _Clock:

@@ -32,14 +32,14 @@ def test_the_plain_loops_run_the_same_method():
     paths = sorted((DEMO / "images").glob("*.jpeg"))[:4]
     network = MaskedAutoencoder(TINY)
     before = network.decoder_pred.weight.clone()
-    assert plain.stage2_steps(network, paths, 2, 2) == 4
+    assert plain.masked_steps(network, paths, (2, 2, 0.75)) == 4
     assert not torch.equal(before, network.decoder_pred.weight)
     assert plain.score_films((network.eval(), network), paths, 4) == 4
 
 
 def test_an_unknown_benchmark_is_named(capsys):
     assert main(["bench", "warp"]) == 1
-    assert "no benchmark 'warp'; choose all or stage1" in capsys.readouterr().err
+    assert "no benchmark 'warp'; choose all or stage0" in capsys.readouterr().err
 
 
 def test_bench_reports_every_number(capsys):

@@ -7,7 +7,7 @@ from sklearn import metrics
 from amae_engine.errors import BadInput
 from amae_engine.evaluation.agreement import cohens_kappa, wilson_interval
 from amae_engine.evaluation.delong import auc_interval, compare_aucs
-from amae_engine.evaluation.grey_statistics import grey_distance
+from amae_engine.evaluation.grey_statistics import grey_distance, grey_features
 from amae_engine.evaluation.histograms import chi_square_distance
 from amae_engine.evaluation.roc import (
     average_precision,
@@ -155,6 +155,6 @@ def test_grey_statistics_reproduce_the_published_baseline(shared):
     def films(chosen):
         return np.stack([read_for_store(folder / x["file"], 256).film.pixels for x in chosen])
 
-    distance = grey_distance(films(normals), films(test))
+    distance = grey_distance(grey_features(films(normals)), grey_features(films(test)))
     truth = np.array([int(line["label"]) for line in test])
     assert metrics.roc_auc_score(truth, distance) == pytest.approx(0.74, abs=0.04)

@@ -1,0 +1,57 @@
+"""`amae doctor` and `amae bench`: what this machine can do, and how fast."""
+
+from __future__ import annotations
+
+import dataclasses
+from argparse import Namespace
+from typing import Any
+
+from amae_engine.catalog import studies
+from amae_engine.catalog.tables import Split
+from amae_engine.cli.output import say, say_json
+from amae_engine.config import Compile
+from amae_engine.events import clock
+from amae_engine.project import Project
+
+
+def doctor(options: Namespace) -> None:
+    """Print what this machine and installation can do, and how long training will take."""
+    from amae_engine.bench.estimate import estimate
+    from amae_engine.jobs.machine import machine_facts
+
+    facts: dict[str, Any] = machine_facts()
+    normals, unlabeled = options.films // 2, options.films - options.films // 2
+    if options.project is not None:
+        with Project.open(options.project).session() as session:
+            counts = studies.split_counts(session)
+        normals, unlabeled = counts[Split.NORMAL].images, counts[Split.UNLABELED].images
+    expected = estimate(normals, unlabeled, options.preset)
+    if options.json:
+        say_json({**facts, "estimate": dataclasses.asdict(expected)})
+        return
+    for name, value in facts.items():
+        say(f"{name:<22} {value}")
+    say(
+        f"{normals} normal and {unlabeled} unlabeled films, preset {options.preset}: "
+        f"stage 1 {clock(expected.stage1)}, stage 2 {clock(expected.stage2)}"
+    )
+
+
+def bench(options: Namespace) -> None:
+    """Measure this machine."""
+    from amae_engine.bench.report import as_json, as_text, run_benchmarks
+    from amae_engine.bench.steps import Settings
+
+    chosen = Settings(
+        options.preset,
+        options.seconds,
+        options.device,
+        options.batch_size,
+        Compile(options.compile),
+        options.against == "plain",
+    )
+    for measured in run_benchmarks(options.names, chosen):
+        if options.json:
+            say_json(as_json(measured))
+        else:
+            say(as_text(measured))

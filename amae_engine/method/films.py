@@ -1,0 +1,100 @@
+"""A step's films: resident on the device where they fit, else read ahead while it computes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+_RESIDENT_SHARE = 0.5  # of the free memory, at most, for films
+_AHEAD = 2  # batches read before they are asked for
+
+FIRST = torch.zeros(1, dtype=torch.long)  # the row of the film that previews show
+Read = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.uint8]]
+
+
+class Films:
+    """Films (n, S, S) uint8, taken in batches of rows.
+
+    Args:
+        read: Copies rows (B,) of the films from their store: (B, S, S) uint8.
+        count: n.
+        device: Where the batches are wanted.
+        resident: Keep all films on the device; None where they fit into half of what is free.
+    """
+
+    def __init__(
+        self, read: Read, count: int, device: torch.device, resident: bool | None = None
+    ) -> None:
+        self._read, self._count, self.device = read, count, device
+        self.side = read(np.zeros(1, dtype=np.int64)).shape[-1] if count else 0
+        if resident is None:
+            resident = count * self.side**2 <= _RESIDENT_SHARE * free_bytes(device)
+        self._kept: Tensor | None = None
+        if resident:
+            self._kept = torch.from_numpy(read(np.arange(count))).to(device)
+
+    @classmethod
+    def of(cls, films: Tensor) -> Films:
+        """Films that are on a device already."""
+        made = cls(_no_store, 0, films.device, resident=False)
+        made._kept, made._count, made.side = films, len(films), films.shape[-1]
+        return made
+
+    def __len__(self) -> int:
+        """N."""
+        return self._count
+
+    @property
+    def resident(self) -> bool:
+        """Whether every film is on the device."""
+        return self._kept is not None
+
+    def batches(self, rows: Sequence[Tensor]) -> Iterator[Tensor]:
+        """The films (B, S, S) of each batch of rows (B,), on the device."""
+        if self._kept is not None:
+            for batch in rows:
+                yield self._kept[batch.to(self.device)]
+            return
+        with ThreadPoolExecutor(1) as reader:
+            queue = iter(rows)
+            ahead: list[Future[Tensor]] = []
+            while True:
+                for batch in queue:
+                    ahead.append(reader.submit(self._fetch, batch))
+                    if len(ahead) > _AHEAD:
+                        break
+                if not ahead:
+                    return
+                yield ahead.pop(0).result().to(self.device, non_blocking=True)
+
+    def take(self, rows: Tensor) -> Tensor:
+        """The films (B, S, S) of one batch of rows."""
+        return next(self.batches([rows]))
+
+    def _fetch(self, rows: Tensor) -> Tensor:
+        films = torch.from_numpy(self._read(rows.cpu().numpy()))
+        return films.pin_memory() if self.device.type == "cuda" else films
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that is free on a device now; on the host, where the system tells it."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 4 << 30
+
+
+def _no_store(_rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    raise ValueError("These films are on their device; there is no store to read them from.")
+
+
+def split_rows(count: int, size: int) -> list[Tensor]:
+    """All rows 0…count in order, in batches of `size`."""
+    return [rows for rows in torch.arange(count).split(size) if len(rows)]

@@ -1,0 +1,122 @@
+"""Several processes of one training run, as `torchrun` starts them.
+
+Every process draws the same random numbers for the whole batch and works on its own share, so the
+result is that of one process with the same batch, whatever their number.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from amae_engine.errors import BadSetting
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def count() -> int:
+    """Processes that train together: 1 where `torchrun` started none."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def rank() -> int:
+    """This process's number; 0 alone writes files and rows."""
+    return int(os.environ.get("RANK", "0")) if count() > 1 else 0
+
+
+def leads() -> bool:
+    """Whether this process writes what the others only compute."""
+    return rank() == 0
+
+
+def share(total: int) -> slice:
+    """The contiguous part of `total` rows that this process works on; it may be empty."""
+    each, number = count(), rank()
+    return slice(total * number // each, total * (number + 1) // each)
+
+
+def agreed(value: int) -> int:
+    """The leader's value, in every process."""
+    if count() == 1:
+        return value
+    from torch import distributed
+
+    box = [value]
+    distributed.broadcast_object_list(box)
+    return int(box[0])
+
+
+def wait_for_all() -> None:
+    """Go on when every process has come this far."""
+    if count() > 1:
+        from torch import distributed
+
+        distributed.barrier()
+
+
+def add_up(values: Tensor) -> Tensor:
+    """The sum over all processes, in place."""
+    if count() > 1:
+        from torch import distributed
+
+        distributed.all_reduce(values)
+    return values
+
+
+def add_up_gradients(network: nn.Module) -> None:
+    """Sum every gradient over all processes, in one exchange; a missing one counts as zero.
+
+    An exchange after the backward pass, rather than hooks within it, lets a process that ran out
+    of memory repeat its own step without the others.
+    """
+    if count() == 1:
+        return
+    import torch
+
+    trained = [p for p in network.parameters() if p.requires_grad]
+    parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
+    whole = add_up(torch.cat([part.flatten() for part in parts]))
+    for parameter, gradient in zip(trained, whole.split([p.numel() for p in trained]), strict=True):
+        parameter.grad = gradient.view_as(parameter)
+
+
+def all_rows(part: Tensor, rows: int) -> Tensor:
+    """Put the shares (b, d) of every process together to (rows, d)."""
+    if count() == 1:
+        return part
+    whole = part.new_zeros(rows, *part.shape[1:])
+    whole[share(rows)] = part
+    return add_up(whole)
+
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """Join the group that `torchrun` describes in the environment; nothing without one.
+
+    Raises:
+        BadSetting: The environment names a group that cannot be joined.
+    """
+    if count() == 1:
+        yield
+        return
+    import torch
+    from torch import distributed
+
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    try:
+        if backend == "nccl":
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        distributed.init_process_group(backend)
+    except (ValueError, RuntimeError) as error:
+        first = str(error).splitlines()[0]
+        raise BadSetting(
+            f"The {count()} processes could not be joined ({first}); start them with torchrun, "
+            f"or unset WORLD_SIZE to train in this process alone."
+        ) from error
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()

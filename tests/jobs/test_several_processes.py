@@ -1,0 +1,88 @@
+"""Training with several processes (gloo on the CPU): the result is that of one process."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+import torch
+from films import TINY, finish
+from safetensors.torch import load_file
+
+from amae_engine.catalog import decisions, runs, studies
+from amae_engine.catalog.tables import Label, RunKind, RunState, Split
+from amae_engine.cli import main
+from amae_engine.config import Precision, PretrainConfig, Stage1Config, TrainingConfig
+from amae_engine.events import EpochEnd, Event
+from amae_engine.jobs.pretrain_weights import pretrain_weights
+from amae_engine.jobs.train_stage1 import train_stage1
+from amae_engine.project import Project
+
+EXACT = TrainingConfig(epochs=2, warmup_epochs=1, batch_size=6, precision=Precision.FLOAT32)
+_SETTINGS = [f"training.{name}={value}" for name, value in EXACT.to_dict().items()]
+SET = [part for text in _SETTINGS for part in ("--set", text)]
+
+
+@pytest.fixture
+def ready(small_project: Project, tiny_weights: Path) -> Project:
+    finish(train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=EXACT)))
+    with small_project.session() as session:
+        ids = studies.images_in(session, Split.UNLABELED).ids.tolist()
+        decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
+    return small_project
+
+
+def _weights(project: Project, run: int, file: str) -> torch.Tensor:
+    found = load_file(project.run_folder(run) / file)
+    return torch.cat([found[name].flatten() for name in sorted(found)])
+
+
+def _state(project: Project, run: int) -> tuple[RunState, int]:
+    with project.session() as session:
+        row = runs.get(session, run)
+    return row.state, row.epoch
+
+
+def _started(project: Project) -> Generator[Event, None, int]:
+    return pretrain_weights(project, PretrainConfig(model=TINY, training=EXACT))
+
+
+def _stop_after_first_epoch(job: Generator[Event, None, int]) -> None:
+    next(event for event in job if isinstance(event, EpochEnd))
+    job.close()
+
+
+def test_two_processes_train_what_one_trains(ready: Project, tiny_weights: Path):
+    folder = str(ready.folder)
+    for processes in ("1", "2"):
+        stage1 = ["stage1", "--project", folder, "--set", f"weights={tiny_weights}", *SET]
+        assert main([*stage1, "--processes", processes]) == 0
+    assert main(["stage2", "--project", folder, "--set", "stage1_run=1", *SET]) == 0
+    two = ["stage2", "--project", folder, "--set", "stage1_run=1", *SET, "--processes", "2"]
+    assert main(two) == 0
+    assert [_state(ready, run)[0] for run in (2, 3, 4, 5)] == [RunState.FINISHED] * 4
+    one, other = (_weights(ready, run, "classifier.safetensors") for run in (2, 3))
+    assert torch.allclose(one, other, atol=1e-5)
+    for module in ("module_a.safetensors", "module_b.safetensors"):
+        one, other = (_weights(ready, run, module) for run in (4, 5))
+        assert torch.allclose(one, other, atol=2e-5)
+
+
+def test_a_run_goes_on_with_another_number_of_processes(ready: Project):
+    folder = str(ready.folder)
+    finish(_started(ready))
+    whole = _weights(ready, 2, "weights.safetensors")
+    _stop_after_first_epoch(_started(ready))
+    assert _state(ready, 3) == (RunState.CANCELLED, 1)
+    assert main(["pretrain", "--project", folder, "--resume", "3", "--processes", "2"]) == 0
+    assert _state(ready, 3) == (RunState.FINISHED, 2)
+    assert torch.allclose(whole, _weights(ready, 3, "weights.safetensors"), atol=2e-5)
+
+
+def test_a_process_that_fails_is_told_with_the_cure(ready: Project, capfd):
+    bad = ["stage2", "--project", str(ready.folder), "--set", "stage1_run=99", "--processes", "2"]
+    assert main(bad) == 1
+    told = capfd.readouterr().err
+    assert "There is no run 99 in this project" in told
+    assert "of the 2 processes ended with code 1" in told
+    with ready.session() as session:
+        assert all(row.kind is RunKind.STAGE1 for row in runs.list_runs(session))
