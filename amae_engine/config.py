@@ -247,8 +247,12 @@ class Stage1Config(JsonConfig):
     weights: str = "bundled"  # "bundled", "run:N" (a pretrain run) or a checkpoint's path
     training: TrainingConfig = field(default_factory=TrainingConfig)
     validation_percent: int = 10  # of N, held out for the curve only
+    redraw_every: int = 1  # epochs that a film's synthetic anomaly is kept; the paper draws anew
 
     def __post_init__(self) -> None:
+        _require(
+            self.redraw_every >= 1, f"redraw_every must be at least 1; it is {self.redraw_every}."
+        )
         if self.preset:
             require_preset(self.preset)
         _require(
@@ -323,9 +327,10 @@ def stage1_preset(name: str) -> Stage1Config:
         BadSetting: There is no such preset.
     """
     if name == "compact":
-        return Stage1Config(preset=name, training=TrainingConfig(epochs=40, warmup_epochs=4))
+        training = TrainingConfig(epochs=40, warmup_epochs=4)
+        return Stage1Config(preset=name, training=training, redraw_every=5)
     require_preset(name)
-    return Stage1Config(preset=name)
+    return Stage1Config(preset=name, redraw_every=1 if name == "paper" else 5)
 
 
 def stage2_preset(name: str) -> Stage2Config:

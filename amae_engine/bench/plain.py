@@ -1,15 +1,19 @@
 """The plain loop that the fast path is measured against.
 
-As the original code does it: float32; a data loader that decodes every picture and augments it
+As the original code does it: float32 on a CPU, automatic mixed precision on a GPU; a data loader that decodes every picture and augments it
 with Pillow in every epoch; lungs segmented and patches pasted picture by picture; masks one after
-another; both modules one after another; PyTorch's default AdamW.
+another; both modules one after another; three equal channels; PyTorch's default AdamW.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import random
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,11 +22,24 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
+from amae_engine.config import ModelConfig
 from amae_engine.method.image_batches import standardise
 from amae_engine.method.masking import random_masks
 from amae_engine.models.anomaly_classifier import AnomalyClassifier
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 from amae_engine.synthesis.lung_mask import segment_lungs, standard_lungs
+
+T = TypeVar("T")
+
+
+class PublishedAutoencoder(MaskedAutoencoder):
+    """The network as published: three equal channels, and timm's own choice of attention."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config, channels=3)
+
+    def choose_attention(self, device_type: str) -> None:
+        """Leave it to timm."""
 
 
 class PlainFilms(Dataset[Tensor]):
@@ -42,7 +59,7 @@ class PlainFilms(Dataset[Tensor]):
         return len(self._paths)
 
     def __getitem__(self, row: int) -> Tensor:
-        """One standardised film (1, size, size)."""
+        """One standardised film (3, size, size)."""
         film = Image.open(self._paths[row]).convert("L")
         box: tuple[float, float, float, float] | None = None
         if self._augmented:
@@ -56,7 +73,7 @@ class PlainFilms(Dataset[Tensor]):
         film = film.resize((self._size, self._size), Image.Resampling.BICUBIC, box=box)
         if self._augmented and random.random() < 0.5:
             film = film.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return standardise(torch.from_numpy(np.array(film)).float() / 255)[None]
+        return standardise(torch.from_numpy(np.array(film)).float() / 255).expand(3, -1, -1)
 
 
 class PlainPastes(Dataset[tuple[Tensor, Tensor]]):
@@ -70,14 +87,14 @@ class PlainPastes(Dataset[tuple[Tensor, Tensor]]):
         return len(self._paths)
 
     def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
-        """A standardised film and its synthetic anomaly, (1, size, size) each."""
+        """A standardised film and its synthetic anomaly, (3, size, size) each."""
         film = Image.open(self._paths[row]).convert("L").resize((256, 256))
         lungs = segment_lungs(np.asarray(film))
         lungs = lungs if lungs.any() else standard_lungs(256)
         pair = (film, self._pasted(film, lungs))
         arrays = [np.array(each.resize((self._size, self._size))) for each in pair]
-        one, two = (standardise(torch.from_numpy(a).float() / 255)[None] for a in arrays)
-        return one, two
+        one, two = (standardise(torch.from_numpy(a).float() / 255) for a in arrays)
+        return one.expand(3, -1, -1), two.expand(3, -1, -1)
 
     @staticmethod
     def _pasted(film: Image.Image, lungs: np.ndarray) -> Image.Image:
@@ -112,10 +129,13 @@ def masked_steps(
     batch, masks, mask_ratio = kind
     optimizer = torch.optim.AdamW(network.parameters(), lr=2.5e-4, betas=(0.9, 0.95))
     films = PlainFilms(paths, network.config.image_size, augmented=True)
-    draws = torch.Generator().manual_seed(0)
+    device = next(network.parameters()).device
+    draws = torch.Generator(device).manual_seed(0)
     seen = 0
-    for images in DataLoader(films, batch_size=batch, shuffle=True):
-        losses = [_plain_loss(network, images, mask_ratio, draws) for _ in range(masks)]
+    for images in _loader(films, batch, device):
+        shown = images.to(device)
+        with _mixed_precision(device):
+            losses = [_plain_loss(network, shown, mask_ratio, draws) for _ in range(masks)]
         optimizer.zero_grad()
         torch.stack(losses).mean().backward()
         optimizer.step()
@@ -129,11 +149,12 @@ def stage1_steps(
     """One epoch of plain stage-1 training; returns the films seen."""
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=2.5e-4)
     seen = 0
+    device = next(network.parameters()).device
     pastes = PlainPastes(paths, network.config.image_size)
-    for normal, anomalous in DataLoader(pastes, batch_size=batch, shuffle=True):
-        with torch.no_grad():
-            features = network.features(torch.cat((normal, anomalous)))
-        truth = torch.tensor([0] * len(normal) + [1] * len(anomalous))
+    for normal, anomalous in _loader(pastes, batch, device):
+        with torch.no_grad(), _mixed_precision(device):
+            features = network.features(torch.cat((normal, anomalous)).to(device)).float()
+        truth = torch.tensor([0] * len(normal) + [1] * len(anomalous), device=device)
         loss = functional.cross_entropy(classifier(features), truth)
         optimizer.zero_grad()
         loss.backward()
@@ -147,12 +168,14 @@ def score_films(
 ) -> int:
     """Plain scoring: film by film, mask by mask, module by module; returns the films seen."""
     config = modules[0].config
-    draws = torch.Generator().manual_seed(0)
+    device = next(modules[0].parameters()).device
+    draws = torch.Generator(device).manual_seed(0)
     films = PlainFilms(paths, config.image_size, augmented=False)
-    for image in DataLoader(films, batch_size=1):
+    for each in DataLoader(films, batch_size=1):
+        image = each.to(device)
         means = []
         drawn = [random_masks(1, 1, config.patches, 0.75, draws) for _ in range(masks)]
-        with torch.no_grad():
+        with torch.no_grad(), _mixed_precision(device):
             for module in modules:
                 patches = module.patchify(image)
                 seen = [module.decode(module.encode(patches, m.kept), m.kept) for m in drawn]
@@ -170,3 +193,15 @@ def _plain_loss(
     error = (predicted - patches).square().mean(dim=2)  # (B, T)
     removed = torch.ones_like(error).scatter(1, masks.kept, 0)
     return (error * removed).sum() / removed.sum()
+
+
+def _loader(films: Dataset[T], batch: int, device: torch.device) -> DataLoader[T]:
+    """Worker processes only beside a GPU: on a CPU they take the cores that compute."""
+    workers = min(8, os.cpu_count() or 1) if device.type == "cuda" else 0
+    return DataLoader(films, batch_size=batch, shuffle=True, num_workers=workers)
+
+
+def _mixed_precision(device: torch.device) -> AbstractContextManager[object]:
+    if device.type == "cuda":
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return contextlib.nullcontext()

@@ -11,7 +11,6 @@ from amae_engine.errors import BadSetting
 from amae_engine.resources import required_resource
 
 STEPS = ("stage0", "stage1", "stage2", "score")
-_FILMS = 64
 
 
 def run_benchmarks(names: list[str], settings: Settings) -> Iterator[Measured]:
@@ -25,7 +24,7 @@ def run_benchmarks(names: list[str], settings: Settings) -> Iterator[Measured]:
         if name not in STEPS:
             raise BadSetting(f"There is no benchmark '{name}'; choose all or {', '.join(STEPS)}.")
     folder = required_resource("demo/images")
-    paths = sorted(folder.glob("*.jpeg"))[:_FILMS]
+    paths = sorted(folder.glob("*.jpeg"))
     for name in chosen:
         yield bench_step(name, paths, settings)
 

@@ -41,6 +41,9 @@ def make_parser() -> argparse.ArgumentParser:
     bench.add_argument("--preset", default="compact", help="paper, base or compact")
     bench.add_argument("--seconds", type=float, default=10.0, help="how long to measure each")
     bench.add_argument("--against", choices=["plain"], help="the original code's plain loop too")
+    bench.add_argument(
+        "--films", type=int, nargs="+", help="score so many films as a job, such as 1000 10000"
+    )
     bench.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
     bench.add_argument("--batch-size", type=int, default=0, help="images of a training step")
     bench.add_argument("--compile", default="auto", choices=["auto", "on", "off"])

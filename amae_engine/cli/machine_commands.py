@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from argparse import Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amae_engine.catalog import studies
 from amae_engine.catalog.tables import Split
@@ -12,6 +12,9 @@ from amae_engine.cli.output import say, say_json
 from amae_engine.config import Compile
 from amae_engine.events import clock
 from amae_engine.project import Project
+
+if TYPE_CHECKING:
+    from amae_engine.bench.scoring_line import ScoredFilms
 
 
 def doctor(options: Namespace) -> None:
@@ -40,6 +43,7 @@ def doctor(options: Namespace) -> None:
 def bench(options: Namespace) -> None:
     """Measure this machine."""
     from amae_engine.bench.report import as_json, as_text, run_benchmarks
+    from amae_engine.bench.scoring_line import scoring_line
     from amae_engine.bench.steps import Settings
 
     chosen = Settings(
@@ -50,8 +54,23 @@ def bench(options: Namespace) -> None:
         Compile(options.compile),
         options.against == "plain",
     )
+    if options.films:
+        for point in scoring_line(options.films, options.preset):
+            _say_point(point, options.json)
+        return
     for measured in run_benchmarks(options.names, chosen):
         if options.json:
             say_json(as_json(measured))
         else:
             say(as_text(measured))
+
+
+def _say_point(point: ScoredFilms, as_json: bool) -> None:
+    if as_json:
+        say_json(dataclasses.asdict(point))
+        return
+    say(
+        f"scoring {point.films} films: {point.seconds:.1f} s, {point.images_per_second:.1f} "
+        f"images/s; maps {point.map_bytes / 1e6:.0f} MB; peak memory "
+        f"{point.resident_bytes / 1e9:.2f} GB"
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _MAPS = ("discrepancy", "likelihood_ratio", "mean_a", "mean_b", "spread")
 _SCALE_PERCENTILE = 99.5  # of all pixels of all maps: the overlay's common upper end
+_SAMPLED_PIXELS = 2_000_000
 _FILMS_AT_ONCE = 256  # in memory, for the baseline
 
 
@@ -120,7 +122,7 @@ def _score(
     from amae_engine.method.features import whole_images
     from amae_engine.method.films import split_rows
     from amae_engine.method.masking import scoring_masks
-    from amae_engine.method.memory import in_parts
+    from amae_engine.method.memory import even_parts, images_at_once, in_parts
 
     device = choose_device(config.device)
     modules = [_load_module(project, config.stage2_run, m).to(device).eval() for m in "AB"]
@@ -131,7 +133,7 @@ def _score(
     )
 
     def compared(films: Tensor, at_once: int) -> BatchMaps:
-        parts = (whole_images(part, size) for part in films.split(at_once))
+        parts = (whole_images(films[p], size) for p in even_parts(len(films), at_once))
         settings = (masks, config.precision, config.masked_only)
         return joined_maps([compare_modules(modules[0], modules[1], p, *settings) for p in parts])
 
@@ -139,13 +141,15 @@ def _score(
     values = {kind: np.zeros(len(table.ids)) for kind in ScoreKind if kind.has_map}
     batches = split_rows(len(table.ids), config.batch_size)
     films = films_of(project, table.store_rows, device).batches(batches)
-    at_once, start, began = config.batch_size, 0, time.monotonic()
+    at_once = images_at_once(modules[0].config, config.masks_per_image, device)
+    at_once = min(at_once, config.batch_size)
+    start, began = 0, time.monotonic()
     for batch in films:
         maps, at_once = in_parts(partial(compared, batch), at_once)
         end = start + len(batch)
         values[ScoreKind.DISCREPANCY][start:end] = _mean(maps.discrepancy)
         values[ScoreKind.LIKELIHOOD_RATIO][start:end] = _mean(maps.likelihood_ratio)
-        writer.write(start, maps)
+        writer.write(maps)
         start = end
         rate = end / (time.monotonic() - began)
         yield Progress("Scoring", end, len(table.ids), rate, (len(table.ids) - end) / rate)
@@ -194,34 +198,44 @@ class _MapWriter:
         self._folder = folder
         np.save(folder / "image_ids.npy", image_ids)
         shape = (len(image_ids), size, size)
-        self._arrays = {
-            name: np.lib.format.open_memmap(
-                folder / f"{name}.npy", mode="w+", dtype=np.float16, shape=shape
-            )
-            for name in _MAPS
+        self._every = max(1, math.prod(shape) // _SAMPLED_PIXELS)
+        self._samples: dict[str, list[npt.NDArray[np.float32]]] = {
+            str(kind): [] for kind in ScoreKind if kind.has_map
         }
+        self._files = {name: _new_array(folder / f"{name}.npy", shape) for name in _MAPS}
 
-    def write(self, start: int, maps: BatchMaps) -> None:
-        """Write one batch of maps from row `start` on."""
+    def write(self, maps: BatchMaps) -> None:
+        """Write the next batch of maps."""
         from amae_engine.method.image_batches import to_grey
 
-        for name, array in self._arrays.items():
+        for name, file in self._files.items():
             values = getattr(maps, name)
             if name in ("mean_a", "mean_b"):
                 values = to_grey(values).clamp(0, 1)
-            array[start : start + len(values)] = values.half().cpu().numpy()
+            array = values.half().cpu().numpy()
+            file.write(array.tobytes())
+            if name in self._samples:
+                every = array.reshape(-1)[:: self._every]
+                self._samples[name].append(np.abs(every.astype(np.float32)))
 
     def close(self) -> None:
-        """Flush, and note the common colour scale of every map."""
-        scale = {}
-        for name in (str(kind) for kind in ScoreKind if kind.has_map):
-            every = max(1, self._arrays[name].size // 2_000_000)
-            sample = np.abs(self._arrays[name].reshape(-1)[::every].astype(np.float32))
-            scale[name] = max(float(np.percentile(sample, _SCALE_PERCENTILE)), 1e-6)
-        for array in self._arrays.values():
-            array.flush()
+        """Close the arrays, and note the common colour scale of every map."""
+        for file in self._files.values():
+            file.close()
+        scale = {
+            name: max(float(np.percentile(np.concatenate(parts), _SCALE_PERCENTILE)), 1e-6)
+            for name, parts in self._samples.items()
+        }
         facts = json.dumps({"scale": scale})
         (self._folder / "facts.json").write_text(facts, encoding="utf-8")
+
+
+def _new_array(path: Path, shape: tuple[int, ...]) -> BinaryIO:
+    """An NPY file of float16 values that are written in order; mapped pages would fill memory."""
+    file = path.open("wb")
+    header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file
 
 
 def _store(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FEATURES_FILE = "features.npz"
 CLASSIFIER_FILE = "classifier.safetensors"
 FEWEST_NORMALS = 16
+_MASKS_AT_ONCE = 256
 
 
 def train_stage1(
@@ -83,7 +84,9 @@ def _run(
     network = network.to(device)
     normals = tables[Split.NORMAL].store_rows
     masks = yield from _lungs(project, normals)
-    lungs = Films(lambda rows: np.unpackbits(masks[rows], axis=-1), len(masks), device)
+    side = network.config.image_size
+    small = _at_side(masks, side)
+    lungs = Films(lambda rows: np.unpackbits(small[rows], axis=-1, count=side), len(small), device)
     features = yield from _features(project, network, tables, config)
     torch.manual_seed(config.training.seed)
     classifier = AnomalyClassifier(network.config.encoder_width).to(device)
@@ -91,7 +94,7 @@ def _run(
     films = films_of(project, normals, device)
     data = Stage1Data(films, lungs, features[Split.NORMAL], held_out)
     checkpoint = record.folder / "checkpoint.pt"
-    yield from train_classifier(network, classifier, data, config.training, record.id, checkpoint)
+    yield from train_classifier(network, classifier, data, config, record.id, checkpoint)
     if processes.leads():
         save_weights(network, record.folder / WEIGHTS_FILE, {"config": config.to_json()})
         _save_classifier(classifier, record.folder / CLASSIFIER_FILE)
@@ -157,6 +160,20 @@ def _segment(
     beside = cache.with_suffix(".part.npz")
     np.savez(beside, rows=rows, masks=np.packbits(found.masks, axis=-1), steps=found.steps)
     beside.replace(cache)
+
+
+def _at_side(masks: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+    """Lung masks, eight pixels a byte, at the network's image size."""
+    import torch
+
+    from amae_engine.method.stage1 import resize_lungs
+
+    parts = [np.zeros((0, side, -(-side // 8)), dtype=np.uint8)]
+    for start in range(0, len(masks), _MASKS_AT_ONCE):
+        whole = np.unpackbits(masks[start : start + _MASKS_AT_ONCE], axis=-1)
+        small = resize_lungs(torch.from_numpy(whole), side).numpy()
+        parts.append(np.packbits(small, axis=-1))
+    return np.concatenate(parts)
 
 
 def _features(

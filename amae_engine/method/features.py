@@ -14,7 +14,7 @@ from amae_engine.config import Precision
 from amae_engine.method import processes
 from amae_engine.method.compute_device import autocast
 from amae_engine.method.films import Films, split_rows
-from amae_engine.method.image_batches import crop_and_resize, whole_boxes
+from amae_engine.method.image_batches import crop_and_resize, whole_box
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 BATCH = 64
@@ -25,8 +25,7 @@ Features = npt.NDArray[np.float32]
 
 def whole_images(films: Tensor, size: int) -> Tensor:
     """Whole films (B, S, S) uint8 as standardised images (B, 1, size, size)."""
-    boxes = whole_boxes(len(films), films.shape[-1], films.device)
-    return crop_and_resize(films, boxes, size, None)
+    return crop_and_resize(films, whole_box(films.shape[-1], films.device), size, None)
 
 
 def encode_batch(network: MaskedAutoencoder, images: Tensor, precision: Precision) -> Tensor:

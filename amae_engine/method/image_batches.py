@@ -10,10 +10,9 @@ from torch import Tensor
 from amae_engine.models.checkpoint import GREY_MEAN, GREY_STD
 
 
-def whole_boxes(count: int, side: int, device: torch.device) -> Tensor:
-    """Crop boxes (count, 4) that keep the whole film: top, left, height, width in pixels."""
-    box = torch.tensor([0.0, 0.0, side, side], device=device)
-    return box.expand(count, 4)
+def whole_box(side: int, device: torch.device) -> Tensor:
+    """The crop box (1, 4) that keeps a whole film: top, left, height, width in pixels."""
+    return torch.tensor([[0.0, 0.0, side, side]], device=device)
 
 
 def random_boxes(count: int, side: int, smallest: float, random: torch.Generator) -> Tensor:
@@ -36,7 +35,7 @@ def crop_and_resize(films: Tensor, boxes: Tensor, size: int, flipped: Tensor | N
 
     Args:
         films: (B, S, S) uint8 in [0, 255].
-        boxes: (B, 4) top, left, height, width in pixels.
+        boxes: (B, 4) top, left, height, width in pixels, or (1, 4) for all films.
         size: Side of the result.
         flipped: (B,) bool, True to mirror left and right; None for never.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from amae_engine.config import PretrainConfig
 from amae_engine.events import Event
 from amae_engine.method.films import FIRST, Films
+from amae_engine.method.memory import images_at_once
 from amae_engine.method.reconstruction import MaskedObjective, preview
 from amae_engine.method.training_loop import Task, train
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
@@ -36,7 +37,6 @@ def pretrain(
         learning_rate=config.training.learning_rate * config.training.batch_size / _RATE_BATCH
     )
     objective = MaskedObjective(network, config.smallest_crop, config.mask_ratio)
-    network.choose_attention(films.device.type)
     task = Task(
         STEP,
         "",
@@ -45,6 +45,7 @@ def pretrain(
         inputs=films.batches,
         draw=lambda images, random: objective.draw(images, 1, films.side, random),
         objective=objective,
+        at_once=images_at_once(network.config, 1, films.device),
         preview=lambda: preview(network, films.take(FIRST), 0.75, STEP, ""),
     )
     yield from train(task, training, run_id, checkpoint)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from amae_engine.events import Preview
-from amae_engine.method.image_batches import crop_and_resize, random_boxes, to_grey, whole_boxes
+from amae_engine.method.image_batches import crop_and_resize, random_boxes, to_grey, whole_box
 from amae_engine.method.masking import Masks, masks_from_noise, random_masks
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder, take
 
@@ -66,7 +66,7 @@ def preview(
     random = torch.Generator(film.device).manual_seed(0)
     network.eval()
     with torch.no_grad():
-        image = crop_and_resize(film, whole_boxes(1, side, film.device), size, None)
+        image = crop_and_resize(film, whole_box(side, film.device), size, None)
         masks = random_masks(1, 1, network.config.patches, mask_ratio, random)
         patches = network.patchify(image)
         predicted = network.decode(network.encode(patches, masks.kept), masks.kept, masks.removed)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from amae_engine.config import Precision, TrainingConfig
+from amae_engine.config import Precision, Stage1Config
 from amae_engine.events import Event
 from amae_engine.method import processes
 from amae_engine.method.compute_device import random_generator
@@ -31,7 +31,7 @@ class Stage1Data:
 
     Attributes:
         films: (n, S, S).
-        lungs: Their lung masks (n, S, S), 0 or 1.
+        lungs: Their lung masks (n, s, s), 0 or 1, at the network's image size.
         features: (n, d) float32, f0 of the unchanged films.
         held_out: (n,) bool, True for films of the validation curve.
     """
@@ -54,32 +54,46 @@ def train_classifier(
     network: MaskedAutoencoder,
     classifier: AnomalyClassifier,
     data: Stage1Data,
-    config: TrainingConfig,
+    config: Stage1Config,
     run_id: int,
     checkpoint: Path,
 ) -> Generator[Event, None, None]:
     """Train `classifier` in place; `network` is frozen and sees every patch.
 
-    Features of the unchanged films are constant; each epoch draws its anomalies anew.
+    Features of the unchanged films are constant. A film's anomaly is drawn anew every
+    `redraw_every` epochs, one part of the films in each epoch.
     """
     network.eval().requires_grad_(False)
     device = data.features.device
     trained = (~data.held_out).nonzero().squeeze(1).to(device)
     held_out = data.held_out.nonzero().squeeze(1).to(device)
     synthetic = torch.zeros_like(data.features[trained])
-    precision = config.precision
+    precision, seed = config.training.precision, config.training.seed
+    every = config.redraw_every
+    drawn: dict[int, int] = {}  # the epoch in which each part was drawn
 
-    def prepare(random: torch.Generator) -> Iterator[tuple[int, int]]:
+    def prepare(epoch: int) -> Iterator[tuple[int, int]]:
+        due = [epoch - (epoch - part) % every for part in range(every)]  # may be before epoch 0
+        missing = [part for part in range(every) if drawn.get(part) != due[part]]
+        total = sum(len(trained[part::every]) for part in missing)
         done = 0
-        for part in _synthetic(network, data, trained, random, precision):
-            synthetic[done : done + len(part)] = part
-            done += len(part)
-            yield done, len(trained)
+        for part in missing:
+            rows = torch.arange(len(trained), device=device)[part::every]
+            random = random_generator(device, seed, part, due[part] + every)
+            for chunk, features in zip(
+                rows.split(BATCH),
+                _synthetic(network, data, trained[rows], random, precision),
+                strict=True,
+            ):
+                synthetic[chunk] = features
+                done += len(chunk)
+                yield done, total
+            drawn[part] = due[part]
 
     def loss(rows: Tensor) -> Tensor:
         return _loss(classifier, data.features[trained[rows]], synthetic[rows])
 
-    unseen = random_generator(device, config.seed, 10**6)
+    unseen = random_generator(device, seed, 10**6)
     held_out_synthetic = list(_synthetic(network, data, held_out, unseen, precision))
 
     def validation_loss() -> float:
@@ -94,12 +108,12 @@ def train_classifier(
         inputs=iter,
         draw=lambda _images, _random: (),
         objective=loss,
-        divisible=False,  # BatchNorm; the head is so small that every process trains it whole
+        at_once=None,  # BatchNorm; the head is so small that every process trains it whole
         prepare=prepare,
         validation_loss=validation_loss if len(held_out) else None,
         betas=(0.9, 0.999),
     )
-    yield from train(task, config, run_id, checkpoint)
+    yield from train(task, config.training, run_id, checkpoint)
 
 
 def _synthetic(
@@ -123,13 +137,13 @@ def synthetic_features(
     random: torch.Generator,
     precision: Precision,
 ) -> Tensor:
-    """f0(Aug(x)) (B, d) of fresh anomalies made from films and their lungs (B, S, S).
+    """f0(Aug(x)) (B, d) of fresh anomalies made from films (B, S, S) and their lungs (B, s, s).
 
     Every process draws and pastes the whole batch, encodes its share and gets the whole result.
     """
     size = network.config.image_size
     grey = to_grey(whole_images(films, size))[:, 0].clamp(0, 1)
-    anomalous, _, _ = anatpaste(grey, resize_lungs(lungs, size), random)
+    anomalous, _, _ = anatpaste(grey, lungs > 0, random)
     mine = standardise(anomalous)[processes.share(len(films)), None]
     return processes.all_rows(encode_batch(network, mine, precision), len(films))
 

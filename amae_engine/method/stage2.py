@@ -8,6 +8,7 @@ from pathlib import Path
 from amae_engine.config import Stage2Config
 from amae_engine.events import Event
 from amae_engine.method.films import FIRST, Films
+from amae_engine.method.memory import images_at_once
 from amae_engine.method.reconstruction import MaskedObjective, preview
 from amae_engine.method.training_loop import Task, train
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
@@ -33,7 +34,6 @@ def adapt_module(
     """
     step = f"Stage 2 · module {module}"
     objective = MaskedObjective(network, config.smallest_crop, config.mask_ratio)
-    network.choose_attention(films.device.type)
     task = Task(
         step,
         module,
@@ -44,6 +44,7 @@ def adapt_module(
             images, config.masks_per_image, films.side, random
         ),
         objective=objective,
+        at_once=images_at_once(network.config, config.masks_per_image, films.device),
         preview=lambda: preview(network, films.take(FIRST), config.mask_ratio, step, module),
     )
     yield from train(task, config.training, run_id, checkpoint)

@@ -22,7 +22,7 @@ from amae_engine.events import EpochEnd, Event, Level, Notice, Preview, Progress
 from amae_engine.method import processes
 from amae_engine.method.compilation import compiled
 from amae_engine.method.compute_device import autocast, random_generator
-from amae_engine.method.memory import in_parts
+from amae_engine.method.memory import even_parts, in_parts
 
 _SECONDS_BETWEEN_EVENTS = 0.1
 _SECONDS_BETWEEN_PREVIEWS = 2.0
@@ -40,8 +40,9 @@ class Task:
         inputs: Maps the rows (b,) of each batch to what the objective sees first (b, …).
         draw: The random numbers of a batch of B images, each (B, …): all that is random.
         objective: Maps inputs and draws of b images to their mean loss.
-        divisible: Whether the mean loss of a batch is the mean over its parts (no BatchNorm).
-        prepare: Called before each epoch with that epoch's generator.
+        at_once: Images that go through together at most; None for a loss that cannot be divided
+            (BatchNorm): its batches go through whole, in every process.
+        prepare: Called before each epoch with its number; tells how far it is.
         validation_loss: The loss on held-out images, or None.
         preview: A picture of what the network does now, or None.
         betas: AdamW's.
@@ -54,8 +55,8 @@ class Task:
     inputs: Callable[[Sequence[Tensor]], Iterator[Tensor]]
     draw: Callable[[int, torch.Generator], tuple[Tensor, ...]]
     objective: Callable[..., Tensor]
-    divisible: bool = True
-    prepare: Callable[[torch.Generator], Iterator[tuple[int, int]]] | None = None
+    at_once: int | None
+    prepare: Callable[[int], Iterator[tuple[int, int]]] | None = None
     validation_loss: Callable[[], float] | None = None
     preview: Callable[[], Preview] | None = None
     betas: tuple[float, float] = (0.9, 0.95)
@@ -105,7 +106,7 @@ def train(
     for epoch in range(first, config.epochs):
         random = random_generator(device, config.seed, epoch)
         if task.prepare is not None:
-            for done, total in task.prepare(random):
+            for done, total in task.prepare(epoch):
                 yield from clock.preparing(epoch, done, total)
         task.network.train()
         loss_sum = torch.zeros((), device=device)
@@ -140,18 +141,19 @@ class _Steps:
     def __init__(self, task: Task, config: TrainingConfig, device: torch.device) -> None:
         self._task, self._config, self._device = task, config, device
         self._objective = compiled(task.objective, config.compile, device)
-        self._at_once = config.batch_size + 1  # a last batch may have one more
+        # a last batch may have one image more than the others
+        self._at_once = min(task.at_once or config.batch_size + 1, config.batch_size + 1)
         self._notices: list[Notice] = []
 
     def share(self, images: int) -> slice:
         """The images of a batch that this process works on."""
-        return processes.share(images) if self._task.divisible else slice(0, images)
+        return slice(0, images) if self._task.at_once is None else processes.share(images)
 
     def gradients(self, inputs: Tensor, images: int, random: torch.Generator) -> Tensor:
         """Set the gradients of the whole batch; returns this process's share of its mean loss."""
         mine = self.share(images)
         draws = [values[mine] for values in self._task.draw(images, random)]
-        if not self._task.divisible:
+        if self._task.at_once is None:
             return self._backward(inputs, draws, images, images)
         loss, at_once = in_parts(
             lambda size: self._backward(inputs, draws, images, size), self._at_once
@@ -165,7 +167,7 @@ class _Steps:
 
     def over_all(self, loss: Tensor) -> Tensor:
         """The sum of the shares of the loss."""
-        return processes.add_up(loss) if self._task.divisible else loss
+        return loss if self._task.at_once is None else processes.add_up(loss)
 
     def notices(self) -> Iterator[Event]:
         """What the reader should know since the last call."""
@@ -175,8 +177,7 @@ class _Steps:
     def _backward(self, inputs: Tensor, draws: list[Tensor], images: int, at_once: int) -> Tensor:
         self._task.network.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self._device)
-        for start in range(0, len(inputs), at_once):
-            part = slice(start, start + at_once)
+        for part in even_parts(len(inputs), at_once):
             with autocast(self._device, self._config.precision):
                 loss = self._objective(inputs[part], *(values[part] for values in draws))
             loss = loss * (len(inputs[part]) / images)

@@ -79,7 +79,7 @@ def draw_pastes(lungs: Tensor, random: torch.Generator) -> PasteDraw:
     aspect = torch.exp(uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
     width = (area * aspect).sqrt().round().clamp(2, side - 1)
     height = (area / aspect).sqrt().round().clamp(2, side - 1)
-    centre = torch.multinomial(lungs.flatten(1).float(), 1, generator=random).squeeze(1)
+    centre = _any_pixel(lungs.flatten(1), uniform(0, 1))
     return PasteDraw(
         width=width,
         height=height,
@@ -93,6 +93,14 @@ def draw_pastes(lungs: Tensor, random: torch.Generator) -> PasteDraw:
         opacity=uniform(*OPACITY),
         blur=uniform(*BLUR) * scale,
     )
+
+
+def _any_pixel(lungs: Tensor, draws: Tensor) -> Tensor:
+    """One true pixel of each row of lungs (B, S·S), all equally likely; draws (B,) in [0, 1)."""
+    before = lungs.cumsum(dim=1, dtype=torch.int32)  # true pixels up to and with this one
+    count = before[:, -1:]
+    wanted = (draws[:, None] * count).floor().int().clamp(max=count - 1) + 1
+    return torch.searchsorted(before, wanted).squeeze(1)
 
 
 def paste_mask(side: int, draw: PasteDraw) -> Tensor:

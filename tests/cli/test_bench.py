@@ -30,7 +30,7 @@ def test_training_costs_three_forwards_a_mask():
 
 def test_the_plain_loops_run_the_same_method():
     paths = sorted((DEMO / "images").glob("*.jpeg"))[:4]
-    network = MaskedAutoencoder(TINY)
+    network = plain.PublishedAutoencoder(TINY)
     before = network.decoder_pred.weight.clone()
     assert plain.masked_steps(network, paths, (2, 2, 0.75)) == 4
     assert not torch.equal(before, network.decoder_pred.weight)

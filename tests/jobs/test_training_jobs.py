@@ -81,11 +81,11 @@ def test_the_encoder_stays_frozen(small_project: Project, tiny_weights: Path):
 
 
 def test_the_classifier_learns_to_see_anomalies(small_project: Project, tiny_weights: Path):
-    longer = TrainingConfig(epochs=25, warmup_epochs=2, batch_size=8, learning_rate=2e-3)
+    longer = TrainingConfig(epochs=60, warmup_epochs=2, batch_size=8, learning_rate=2e-3)
     config = Stage1Config(weights=str(tiny_weights), training=longer, validation_percent=0)
     _, events = finish(train_stage1(small_project, config))
     losses = [e.train_loss for e in events if isinstance(e, EpochEnd)]
-    assert losses[-1] < 0.9 * losses[0]
+    assert np.mean(losses[-10:]) < 0.92 * np.mean(losses[:3])
 
 
 def test_modules_start_from_the_same_weights_and_part(after_stage1: Project):

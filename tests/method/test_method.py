@@ -17,7 +17,7 @@ from amae_engine.config import (
 )
 from amae_engine.method.discrepancy import compare_modules, reconstructions
 from amae_engine.method.features import cross_fitted_mahalanobis, mahalanobis
-from amae_engine.method.image_batches import crop_and_resize, to_grey, whole_boxes
+from amae_engine.method.image_batches import crop_and_resize, to_grey, whole_box
 from amae_engine.method.masking import masks_from_noise, random_masks, scoring_masks
 from amae_engine.method.pseudo_labels import PseudoLabel, assign, density_probability
 from amae_engine.method.reconstruction import masked_loss
@@ -47,7 +47,7 @@ def test_complementary_masks_beyond_one_round_keep_distinct_patches():
 
 def test_whole_film_resize_agrees_with_an_independent_one():
     film = torch.randint(0, 256, (1, 64, 64), dtype=torch.uint8)
-    ours = to_grey(crop_and_resize(film, whole_boxes(1, 64, film.device), 32, None)) * 255
+    ours = to_grey(crop_and_resize(film, whole_box(64, film.device), 32, None)) * 255
     theirs = functional.interpolate(
         film[:, None].float(), size=32, mode="bilinear", antialias=True, align_corners=False
     )
@@ -56,7 +56,7 @@ def test_whole_film_resize_agrees_with_an_independent_one():
 
 def test_flipping_mirrors_left_and_right():
     film = torch.randint(0, 256, (1, 64, 64), dtype=torch.uint8)
-    box = whole_boxes(1, 64, film.device)
+    box = whole_box(64, film.device)
     plain = crop_and_resize(film, box, 32, None)
     flipped = crop_and_resize(film, box, 32, torch.tensor([True]))
     assert torch.allclose(flipped, plain.flip(3), atol=1e-5)
