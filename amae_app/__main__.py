@@ -33,6 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             return 1
         return _open_window(project=Path(words[0]) if words else None)
+    if words[:2] == ["bench", "window"]:
+        from amae_app.window_bench import bench_window
+
+        return bench_window(as_json="--json" in words)
     from amae_engine.cli import main as run_command
 
     return run_command(words)

@@ -14,7 +14,10 @@ from amae_engine.events import clock
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
+    from amae_engine.bench.importing import Imported
     from amae_engine.bench.scoring_line import ScoredFilms
+
+_IMPORTED = 24  # files of each kind
 
 
 def doctor(options: Namespace) -> None:
@@ -42,6 +45,7 @@ def doctor(options: Namespace) -> None:
 
 def bench(options: Namespace) -> None:
     """Measure this machine."""
+    from amae_engine.bench.importing import bench_import
     from amae_engine.bench.report import as_json, as_text, run_benchmarks
     from amae_engine.bench.scoring_line import scoring_line
     from amae_engine.bench.steps import Settings
@@ -54,6 +58,10 @@ def bench(options: Namespace) -> None:
         Compile(options.compile),
         options.against == "plain",
     )
+    if "import" in options.names:
+        for imported in bench_import((options.films or [_IMPORTED])[0]):
+            _say_imported(imported, options.json)
+        return
     if options.films:
         for point in scoring_line(options.films, options.preset):
             _say_point(point, options.json)
@@ -73,4 +81,16 @@ def _say_point(point: ScoredFilms, as_json: bool) -> None:
         f"scoring {point.films} films: {point.seconds:.1f} s, {point.images_per_second:.1f} "
         f"images/s; maps {point.map_bytes / 1e6:.0f} MB; peak memory "
         f"{point.resident_bytes / 1e9:.2f} GB"
+    )
+
+
+def _say_imported(imported: Imported, as_json: bool) -> None:
+    if as_json:
+        say_json({**dataclasses.asdict(imported), "ratio_to_plain": imported.ratio})
+        return
+    say(
+        f"import {imported.kind}: {imported.films_per_second:.1f} films/s; plain loop "
+        f"{imported.plain_films_per_second:.1f}: {imported.ratio:.2f} times faster; "
+        f"{imported.bytes_per_film / 1e6:.1f} MB a file; peak memory "
+        f"{imported.peak_memory_bytes / 1e9:.2f} GB"
     )

@@ -17,10 +17,11 @@ import sys  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from PySide6.QtCore import QSettings, Qt, QTimer  # noqa: E402
+from PySide6.QtCore import QSettings, Qt  # noqa: E402
 from PySide6.QtTest import QTest  # noqa: E402
 from PySide6.QtWidgets import QApplication, QPushButton  # noqa: E402
 
+from amae_app.event_pulse import Pulse  # noqa: E402
 from amae_app.main_window import PAGES, MainWindow  # noqa: E402
 from amae_app.settings import Settings  # noqa: E402
 from amae_app.theme import ThemeName, apply_theme  # noqa: E402
@@ -28,36 +29,7 @@ from amae_engine.jobs.import_plan import ImportPlan  # noqa: E402
 
 DEMO = Path(__file__).parents[2] / "resources" / "demo"
 SIZES = ((1366, 768), (2560, 1440))
-_TICK_MS = 16
 _SMALL = {"normal": 20, "unlabeled": 16, "test": 12}
-
-
-class Pulse:
-    """How late a 16 ms timer is, phase by phase."""
-
-    def __init__(self) -> None:
-        self.phase = "start"
-        self._late: dict[str, list[float]] = {}
-        self._last = time.perf_counter()
-        self._timer = QTimer()
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self._tick)
-        self._timer.start(_TICK_MS)
-
-    def _tick(self) -> None:
-        now = time.perf_counter()
-        self._late.setdefault(self.phase, []).append(1000 * (now - self._last) - _TICK_MS)
-        self._last = now
-
-    def summary(self) -> dict[str, dict[str, float]]:
-        """p50, p99 and worst lateness in ms of every phase."""
-        found = {}
-        for phase, late in self._late.items():
-            ordered = sorted(late)
-            p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
-            middle = ordered[len(ordered) // 2]
-            found[phase] = {"p50": middle, "p99": p99, "max": ordered[-1], "n": len(ordered)}
-        return {k: {n: round(v, 1) for n, v in line.items()} for k, line in found.items()}
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:

@@ -1,0 +1,149 @@
+"""Import against a plain one-process loop, on originals of the sizes that hospitals send."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import torch
+from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.pixels import apply_modality_lut, apply_voi_lut
+from pydicom.uid import (
+    DigitalXRayImageStorageForPresentation,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    generate_uid,
+)
+
+from amae_engine.bench.cost import peak_memory_bytes
+from amae_engine.images.sources import SourceFile
+from amae_engine.jobs.import_images import import_images
+from amae_engine.project import Project
+from amae_engine.resources import required_resource
+
+_PNG_SIDE = 1024
+_DICOM_SIDE = 2000
+_STORE_SIDE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """One kind of file.
+
+    Attributes:
+        plain_films_per_second: A loop that reads, windows and resizes one file after another, and
+            keeps nothing.
+    """
+
+    kind: str
+    films: int
+    films_per_second: float
+    plain_films_per_second: float
+    bytes_per_film: int
+    peak_memory_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster than the plain loop, though it also hashes, writes and records."""
+        return self.films_per_second / self.plain_films_per_second
+
+
+def bench_import(films: int) -> Iterator[Imported]:
+    """Import so many 1024² PNG, 2000² JPEG 2000 and 2000² uncompressed DICOM files."""
+    sources = sorted(required_resource("demo/images").glob("*.jpeg"))
+    kinds: tuple[tuple[str, Callable[[Path, Image.Image, int], None], Callable[[Path], None]], ...]
+    kinds = (
+        ("PNG 1024²", _write_png, _plain_picture),
+        ("DICOM JPEG 2000 2000²", _write_jpeg2000, _plain_dicom),
+        ("DICOM uncompressed 2000²", _write_uncompressed, _plain_dicom),
+    )
+    for name, write, plain in kinds:
+        with tempfile.TemporaryDirectory(prefix="amae-bench-") as place:
+            folder = Path(place)
+            (folder / "films").mkdir()
+            paths = []
+            for number in range(films):
+                paths.append(folder / "films" / f"{number}{'.png' if 'PNG' in name else '.dcm'}")
+                write(paths[-1], Image.open(sources[number % len(sources)]).convert("L"), number)
+            yield _measure(name, paths, plain, folder)
+
+
+def _measure(name: str, paths: list[Path], plain: Callable[[Path], None], folder: Path) -> Imported:
+    project = Project.create(folder / "project")
+    began = time.perf_counter()
+    for _ in import_images(project, [SourceFile(path, "normal") for path in paths], "bench"):
+        pass
+    ours = time.perf_counter() - began
+    project.close()
+    began = time.perf_counter()
+    for path in paths:
+        plain(path)
+    theirs = time.perf_counter() - began
+    return Imported(
+        kind=name,
+        films=len(paths),
+        films_per_second=len(paths) / ours,
+        plain_films_per_second=len(paths) / theirs,
+        bytes_per_film=sum(path.stat().st_size for path in paths) // len(paths),
+        peak_memory_bytes=peak_memory_bytes(torch.device("cpu")),
+    )
+
+
+def _plain_picture(path: Path) -> None:
+    with Image.open(path) as picture:
+        np.asarray(picture.convert("L").resize((_STORE_SIDE, _STORE_SIDE)))
+
+
+def _plain_dicom(path: Path) -> None:
+    dataset = pydicom.dcmread(path)
+    values = apply_voi_lut(apply_modality_lut(dataset.pixel_array, dataset), dataset)
+    shown = 255 * (values - values.min()) / max(float(np.ptp(values)), 1)
+    np.asarray(Image.fromarray(shown.astype(np.uint8)).resize((_STORE_SIDE, _STORE_SIDE)))
+
+
+def _write_png(path: Path, film: Image.Image, number: int) -> None:
+    Image.fromarray(_noisy(film, _PNG_SIDE, number, 8).astype(np.uint8)).save(path)
+
+
+def _write_uncompressed(path: Path, film: Image.Image, number: int) -> None:
+    _dicom(film, number).save_as(path, enforce_file_format=True)
+
+
+def _write_jpeg2000(path: Path, film: Image.Image, number: int) -> None:
+    dataset = _dicom(film, number)
+    dataset.compress(JPEG2000Lossless, generate_instance_uid=False)
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def _noisy(film: Image.Image, side: int, number: int, bits: int) -> np.ndarray:
+    """A film enlarged, with a detector's noise, so that it compresses as real ones do."""
+    large = np.asarray(film.resize((side, side), Image.Resampling.BICUBIC), dtype=np.float32)
+    noise = np.random.default_rng(number).normal(0, 1.5, large.shape)
+    scale = (2**bits - 1) / 255
+    return np.clip((large + noise) * scale, 0, 2**bits - 1)
+
+
+def _dicom(film: Image.Image, number: int) -> FileDataset:
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset.SOPClassUID = meta.MediaStorageSOPClassUID
+    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    dataset.StudyInstanceUID, dataset.PatientID = generate_uid(), f"bench{number}"
+    dataset.Modality, dataset.BodyPartExamined, dataset.ViewPosition = "DX", "CHEST", "PA"
+    pixels = _noisy(film, _DICOM_SIDE, number, 12).astype(np.uint16)
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
+    dataset.PixelRepresentation = 0
+    dataset.WindowCenter, dataset.WindowWidth = 2048, 4096
+    dataset.PixelData = pixels.tobytes()
+    return dataset
