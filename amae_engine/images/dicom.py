@@ -17,6 +17,7 @@ from amae_engine.images.film import Film, Refusal, require_size, robust_range, t
 _RADIOGRAPHS = ("CR", "DX", "RF", "")
 _CHEST_WORDS = ("CHEST", "THORAX", "LUNG", "RIB", "TORSO")
 _LATERAL = ("LL", "RL", "LATERAL", "LAT", "LLO", "RLO")
+_LARGEST_TABLE = 1 << 16
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 
 Floats = npt.NDArray[np.float64]
@@ -121,25 +122,48 @@ def _grey_values(dataset: FileDataset) -> tuple[npt.NDArray[np.uint8], tuple[str
 def _windowed(
     dataset: FileDataset, stored: npt.NDArray[Any]
 ) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
+    """Grey values by a table of every stored value: a film has 4 million pixels, 4,096 values."""
     padding = _padding(dataset, stored)
-    values = np.asarray(apply_modality_lut(stored, dataset), dtype=np.float64)
-    flags: tuple[str, ...] = ("padding",) if padding is not None and padding.any() else ()
-    if "VOILUTSequence" in dataset:
-        shown = np.asarray(apply_voi(apply_modality_lut(stored, dataset), dataset, index=0))
-        low, high = float(shown.min()), float(shown.max())
-    elif "WindowCenter" in dataset and "WindowWidth" in dataset:
-        shown = np.asarray(apply_windowing(values, dataset, index=0), dtype=np.float64)
-        low, high = float(shown.min()), float(shown.max())
-    elif int(dataset.get("BitsStored", 8)) == 8 and padding is None:
-        shown, (low, high) = values, (0.0, 255.0)
-    else:
-        inside = values if padding is None or padding.all() else values[~padding]
-        shown, (low, high) = values, robust_range(inside)
-        flags += ("no-window",)
-    film = to_bytes(np.asarray(shown, dtype=np.float64), low, high)
+    lowest = int(stored.min())
+    span = int(stored.max()) - lowest + 1
+    if stored.dtype.kind not in "iu" or span > _LARGEST_TABLE:
+        raise Refusal(f"its pixels are {stored.dtype} over {span} values; a film has 8 to 16 bits.")
+    codes = (stored - lowest).astype(np.uint16) if lowest else stored.astype(np.uint16, copy=False)
+    counts = np.bincount(codes.ravel(), minlength=span)
+    flags: tuple[str, ...] = ()
     if padding is not None and padding.any():
-        film[padding] = 255 if _is_inverse(dataset, str(dataset.PhotometricInterpretation)) else 0
-    return film, flags
+        flags = ("padding",)
+        if not padding.all():
+            counts = np.bincount(codes[~padding], minlength=span)
+    domain = np.arange(lowest, lowest + span, dtype=stored.dtype)
+    table, has_window = _shades(dataset, domain, counts, padding is None)
+    film = table.take(codes)
+    if flags:
+        inverse = _is_inverse(dataset, str(dataset.PhotometricInterpretation))
+        film[padding] = 255 if inverse else 0  # black, once the film is turned
+    return film, flags if has_window else (*flags, "no-window")
+
+
+def _shades(
+    dataset: FileDataset,
+    domain: npt.NDArray[Any],
+    counts: npt.NDArray[np.intp],
+    unpadded: bool,
+) -> tuple[npt.NDArray[np.uint8], bool]:
+    """What each stored value (n,) is shown as, 0…255, and whether the file says so itself."""
+    values = np.asarray(apply_modality_lut(domain, dataset))
+    if "VOILUTSequence" in dataset:
+        shown = np.asarray(apply_voi(values, dataset, index=0), dtype=np.float64)
+    elif "WindowCenter" in dataset and "WindowWidth" in dataset:
+        floats = values.astype(np.float64)
+        shown = np.asarray(apply_windowing(floats, dataset, index=0), dtype=np.float64)
+    elif int(dataset.get("BitsStored", 8)) == 8 and unpadded:
+        return to_bytes(values.astype(np.float64), 0.0, 255.0), True
+    else:
+        low, high = robust_range(values.astype(np.float64), counts)
+        return to_bytes(values.astype(np.float64), low, high), False
+    seen = shown[counts > 0]
+    return to_bytes(shown, float(seen.min()), float(seen.max())), True
 
 
 def _padding(dataset: FileDataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:

@@ -11,6 +11,7 @@ from amae_engine.errors import BadInput
 
 MOST_PIXELS = 120_000_000  # declared rows × columns; beyond it nothing is decoded
 FEWEST_ROWS = 64
+_BORDER = (0.02, 0.9)  # share of pixels of one extreme value that makes it a border
 
 
 class Refusal(BadInput):
@@ -52,17 +53,25 @@ def to_bytes(values: npt.NDArray[np.floating], low: float, high: float) -> npt.N
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
-def robust_range(values: npt.NDArray[np.floating]) -> tuple[float, float]:
-    """The 0.5th and 99.5th percentile of a film, without a large flat border or padding."""
-    inside = values
-    for edge in (values.min(), values.max()):
-        share = float((values == edge).mean())
-        if 0.02 < share < 0.9:
-            inside = inside[inside != edge]
-    if inside.size == 0:
-        inside = values
-    low, high = np.percentile(inside, (0.5, 99.5))
-    return float(low), float(high)
+def robust_range(
+    values: npt.NDArray[np.floating], counts: npt.NDArray[np.intp]
+) -> tuple[float, float]:
+    """The 0.5th and 99.5th percentile of a film, without a large flat border or padding.
+
+    Args:
+        values: (n,) grey values.
+        counts: (n,) pixels with each of them.
+    """
+    order = np.argsort(values, kind="stable")
+    values, counts = values[order], counts[order].copy()
+    present = np.flatnonzero(counts)
+    for edge in (present[0], present[-1]):
+        share = counts[edge] / counts.sum()
+        if _BORDER[0] < share < _BORDER[1]:
+            counts[edge] = 0
+    below = np.cumsum(counts) / counts.sum()
+    low, high = np.searchsorted(below, (0.005, 0.995))
+    return float(values[low]), float(values[high])
 
 
 def require_size(rows: int, columns: int) -> None:

@@ -38,7 +38,7 @@ def read_picture(path: Path) -> Film:
         raise Refusal(f"the picture is damaged or cut short ({first}).") from error
     flags: tuple[str, ...] = ()
     if deep:
-        low, high = robust_range(values.astype(np.float64))
+        low, high = robust_range(*np.unique(values.astype(np.float64), return_counts=True))
         values, flags = to_bytes(values.astype(np.float64), low, high), ("no-window",)
     return Film(
         pixels=np.array(values, dtype=np.uint8),

@@ -24,7 +24,8 @@ def to_store_size(pixels: Film, side: int = SIDE) -> Film:
     """
     if pixels.shape == (side, side):
         return pixels
-    picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.LANCZOS)
+    # averaging by whole factors first, down to twice the size, halves the time
+    picture = Image.fromarray(pixels).resize((side, side), Image.Resampling.LANCZOS, reducing_gap=2)
     return np.asarray(picture)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +13,8 @@ from amae_engine.catalog import studies
 from amae_engine.catalog.tables import Split
 from amae_engine.errors import BadInput
 from amae_engine.events import Changed, Changes, Event, Level, Notice, Progress
-from amae_engine.images.decode import StoredFilm, read_for_store
+from amae_engine.images.decode import StoredFilm
+from amae_engine.images.decode_pool import decode_all
 from amae_engine.images.deidentify import keyed_hash
 from amae_engine.images.film import Refusal
 from amae_engine.images.sources import SourceFile
@@ -119,28 +119,11 @@ def import_images(
 def _decoded(
     files: list[SourceFile], side: int
 ) -> Iterator[list[tuple[SourceFile, StoredFilm | Refusal]]]:
-    """Decode on every core, a bounded number of films ahead, in the order given."""
-    with ThreadPoolExecutor() as pool:
-        ahead: list[tuple[SourceFile, Future[StoredFilm | Refusal]]] = []
-        queue = iter(files)
-        while True:
-            for file in queue:
-                ahead.append((file, pool.submit(_decode, file.path, side)))
-                if len(ahead) >= 2 * _BATCH:
-                    break
-            if not ahead:
-                return
-            ready, ahead = ahead[:_BATCH], ahead[_BATCH:]
-            yield [(file, future.result()) for file, future in ready]
-
-
-def _decode(path: Path, side: int) -> StoredFilm | Refusal:
-    try:
-        return read_for_store(path, side)
-    except Refusal as refusal:
-        return refusal
-    except (OSError, MemoryError) as error:
-        return Refusal(f"it cannot be read ({error}).")
+    """Decoded films in batches, in the order given."""
+    films = decode_all([file.path for file in files], side)
+    for start in range(0, len(files), _BATCH):
+        batch = files[start : start + _BATCH]
+        yield list(zip(batch, films, strict=False))
 
 
 def _store(

@@ -1,0 +1,110 @@
+"""Decode many files on every core, in the order given; one bad file never stops the others.
+
+Pictures go through threads. DICOM goes through processes: its decoders hold Python's lock, and one
+that crashes on a broken file takes only its own process along.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from amae_engine.images.decode import StoredFilm, read_for_store
+from amae_engine.images.film import Refusal
+from amae_engine.images.picture import SUFFIXES
+
+_AHEAD = 128  # files decoded before they are asked for
+_PER_WORKER = 8  # files that pay for starting another process
+
+Decoded = StoredFilm | Refusal
+
+
+def decode_all(paths: Sequence[Path], side: int) -> Iterator[Decoded]:
+    """The film of each path at the store's `side`, or why there is none; in the order given.
+
+    Closing the iterator ends its processes.
+    """
+    dicom = sum(not _is_picture(path) for path in paths)
+    workers = max(1, min(os.cpu_count() or 1, -(-dicom // _PER_WORKER)))
+    with ThreadPoolExecutor() as threads, _Processes(workers) as processes:
+        ahead: list[tuple[Path, Future[Decoded]]] = []
+        waiting = iter(paths)
+        while True:
+            for path in waiting:
+                if _is_picture(path):
+                    ahead.append((path, threads.submit(decode, path, side)))
+                else:
+                    ahead.append((path, processes.submit(path, side)))
+                if len(ahead) >= _AHEAD:
+                    break
+            if not ahead:
+                return
+            path, future = ahead.pop(0)
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                yield processes.decode_alone(path, side)
+                lost = [place for place, (other, _) in enumerate(ahead) if not _is_picture(other)]
+                for place in lost:
+                    again = ahead[place][0]
+                    ahead[place] = (again, processes.submit(again, side))
+
+
+def decode(path: Path, side: int) -> Decoded:
+    """One file; a refusal is returned, not raised."""
+    try:
+        return read_for_store(path, side)
+    except Refusal as refusal:
+        return refusal
+    except (OSError, MemoryError) as error:
+        return Refusal(f"it cannot be read ({error}).")
+
+
+class _Processes:
+    """A pool of processes that starts with its first file, and anew after a crash."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> _Processes:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._end()
+
+    def submit(self, path: Path, side: int) -> Future[Decoded]:
+        if self._pool is None:
+            self._pool = _pool(self._workers)
+        try:
+            return self._pool.submit(decode, path, side)
+        except BrokenProcessPool as error:
+            broken: Future[Decoded] = Future()
+            broken.set_exception(error)
+            return broken
+
+    def decode_alone(self, path: Path, side: int) -> Decoded:
+        """Decode the file that may have ended a process, in a process of its own."""
+        self._end()
+        with _pool(1) as alone:
+            try:
+                return alone.submit(decode, path, side).result()
+            except BrokenProcessPool:
+                return Refusal("its pixels are broken in a way that crashes their decoder.")
+
+    def _end(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
