@@ -1,0 +1,142 @@
+"""A quick look at a stored film: is it an upright frontal chest, bone bright, without text?
+
+The film's ranks on a 32 × 32 grid are correlated with a mean chest under small shifts and
+stretches. A flag is a hint for the reader: nothing is refused or turned by it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from amae_engine.resources import required_resource
+
+NOT_FRONTAL_CHEST = "not-frontal-chest?"
+INVERTED = "inverted?"
+TURNED = "turned?"
+NEAR_EMPTY = "near-empty"
+TEXT = "text?"
+
+_GRID = 32
+_TEMPLATE = "plausibility/mean_chest.png"
+_STRETCHES = (0.85, 1.0, 1.15)
+_SHIFTS = (-3, 0, 3)  # grid cells
+# Of 900 adult and 5,528 paediatric chests, 0.4 % and none lie below (resources/plausibility).
+_LEAST_LIKENESS = 0.36
+_SURE_LIKENESS = 0.5  # an inverted or turned film below it may be no chest at all
+_CLEARLY_MORE = 0.05
+_FLAT_BLOCK = 2.0  # standard deviation in grey levels of 16 × 16 pixels
+_MOST_FLAT = 0.85  # share of flat blocks
+_STROKE = 24  # grey levels up, and down again within _STROKE_WIDTH pixels
+_STROKE_WIDTH = 5
+_LINE = 64  # pixels in which a line of text is looked for
+_TEXT_STROKES = 8
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+
+def look_at(film: Bytes) -> tuple[str, ...]:
+    """Flags of a stored film (S, S), S a multiple of 32; () where nothing seems wrong."""
+    text = (TEXT,) if _has_text(film) else ()
+    if _flat_share(film) > _MOST_FLAT:
+        return (NEAR_EMPTY, *text)
+    upright, inverted, turned = likeness(film)
+    other, flag = max((inverted, INVERTED), (turned, TURNED))
+    if upright >= _LEAST_LIKENESS and other <= upright + _CLEARLY_MORE:
+        return text
+    if other < max(_LEAST_LIKENESS, upright + _CLEARLY_MORE):
+        return (NOT_FRONTAL_CHEST, *text)
+    return (flag, *text) if other >= _SURE_LIKENESS else (NOT_FRONTAL_CHEST, flag, *text)
+
+
+def likeness(film: Bytes) -> tuple[float, float, float]:
+    """How much a film (S, S) is like the mean chest as it is, inverted, and turned, −1…1."""
+    plain, bowed = _bank()
+    ranks = _ranks(_grid(film))
+
+    def scores(grid: Floats) -> Floats:
+        flat = grid.reshape(1, -1)
+        return ((plain @ _normed(flat, 0).T + bowed @ _normed(flat, 2).T) / 2).ravel()
+
+    upright = scores(ranks)
+    turned = max(float(scores(np.rot90(ranks, quarter)).max()) for quarter in (1, 2, 3))
+    return float(upright.max()), float(-upright.min()), turned
+
+
+def mean_chest(films: npt.NDArray[np.uint8]) -> Bytes:
+    """The template: the mean (32, 32) of the ranks of films (n, S, S), 0…255."""
+    mean = np.mean([_ranks(_grid(film)) for film in films], axis=0)
+    return np.rint(mean * 255).astype(np.uint8)
+
+
+@cache
+def _bank() -> tuple[Floats, Floats]:
+    """The template under every stretch and shift (81, 1024), without its mean and its bow."""
+    template = Image.open(required_resource(_TEMPLATE)).convert("F")
+    views = []
+    for down, right, dy, dx in product(_STRETCHES, _STRETCHES, _SHIFTS, _SHIFTS):
+        edge_y, edge_x = (1 - down) * _GRID / 2 + dy, (1 - right) * _GRID / 2 + dx
+        warp = (right, 0, edge_x, 0, down, edge_y)
+        view = template.transform(
+            (_GRID, _GRID), Image.Transform.AFFINE, warp, Image.Resampling.BILINEAR
+        )
+        views.append(np.asarray(view).ravel())
+    flat = np.stack(views)
+    return _normed(flat, 0), _normed(flat, 2)
+
+
+@cache
+def _background(degree: int) -> Floats:
+    """An orthonormal basis (1024, k) of the mean, or of the mean, slopes and bows."""
+    y, x = np.mgrid[-1 : 1 : _GRID * 1j, -1 : 1 : _GRID * 1j]
+    terms = [np.ones_like(x)] if degree == 0 else [np.ones_like(x), x, y, x**2, y**2]
+    basis, _ = np.linalg.qr(np.stack([term.ravel() for term in terms], axis=1))
+    return basis.astype(np.float32)
+
+
+def _normed(flat: Floats, degree: int) -> Floats:
+    """Grids (n, 1024) without their background, of unit length."""
+    basis = _background(degree)
+    rest = flat - (flat @ basis) @ basis.T
+    length = np.linalg.norm(rest, axis=1, keepdims=True)
+    return np.asarray(rest / np.maximum(length, 1e-6), dtype=np.float32)
+
+
+def _grid(film: Bytes) -> Floats:
+    """The means of a film's cells (32, 32)."""
+    side = len(film) // _GRID
+    return film.reshape(_GRID, side, _GRID, side).mean(axis=(1, 3), dtype=np.float32)
+
+
+def _ranks(grid: Floats) -> Floats:
+    """Each cell's rank among the cells, 0…1, equal cells alike: no window or gamma matters."""
+    _, place, counts = np.unique(grid, return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - (counts + 1) / 2
+    return np.asarray(middle[place].reshape(grid.shape) / (grid.size - 1), dtype=np.float32)
+
+
+def _flat_share(film: Bytes) -> float:
+    blocks = film.reshape(len(film) // 16, 16, len(film) // 16, 16).astype(np.float32)
+    return float((blocks.std(axis=(1, 3)) < _FLAT_BLOCK).mean())
+
+
+def _has_text(film: Bytes) -> bool:
+    """Whether three rows in turn have many narrow bright strokes close together."""
+    step = np.diff(film.astype(np.int16), axis=1)
+    up = step > _STROKE
+    down = step < -_STROKE
+    ends = down.shape[1] - _STROKE_WIDTH
+    closed = np.zeros((len(film), ends), dtype=bool)
+    for width in range(1, _STROKE_WIDTH + 1):
+        closed |= down[:, width : width + ends]
+    strokes = up[:, :ends] & closed
+    strokes[:, 1:] &= ~strokes[:, :-1]
+    total = np.cumsum(np.pad(strokes, ((0, 0), (1, 0))), axis=1, dtype=np.int16)
+    near = total[:, _LINE:] - total[:, :-_LINE]
+    three_rows = np.minimum(np.minimum(near[:-2], near[1:-1]), near[2:])
+    return bool((three_rows >= _TEXT_STROKES).any())
