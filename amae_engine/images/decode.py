@@ -12,6 +12,7 @@ from amae_engine.images.dicom import read_dicom
 from amae_engine.images.film import Film, Refusal
 from amae_engine.images.picture import SUFFIXES, read_picture
 from amae_engine.images.pixel_store import to_store_size
+from amae_engine.images.plausibility import look_at
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
 _NEARLY_CONSTANT = 2.0  # standard deviation in grey levels
@@ -35,10 +36,9 @@ class StoredFilm:
 
 def is_film_file(path: Path) -> bool:
     """Whether a file's name or first bytes say that it may hold a film."""
-    suffix = path.suffix.lower()
-    if suffix in SUFFIXES or suffix in DICOM_SUFFIXES:
+    if path.suffix.lower() in (*SUFFIXES, *DICOM_SUFFIXES):
         return True
-    return suffix == "" and _has_dicom_mark(path)
+    return path.name.upper() != "DICOMDIR" and _has_dicom_mark(path)
 
 
 def read_film(path: Path) -> Film:
@@ -49,9 +49,12 @@ def read_film(path: Path) -> Film:
     """
     if not path.is_file():
         raise Refusal("the file is missing.")
-    if path.suffix.lower() in SUFFIXES:
-        return read_picture(path)
-    return read_dicom(path)
+    try:
+        if path.suffix.lower() in SUFFIXES and not _has_dicom_mark(path):
+            return read_picture(path)
+        return read_dicom(path)
+    except OSError as error:  # its text would name the path
+        raise Refusal(f"it cannot be read ({error.strerror or type(error).__name__}).") from error
 
 
 def read_for_store(path: Path, side: int) -> StoredFilm:
@@ -69,8 +72,9 @@ def read_for_store(path: Path, side: int) -> StoredFilm:
         raise Refusal("the film is empty (all its pixels are nearly the same).")
     digest = hashlib.sha256(f"{rows}x{columns}".encode())
     digest.update(np.ascontiguousarray(film.pixels).data)
-    small = replace(film, pixels=to_store_size(film.pixels, side))
-    return StoredFilm(small, rows, columns, digest.hexdigest())
+    small = to_store_size(film.pixels, side)
+    flags = (*film.flags, *look_at(to_store_size(small)))
+    return StoredFilm(replace(film, pixels=small, flags=flags), rows, columns, digest.hexdigest())
 
 
 def _has_dicom_mark(path: Path) -> bool:

@@ -1,26 +1,53 @@
-"""One DICOM file to grey pixels: modality LUT → VOI → MONOCHROME1 (PS3.4 N.2)."""
+"""One DICOM file to a film: header, decoder, shades."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pydicom
+from PIL import Image
+from pydicom import config, uid
 from pydicom.dataset import FileDataset
+from pydicom.encaps import get_frame
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import apply_modality_lut, apply_voi, apply_windowing
+from pydicom.pixels import apply_color_lut, pixel_array
 
-from amae_engine.images.film import Film, Refusal, require_size, robust_range, to_bytes
+from amae_engine.images.codestream import require_whole
+from amae_engine.images.film import Film, Refusal, first_line, require_size
+from amae_engine.images.windowing import render
+
+# pydicom's warnings on odd values print the value, which may be a name
+config.settings.reading_validation_mode = config.IGNORE
 
 _RADIOGRAPHS = ("CR", "DX", "RF", "")
 _CHEST_WORDS = ("CHEST", "THORAX", "LUNG", "RIB", "TORSO")
 _LATERAL = ("LL", "RL", "LATERAL", "LAT", "LLO", "RLO")
-_LARGEST_TABLE = 1 << 16
+_HUMAN = ("", "HOMO SAPIENS", "HUMAN")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
+_DECODERS = {  # the fastest and strictest of each; pydicom would take GDCM first
+    uid.JPEGBaseline8Bit: "pillow",
+    uid.JPEGExtended12Bit: "gdcm",
+    uid.JPEGLossless: "gdcm",
+    uid.JPEGLosslessSV1: "gdcm",
+    uid.JPEGLSLossless: "pyjpegls",
+    uid.JPEGLSNearLossless: "pyjpegls",
+    uid.JPEG2000Lossless: "pylibjpeg",
+    uid.JPEG2000: "pylibjpeg",
+    uid.HTJ2KLossless: "pylibjpeg",
+    uid.HTJ2KLosslessRPCL: "pylibjpeg",
+    uid.HTJ2K: "pylibjpeg",
+}
+_SYNTAX_OF_ENCODING = {  # (implicit VR, little endian), for files without a meta header
+    (True, True): uid.ImplicitVRLittleEndian,
+    (False, True): uid.ExplicitVRLittleEndian,
+    (False, False): uid.ExplicitVRBigEndian,
+}
 
-Floats = npt.NDArray[np.float64]
+Bytes = npt.NDArray[np.uint8]
 
 
 def read_dicom(path: Path) -> Film:
@@ -30,22 +57,24 @@ def read_dicom(path: Path) -> Film:
         Refusal: The file is broken, has no pixels, or is no frontal chest radiograph.
     """
     try:
-        dataset = pydicom.dcmread(path)
-    except InvalidDicomError:
-        dataset = _read_without_meta(path)
-    except (OSError, EOFError, ValueError, AttributeError, NotImplementedError) as error:
-        raise Refusal(f"the DICOM header cannot be read ({_first_line(error)}).") from error
-    _require_radiograph(dataset)
-    _require_pixels(dataset)
-    values, flags = _grey_values(dataset)
+        dataset = _dataset(path)
+        _require_radiograph(dataset)
+        _require_pixels(dataset)
+    except (Refusal, OSError, MemoryError):
+        raise
+    except Exception as error:  # pydicom converts a value when it is asked for: anything can come
+        raise Refusal(f"its DICOM header is damaged ({type(error).__name__}).") from error
+    pixels, flags = _grey(dataset, _decoded(dataset))
+    if _text(dataset, "BurnedInAnnotation").upper() == "YES":
+        flags = (*flags, "burnt-in-text")
     return Film(
-        pixels=values,
+        pixels=pixels,
         bits_stored=int(dataset.get("BitsStored", 8)),
-        photometric=str(dataset.get("PhotometricInterpretation", "")),
+        photometric=_text(dataset, "PhotometricInterpretation"),
         modality=_text(dataset, "Modality"),
         view=_text(dataset, "ViewPosition").upper(),
         body_part=_text(dataset, "BodyPartExamined").upper()[:32],
-        transfer_syntax=_transfer_syntax(dataset),
+        transfer_syntax=dataset.file_meta.TransferSyntaxUID.name[:64],
         pixel_spacing_mm=_spacing(dataset),
         patient=_text(dataset, "PatientID") or _text(dataset, "PatientName"),
         study=_text(dataset, "StudyInstanceUID"),
@@ -54,155 +83,109 @@ def read_dicom(path: Path) -> Film:
     )
 
 
-def _read_without_meta(path: Path) -> FileDataset:
-    """A file without preamble or meta header, if what is inside still looks like a film."""
-    with path.open("rb") as file:
-        start = file.read(132)
-    if not start:
-        raise Refusal("the file is empty.")
+def _dataset(path: Path) -> FileDataset:
     try:
-        dataset = pydicom.dcmread(path, force=True)
-        plausible = "Rows" in dataset and "SOPClassUID" in dataset
-    except Exception as error:
-        raise Refusal(f"not a DICOM file ({_first_line(error)}).") from error
-    if not plausible:
+        dataset = pydicom.dcmread(path)
+    except InvalidDicomError:
+        dataset = _without_preamble(path)
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = _SYNTAX_OF_ENCODING[
+            bool(implicit), little is not False
+        ]
+    return dataset
+
+
+def _without_preamble(path: Path) -> FileDataset:
+    """A file without preamble or meta header, if what is inside still looks like a film."""
+    if path.stat().st_size == 0:
+        raise Refusal("the file is empty.")
+    dataset = pydicom.dcmread(path, force=True)
+    if "Rows" not in dataset or "SOPClassUID" not in dataset:
         raise Refusal("not a DICOM file (no DICOM header); if it is a picture, rename it.")
     return dataset
 
 
 def _require_radiograph(dataset: FileDataset) -> None:
     modality = _text(dataset, "Modality")
-    if modality not in _RADIOGRAPHS:
-        raise Refusal(f"modality {modality} is not a chest radiograph (CR or DX).")
     part = _text(dataset, "BodyPartExamined").upper()
-    if part and not any(word in part for word in _CHEST_WORDS):
-        raise Refusal(f"body part {part} is not a chest.")
+    chest = any(word in part for word in _CHEST_WORDS)
+    if modality not in _RADIOGRAPHS and not (modality == "OT" and chest):
+        raise Refusal(f"modality {modality[:16]} is not a chest radiograph (CR or DX).")
+    if part and not chest:
+        raise Refusal(f"body part {part[:32]} is not a chest.")
     if _text(dataset, "ViewPosition").upper() in _LATERAL:
         raise Refusal("the view is lateral; AMAE reads frontal chest films.")
-    if "LOCALIZER" in [str(v).upper() for v in dataset.get("ImageType", [])]:
+    if "LOCALIZER" in _text(dataset, "ImageType").upper():
         raise Refusal("the image is a localizer, not a film.")
-    if "VETERINARY" in _text(dataset, "PatientSpeciesDescription").upper() or (
-        _text(dataset, "PatientSpeciesDescription").upper() not in ("", "HOMO SAPIENS", "HUMAN")
-    ):
+    if _text(dataset, "PatientSpeciesDescription").upper() not in _HUMAN:
         raise Refusal("the patient is not human (Patient Species Description).")
 
 
 def _require_pixels(dataset: FileDataset) -> None:
     if "PixelData" not in dataset:
         raise Refusal("the file has no pixel data.")
-    require_size(int(dataset.get("Rows", 0)), int(dataset.get("Columns", 0)))
+    rows, columns = int(dataset.get("Rows", 0)), int(dataset.get("Columns", 0))
+    require_size(rows, columns, int(dataset.get("SamplesPerPixel", 1)))
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
     if frames > 1:
         raise Refusal(f"the file holds {frames} frames; export the film you want on its own.")
+    bits = int(dataset.get("BitsStored", 0))
+    if not 1 <= bits <= 16:
+        raise Refusal(f"its pixels have {bits} bits; a film has 8 to 16.")
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax in _DECODERS:
+        require_whole(get_frame(dataset.PixelData, 0, number_of_frames=1), rows, columns)
 
 
-def _grey_values(dataset: FileDataset) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
+def _decoded(dataset: FileDataset) -> npt.NDArray[Any]:
+    syntax = dataset.file_meta.TransferSyntaxUID
     try:
-        stored = dataset.pixel_array
+        return pixel_array(dataset, decoding_plugin=_DECODERS.get(syntax, ""))
     except MemoryError:
         raise
-    except Exception as error:
+    except Exception as error:  # every decoder has its own
         raise Refusal(
-            f"its pixels cannot be decoded ({_first_line(error)}); transfer syntax "
-            f"{_transfer_syntax(dataset)}."
+            f"its pixels cannot be decoded ({first_line(error)}); transfer syntax "
+            f"{syntax.name[:64]}."
         ) from error
+
+
+def _grey(dataset: FileDataset, stored: npt.NDArray[Any]) -> tuple[Bytes, tuple[str, ...]]:
+    photometric = _text(dataset, "PhotometricInterpretation")
+    if photometric == "PALETTE COLOR" and stored.ndim == 2:
+        stored = _through_palette(dataset, stored)
     if stored.ndim == 3 and stored.shape[-1] in (3, 4):
-        return _grey_of_colour(stored), ("colour",)
-    if stored.ndim != 2:
-        raise Refusal(f"its pixels have the shape {stored.shape}; a film has rows and columns.")
-    photometric = str(dataset.get("PhotometricInterpretation", ""))
-    if photometric not in _GREY:
-        raise Refusal(f"photometric interpretation {photometric} is not a grey film.")
-    values, flags = _windowed(dataset, stored)
-    if _is_inverse(dataset, photometric):
-        values = 255 - values
-    return values, flags
+        deep = stored.dtype.itemsize > 1 and int(stored.max()) > 255
+        eight = (stored >> 8 if deep else stored)[..., :3].astype(np.uint8)
+        return np.array(Image.fromarray(np.ascontiguousarray(eight)).convert("L")), ("colour",)
+    if stored.ndim != 2 or photometric not in _GREY:
+        raise Refusal(f"photometric interpretation {photometric[:16]} is not a grey film.")
+    try:
+        return render(stored, dataset)
+    except (Refusal, MemoryError):
+        raise
+    except Exception as error:  # a look-up table or a window that is no number
+        raise Refusal(f"its grey scale is damaged ({type(error).__name__}).") from error
 
 
-def _windowed(
-    dataset: FileDataset, stored: npt.NDArray[Any]
-) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
-    """Grey values by a table of every stored value: a film has 4 million pixels, 4,096 values."""
-    padding = _padding(dataset, stored)
-    lowest = int(stored.min())
-    span = int(stored.max()) - lowest + 1
-    if stored.dtype.kind not in "iu" or span > _LARGEST_TABLE:
-        raise Refusal(f"its pixels are {stored.dtype} over {span} values; a film has 8 to 16 bits.")
-    codes = (stored - lowest).astype(np.uint16) if lowest else stored.astype(np.uint16, copy=False)
-    counts = np.bincount(codes.ravel(), minlength=span)
-    flags: tuple[str, ...] = ()
-    if padding is not None and padding.any():
-        flags = ("padding",)
-        if not padding.all():
-            counts = np.bincount(codes[~padding], minlength=span)
-    domain = np.arange(lowest, lowest + span, dtype=stored.dtype)
-    table, has_window = _shades(dataset, domain, counts, padding is None)
-    film = table.take(codes)
-    if flags:
-        inverse = _is_inverse(dataset, str(dataset.PhotometricInterpretation))
-        film[padding] = 255 if inverse else 0  # black, once the film is turned
-    return film, flags if has_window else (*flags, "no-window")
-
-
-def _shades(
-    dataset: FileDataset,
-    domain: npt.NDArray[Any],
-    counts: npt.NDArray[np.intp],
-    unpadded: bool,
-) -> tuple[npt.NDArray[np.uint8], bool]:
-    """What each stored value (n,) is shown as, 0…255, and whether the file says so itself."""
-    values = np.asarray(apply_modality_lut(domain, dataset))
-    if "VOILUTSequence" in dataset:
-        shown = np.asarray(apply_voi(values, dataset, index=0), dtype=np.float64)
-    elif "WindowCenter" in dataset and "WindowWidth" in dataset:
-        floats = values.astype(np.float64)
-        shown = np.asarray(apply_windowing(floats, dataset, index=0), dtype=np.float64)
-    elif int(dataset.get("BitsStored", 8)) == 8 and unpadded:
-        return to_bytes(values.astype(np.float64), 0.0, 255.0), True
-    else:
-        low, high = robust_range(values.astype(np.float64), counts)
-        return to_bytes(values.astype(np.float64), low, high), False
-    seen = shown[counts > 0]
-    return to_bytes(shown, float(seen.min()), float(seen.max())), True
-
-
-def _padding(dataset: FileDataset, stored: npt.NDArray[Any]) -> npt.NDArray[np.bool_] | None:
-    """Pixels outside the film (PS3.3 C.7.5.1.1.2), None where the file names none."""
-    if "PixelPaddingValue" not in dataset:
-        return None
-    first = int(dataset.PixelPaddingValue)
-    last = int(dataset.get("PixelPaddingRangeLimit", first))
-    return (stored >= min(first, last)) & (stored <= max(first, last))
-
-
-def _is_inverse(dataset: FileDataset, photometric: str) -> bool:
-    shape = _text(dataset, "PresentationLUTShape").upper()
-    return photometric == "MONOCHROME1" if shape in ("", "IDENTITY") else shape == "INVERSE"
-
-
-def _grey_of_colour(stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    grey: npt.NDArray[np.uint8] = np.rint(stored[..., :3].mean(axis=-1)).astype(np.uint8)
-    return grey
+def _through_palette(dataset: FileDataset, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    try:
+        return apply_color_lut(stored, dataset)
+    except Exception as error:  # its tables can be missing, short or of any type
+        raise Refusal(f"its palette is damaged ({type(error).__name__}).") from error
 
 
 def _spacing(dataset: FileDataset) -> float | None:
-    found = dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing")
-    try:
-        return float(found[0]) if found else None
-    except (TypeError, ValueError):
-        return None
-
-
-def _transfer_syntax(dataset: FileDataset) -> str:
-    meta = getattr(dataset, "file_meta", None)
-    uid = getattr(meta, "TransferSyntaxUID", None)
-    return uid.name[:64] if uid is not None else "unknown"
+    for name in ("PixelSpacing", "ImagerPixelSpacing"):
+        try:
+            spacing = float(dataset[name].value[0])
+        except (KeyError, TypeError, ValueError, IndexError):
+            continue
+        if math.isfinite(spacing) and spacing > 0:
+            return spacing
+    return None
 
 
 def _text(dataset: FileDataset, name: str) -> str:
     return str(dataset.get(name, "") or "").strip()
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:160] if lines else type(error).__name__

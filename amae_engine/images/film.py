@@ -11,7 +11,6 @@ from amae_engine.errors import BadInput
 
 MOST_PIXELS = 120_000_000  # declared rows × columns; beyond it nothing is decoded
 FEWEST_ROWS = 64
-_BORDER = (0.02, 0.9)  # share of pixels of one extreme value that makes it a border
 
 
 class Refusal(BadInput):
@@ -28,7 +27,7 @@ class Film:
         patient, study, sop: Identities as the file states them ("" where it does not); they
             are hashed at the door and go no further.
         pixel_spacing_mm: Row spacing, None where the file has none.
-        flags: What a reader should know: "lossy", "no-window", "padding", …
+        flags: What a reader should know, without commas: "no-window", "padding", "inverted?", …
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -53,34 +52,23 @@ def to_bytes(values: npt.NDArray[np.floating], low: float, high: float) -> npt.N
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
-def robust_range(
-    values: npt.NDArray[np.floating], counts: npt.NDArray[np.intp]
-) -> tuple[float, float]:
-    """The 0.5th and 99.5th percentile of a film, without a large flat border or padding.
-
-    Args:
-        values: (n,) grey values.
-        counts: (n,) pixels with each of them.
-    """
-    order = np.argsort(values, kind="stable")
-    values, counts = values[order], counts[order].copy()
-    present = np.flatnonzero(counts)
-    for edge in (present[0], present[-1]):
-        share = counts[edge] / counts.sum()
-        if _BORDER[0] < share < _BORDER[1]:
-            counts[edge] = 0
-    below = np.cumsum(counts) / counts.sum()
-    low, high = np.searchsorted(below, (0.005, 0.995))
-    return float(values[low]), float(values[high])
-
-
-def require_size(rows: int, columns: int) -> None:
+def require_size(rows: int, columns: int, samples: int = 1) -> None:
     """Refuse a declared size that cannot be a film, before any pixel is decoded.
 
     Raises:
         Refusal: The film is too small or too large.
     """
-    if rows * columns > MOST_PIXELS:
-        raise Refusal(f"{rows} × {columns} pixels is larger than any film (at most 120 million).")
+    if rows * columns * samples > MOST_PIXELS:
+        colours = f" in {samples} colours" if samples > 1 else ""
+        raise Refusal(
+            f"{rows} × {columns} pixels{colours} is larger than any film (at most "
+            f"{MOST_PIXELS // samples // 1_000_000} million)."
+        )
     if min(rows, columns) < FEWEST_ROWS:
         raise Refusal(f"{rows} × {columns} pixels is too small for a film (at least 64 a side).")
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, short enough for a reason, or its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:160] if lines else type(error).__name__

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from amae_engine.images.film import Film, Refusal, require_size, robust_range, to_bytes
+from amae_engine.images.film import Film, Refusal, first_line, require_size
+from amae_engine.images.windowing import NO_WINDOW, stretch
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 
 
 def read_picture(path: Path) -> Film:
@@ -20,32 +22,31 @@ def read_picture(path: Path) -> Film:
         Refusal: The file is no picture, is truncated, or has several frames.
     """
     try:
-        with Image.open(path) as picture:
-            require_size(picture.height, picture.width)
+        with Image.open(path, formats=_FORMATS) as picture:
+            require_size(picture.height, picture.width, len(picture.getbands()))
             pages = getattr(picture, "n_frames", 1)
             if pages > 1:
                 raise Refusal(f"the picture has {pages} pages; export one film a file.")
             deep = picture.mode in _DEEP
             kind = f"{picture.format} {picture.mode}"
+            white_is_zero = deep and _is_white_zero(picture)
             upright = ImageOps.exif_transpose(picture)
             values = np.asarray(upright if deep else _flat(upright))
     except UnidentifiedImageError as error:
         raise Refusal("not a picture that can be read (unknown format).") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, Refusal):
+    except (Refusal, MemoryError):
+        raise
+    except Exception as error:  # Pillow's readers raise what they meet: struct.error, KeyError, …
+        if isinstance(error, OSError) and error.errno:
             raise
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Refusal(f"the picture is damaged or cut short ({first}).") from error
-    flags: tuple[str, ...] = ()
-    if deep:
-        low, high = robust_range(*np.unique(values.astype(np.float64), return_counts=True))
-        values, flags = to_bytes(values.astype(np.float64), low, high), ("no-window",)
+        raise Refusal(f"the picture is damaged or cut short ({first_line(error)}).") from error
+    pixels = stretch(values) if deep else np.array(values, dtype=np.uint8)
     return Film(
-        pixels=np.array(values, dtype=np.uint8),
+        pixels=255 - pixels if white_is_zero else pixels,
         bits_stored=16 if deep else 8,
         photometric="MONOCHROME2",
         transfer_syntax=kind,
-        flags=flags,
+        flags=(NO_WINDOW,) if deep else (),
     )
 
 
@@ -56,3 +57,9 @@ def _flat(picture: Image.Image) -> Image.Image:
         ground = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
         picture = Image.alpha_composite(ground, rgba)
     return picture.convert("L")
+
+
+def _is_white_zero(picture: Image.Image) -> bool:
+    """Whether a TIFF counts from white; Pillow turns such pictures of 8 bits only."""
+    tags = getattr(picture, "tag_v2", {})
+    return tags.get(ExifTags.Base.PhotometricInterpretation) == 0

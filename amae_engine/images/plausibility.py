@@ -61,7 +61,8 @@ def likeness(film: Bytes) -> tuple[float, float, float]:
 
     def scores(grid: Floats) -> Floats:
         flat = grid.reshape(1, -1)
-        return ((plain @ _normed(flat, 0).T + bowed @ _normed(flat, 2).T) / 2).ravel()
+        both = plain @ _normed(flat, 0).T + bowed @ _normed(flat, 2).T  # (81, 1)
+        return np.asarray(both / 2, dtype=np.float32)
 
     upright = scores(ranks)
     turned = max(float(scores(np.rot90(ranks, quarter)).max()) for quarter in (1, 2, 3))
