@@ -10,7 +10,7 @@ _JPEG_2000 = b"\xff\x4f\xff\x51"  # SOC, SIZ (ISO/IEC 15444-1 A.5.1)
 _JPEG = b"\xff\xd8"
 _END = b"\xff\xd9"  # EOI of JPEG and JPEG-LS, EOC of JPEG 2000
 _TAIL = 64  # bytes in which the end is looked for: encoders pad
-_BOXES = 512  # bytes of JP2 boxes that may stand before the codestream
+_BOXES = 1 << 16  # bytes of JP2 boxes that may stand before the codestream
 _STANDALONE = (0x01, *range(0xD0, 0xDA))
 _FRAME_HEADERS = ({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}) | {0xF7}  # SOF0…15, SOF55
 

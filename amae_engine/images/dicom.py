@@ -18,6 +18,7 @@ from pydicom.pixels import apply_color_lut, pixel_array
 
 from amae_engine.images.codestream import require_whole
 from amae_engine.images.film import Film, Refusal, first_line, require_size
+from amae_engine.images.jpeg_extended import read_jpeg_extended
 from amae_engine.images.windowing import render
 
 # pydicom's warnings on odd values print the value, which may be a name
@@ -64,7 +65,7 @@ def read_dicom(path: Path) -> Film:
         raise
     except Exception as error:  # pydicom converts a value when it is asked for: anything can come
         raise Refusal(f"its DICOM header is damaged ({type(error).__name__}).") from error
-    pixels, flags = _grey(dataset, _decoded(dataset))
+    pixels, flags = _grey(dataset, _decoded(path, dataset))
     if _text(dataset, "BurnedInAnnotation").upper() == "YES":
         flags = (*flags, "burnt-in-text")
     return Film(
@@ -138,11 +139,13 @@ def _require_pixels(dataset: FileDataset) -> None:
         require_whole(get_frame(dataset.PixelData, 0, number_of_frames=1), rows, columns)
 
 
-def _decoded(dataset: FileDataset) -> npt.NDArray[Any]:
+def _decoded(path: Path, dataset: FileDataset) -> npt.NDArray[Any]:
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
+        if syntax == uid.JPEGExtended12Bit and dataset.BitsStored > 8:
+            return read_jpeg_extended(path, dataset.Rows, dataset.Columns)
         return pixel_array(dataset, decoding_plugin=_DECODERS.get(syntax, ""))
-    except MemoryError:
+    except (Refusal, MemoryError):
         raise
     except Exception as error:  # every decoder has its own
         raise Refusal(
