@@ -1,0 +1,160 @@
+"""Zip archives, honest and hostile, and DICOMDIR."""
+
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from dicom_files import PYDICOM, demo_film, write_dicom
+from films import DEMO
+
+from amae_engine.images.archive import dicomdir_files, unpacked
+from amae_engine.images.decode import is_film_file, read_film
+from amae_engine.images.film import Refusal
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Two films in folders, a note, a Mac's leftovers and an archive in the archive."""
+    film = write_dicom(tmp_path / "film.dcm", demo_film())
+    path = tmp_path / "films.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        target.write(film, "normal/1.2.840.1")
+        target.write(DEMO / "images" / "normal_001.jpeg", "test/abnormal/film.jpeg")
+        target.writestr("notes.txt", "two films")
+        target.writestr("__MACOSX/._film.jpeg", "resource fork")
+        target.writestr("inner.zip", "never looked at")
+    return path
+
+
+def test_an_archive_is_a_folder_while_it_is_open(archive: Path, tmp_path: Path):
+    with unpacked(archive, tmp_path) as folder:
+        names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+        films = [p for p in sorted(folder.rglob("*")) if p.is_file() and is_film_file(p)]
+        pixels = [read_film(path).pixels for path in films]
+    assert names == {"normal/1.2.840.1", "test/abnormal/film.jpeg", "notes.txt"}
+    assert len(pixels) == 2
+    assert np.array_equal(pixels[0], demo_film())
+    assert not folder.exists()
+
+
+def test_an_archive_is_gone_after_an_error_too(archive: Path, tmp_path: Path):
+    seen = []
+
+    def stop_halfway() -> None:
+        with unpacked(archive, tmp_path) as folder:
+            seen.append(folder)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop_halfway()
+    assert not seen[0].exists()
+
+
+@pytest.mark.parametrize("name", ["../escaped.dcm", "/etc/escaped.dcm", "a/../../escaped.dcm"])
+def test_a_name_outside_the_archive_is_refused(tmp_path: Path, name: str):
+    path = tmp_path / "hostile.zip"
+    with zipfile.ZipFile(path, "w") as target:
+        target.writestr(name, "x")
+    with pytest.raises(Refusal, match="names a file outside itself"), unpacked(path, tmp_path):
+        pytest.fail("it was unpacked")
+    assert not list(tmp_path.rglob("escaped.dcm"))
+
+
+def test_a_link_in_an_archive_is_refused(tmp_path: Path):
+    path = tmp_path / "link.zip"
+    link = zipfile.ZipInfo("film.dcm")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as target:
+        target.writestr(link, "/etc/passwd")
+    with pytest.raises(Refusal, match="holds a link"), unpacked(path, tmp_path):
+        pytest.fail("it was unpacked")
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr("zeros.dcm", bytes(200_000_000))
+    with pytest.raises(Refusal, match="would become 200 MB from 0 MB"), unpacked(path, tmp_path):
+        pytest.fail("it was unpacked")
+
+
+def test_a_size_that_lies_ends_in_a_refusal(tmp_path: Path):
+    path = tmp_path / "lies.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr("film.dcm", bytes(5_000_000))
+    honest = struct.pack("<I", 5_000_000)
+    path.write_bytes(path.read_bytes().replace(honest, struct.pack("<I", 1000)))
+    with pytest.raises(Refusal, match="damaged"), unpacked(path, tmp_path):
+        pytest.fail("it was unpacked")
+
+
+@pytest.mark.parametrize("kept", [0.2, 0.7, 0.99])
+def test_a_truncated_archive_is_refused(archive: Path, tmp_path: Path, kept: float):
+    cut = tmp_path / "cut.zip"
+    cut.write_bytes(archive.read_bytes()[: int(archive.stat().st_size * kept)])
+    with pytest.raises(Refusal, match="zip archive is damaged"), unpacked(cut, tmp_path):
+        pytest.fail("it was unpacked")
+
+
+def test_an_encrypted_archive_says_what_to_do(archive: Path, tmp_path: Path):
+    content = bytearray(archive.read_bytes())
+    place = content.find(b"PK\x01\x02")
+    while place >= 0:
+        content[place + 8] |= 1  # general purpose flag: encrypted
+        place = content.find(b"PK\x01\x02", place + 4)
+    locked = tmp_path / "locked.zip"
+    locked.write_bytes(content)
+    with pytest.raises(Refusal, match="encrypted; unpack it"), unpacked(locked, tmp_path):
+        pytest.fail("it was unpacked")
+
+
+@pytest.mark.parametrize("name", ["DICOMDIR", "DICOMDIR-bigEnd", "DICOMDIR-implicit"])
+def test_a_dicomdir_names_its_images_in_order(name: str):
+    files = dicomdir_files(PYDICOM / "dicomdirtests" / name)
+    assert len(files) == len(set(files)) == 31
+    assert all(path.is_file() for path in files)
+    assert {pydicom.dcmread(path, stop_before_pixels=True).Modality for path in files} <= {
+        "CR", "CT", "MR",
+    }  # fmt: skip
+
+
+def test_a_dicomdir_finds_files_in_small_letters(tmp_path: Path):
+    directory = pydicom.dcmread(PYDICOM / "dicomdirtests" / "DICOMDIR")
+    directory.save_as(tmp_path / "DICOMDIR")
+    first = next(
+        r.ReferencedFileID for r in directory.DirectoryRecordSequence if "ReferencedFileID" in r
+    )
+    place = tmp_path.joinpath(*(part.lower() for part in first))
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"film")
+    files = dicomdir_files(tmp_path / "DICOMDIR")
+    assert files[0] == place
+    assert not files[1].exists()
+
+
+def test_a_dicomdir_that_points_outside_is_refused(tmp_path: Path):
+    directory = pydicom.dcmread(PYDICOM / "dicomdirtests" / "DICOMDIR")
+    for record in directory.DirectoryRecordSequence:
+        if "ReferencedFileID" in record:
+            record.ReferencedFileID = ["..", "..", "SECRET"]
+    directory.save_as(tmp_path / "DICOMDIR")
+    with pytest.raises(Refusal, match="outside its folder"):
+        dicomdir_files(tmp_path / "DICOMDIR")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "damaged"), (b"no directory" * 50, "damaged")]
+)
+def test_what_is_no_dicomdir_is_refused(tmp_path: Path, content: bytes, reason: str):
+    (tmp_path / "DICOMDIR").write_bytes(content)
+    with pytest.raises(Refusal, match=reason):
+        dicomdir_files(tmp_path / "DICOMDIR")
+
+
+def test_a_dicomdir_is_no_film(tmp_path: Path):
+    copy = tmp_path / "DICOMDIR"
+    copy.write_bytes((PYDICOM / "dicomdirtests" / "DICOMDIR").read_bytes())
+    assert not is_film_file(copy)
