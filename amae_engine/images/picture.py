@@ -34,6 +34,8 @@ def read_picture(path: Path) -> Film:
             values = np.asarray(upright if deep else _flat(upright))
     except UnidentifiedImageError as error:
         raise Refusal("not a picture that can be read (unknown format).") from error
+    except Image.DecompressionBombError as error:
+        raise Refusal("the picture is larger than any film.") from error
     except (Refusal, MemoryError):
         raise
     except Exception as error:  # Pillow's readers raise what they meet: struct.error, KeyError, …

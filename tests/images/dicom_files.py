@@ -40,7 +40,9 @@ def write_dicom(
     meta.TransferSyntaxUID = syntax
     meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
     meta.MediaStorageSOPInstanceUID = "1.2.826.0.1.3680043.10.1"
-    dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset = FileDataset(
+        str(path), {}, b"\0" * 128, meta, syntax.is_implicit_VR, syntax.is_little_endian
+    )
     dataset.SOPClassUID = meta.MediaStorageSOPClassUID
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     dataset.Modality, dataset.BodyPartExamined, dataset.ViewPosition = "DX", "CHEST", "PA"
