@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import pydicom
 
-from amae_engine.images.film import Refusal, first_line
+from amae_engine.images.film import Refusal, cause
 
 ZIP_SUFFIX = ".zip"
 DICOMDIR = "DICOMDIR"
@@ -47,7 +47,7 @@ def unpacked(archive: Path, inside: Path | None = None) -> Iterator[Path]:
         except Refusal:
             raise
         except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
-            raise Refusal(f"the zip archive is damaged ({first_line(error)}).") from error
+            raise Refusal(f"the zip archive is damaged ({cause(error)}).") from error
         except (OSError, ValueError, RuntimeError, zlib.error) as error:
             raise Refusal(
                 f"the zip archive cannot be unpacked ({type(error).__name__})."

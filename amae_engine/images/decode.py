@@ -55,6 +55,8 @@ def read_film(path: Path) -> Film:
         return read_dicom(path)
     except OSError as error:  # its text would name the path
         raise Refusal(f"it cannot be read ({error.strerror or type(error).__name__}).") from error
+    except MemoryError as error:
+        raise Refusal("it needs more memory than there is.") from error
 
 
 def read_for_store(path: Path, side: int) -> StoredFilm:

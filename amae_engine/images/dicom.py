@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_color_lut, pixel_array
 
 from amae_engine.images.codestream import require_whole
-from amae_engine.images.film import Film, Refusal, first_line, require_size
+from amae_engine.images.film import MOST_BYTES, Film, Refusal, cause, require_size
 from amae_engine.images.jpeg_extended import read_jpeg_extended
 from amae_engine.images.windowing import render
 
@@ -27,6 +29,36 @@ config.settings.reading_validation_mode = config.IGNORE
 _RADIOGRAPHS = ("CR", "DX", "RF", "")
 _CHEST_WORDS = ("CHEST", "THORAX", "LUNG", "RIB", "TORSO")
 _LATERAL = ("LL", "RL", "LATERAL", "LAT", "LLO", "RLO")
+_VIEWS = ("PA", "AP", "LLD", "RLD")  # what else stands there may be anything
+_OTHER_PARTS = [
+    "ABDOMEN",
+    "ANKLE",
+    "ARM",
+    "BREAST",
+    "CLAVICLE",
+    "ELBOW",
+    "EXTREMITY",
+    "FEMUR",
+    "FINGER",
+    "FOOT",
+    "FOREARM",
+    "HAND",
+    "HEAD",
+    "HEART",
+    "HIP",
+    "HUMERUS",
+    "JAW",
+    "KNEE",
+    "LEG",
+    "NECK",
+    "PELVIS",
+    "SHOULDER",
+    "SKULL",
+    "SPINE",
+    "STERNUM",
+    "TOE",
+    "WRIST",
+]  # named in a reason; any other word could be a name
 _HUMAN = ("", "HOMO SAPIENS", "HUMAN")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _DECODERS = {  # the fastest and strictest of each; pydicom would take GDCM first
@@ -61,9 +93,11 @@ def read_dicom(path: Path) -> Film:
         dataset = _dataset(path)
         _require_radiograph(dataset)
         _require_pixels(dataset)
-    except (Refusal, OSError, MemoryError):
+    except (Refusal, MemoryError):
         raise
     except Exception as error:  # pydicom converts a value when it is asked for: anything can come
+        if isinstance(error, OSError) and error.errno:
+            raise
         raise Refusal(f"its DICOM header is damaged ({type(error).__name__}).") from error
     pixels, flags = _grey(dataset, _decoded(path, dataset))
     if _text(dataset, "BurnedInAnnotation").upper() == "YES":
@@ -73,8 +107,8 @@ def read_dicom(path: Path) -> Film:
         bits_stored=int(dataset.get("BitsStored", 8)),
         photometric=_text(dataset, "PhotometricInterpretation"),
         modality=_text(dataset, "Modality"),
-        view=_text(dataset, "ViewPosition").upper(),
-        body_part=_text(dataset, "BodyPartExamined").upper()[:32],
+        view=view if (view := _text(dataset, "ViewPosition").upper()) in _VIEWS else "",
+        body_part=" ".join(_chest_words(_text(dataset, "BodyPartExamined"))),
         transfer_syntax=dataset.file_meta.TransferSyntaxUID.name[:64],
         pixel_spacing_mm=_spacing(dataset),
         patient=_text(dataset, "PatientID") or _text(dataset, "PatientName"),
@@ -85,10 +119,24 @@ def read_dicom(path: Path) -> Film:
 
 
 def _dataset(path: Path) -> FileDataset:
+    """All of a file, with a transfer syntax; without preamble or meta header if need be."""
+    size = path.stat().st_size
+    if not 0 < size <= MOST_BYTES:
+        raise Refusal(
+            f"the file has {size // 1_000_000} MB; a film has at most {MOST_BYTES // 1_000_000}."
+            if size
+            else "the file is empty."
+        )
+    content = BytesIO(path.read_bytes())  # it gives no more than there is, whatever a length says
     try:
-        dataset = pydicom.dcmread(path)
+        dataset = pydicom.dcmread(content)
     except InvalidDicomError:
-        dataset = _without_preamble(path)
+        content.seek(0)
+        dataset = pydicom.dcmread(content, force=True)
+        if "Rows" not in dataset or "SOPClassUID" not in dataset:
+            raise Refusal(
+                "not a DICOM file (no DICOM header); if it is a picture, rename it."
+            ) from None
     if "TransferSyntaxUID" not in dataset.file_meta:
         implicit, little = dataset.original_encoding
         dataset.file_meta.TransferSyntaxUID = _SYNTAX_OF_ENCODING[
@@ -97,24 +145,18 @@ def _dataset(path: Path) -> FileDataset:
     return dataset
 
 
-def _without_preamble(path: Path) -> FileDataset:
-    """A file without preamble or meta header, if what is inside still looks like a film."""
-    if path.stat().st_size == 0:
-        raise Refusal("the file is empty.")
-    dataset = pydicom.dcmread(path, force=True)
-    if "Rows" not in dataset or "SOPClassUID" not in dataset:
-        raise Refusal("not a DICOM file (no DICOM header); if it is a picture, rename it.")
-    return dataset
-
-
 def _require_radiograph(dataset: FileDataset) -> None:
     modality = _text(dataset, "Modality")
     part = _text(dataset, "BodyPartExamined").upper()
-    chest = any(word in part for word in _CHEST_WORDS)
+    chest = bool(_chest_words(part))
     if modality not in _RADIOGRAPHS and not (modality == "OT" and chest):
-        raise Refusal(f"modality {modality[:16]} is not a chest radiograph (CR or DX).")
+        named = f"modality {modality}" if len(modality) <= 3 else "its modality"
+        raise Refusal(f"{named} is not a chest radiograph (CR or DX).")
     if part and not chest:
-        raise Refusal(f"body part {part[:32]} is not a chest.")
+        known = [word for word in _OTHER_PARTS if word in part]
+        raise Refusal(
+            f"body part {known[0]} is not a chest." if known else "its body part is no chest."
+        )
     if _text(dataset, "ViewPosition").upper() in _LATERAL:
         raise Refusal("the view is lateral; AMAE reads frontal chest films.")
     if "LOCALIZER" in _text(dataset, "ImageType").upper():
@@ -125,7 +167,7 @@ def _require_radiograph(dataset: FileDataset) -> None:
 
 def _require_pixels(dataset: FileDataset) -> None:
     if "PixelData" not in dataset:
-        raise Refusal("the file has no pixel data.")
+        raise Refusal("the file has no pixel data, or ends before it.")
     rows, columns = int(dataset.get("Rows", 0)), int(dataset.get("Columns", 0))
     require_size(rows, columns, int(dataset.get("SamplesPerPixel", 1)))
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
@@ -149,8 +191,7 @@ def _decoded(path: Path, dataset: FileDataset) -> npt.NDArray[Any]:
         raise
     except Exception as error:  # every decoder has its own
         raise Refusal(
-            f"its pixels cannot be decoded ({first_line(error)}); transfer syntax "
-            f"{syntax.name[:64]}."
+            f"its pixels cannot be decoded ({cause(error)}); transfer syntax {syntax.name[:64]}."
         ) from error
 
 
@@ -177,6 +218,12 @@ def _through_palette(dataset: FileDataset, stored: npt.NDArray[Any]) -> npt.NDAr
         return apply_color_lut(stored, dataset)
     except Exception as error:  # its tables can be missing, short or of any type
         raise Refusal(f"its palette is damaged ({type(error).__name__}).") from error
+
+
+def _chest_words(part: str) -> list[str]:
+    """The words of a body part that say chest; what else stands there may be anything."""
+    words = re.findall("[A-Z]+", part.upper())
+    return [word for word in words if any(chest in word for chest in _CHEST_WORDS)][:2]
 
 
 def _spacing(dataset: FileDataset) -> float | None:

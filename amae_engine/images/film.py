@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ from amae_engine.errors import BadInput
 
 MOST_PIXELS = 120_000_000  # declared rows × columns; beyond it nothing is decoded
 FEWEST_ROWS = 64
+MOST_BYTES = 1_000_000_000  # of a file; a film of 120 million pixels has a quarter of it
 
 
 class Refusal(BadInput):
@@ -68,7 +70,12 @@ def require_size(rows: int, columns: int, samples: int = 1) -> None:
         raise Refusal(f"{rows} × {columns} pixels is too small for a film (at least 64 a side).")
 
 
-def first_line(error: BaseException) -> str:
-    """What an error says, short enough for a reason, or its kind where it says nothing."""
+def cause(error: BaseException) -> str:
+    """The last line of what an error says, or its kind where it says nothing.
+
+    What it quotes is left out: that may be a value of the header, and so a name.
+    """
     lines = str(error).strip().splitlines()
-    return lines[0][:160] if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    return re.sub(r"'[^']*'", "…", lines[-1].strip())[:160].rstrip(".")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from amae_engine.images.film import Film, Refusal, first_line, require_size
+from amae_engine.images.film import Film, Refusal, cause, require_size
 from amae_engine.images.windowing import NO_WINDOW, stretch
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -41,7 +41,7 @@ def read_picture(path: Path) -> Film:
     except Exception as error:  # Pillow's readers raise what they meet: struct.error, KeyError, …
         if isinstance(error, OSError) and error.errno:
             raise
-        raise Refusal(f"the picture is damaged or cut short ({first_line(error)}).") from error
+        raise Refusal(f"the picture is damaged or cut short ({cause(error)}).") from error
     pixels = stretch(values) if deep else np.array(values, dtype=np.uint8)
     return Film(
         pixels=255 - pixels if white_is_zero else pixels,
