@@ -20,7 +20,7 @@ from pydicom.pixels import apply_color_lut, pixel_array
 
 from amae_engine.images.codestream import require_whole
 from amae_engine.images.film import MOST_BYTES, Film, Refusal, cause, require_size
-from amae_engine.images.jpeg_extended import read_jpeg_extended
+from amae_engine.images.jpeg_extended import decode_jpeg_extended
 from amae_engine.images.windowing import render
 
 # pydicom's warnings on odd values print the value, which may be a name
@@ -99,7 +99,7 @@ def read_dicom(path: Path) -> Film:
         if isinstance(error, OSError) and error.errno:
             raise
         raise Refusal(f"its DICOM header is damaged ({type(error).__name__}).") from error
-    pixels, flags = _grey(dataset, _decoded(path, dataset))
+    pixels, flags = _grey(dataset, _decoded(dataset))
     if _text(dataset, "BurnedInAnnotation").upper() == "YES":
         flags = (*flags, "burnt-in-text")
     return Film(
@@ -178,14 +178,26 @@ def _require_pixels(dataset: FileDataset) -> None:
         raise Refusal(f"its pixels have {bits} bits; a film has 8 to 16.")
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in _DECODERS:
-        require_whole(get_frame(dataset.PixelData, 0, number_of_frames=1), rows, columns)
+        require_whole(_frame(dataset), rows, columns)
 
 
-def _decoded(path: Path, dataset: FileDataset) -> npt.NDArray[Any]:
+def _is_for_pydicom(dataset: FileDataset) -> bool:
+    return bool(
+        dataset.BitsStored <= 8 or dataset.PixelRepresentation or dataset.SamplesPerPixel > 1
+    )
+
+
+def _frame(dataset: FileDataset) -> bytes:
+    return get_frame(dataset.PixelData, 0, number_of_frames=1)
+
+
+def _decoded(dataset: FileDataset) -> npt.NDArray[Any]:
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
-        if syntax == uid.JPEGExtended12Bit and dataset.BitsStored > 8:
-            return read_jpeg_extended(path, dataset.Rows, dataset.Columns)
+        if syntax == uid.JPEGExtended12Bit and not _is_for_pydicom(dataset):
+            return decode_jpeg_extended(
+                _frame(dataset), dataset.Rows, dataset.Columns, dataset.BitsStored
+            )
         return pixel_array(dataset, decoding_plugin=_DECODERS.get(syntax, ""))
     except (Refusal, MemoryError):
         raise
