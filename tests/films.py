@@ -7,7 +7,8 @@ from pathlib import Path
 
 from amae_engine.config import ModelConfig
 from amae_engine.events import Event
-from amae_engine.images.sources import CsvColumns, SourceFile, from_csv
+from amae_engine.images.csv_table import CsvColumns, from_csv
+from amae_engine.images.sources import SourceFile
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "resources" / "demo"
