@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,6 +114,17 @@ class Project:
             row = table.execute("SELECT path FROM original WHERE id = ?", (image_id,)).fetchone()
         path = Path(row[0]) if row else None
         return path if path is not None and path.is_file() else None
+
+    def missing_originals(self) -> dict[int, Path]:
+        """Where the originals that are no longer there were, by image id."""
+        with closing(self._originals()) as table:
+            rows = table.execute("SELECT id, path FROM original ORDER BY id").fetchall()
+        return {image_id: Path(path) for image_id, path in rows if not Path(path).is_file()}
+
+    def forget_originals(self, image_ids: Iterable[int]) -> None:
+        """Drop the originals of images that left the project."""
+        with closing(self._originals()) as table, table:
+            table.executemany("DELETE FROM original WHERE id = ?", [(i,) for i in image_ids])
 
     def close(self) -> None:
         """Close the catalog's connections."""

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.theme import quiet
-from amae_engine.jobs.import_plan import ImportPlan, csv_columns
+from amae_engine.jobs.import_plan import ImportPlan, table_columns
 
 _ROLES = {
     "by folder names": "",
@@ -139,7 +139,7 @@ class ImportDialog(QDialog):
         self.adjustSize()
 
     def _offer_columns(self) -> None:
-        names = csv_columns(self._paths[0])
+        names = table_columns(self._paths[0])
         wanted = (
             ("file", "path", "image", "filename"),
             ("split", "role"),

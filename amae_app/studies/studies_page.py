@@ -34,8 +34,8 @@ from amae_engine.catalog.tables import Split
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
 from amae_engine.jobs.demo import ATTRIBUTION, DEMO_SOURCE
-from amae_engine.jobs.import_images import ImportReport
 from amae_engine.jobs.import_plan import ImportPlan, import_plan
+from amae_engine.jobs.import_report import ImportReport
 
 _TYPING_PAUSE_MS = 250
 

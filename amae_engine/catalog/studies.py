@@ -137,15 +137,6 @@ def add_image(session: Session, new: NewImage) -> int:
     return image.id
 
 
-def find_duplicate(session: Session, sop_key: str | None, pixel_hash: str) -> str | None:
-    """The name of an image with the same SOP instance or the same pixels, removed ones too."""
-    if sop_key is not None:
-        name = session.scalar(select(Image.name).where(Image.sop_key == sop_key))
-        if name is not None:
-            return name
-    return session.scalar(select(Image.name).where(Image.pixel_hash == pixel_hash))
-
-
 def split_counts(session: Session) -> dict[Split, SplitCount]:
     """Counts of every split; zeros for an empty one."""
     columns = (
