@@ -53,7 +53,7 @@ class ImportDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Import films")
         self.setObjectName("importDialog")
-        self.setMinimumWidth(900)
+        self.setMinimumSize(900, 480)
         self.setAcceptDrops(True)
         self._paths = list(paths or [])
         self._shown = QLabel()

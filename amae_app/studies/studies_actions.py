@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
 
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import patients, studies
@@ -42,13 +42,11 @@ class StudiesActions(QObject):
         self._context, self._selected, self._page = context, selected, parent
         self._undo: list[Undo] = []
 
-    def button(self) -> QToolButton:
+    def button(self) -> QPushButton:
         """A button with a menu of every act."""
-        button = QToolButton()
+        button = QPushButton("More")
         button.setObjectName("moreButton")
-        button.setText("More")
         button.setToolTip("Remove films, undo an import, put patients right, find originals")
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(button)
         for text, slot, key in (
             ("Remove the selected films", self.remove, QKeySequence.StandardKey.Delete),
