@@ -34,7 +34,14 @@ class FilmIntake:
             self.import_id = imports.begin(session, self._source, reader)
 
     def store(self, batch: list[tuple[SourceFile, StoredFilm | Refusal]]) -> list[FileFate]:
-        """Pixels first, then rows in one commit: a crash leaves at most unused pixels."""
+        """Pixels first, then rows in one commit: a crash leaves at most unused pixels.
+
+        One importer at a time: what one stores, the next one sees before it judges.
+        """
+        with self._project.pixels.locked():
+            return self._store(batch)
+
+    def _store(self, batch: list[tuple[SourceFile, StoredFilm | Refusal]]) -> list[FileFate]:
         fates: list[FileFate] = []
         new: list[tuple[int, SourceFile, StoredFilm]] = []
         self._prints.sync()
@@ -92,14 +99,16 @@ class FilmIntake:
     def _add(self, films: list[tuple[SourceFile, StoredFilm]]) -> list[str]:
         """Store the films and add their rows; returns the images' names."""
         first_row = self._project.pixels.append([film.film.pixels for _, film in films])
-        originals = {}
+        new = [
+            _new_image(self._project, file, film, self._source, row)
+            for row, (file, film) in enumerate(films, start=first_row)
+        ]
         with self._project.session() as session:
-            for row, (file, film) in enumerate(films, start=first_row):
-                new = _new_image(self._project, file, film, self._source, row)
-                originals[studies.add_image(session, new)] = file.path
-            imports.extend(session, self.import_id, list(originals))
-        self._project.remember_originals(originals)
-        return [f"CXR-{image_id:05d}" for image_id in originals]
+            ids = studies.add_images(session, new)
+            imports.extend(session, self.import_id, ids)
+        paths = [file.path for file, _ in films]
+        self._project.remember_originals(dict(zip(ids, paths, strict=True)))
+        return [studies.image_name(image_id) for image_id in ids]
 
 
 def keys_of(project: Project, film: StoredFilm) -> tuple[str, str | None]:
