@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amae_engine.catalog import runs
-from amae_engine.catalog.database import Catalog
+from amae_engine.catalog import runs, studies
+from amae_engine.catalog.database import Catalog, require_url
 from amae_engine.errors import ProjectError
 from amae_engine.images.deidentify import new_key
 from amae_engine.images.pixel_store import PixelStore
@@ -28,33 +29,53 @@ class Project:
     places that can name a patient. Leave it out to share a project.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, catalog_url: str = "") -> None:
         self.folder = folder
         self.name = name
         self.key = (folder / "private" / "key").read_bytes()
         self.pixels = PixelStore(folder / "pixels")
-        self._catalog = Catalog(folder / "catalog.sqlite")
+        self._catalog = Catalog(folder, catalog_url)
         with self.session() as session:
             runs.mark_interrupted(session)
 
     @classmethod
-    def create(cls, folder: Path, name: str | None = None) -> Project:
+    def create(cls, folder: Path, name: str | None = None, catalog_url: str = "") -> Project:
         """Make a new project in an empty or missing folder.
 
+        Args:
+            folder: Several readers of one project share it.
+            name: Shown to readers; the folder's name by default.
+            catalog_url: A PostgreSQL database for the catalog, so that several readers can work at
+                once: postgresql+psycopg://user@host/database. "" keeps a SQLite file in the folder.
+
         Raises:
-            ProjectError: The folder is not empty, or cannot be written.
+            ProjectError: The folder is not empty or cannot be written, or the database holds
+                another project.
         """
+        if catalog_url:
+            require_url(catalog_url)
         if folder.exists() and any(folder.iterdir()):
             raise ProjectError(f"{folder.name} is not empty; choose a new folder for the project.")
         try:
             for part in ("pixels", "runs", "exports", "private"):
                 (folder / part).mkdir(parents=True, exist_ok=True)
             (folder / "private" / "key").write_bytes(new_key())
-            facts = {"format": _FORMAT, "name": name or folder.name}
+            facts: dict[str, object] = {"format": _FORMAT, "name": name or folder.name}
+            if catalog_url:
+                facts["catalog_url"] = catalog_url
             (folder / _FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
         except OSError as error:
             raise ProjectError(f"{folder.name} cannot be created: {error.strerror}.") from error
-        return cls.open(folder)
+        project = cls.open(folder)
+        with project.session() as session:
+            taken = studies.newest_addition(session) != ""
+        if taken:
+            project.close()
+            raise ProjectError(
+                "That database holds another project's films; give each project a database of its "
+                "own."
+            )
+        return project
 
     @classmethod
     def open(cls, folder: Path) -> Project:
@@ -72,6 +93,7 @@ class Project:
         try:
             facts = json.loads(facts_file.read_text(encoding="utf-8"))
             made_by, name = int(facts["format"]), str(facts["name"])
+            catalog_url = str(facts.get("catalog_url", ""))
         except (ValueError, KeyError, TypeError) as error:
             raise ProjectError(f"{folder.name}: {_FACTS} is damaged; restore it.") from error
         if made_by > _FORMAT:
@@ -84,7 +106,7 @@ class Project:
                 f"{folder.name}: private/key is missing; without it films of known patients "
                 f"cannot be recognised. Restore it from a backup."
             )
-        return cls(folder, name)
+        return cls(folder, name, catalog_url)
 
     def session(self) -> AbstractContextManager[Session]:
         """A catalog session for one act: commits at the end, rolls back on an error."""
@@ -113,6 +135,17 @@ class Project:
             row = table.execute("SELECT path FROM original WHERE id = ?", (image_id,)).fetchone()
         path = Path(row[0]) if row else None
         return path if path is not None and path.is_file() else None
+
+    def missing_originals(self) -> dict[int, Path]:
+        """Where the originals that are no longer there were, by image id."""
+        with closing(self._originals()) as table:
+            rows = table.execute("SELECT id, path FROM original ORDER BY id").fetchall()
+        return {image_id: Path(path) for image_id, path in rows if not Path(path).is_file()}
+
+    def forget_originals(self, image_ids: Iterable[int]) -> None:
+        """Drop the originals of images that left the project."""
+        with closing(self._originals()) as table, table:
+            table.executemany("DELETE FROM original WHERE id = ?", [(i,) for i in image_ids])
 
     def close(self) -> None:
         """Close the catalog's connections."""

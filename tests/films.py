@@ -9,8 +9,9 @@ import numpy as np
 
 from amae_engine.config import ModelConfig
 from amae_engine.events import Event
+from amae_engine.images.csv_table import CsvColumns, from_csv
 from amae_engine.images.decode import read_for_store
-from amae_engine.images.sources import CsvColumns, SourceFile, from_csv
+from amae_engine.images.sources import SourceFile
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "resources" / "demo"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -23,8 +24,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from amae_app.studies.import_preview_panel import ImportPreviewPanel
 from amae_app.theme import quiet
-from amae_engine.jobs.import_plan import ImportPlan, csv_columns
+from amae_engine.errors import AmaeError
+from amae_engine.jobs.import_plan import ImportPlan, table_columns
+from amae_engine.jobs.import_preview import ImportPreview
 
 _ROLES = {
     "by folder names": "",
@@ -32,17 +36,25 @@ _ROLES = {
     "unlabeled": "unlabeled",
     "test": "test",
 }
+_TYPING_PAUSE_MS = 400
 _WHAT = "DICOM, PNG, JPEG or TIFF films, a CSV table or a DDAD data.json"
 
 
 class ImportDialog(QDialog):
-    """Collects an `ImportPlan`; `plan()` gives it after the dialog was accepted."""
+    """Collects an `ImportPlan`; `plan()` gives it after the dialog was accepted.
+
+    Signals:
+        preview_wanted(): what is chosen has changed; `show_preview` takes the answer.
+    """
+
+    preview_wanted = Signal()
 
     def __init__(self, paths: list[Path] | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Import films")
         self.setObjectName("importDialog")
-        self.setMinimumWidth(560)
+        self.setMinimumSize(900, 480)
+        self.setAcceptDrops(True)
         self._paths = list(paths or [])
         self._shown = QLabel()
         self._shown.setWordWrap(True)
@@ -54,6 +66,21 @@ class ImportDialog(QDialog):
         self.images = QLineEdit()
         self.images.setPlaceholderText("the table's own folder")
         self.columns = [QComboBox() for _ in range(4)]
+        self.values = QLineEdit()
+        self.values.setObjectName("truthValuesEdit")
+        self.values.setPlaceholderText("COVID=abnormal, clear=normal, poor=skip")
+        self.values.setToolTip(
+            "What values of the truth column mean: normal, abnormal, unknown, or skip to leave out"
+        )
+        self.manifest = QLineEdit()
+        self.manifest.setPlaceholderText("a CSV with the columns file and patient")
+        self.keep_suspects = QCheckBox("import films too that are probably here in another format")
+        self.keep_suspects.setObjectName("keepSuspectsCheck")
+        self.preview = ImportPreviewPanel()
+        self._wait = QTimer(self)
+        self._wait.setSingleShot(True)
+        self._wait.setInterval(_TYPING_PAUSE_MS)
+        self._wait.timeout.connect(self._want_preview)
         self.limited = QCheckBox("take only part of the unlabeled pool")
         self.count = QSpinBox()
         self.count.setRange(1, 1_000_000)
@@ -79,10 +106,31 @@ class ImportDialog(QDialog):
             role=_ROLES[self.role.currentText()],
             source=self.source.text().strip(),
             image_folder=Path(self.images.text()) if self.images.text().strip() else None,
-            columns=tuple(chosen) if self._is(".csv") else (),
+            columns=tuple(chosen) if self._is_mapped() else (),
+            truth_values=tuple(_pairs(self.values.text())) if self._is_table() else (),
             unlabeled=self.count.value() if self.limited.isChecked() else None,
             anomaly_ratio=self.ratio.value() if self.limited.isChecked() else None,
+            manifest=Path(self.manifest.text()) if self.manifest.text().strip() else None,
+            keep_suspects=self.keep_suspects.isChecked(),
         )
+
+    def show_preview(self, answer: ImportPreview | AmaeError) -> None:
+        """Show what the chosen import would do, or why it cannot be done."""
+        if isinstance(answer, AmaeError):
+            self.preview.show_text(str(answer), is_warning=True)
+        else:
+            self.preview.show_preview(answer)
+        self.start.setEnabled(not isinstance(answer, AmaeError))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Accept files and folders."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Take what was dropped in place of what was chosen."""
+        self._paths = [Path(url.toLocalFile()) for url in event.mimeData().urls()]
+        self._show_paths()
 
     def _lay_out(self) -> None:
         pick = QHBoxLayout()
@@ -95,7 +143,7 @@ class ImportDialog(QDialog):
             button.clicked.connect(slot)
             pick.addWidget(button)
         pick.addStretch()
-        layout = QVBoxLayout(self)
+        layout = QVBoxLayout()
         layout.addLayout(pick)
         layout.addWidget(self._shown)
         layout.addLayout(self._form)
@@ -104,42 +152,77 @@ class ImportDialog(QDialog):
         self._form.addRow("Folder of the table's files", self.images)
         for name, combo in zip(("File", "Role", "Truth", "Patient"), self.columns, strict=True):
             self._form.addRow(f"{name} column", combo)
+        self._form.addRow("Truth values", self.values)
+        self._form.addRow("Patients of the films", self.manifest)
         self._form.addRow("", self.limited)
         self._form.addRow("Unlabeled films M", self.count)
         self._form.addRow("Anomaly ratio AR", self.ratio)
+        self._form.addRow("Same film twice", self.keep_suspects)
+        layout.addStretch()
         layout.addWidget(
             quiet(
                 "Folders named normal, unlabeled, test/normal and test/abnormal give role and "
                 "truth. Names, dates and numbers of patients stay out of the catalog."
             )
         )
-        layout.addWidget(self._buttons)
+        sides = QHBoxLayout()
+        sides.addLayout(layout, 3)
+        sides.addWidget(self.preview, 2)
+        whole = QVBoxLayout(self)
+        whole.addLayout(sides, 1)
+        whole.addWidget(self._buttons)
+        self._watch()
         self._buttons.accepted.connect(self.accept)
         self._buttons.rejected.connect(self.reject)
 
+    def _watch(self) -> None:
+        """Ask for a new preview when something that matters to it changes."""
+        for edit in (self.images, self.values, self.manifest):
+            edit.textChanged.connect(self._wait.start)
+        for combo in (self.role, *self.columns):
+            combo.currentTextChanged.connect(self._wait.start)
+        self.limited.toggled.connect(self._wait.start)
+        self.count.valueChanged.connect(self._wait.start)
+        self.ratio.valueChanged.connect(self._wait.start)
+
+    @Slot()
+    def _want_preview(self) -> None:
+        if self._paths:
+            self.preview.show_text("Reading…")
+            self.preview_wanted.emit()
+
     def _is(self, suffix: str) -> bool:
         return len(self._paths) == 1 and self._paths[0].suffix.lower() == suffix
+
+    def _is_table(self) -> bool:
+        return self._is(".csv") or self._is(".gz")
+
+    def _is_mapped(self) -> bool:
+        return self._is_table() and self.columns[0].currentText() not in ("", "(none)")
 
     def _show_paths(self) -> None:
         count = len(self._paths)
         names = ", ".join(path.name for path in self._paths[:4]) + (" …" if count > 4 else "")
         self._shown.setText(names or f"Choose {_WHAT}.")
         self.start.setEnabled(bool(self._paths))
-        is_csv, is_json = self._is(".csv"), self._is(".json")
+        is_csv, is_json = self._is_table(), self._is(".json")
+        columns = table_columns(self._paths[0]) if is_csv else ()
         for widget in self.columns:
-            self._form.setRowVisible(widget, is_csv)
+            self._form.setRowVisible(widget, bool(columns))
+        self._form.setRowVisible(self.values, is_csv)
+        self._form.setRowVisible(self.manifest, is_json)
         for part in (self.limited, self.count, self.ratio):
             self._form.setRowVisible(part, is_json)
         self._form.setRowVisible(self.images, is_csv or is_json)
         self._form.setRowVisible(self.role, not is_json)
-        if is_csv:
-            self._offer_columns()
+        self._offer_columns(columns)
         if self._paths and not self.source.text():
             self.source.setText("" if self._paths[0].is_dir() else self._paths[0].stem[:20])
         self.adjustSize()
+        self._wait.start()
 
-    def _offer_columns(self) -> None:
-        names = csv_columns(self._paths[0])
+    def _offer_columns(self, names: Sequence[str]) -> None:
+        """Let the reader map the columns; () where a public set's table needs no mapping."""
         wanted = (
             ("file", "path", "image", "filename"),
             ("split", "role"),
@@ -149,7 +232,7 @@ class ImportDialog(QDialog):
         for combo, guesses in zip(self.columns, wanted, strict=True):
             combo.clear()
             combo.addItems(["(none)", *names])
-            found = next((n for n in names for g in guesses if n.lower() == g), "(none)")
+            found = next((n for g in guesses for n in names if n.lower() == g), "(none)")
             combo.setCurrentText(found)
 
     @Slot()
@@ -165,3 +248,11 @@ class ImportDialog(QDialog):
         if chosen:
             self._paths = chosen
             self._show_paths()
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """What "COVID=abnormal, poor=skip" says."""
+    for part in text.split(","):
+        name, equals, meaning = part.rpartition("=")
+        if equals:
+            yield name.strip(), meaning.strip().lower()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
+    QLineEdit,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
@@ -19,13 +20,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from amae_engine.jobs.import_images import FileFate, ImportReport, Outcome
+from amae_engine.jobs.import_report import FileFate, ImportReport, Outcome
 
 _SHOWN = 2000  # lines on screen; the CSV has them all
 
 
 class ImportReportWindow(QDialog):
-    """A list of files with outcome and reason, refusals first."""
+    """A list of files with outcome and reason, refusals first.
+
+    Signals:
+        suspects_wanted(): the reader wants the films too that were left out as probable twins.
+    """
+
+    suspects_wanted = Signal()
 
     def __init__(self, report: ImportReport, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -42,15 +49,28 @@ class ImportReportWindow(QDialog):
         self.filter = QComboBox()
         self.filter.addItems(["all files", *map(str, Outcome)])
         self.filter.currentTextChanged.connect(self._fill)
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("file or reason")
+        self.search.setAccessibleName("Search the report")
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(self._fill)
+        keep = QPushButton("Import the probable twins too")
+        keep.setObjectName("keepSuspectsButton")
+        keep.setToolTip("Import the films that look like others: you have seen that they are not")
+        keep.setVisible(report.count(Outcome.SUSPECT) > 0)
+        keep.clicked.connect(self.suspects_wanted)
+        keep.clicked.connect(self.close)
         save = QPushButton("Save as CSV…")
         save.clicked.connect(self._on_save)
         close = QPushButton("Close")
         close.clicked.connect(self.close)
         top = QHBoxLayout()
         top.addWidget(QLabel(report.summary()), 1)
+        top.addWidget(self.search)
         top.addWidget(self.filter)
         bottom = QHBoxLayout()
         bottom.addStretch()
+        bottom.addWidget(keep)
         bottom.addWidget(save)
         bottom.addWidget(close)
         layout = QVBoxLayout(self)
@@ -59,12 +79,16 @@ class ImportReportWindow(QDialog):
         layout.addLayout(bottom)
         refused = report.count(Outcome.REFUSED)
         self.filter.setCurrentText(str(Outcome.REFUSED) if refused else "all files")
-        self._fill(self.filter.currentText())
+        self._fill()
 
-    @Slot(str)
-    def _fill(self, wanted: str) -> None:
+    @Slot()
+    def _fill(self) -> None:
+        wanted, text = self.filter.currentText(), self.search.text().lower()
         fates: list[FileFate] = [
-            fate for fate in self._report.fates if wanted in ("all files", str(fate.outcome))
+            fate
+            for fate in self._report.fates
+            if wanted in ("all files", str(fate.outcome))
+            and (text in fate.path.name.lower() or text in fate.reason.lower())
         ][:_SHOWN]
         self.table.setRowCount(len(fates))
         for row, fate in enumerate(fates):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ from PySide6.QtWidgets import (
 from amae_app.studies.image_table_model import COLUMNS, THUMBNAIL_SIDE, ImageTableModel
 from amae_app.studies.import_dialog import ImportDialog
 from amae_app.studies.import_report import ImportReportWindow
-from amae_app.studies.studies_state import StudiesState, read_studies_state
+from amae_app.studies.studies_actions import StudiesActions
+from amae_app.studies.studies_state import StudiesState, preview_of, read_studies_state
 from amae_app.theme import card, heading, quiet, restyle
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.film_label import FilmLabel
@@ -34,8 +36,8 @@ from amae_engine.catalog.tables import Split
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
 from amae_engine.jobs.demo import ATTRIBUTION, DEMO_SOURCE
-from amae_engine.jobs.import_images import ImportReport
-from amae_engine.jobs.import_plan import ImportPlan, import_plan
+from amae_engine.jobs.import_plan import ImportPlan
+from amae_engine.jobs.import_report import ImportReport
 
 _TYPING_PAUSE_MS = 250
 
@@ -62,6 +64,9 @@ class StudiesPage(QWidget):
         self.splits = QLabel()
         self.leak = QLabel()
         self.reports: list[ImportReportWindow] = []
+        self.actions_of_page = StudiesActions(context, self._selected, self)
+        self._dialog: ImportDialog | None = None
+        self._plan: ImportPlan | None = None
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
         self._typing.setInterval(_TYPING_PAUSE_MS)
@@ -80,8 +85,8 @@ class StudiesPage(QWidget):
 
     def start_import(self, plan: ImportPlan) -> None:
         """Queue an import."""
-        project, reader = self._context.project, self._context.reader
-        self._context.queue.add(("Import", lambda: import_plan(project, plan, reader)))
+        self._plan = plan
+        self.actions_of_page.start_import(plan)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accept files and folders."""
@@ -125,6 +130,7 @@ class StudiesPage(QWidget):
         button.setToolTip("Import a folder, films, a CSV table or a data.json (Ctrl+I)")
         button.clicked.connect(self._on_import)
         top.addWidget(self.filter)
+        top.addWidget(self.actions_of_page.button())
         top.addWidget(button)
         layout.addLayout(top)
         self.table.setObjectName("studiesTable")
@@ -256,39 +262,49 @@ class StudiesPage(QWidget):
         if not isinstance(film, AmaeError):
             self.film.show_film(film)
 
+    def _selected(self) -> list[tuple[int, Split]]:
+        chosen = self.table.selectionModel().selectedRows()
+        rows = [self.model.row_at(index.row()) for index in chosen]
+        return [(row.id, row.split) for row in rows if row is not None]
+
     @Slot()
     def _on_move(self) -> None:
-        rows = [self.model.row_at(i.row()) for i in self.table.selectionModel().selectedRows()]
-        ids = [row.id for row in rows if row is not None]
-        if not ids:
-            self._context.notify("Select films in the table first.")
-            return
-        split = Split(self.split_combo.currentText())
-        with self._context.project.session() as session:
-            studies.change_split(session, ids, split, self._context.reader)
-        self._context.notify(f"{len(ids)} films are now {split}.")
-        self._context.announce(Changed.IMAGES)
+        self.actions_of_page.move(Split(self.split_combo.currentText()))
 
     @Slot()
     def _on_import(self) -> None:
         self._ask_import([])
 
     def _ask_import(self, paths: list[Path]) -> None:
-        dialog = ImportDialog(paths, self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.accepted.connect(self._on_import_accepted)
-        dialog.open()
+        self._dialog = ImportDialog(paths, self)
+        self._dialog.accepted.connect(self._on_import_accepted)
+        self._dialog.preview_wanted.connect(self._read_preview)
+        self._dialog.open()
+
+    @Slot()
+    def _read_preview(self) -> None:
+        if self._dialog is None:
+            return
+        project, plan = self._context.project, self._dialog.plan()
+        self._context.background(
+            "import-preview", lambda: preview_of(project, plan), self._dialog.show_preview
+        )
 
     @Slot()
     def _on_import_accepted(self) -> None:
-        dialog = self.sender()
-        if isinstance(dialog, ImportDialog):
-            self.start_import(dialog.plan())
+        if self._dialog is not None:
+            self.start_import(self._dialog.plan())
 
     @Slot(str, object, str)
     def _on_job_ended(self, _title: str, result: object, _message: str) -> None:
         if isinstance(result, ImportReport):
             self._context.notify(result.summary())
             window = ImportReportWindow(result, self)
+            window.suspects_wanted.connect(self._on_suspects_wanted)
             self.reports.append(window)
             window.show()
+
+    @Slot()
+    def _on_suspects_wanted(self) -> None:
+        if self._plan is not None:
+            self.start_import(replace(self._plan, keep_suspects=True))

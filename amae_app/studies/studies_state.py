@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from amae_engine.catalog import studies
 from amae_engine.catalog.tables import Split
+from amae_engine.jobs.import_plan import ImportPlan
+from amae_engine.jobs.import_preview import ImportPreview, preview_import
 from amae_engine.project import Project
 
 
@@ -49,8 +51,8 @@ class StudiesState:
         if self.shared_patients == 0:
             return "✓ No patient is in two splits"
         return (
-            f"! {self.shared_patients} patients are in more than one split: move their films "
-            f"before training."
+            f"! {self.shared_patients} patients are in more than one split: no training before "
+            f"each is in one (More → Put each patient into one split)."
         )
 
 
@@ -60,3 +62,14 @@ def read_studies_state(project: Project) -> StudiesState:
         return StudiesState(
             studies.split_counts(session), len(studies.patients_in_two_splits(session))
         )
+
+
+def preview_of(project: Project, plan: ImportPlan) -> ImportPreview:
+    """What an import would do; reads up to 256 of its files."""
+    job = preview_import(plan, project)
+    while True:
+        try:
+            next(job)
+        except StopIteration as stop:
+            result: ImportPreview = stop.value
+            return result

@@ -72,8 +72,7 @@ def _project(folder: Path, pixels: list[np.ndarray], count: int, preset: str) ->
         numbers = range(start, min(start + _AT_ONCE, _NORMALS + count))
         first = project.pixels.append([pixels[number % len(pixels)] for number in numbers])
         with project.session() as session:
-            for place, number in enumerate(numbers):
-                studies.add_image(session, _row(number, first + place))
+            studies.add_images(session, [_row(n, first + p) for p, n in enumerate(numbers)])
     torch.manual_seed(0)
     with project.session() as session:
         stage1 = runs.start(session, RunKind.STAGE1, {}, None, 0)

@@ -1,48 +1,69 @@
-"""Open a catalog: pragmas, migrations, backup, sessions."""
+"""Open a catalog, in a SQLite file or on a PostgreSQL server: migrations, backup, sessions."""
 
 from __future__ import annotations
 
 import logging
+import shutil
 import sqlite3
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
+from amae_engine.catalog.network_folder import is_network_folder
 from amae_engine.errors import ProjectError
 
 _BUSY_TIMEOUT_MS = 10_000
+POSTGRESQL = "postgresql+psycopg://user@host/database"
 
 
 class Catalog:
     """An open catalog; one session per unit of work and thread.
 
     Args:
-        path: The SQLite file; created when it is missing.
+        folder: The project's folder; holds the SQLite file, and backups.
+        url: SQLAlchemy's URL of a PostgreSQL database; "" for `catalog.sqlite` in the folder,
+            which is created when it is missing. The password comes from ~/.pgpass or PGPASSWORD.
 
     Raises:
-        ProjectError: The file is not a catalog, or a newer AMAE made it.
+        ProjectError: The database cannot be reached, is not a catalog, was made by a newer AMAE,
+            or would be a SQLite file on a network folder.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._engine = create_engine(f"sqlite:///{path}")
-        event.listen(self._engine, "connect", _set_pragmas)
+    def __init__(self, folder: Path, url: str = "") -> None:
+        self._folder = folder
+        self._url = require_url(url) if url else make_url(f"sqlite:///{folder / 'catalog.sqlite'}")
+        if not url and is_network_folder(folder):
+            raise ProjectError(
+                f"{folder.name} lies on a network folder, where SQLite loses data when two readers "
+                f"write. Put the catalog on PostgreSQL ({POSTGRESQL}), or the project on a local "
+                f"disk."
+            )
+        self._engine = create_engine(self._url, pool_pre_ping=bool(url))
+        if not url:
+            event.listen(self._engine, "connect", _set_pragmas)
         try:
             self._migrate()
         except DatabaseError as error:
             self._engine.dispose()
-            raise ProjectError(
-                f"{path.name} is not a readable AMAE catalog; restore it from a backup."
-            ) from error
+            raise self._unreadable(error) from error
+        except ProjectError:
+            self._engine.dispose()
+            raise
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several readers can work on it from several machines."""
+        return self._url.get_backend_name() == "postgresql"
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -55,11 +76,34 @@ class Catalog:
         self._engine.dispose()
 
     def backup(self, target: Path) -> None:
-        """Copy the catalog through SQLite's own API, also while it is in use."""
-        with sqlite3.connect(self._path) as source, sqlite3.connect(target) as copy:
+        """Copy the catalog while it is in use: SQLite's own API, or `pg_dump`.
+
+        Raises:
+            ProjectError: `pg_dump` is missing or failed.
+        """
+        if self.is_shared:
+            self._dump(target)
+            return
+        with (
+            closing(sqlite3.connect(str(self._url.database))) as source,
+            closing(sqlite3.connect(target)) as copy,
+        ):
             source.backup(copy)
-        source.close()
-        copy.close()
+
+    def _dump(self, target: Path) -> None:
+        program = shutil.which("pg_dump")
+        if program is None:
+            raise ProjectError(
+                "pg_dump is not on this machine, so the catalog cannot be backed up; install "
+                "PostgreSQL's client programs."
+            )
+        address = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        done = subprocess.run(
+            [program, "--file", str(target), address], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+            raise ProjectError(f"pg_dump could not back the catalog up: {last[0]}")
 
     def _migrate(self) -> None:
         script = ScriptDirectory.from_config(_alembic_config(self._engine))
@@ -70,12 +114,46 @@ class Catalog:
             return
         if found is not None and found not in {s.revision for s in script.walk_revisions()}:
             raise ProjectError(
-                f"{self._path.name} was made by a newer AMAE (schema {found}); update AMAE to "
-                f"open this project."
+                f"The catalog was made by a newer AMAE (schema {found}); update AMAE to open this "
+                f"project."
             )
         if found is not None:
-            self.backup(self._path.with_suffix(f".before-{head}.sqlite"))
+            suffix = "sql" if self.is_shared else "sqlite"
+            self.backup(self._folder / f"catalog.before-{head}.{suffix}")
         command.upgrade(_alembic_config(self._engine), "head")
+
+    def _unreadable(self, error: DatabaseError) -> ProjectError:
+        if not self.is_shared:
+            return ProjectError(
+                "catalog.sqlite is not a readable AMAE catalog; restore it from a backup."
+            )
+        reason = str(error.orig).strip().splitlines()[-1]
+        where = f"{self._url.host or 'this machine'}, database {self._url.database}"
+        return ProjectError(
+            f"The catalog on {where} cannot be opened ({reason}). Check the server, the user and "
+            f"the password (~/.pgpass or PGPASSWORD)."
+        )
+
+
+def require_url(text: str) -> URL:
+    """A PostgreSQL database's address without a password.
+
+    Raises:
+        ProjectError: It is another kind of address, or holds a password.
+    """
+    try:
+        url = make_url(text)
+        known = url.get_backend_name() == "postgresql" and url.get_dialect() is not None
+    except (ArgumentError, NoSuchModuleError):
+        known = False
+    if not known:
+        raise ProjectError(f"'{text}' is no PostgreSQL address; it must be like {POSTGRESQL}.")
+    if url.password:
+        raise ProjectError(
+            "Leave the password out of the catalog's address, which is stored in the project; put "
+            "it into ~/.pgpass or PGPASSWORD."
+        )
+    return url
 
 
 def _alembic_config(engine: Engine) -> Config:

@@ -153,7 +153,10 @@ def _revert(session: Session, reader: str, kind: str, stack: list[int]) -> int:
     """Append the reverse ("undo") or the repetition ("redo") of the newest act on `stack`."""
     if not stack:
         return 0
-    query = select(LabelDecision).where(LabelDecision.batch == stack[-1])
+    # two readers may act at the same moment under one number
+    query = select(LabelDecision).where(
+        LabelDecision.batch == stack[-1], LabelDecision.reader == reader
+    )
     originals = list(session.scalars(query))
     now_is = current(session, [d.image_id for d in originals])
     changes = [

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
-from sqlalchemy import ColumnElement, and_, or_, true
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true
 
 from amae_engine.catalog.tables import Image
 from amae_engine.errors import BadInput
@@ -13,7 +14,7 @@ _TRUTHS = {"normal": 0, "abnormal": 1, "0": 0, "1": 1}
 
 
 def where_clause(text: str) -> ColumnElement[bool]:
-    """Translate a filter text; words without a key search the image's name and source.
+    """Translate a filter text; words without a key search the number and the source.
 
     Raises:
         BadInput: A key or a value is unknown; the message lists what exists.
@@ -22,8 +23,7 @@ def where_clause(text: str) -> ColumnElement[bool]:
     for word in text.split():
         key, colon, value = word.partition(":")
         if not colon:
-            pattern = f"%{word}%"
-            clauses.append(or_(Image.name.ilike(pattern), Image.source.ilike(pattern)))
+            clauses.append(or_(_name(word), Image.source.in_(_sources(f"%{word}%"))))
         elif key in _KEYS:
             clauses.append(_KEYS[key](value))
         else:
@@ -44,7 +44,20 @@ def _truth(value: str) -> ColumnElement[bool]:
 
 
 def _source(value: str) -> ColumnElement[bool]:
-    return Image.source.ilike(f"{value}%")
+    return Image.source.in_(_sources(f"{value}%"))
+
+
+def _sources(pattern: str) -> Select[tuple[str]]:
+    """The few source labels that match; every step jumps to the next label in the index."""
+    first = select(func.min(Image.source).label("label")).where(Image.removed_at.is_(None))
+    labels = first.cte("labels", recursive=True)
+    after = (
+        select(func.min(Image.source))
+        .where(Image.removed_at.is_(None), Image.source > labels.c.label)
+        .scalar_subquery()
+    )
+    labels = labels.union_all(select(after).where(labels.c.label.is_not(None)))
+    return select(labels.c.label).where(labels.c.label.ilike(pattern))
 
 
 def _view(value: str) -> ColumnElement[bool]:
@@ -52,7 +65,9 @@ def _view(value: str) -> ColumnElement[bool]:
 
 
 def _name(value: str) -> ColumnElement[bool]:
-    return Image.name.ilike(f"%{value}%")
+    """An image's number: "12", "CXR-12" and "CXR-00012" are the same image."""
+    number = re.fullmatch(r"(?:cxr-?)?0*([0-9]{1,9})", value.lower())
+    return Image.id == int(number.group(1)) if number else false()
 
 
 def _patient(value: str) -> ColumnElement[bool]:
@@ -63,7 +78,7 @@ def _patient(value: str) -> ColumnElement[bool]:
 
 
 def _flag(value: str) -> ColumnElement[bool]:
-    return Image.flags.contains(value)
+    return and_(Image.flags != "", Image.flags.contains(value))
 
 
 _KEYS: dict[str, Callable[[str], ColumnElement[bool]]] = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, MetaData, String, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, MetaData, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -81,6 +82,16 @@ class Study(Base):
     key: Mapped[str] = mapped_column(String(64), unique=True)
 
 
+_NOT_REMOVED = text("removed_at IS NULL")
+_SHOWN: dict[str, Any] = {"sqlite_where": _NOT_REMOVED, "postgresql_where": _NOT_REMOVED}
+_HAS_FLAGS = text("removed_at IS NULL AND flags <> ''")
+_FLAGGED: dict[str, Any] = {"sqlite_where": _HAS_FLAGS, "postgresql_where": _HAS_FLAGS}
+
+
+def _shown(*columns: str) -> Index:
+    return Index(f"ix_image_{columns[0]}_shown", *columns, "id", **_SHOWN)
+
+
 class Image(Base):
     """One film: its role, and the facts of its file that say nothing about the person."""
 
@@ -88,15 +99,21 @@ class Image(Base):
     __table_args__ = (
         CheckConstraint("split IN ('normal', 'unlabeled', 'test')", name="split_known"),
         CheckConstraint("truth IS NULL OR truth IN (0, 1)", name="truth_binary"),
-        Index("ix_image_split_id", "split", "id"),
+        # films that are shown, in every order that the table offers: each index holds all that its
+        # filter or sort reads, so that a million films stay under a tenth of a second
+        *(_shown(column) for column in ("split", "truth", "source", "view", "rows", "added_at")),
+        _shown("patient_id", "split"),
+        Index("ix_image_split_truth_shown", "split", "truth", **_SHOWN),
+        Index("ix_image_flags_shown", "flags", "id", **_FLAGGED),
+        Index("ix_image_shown", "id", **_SHOWN),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(32), unique=True)
-    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id"), index=True)
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id"))
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
     split: Mapped[str] = mapped_column(String(16))
-    truth: Mapped[int | None] = mapped_column(index=True)
-    source: Mapped[str] = mapped_column(String(64), index=True)
+    truth: Mapped[int | None]
+    source: Mapped[str] = mapped_column(String(64))
     sop_key: Mapped[str | None] = mapped_column(String(64), unique=True)
     pixel_hash: Mapped[str] = mapped_column(String(64), unique=True)
     store_row: Mapped[int] = mapped_column(unique=True)
@@ -105,12 +122,12 @@ class Image(Base):
     bits_stored: Mapped[int]
     photometric: Mapped[str] = mapped_column(String(32))
     modality: Mapped[str] = mapped_column(String(16))
-    view: Mapped[str] = mapped_column(String(16), index=True)
+    view: Mapped[str] = mapped_column(String(16))
     body_part: Mapped[str] = mapped_column(String(32))
     transfer_syntax: Mapped[str] = mapped_column(String(64))
     pixel_spacing_mm: Mapped[float | None]
     flags: Mapped[str] = mapped_column(String(256))
-    added_at: Mapped[str] = mapped_column(String(32), default=now, index=True)
+    added_at: Mapped[str] = mapped_column(String(32), default=now)
     removed_at: Mapped[str | None] = mapped_column(String(32))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from amae_engine.cli import commands, machine_commands, training_commands
+from amae_engine.cli import commands, import_films, machine_commands, training_commands
 
 _TRAINING = {
     "pretrain": "stage 0: starting weights from the project's own normal and unlabeled films",
@@ -25,6 +25,7 @@ def make_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_demo(verbs)
     _add_import(verbs)
+    _add_repairs(verbs)
     for name, text in _TRAINING.items():
         _add_training(verbs, name, text)
     _add_pseudo(verbs)
@@ -81,20 +82,67 @@ def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = _verb(verbs, "import", "import films into a project (made if missing)", commands.bring)
-    verb.add_argument("paths", nargs="*", type=Path, help="folders and files")
-    verb.add_argument("--role", default="", help="normal, unlabeled or test, where no folder says")
-    verb.add_argument("--csv", type=Path, help="a table of files")
+    verb = _verb(
+        verbs, "import", "import films into a project (made if missing)", import_films.bring
+    )
+    verb.add_argument(
+        "paths", nargs="*", type=Path, help="folders and files; or one table, data.json or list"
+    )
+    verb.add_argument("--role", default="", help="normal, unlabeled or test, where nothing says")
+    verb.add_argument(
+        "--folder-means",
+        action="append",
+        default=[],
+        metavar="NAME=WORD",
+        help="a folder's name means normal, abnormal, unlabeled, test or train",
+    )
+    verb.add_argument("--source", default="", help="a short label; name no patient in it")
+    verb.add_argument("--dry-run", action="store_true", help="say what would happen, import none")
+    verb.add_argument("--report", type=Path, help="write every file's fate to this CSV")
+    verb.add_argument(
+        "--keep-suspects", action="store_true", help="keep films that are probably there already"
+    )
+    verb.add_argument(
+        "--fix-patients", action="store_true", help="move each patient's films into one split"
+    )
+    verb.add_argument("--reader", default="", help="who imports")
+    _add_table_options(verb)
+
+
+def _add_table_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--csv", type=Path, help="a table of files; RSNA's, VinDr's, NIH's, … are recognised"
+    )
     for column in ("file", "role", "truth", "patient"):
-        default = {"role": "split"}.get(column, column)
-        verb.add_argument(f"--{column}-column", default=default, help=f"column of the {column}")
+        verb.add_argument(
+            f"--{column}-column", help=f"column of the {column}; remembered for such tables"
+        )
+    verb.add_argument(
+        "--truth-value",
+        action="append",
+        default=[],
+        metavar="TEXT=MEANING",
+        help="a value of the truth column means normal, abnormal, unknown or skip",
+    )
     verb.add_argument("--repartition", type=Path, help="DDAD's data.json")
     verb.add_argument("--images", type=Path, help="where the table's files lie")
     verb.add_argument("--unlabeled", type=int, help="M, films taken from the unlabeled pool")
     verb.add_argument("--anomaly-ratio", type=float, help="AR of those films, 0…1")
     verb.add_argument("--manifest", type=Path, help="CSV with file and patient columns")
-    verb.add_argument("--source", default="", help="a short label; name no patient in it")
-    verb.add_argument("--report", type=Path, help="write every file's fate to this CSV")
+
+
+def _add_repairs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    undo = _verb(verbs, "undo-import", "take the last import back", import_films.undo_import)
+    fix = _verb(
+        verbs, "fix-patients", "move each patient's films into one split", import_films.fix_patients
+    )
+    fix.add_argument(
+        "--keep", default="test", choices=("test", "unlabeled"), help="the split that wins"
+    )
+    for verb in (undo, fix):
+        verb.add_argument("--reader", default="", help="who decides")
+    relink = _verb(verbs, "relink", "find originals that were moved", import_films.relink)
+    relink.add_argument("folder", type=Path, help="where to look")
 
 
 def _add_training(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -43,43 +42,6 @@ def demo(options: Namespace) -> None:
     say(ATTRIBUTION)
     say(f"Pictures and tables: {files[0].parent}")
     say(f"Open it in the window: amae {folder}")
-
-
-def bring(options: Namespace) -> None:
-    """Import films."""
-    from amae_engine.jobs.import_plan import ImportPlan, import_plan
-
-    table = options.repartition or options.csv
-    columns = (options.file_column, options.role_column, options.truth_column)
-    plan = ImportPlan(
-        paths=(table,) if table else tuple(options.paths),
-        role=options.role,
-        source=options.source or (table.stem if table else ""),
-        image_folder=options.images,
-        columns=(*columns, options.patient_column) if options.csv else (),
-        unlabeled=options.unlabeled,
-        anomaly_ratio=options.anomaly_ratio,
-        manifest=options.manifest,
-    )
-    plan.files()  # what is wrong with the sources is told before a project is made
-    is_project = (options.project / "project.json").is_file()
-    project = Project.open(options.project) if is_project else Project.create(options.project)
-    report = Console(options.json).drive(import_plan(project, plan))
-    if options.report is not None:
-        report.write_csv(options.report)
-    for fate in report.fates:
-        if fate.outcome == "refused":
-            sys.stderr.write(f"refused {fate.path.name}: {fate.reason}\n")
-    with project.session() as session:
-        counts = studies.split_counts(session)
-        shared = studies.patients_in_two_splits(session)
-    if options.json:
-        say_json({split: count.images for split, count in counts.items()})
-        return
-    for split, count in counts.items():
-        say(f"{split:<10} {count.images} films of {count.patients} patients")
-    if shared:
-        say(f"{len(shared)} patients are in more than one split.")
 
 
 def pseudo(options: Namespace) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock
 from PIL import Image
 
 from amae_engine.errors import ProjectError
@@ -57,6 +59,10 @@ class PixelStore:
     def __len__(self) -> int:
         """Whole films in the store."""
         return self._path.stat().st_size // self.side**2
+
+    def locked(self) -> AbstractContextManager[object]:
+        """Hold the store alone, among all processes and machines that share its folder."""
+        return FileLock(self._path.with_suffix(".lock"))
 
     def append(self, films: list[Film]) -> int:
         """Write films (side, side) at the end and flush them to disk.

@@ -1,21 +1,40 @@
-"""Where films come from: folders, files, tables and repartitions → path, role, truth."""
+"""Where films come from: files and folders → path, role, truth; what every source shares."""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from amae_engine.errors import BadInput, BadSetting
-from amae_engine.images.decode import is_film_file
+from amae_engine.images.decode import DICOM_SUFFIXES, is_film_file
+from amae_engine.images.picture import SUFFIXES
 
 ROLES = ("normal", "unlabeled", "test")
+_FILM_SUFFIXES = (*SUFFIXES, *DICOM_SUFFIXES)
+FOLDER_WORDS = ("normal", "abnormal", "unlabeled", "test", "train")
 _TRUTHS = {
     "0": 0, "normal": 0, "no finding": 0, "negative": 0,
     "1": 1, "abnormal": 1, "anomaly": 1, "pneumonia": 1, "positive": 1,
 }  # fmt: skip
+
+
+class TruthWord(StrEnum):
+    """What a value of a table's truth column means."""
+
+    NORMAL = "normal"
+    ABNORMAL = "abnormal"
+    UNKNOWN = "unknown"
+    SKIP = "skip"  # the film is left out
+
+    @property
+    def number(self) -> int | None:
+        """0 normal, 1 abnormal, None unknown."""
+        return {TruthWord.NORMAL: 0, TruthWord.ABNORMAL: 1}.get(self)
+
+
+TruthValues = Mapping[str, TruthWord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,30 +54,90 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
-class CsvColumns:
-    """Which column of a table says what; "" for a column that is not there."""
+class Selection:
+    """The files that a source means.
 
-    file: str = "file"
-    role: str = "split"
-    truth: str = "truth"
-    patient: str = "patient"
+    Attributes:
+        kind: What the source was taken for, for the reader: "folders", "VinDr-CXR train.csv".
+        files: To import, in the source's order.
+        left_out: Reasons for which films that the source names are not taken, with counts.
+    """
+
+    kind: str
+    files: tuple[SourceFile, ...]
+    left_out: tuple[tuple[str, int], ...] = ()
 
 
-def from_paths(paths: Sequence[Path], role: str = "") -> list[SourceFile]:
+class FileIndex:
+    """Finds the files that a table names below one folder; the folder is listed at most once.
+
+    A name that two files share is not guessed: such a file counts as missing.
+
+    Args:
+        root: The folder with the films, in subfolders of any depth.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._listed: tuple[dict[str, Path | None], dict[str, Path | None]] | None = None
+
+    def find(self, name: str) -> Path:
+        """The file of a name: by its path, by a shorter end of it, by its name, by its stem.
+
+        So `CheXpert-v1.0/train/…` is found in a folder that starts at `train`, and a repartition's
+        `x.png` in a folder that holds `x.dcm`.
+
+        Returns:
+            A path that does not exist where there is no such file.
+        """
+        direct = self._root / name
+        if direct.is_file():
+            return direct
+        parts = Path(name).parts
+        for start in range(1, len(parts) - 1):
+            shorter = self._root.joinpath(*parts[start:])
+            if shorter.is_file():
+                return shorter
+        by_name, by_stem = self._listed = self._listed or self._list()
+        known = by_name.get(parts[-1] if parts else "") or by_stem.get(_stem(name))
+        return known or direct
+
+    def _list(self) -> tuple[dict[str, Path | None], dict[str, Path | None]]:
+        by_name: dict[str, Path | None] = {}
+        by_stem: dict[str, Path | None] = {}
+        for path in self._root.rglob("*"):
+            if path.is_dir() or not is_film_file(path):
+                continue
+            by_name[path.name] = None if path.name in by_name else path
+            stem = _stem(path.name)
+            by_stem[stem] = None if stem in by_stem else path
+        return by_name, by_stem
+
+
+def from_paths(
+    paths: Sequence[Path], role: str = "", folder_words: Mapping[str, str] | None = None
+) -> list[SourceFile]:
     """Films in files and folders.
 
     A subfolder's name gives role and truth: normal/, unlabeled/, test/normal/, test/abnormal/,
     also DDAD's train/0, train/unlabeled/1, test/0. `role` decides where no folder does.
 
+    Args:
+        paths: Files and folders.
+        role: "normal", "unlabeled" or "test".
+        folder_words: What other folder names mean: {"controls": "normal", "ward 3": "unlabeled"}.
+
     Raises:
         BadInput: A path is missing, holds no film, or nothing says which role a film has.
+        BadSetting: A folder name is said to mean something unknown.
     """
+    words = _checked(folder_words or {})
     found: list[SourceFile] = []
     for path in paths:
         if not path.exists():
             raise BadInput(f"{path.name}: there is no such file or folder.")
         if path.is_file():
-            found.append(SourceFile(path, _required_role(role, path), None))
+            found.append(_with_role(path, role, None))
             continue
         files = sorted(p for p in path.rglob("*") if p.is_file() and is_film_file(p))
         if not files:
@@ -66,142 +145,58 @@ def from_paths(paths: Sequence[Path], role: str = "") -> list[SourceFile]:
                 f"{path.name} holds no DICOM, PNG, JPEG or TIFF file; choose the folder with the "
                 f"films."
             )
-        found += [_from_place(file, path, role) for file in files]
+        found += [_from_place(file, path, role, words) for file in files]
     return found
 
 
-def from_csv(
-    table: Path, columns: CsvColumns, root: Path | None = None, role: str = ""
-) -> list[SourceFile]:
-    """Films named in a CSV table.
-
-    Args:
-        table: With a header line.
-        columns: Which column says what.
-        root: Where the files lie; the table's own folder by default.
-        role: For tables without a role column.
-
-    Raises:
-        BadInput: The table cannot be read, a column is missing, or a value is unknown.
-    """
-    root = root or table.parent
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            names = reader.fieldnames or []
-            lines = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(f"{table.name} cannot be read as a CSV table: {error}.") from error
-    if columns.file not in names:
-        raise BadInput(
-            f"{table.name} has no column '{columns.file}' with the file names; its columns are "
-            f"{', '.join(names) or 'none'}."
-        )
-    if not lines:
-        raise BadInput(f"{table.name} names no film.")
-    found = []
-    for number, line in enumerate(lines, start=2):
-        where = f"{table.name}, line {number}"
-        path = root / line[columns.file]
-        own_role = (line.get(columns.role) or "").strip().lower() or role
-        found.append(
-            SourceFile(
-                path,
-                _required_role(own_role, path, where),
-                parse_truth((line.get(columns.truth) or "").strip(), where),
-                (line.get(columns.patient) or "").strip(),
-            )
-        )
-    return found
-
-
-def from_repartition(
-    table: Path,
-    root: Path,
-    unlabeled: int | None = None,
-    anomaly_ratio: float | None = None,
-    patients: dict[str, str] | None = None,
-) -> list[SourceFile]:
-    """DDAD's `data.json`: U is the first M·(1 − AR) normals and the first M·AR abnormals.
-
-    Args:
-        table: The JSON file.
-        root: Searched, with its subfolders, for the file names.
-        unlabeled: M; with `anomaly_ratio` None as well, the whole pool is taken.
-        anomaly_ratio: AR, 0…1.
-        patients: Patient of each file name, where it is known.
-
-    Raises:
-        BadInput: The table is not a repartition.
-        BadSetting: The pool is too small for M and AR.
-    """
-    try:
-        content = json.loads(table.read_text(encoding="utf-8"))
-        train, test = content["train"], content["test"]
-        pools = {0: list(train["unlabeled"]["0"]), 1: list(train["unlabeled"]["1"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(
-            f"{table.name} is not a DDAD repartition (train/0, train/unlabeled/0|1, test/0|1)."
-        ) from error
-    if (unlabeled is None) != (anomaly_ratio is None):
-        raise BadSetting("Give both the number of unlabeled films M and the anomaly ratio AR.")
-    if unlabeled is not None and anomaly_ratio is not None:
-        pools = choose_unlabeled(pools, unlabeled, anomaly_ratio, table.name)
-    wanted = [(name, "normal", 0) for name in train["0"]]
-    wanted += [(name, "unlabeled", truth) for truth in (0, 1) for name in pools[truth]]
-    wanted += [(name, "test", truth) for truth in (0, 1) for name in test[str(truth)]]
-    places = {path.name: path for path in root.rglob("*") if path.is_file()}
-    known = patients or {}
-    return [
-        SourceFile(places.get(name, root / name), role, truth, known.get(name, ""))
-        for name, role, truth in wanted
-    ]
-
-
-def choose_unlabeled(
-    pools: dict[int, list[str]], unlabeled: int, anomaly_ratio: float, where: str
-) -> dict[int, list[str]]:
-    """The first M·(1 − AR) normals and M·AR abnormals of the unlabeled pools.
-
-    Raises:
-        BadSetting: AR is no ratio, or a pool has too few films.
-    """
-    if not 0 <= anomaly_ratio <= 1:
-        raise BadSetting(f"The anomaly ratio AR must lie in 0…1; it is {anomaly_ratio}.")
-    abnormal = round(unlabeled * anomaly_ratio)
-    for truth, count in ((0, unlabeled - abnormal), (1, abnormal)):
-        if count > len(pools[truth]):
-            kind = "abnormal" if truth else "normal"
-            raise BadSetting(
-                f"{where}: AR {anomaly_ratio} of M = {unlabeled} needs {count} {kind} films, but "
-                f"the unlabeled pool has {len(pools[truth])}; choose another M or AR."
-            )
-    return {0: pools[0][: unlabeled - abnormal], 1: pools[1][:abnormal]}
-
-
-def patients_of(manifest: Path, file: str = "file", patient: str = "patient") -> dict[str, str]:
-    """Patient of each file name in a CSV manifest.
-
-    Raises:
-        BadInput: The manifest cannot be read or lacks a column.
-    """
-    rows = from_csv(
-        manifest, CsvColumns(file=file, role="", truth="", patient=patient), role="test"
-    )
-    return {row.path.name: row.patient for row in rows}
-
-
-def parse_truth(text: str, where: str) -> int | None:
-    """A table's truth: 0/1, normal/abnormal; "" is unknown.
+def parse_truth(text: str, where: str, values: TruthValues | None = None) -> TruthWord:
+    """A table's truth: 0/1, normal/abnormal, or as `values` say; "" is unknown.
 
     Raises:
         BadInput: The text is none of these.
     """
+    said = {name.lower(): word for name, word in (values or {}).items()}.get(text.lower())
+    if said is not None:
+        return said
     if not text:
-        return None
+        return TruthWord.UNKNOWN
     if text.lower() not in _TRUTHS:
-        raise BadInput(f"{where}: truth must be 0, 1, normal or abnormal; it is '{text}'.")
-    return _TRUTHS[text.lower()]
+        raise BadInput(
+            f"{where}: truth must be 0, 1, normal or abnormal; it is '{text}'. Say what it means: "
+            f"'{text}' = normal, abnormal, unknown or skip."
+        )
+    return TruthWord.ABNORMAL if _TRUTHS[text.lower()] else TruthWord.NORMAL
+
+
+def parse_truth_values(pairs: Iterable[tuple[str, str]]) -> dict[str, TruthWord]:
+    """What a reader says that truth values mean.
+
+    Raises:
+        BadSetting: A meaning is none of normal, abnormal, unknown, skip.
+    """
+    found = {}
+    for text, meaning in pairs:
+        if meaning not in list(TruthWord):
+            raise BadSetting(
+                f"The truth value '{text}' must mean {', '.join(TruthWord)}; it is '{meaning}'."
+            )
+        found[text] = TruthWord(meaning)
+    return found
+
+
+def required_role(role: str, where: str) -> str:
+    """`role`, if it is one.
+
+    Raises:
+        BadInput: It is none, or there is none.
+    """
+    if role in ROLES:
+        return role
+    named = f"'{role}' is no role" if role else "nothing says which role it has"
+    raise BadInput(
+        f"{where}: {named}; choose {', '.join(ROLES)}, or sort the films into folders of these "
+        f"names."
+    )
 
 
 def missing(files: Iterable[SourceFile]) -> list[SourceFile]:
@@ -209,26 +204,34 @@ def missing(files: Iterable[SourceFile]) -> list[SourceFile]:
     return [file for file in files if not file.path.is_file()]
 
 
-def _from_place(file: Path, folder: Path, role: str) -> SourceFile:
-    names = [part.lower() for part in (folder.name, *file.relative_to(folder).parts[:-1])]
-    in_pool = "unlabeled" in names
-    in_test = "test" in names
+def _from_place(file: Path, folder: Path, role: str, words: Mapping[str, str]) -> SourceFile:
+    parts = [part.lower() for part in (folder.name, *file.relative_to(folder).parts[:-1])]
+    names = [words.get(part, part) for part in parts]
     truth = next((_TRUTHS[n] for n in reversed(names) if n in _TRUTHS), None)
-    if in_pool:
+    if "unlabeled" in names:
         return SourceFile(file, "unlabeled", truth)
-    if in_test:
+    if "test" in names:
         return SourceFile(file, "test", truth)
     if "normal" in names or ("train" in names and truth == 0):
         return SourceFile(file, "normal", 0)
-    own = _required_role(role, file)
+    return _with_role(file, role, truth)
+
+
+def _with_role(file: Path, role: str, truth: int | None) -> SourceFile:
+    own = required_role(role, file.name)
     return SourceFile(file, own, 0 if own == "normal" else truth)
 
 
-def _required_role(role: str, path: Path, where: str = "") -> str:
-    if role in ROLES:
-        return role
-    named = f"'{role}' is no role" if role else "nothing says which role it has"
-    raise BadInput(
-        f"{where or path.name}: {named}; choose {', '.join(ROLES)}, or sort the films into "
-        f"folders of these names."
-    )
+def _checked(folder_words: Mapping[str, str]) -> dict[str, str]:
+    for name, word in folder_words.items():
+        if word not in FOLDER_WORDS:
+            raise BadSetting(
+                f"The folder name '{name}' must mean {', '.join(FOLDER_WORDS)}; it is '{word}'."
+            )
+    return {name.lower(): word for name, word in folder_words.items()}
+
+
+def _stem(name: str) -> str:
+    """A name without folders and without the suffix of a film ("1.2.840.7" keeps its dots)."""
+    path = Path(name)
+    return path.stem if path.suffix.lower() in _FILM_SUFFIXES else path.name

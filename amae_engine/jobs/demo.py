@@ -14,8 +14,9 @@ from amae_engine.config import (
     stage2_preset,
 )
 from amae_engine.events import Event
-from amae_engine.images.sources import CsvColumns, from_csv
-from amae_engine.jobs.import_images import ImportReport, import_images
+from amae_engine.images.csv_table import CsvColumns, from_csv
+from amae_engine.jobs.import_images import import_images
+from amae_engine.jobs.import_report import ImportReport
 from amae_engine.jobs.score_images import score_images
 from amae_engine.jobs.train_stage1 import train_stage1
 from amae_engine.jobs.train_stage2 import train_stage2

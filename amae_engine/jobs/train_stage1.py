@@ -14,6 +14,7 @@ from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.errors import TooFewImages
 from amae_engine.events import Event, Notice, Progress
+from amae_engine.jobs.leakage import require_one_split_a_patient
 from amae_engine.jobs.run_record import RunRecord
 from amae_engine.jobs.starting_weights import WEIGHTS_FILE, weights_path
 from amae_engine.method import processes
@@ -40,12 +41,14 @@ def train_stage1(
         The run's number.
 
     Raises:
+        BadInput: A patient has films in more than one split.
         TooFewImages: There are fewer than 16 normal images.
         BadWeights: The starting weights are missing or belong to another preset.
     """
     if resume is not None:
         with project.session() as session:
             config = Stage1Config.from_dict(runs.get(session, resume).config)
+    require_one_split_a_patient(project)
     path = weights_path(project, config.weights)
     with project.session() as session:
         tables = {split: studies.images_in(session, split) for split in Split}

@@ -20,6 +20,7 @@ from amae_engine.jobs.assign_pseudo_labels import (
     require_both_classes,
     write_snapshot,
 )
+from amae_engine.jobs.leakage import require_one_split_a_patient
 from amae_engine.jobs.run_record import RunRecord, newest_finished
 from amae_engine.jobs.starting_weights import WEIGHTS_FILE
 from amae_engine.method import processes
@@ -47,9 +48,11 @@ def train_stage2(
         The run's number.
 
     Raises:
+        BadInput: A patient has films in more than one split.
         NotReady: Stage 1 has not run yet.
         TooFewImages: No image is pseudo-abnormal.
     """
+    require_one_split_a_patient(project)
     if resume is not None:
         with project.session() as session:
             row = runs.get(session, resume)

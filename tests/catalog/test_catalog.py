@@ -1,7 +1,6 @@
 """Films, decisions, runs, scores and filters in a real SQLite catalog."""
 
 import json
-import sqlite3
 
 import numpy as np
 import pytest
@@ -130,14 +129,6 @@ def test_a_newer_project_is_refused_with_the_cure(project: Project):
         Project.open(project.folder)
 
 
-def test_a_newer_schema_is_refused_with_the_cure(project: Project):
-    project.close()
-    with sqlite3.connect(project.folder / "catalog.sqlite") as file:
-        file.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(ProjectError, match=r"newer AMAE \(schema 9999\); update AMAE"):
-        Project.open(project.folder)
-
-
 def test_a_folder_that_is_no_project_says_so(tmp_path):
     with pytest.raises(ProjectError, match="is not an AMAE project"):
         Project.open(tmp_path)
@@ -147,16 +138,3 @@ def test_a_project_needs_an_empty_folder(tmp_path):
     (tmp_path / "thesis.txt").write_text("x")
     with pytest.raises(ProjectError, match="is not empty"):
         Project.create(tmp_path)
-
-
-def test_the_migrations_build_what_the_models_say(project: Project):
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-    from sqlalchemy import create_engine
-
-    from amae_engine.catalog.tables import Base
-
-    engine = create_engine(f"sqlite:///{project.folder / 'catalog.sqlite'}")
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
-    engine.dispose()

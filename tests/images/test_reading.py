@@ -7,11 +7,9 @@ import pytest
 from films import DEMO
 from PIL import Image
 
-from amae_engine.errors import BadInput, BadSetting
 from amae_engine.images.decode import read_film
 from amae_engine.images.film import Refusal
 from amae_engine.images.pixel_store import PixelStore
-from amae_engine.images.sources import CsvColumns, from_csv, from_paths, from_repartition
 
 
 @pytest.fixture(scope="module")
@@ -123,53 +121,6 @@ def test_exif_rotation_is_applied(tmp_path: Path):
 def test_full_size_films_of_the_nih_set_are_read(shared: Path):
     for path in sorted((shared / "data" / "nih_full").glob("*.png")):
         assert read_film(path).pixels.shape == (1024, 1024)
-
-
-def test_folder_names_give_role_and_truth(tmp_path: Path):
-    for place in ("normal", "unlabeled", "test/normal", "test/abnormal"):
-        folder = tmp_path / place
-        folder.mkdir(parents=True)
-        Image.new("L", (64, 64)).save(folder / "a.png")
-    found = {(f.role, f.truth) for f in from_paths([tmp_path])}
-    assert found == {("normal", 0), ("unlabeled", None), ("test", 0), ("test", 1)}
-
-
-def test_an_empty_folder_says_what_to_choose(tmp_path: Path):
-    with pytest.raises(BadInput, match="holds no DICOM, PNG, JPEG or TIFF file; choose"):
-        from_paths([tmp_path])
-
-
-def test_films_without_a_role_say_how_to_give_one(tmp_path: Path):
-    Image.new("L", (64, 64)).save(tmp_path / "a.png")
-    with pytest.raises(BadInput, match="nothing says which role it has; choose normal, unlabeled"):
-        from_paths([tmp_path])
-
-
-def test_csv_errors_name_the_line_and_the_column(tmp_path: Path):
-    table = tmp_path / "films.csv"
-    table.write_text("file,split,truth\na.png,test,maybe\n")
-    with pytest.raises(BadInput, match=r"films\.csv, line 2: truth must be .* it is 'maybe'"):
-        from_csv(table, CsvColumns())
-    table.write_text("name,split\na.png,test\n")
-    with pytest.raises(BadInput, match="no column 'file' .*its columns are name, split"):
-        from_csv(table, CsvColumns())
-
-
-def test_repartition_takes_the_first_films_of_each_pool(shared: Path):
-    table = shared / "data" / "repartitions" / "RSNA.json"
-    files = from_repartition(table, table.parent, 4000, 0.6)
-    chosen = [f for f in files if f.role == "unlabeled"]
-    assert sum(f.truth == 1 for f in chosen) == 2400
-    assert sum(f.truth == 0 for f in chosen) == 1600
-    assert sum(f.role == "normal" for f in files) == 3851
-    assert sum(f.role == "test" for f in files) == 2000
-
-
-def test_an_anomaly_ratio_beyond_the_pool_is_an_error(shared: Path):
-    table = shared / "data" / "repartitions" / "VinCXR.json"
-    from_repartition(table, table.parent, 4000, 0.848)
-    with pytest.raises(BadSetting, match="needs 3400 abnormal films, .* has 3394"):
-        from_repartition(table, table.parent, 4000, 0.85)
 
 
 def test_the_store_overwrites_a_half_written_film(tmp_path: Path):

@@ -15,7 +15,8 @@ from amae_engine.catalog.tables import Split
 from amae_engine.errors import BadInput
 from amae_engine.events import Changed, Changes, Notice, Progress
 from amae_engine.images.sources import SourceFile
-from amae_engine.jobs.import_images import ImportReport, Outcome, import_images
+from amae_engine.jobs.import_images import import_images
+from amae_engine.jobs.import_report import ImportReport, NothingImported, Outcome
 from amae_engine.project import Project
 
 NAME = "Secretperson^Quentin"
@@ -94,9 +95,10 @@ def test_the_same_film_comes_in_once(project: Project, film: np.ndarray, tmp_pat
 def test_a_known_patient_is_recognised_without_being_named(
     project: Project, film: np.ndarray, tmp_path: Path
 ):
+    other = np.asarray(Image.open(DEMO / "images" / "normal_002.jpeg").convert("L"))
     files = [
-        SourceFile(_dicom(tmp_path / f"{i}.dcm", np.roll(film, i), f"1.2.{i}"), role)
-        for i, role in ((1, "normal"), (2, "test"))
+        SourceFile(_dicom(tmp_path / f"{uid}.dcm", pixels, uid), role)
+        for uid, pixels, role in (("1.2.1", film, "normal"), ("1.2.2", other, "test"))
     ]
     _, events = finish(import_images(project, files, "ward"))
     with project.session() as session:
@@ -128,10 +130,20 @@ def test_nothing_at_all_to_import_is_an_error(project: Project):
         finish(import_images(project, [], "none"))
 
 
-def test_when_every_file_is_bad_the_first_reason_is_told(project: Project, tmp_path: Path):
-    (tmp_path / "a.dcm").write_text("x")
-    with pytest.raises(BadInput, match=r"None of the 1 files .* a\.dcm: not a DICOM file"):
-        finish(import_images(project, [SourceFile(tmp_path / "a.dcm", "test")], "bad"))
+def test_when_every_file_is_bad_the_reasons_are_told_and_the_report_is_kept(
+    project: Project, tmp_path: Path
+):
+    for name in ("a.dcm", "b.dcm"):
+        (tmp_path / name).write_text("x")
+    files = [SourceFile(tmp_path / n, "test") for n in ("a.dcm", "gone.png", "b.dcm")]
+    with pytest.raises(NothingImported) as caught:
+        finish(import_images(project, files, "bad"))
+    assert "None of the 3 files could be imported: 2 × not a DICOM file" in str(caught.value)
+    assert "1 × the file is missing (gone.png)" in str(caught.value)
+    report = caught.value.report
+    assert [fate.path.name for fate in report.fates] == ["a.dcm", "gone.png", "b.dcm"]
+    report.write_csv(tmp_path / "report.csv")
+    assert (tmp_path / "report.csv").read_text().count("refused") == 3
 
 
 def test_a_film_with_a_window_is_windowed(film: np.ndarray, tmp_path: Path):

@@ -1,0 +1,70 @@
+"""What an import would do, shown before it is done."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QListWidget, QVBoxLayout, QWidget
+
+from amae_app.theme import card, quiet, restyle
+from amae_engine.jobs.import_preview import ImportPreview
+
+_TRUTHS = {0: "normal", 1: "abnormal", None: "truth unknown"}
+
+
+class ImportPreviewPanel(QWidget):
+    """Counts by role and truth, what would be left out and why; or what is wrong."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        frame, layout = card("What would happen")
+        self.summary = QLabel()
+        self.summary.setObjectName("previewLabel")
+        self.summary.setWordWrap(True)
+        self.summary.setTextFormat(Qt.TextFormat.RichText)
+        self.reasons = QListWidget()
+        self.reasons.setObjectName("previewReasons")
+        self.reasons.setAccessibleName("Files that would be left out, and why")
+        self.reasons.setSelectionMode(QListWidget.SelectionMode.NoSelection)
+        self.reasons.setWordWrap(True)
+        layout.addWidget(self.summary)
+        layout.addWidget(self.reasons, 1)
+        layout.addWidget(quiet("A dry run: nothing is imported before you press Import."))
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(frame)
+        self.show_text("Choose films to see what would happen to them.")
+
+    def show_text(self, text: str, is_warning: bool = False) -> None:
+        """A sentence in place of a preview."""
+        restyle(self.summary, "state", "warning" if is_warning else "")
+        self.summary.setText(text)
+        self.reasons.clear()
+        self.reasons.setVisible(False)
+
+    def show_preview(self, preview: ImportPreview) -> None:
+        """Counts, and the first reasons."""
+        lines = "".join(
+            f"<tr><td>{c.role}&nbsp;&nbsp;</td><td>{_TRUTHS[c.truth]}&nbsp;&nbsp;</td>"
+            f"<td align='right'><b>{c.films}</b></td></tr>"
+            for c in preview.counts
+        )
+        warnings = [
+            f"{count} {text}"
+            for count, text in (
+                (preview.missing, "files are missing"),
+                (preview.repeated, "files are named more than once"),
+                (preview.shared_patients, "patients would be in more than one split"),
+                (preview.refused, f"of {preview.tried} files tried would be refused"),
+                (preview.known, f"of {preview.tried} files tried are here already"),
+            )
+            if count
+        ]
+        told = "<br>".join(warnings) or f"{preview.tried} files were tried: all can be read."
+        restyle(self.summary, "state", "")
+        self.summary.setText(
+            f"Taken for: <b>{preview.kind}</b>, {preview.files} files<table>{lines}</table>{told}"
+        )
+        self.reasons.clear()
+        self.reasons.addItems([f"{count} × {text}" for text, count in preview.left_out])
+        self.reasons.addItems(list(preview.reasons))
+        self.reasons.setVisible(self.reasons.count() > 0)

@@ -1,0 +1,166 @@
+"""What a reader can do to films that are in the project: remove, move, undo, put right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
+
+from amae_app.window_context import WindowContext
+from amae_engine.catalog import patients, studies
+from amae_engine.catalog.imports import ImportRow
+from amae_engine.catalog.tables import Split
+from amae_engine.errors import AmaeError
+from amae_engine.events import Changed, Event, Level
+from amae_engine.jobs.import_plan import ImportPlan, import_plan
+from amae_engine.jobs.import_report import ImportReport, NothingImported
+from amae_engine.jobs.relink_originals import relink_originals
+from amae_engine.jobs.undo_import import undo_import
+
+Undo = Callable[[], str]
+
+
+class StudiesActions(QObject):
+    """Acts on the catalog and announces them; `undo` takes the last one back.
+
+    Args:
+        context: The open project.
+        selected: The ids and splits of the films that are selected now.
+        parent: The page.
+    """
+
+    def __init__(
+        self,
+        context: WindowContext,
+        selected: Callable[[], list[tuple[int, Split]]],
+        parent: QWidget,
+    ) -> None:
+        super().__init__(parent)
+        self._context, self._selected, self._page = context, selected, parent
+        self._undo: list[Undo] = []
+
+    def button(self) -> QPushButton:
+        """A button with a menu of every act."""
+        button = QPushButton("More")
+        button.setObjectName("moreButton")
+        button.setToolTip("Remove films, undo an import, put patients right, find originals")
+        menu = QMenu(button)
+        for text, slot, key in (
+            ("Remove the selected films", self.remove, QKeySequence.StandardKey.Delete),
+            ("Undo", self.undo, QKeySequence.StandardKey.Undo),
+            ("Take the last import back", self.undo_import, None),
+            ("Put each patient into one split", self.fix_patients, None),
+            ("Find moved originals…", self.ask_relink, None),
+        ):
+            action = menu.addAction(text, slot)
+            if key is not None:
+                action.setShortcut(QKeySequence(key))
+                self._page.addAction(action)
+        button.setMenu(menu)
+        return button
+
+    def start_import(self, plan: ImportPlan) -> None:
+        """Queue an import; where every file is refused, its report is the result all the same."""
+        project, reader = self._context.project, self._context.reader
+
+        def job() -> Generator[Event, None, ImportReport]:
+            try:
+                return (yield from import_plan(project, plan, reader))
+            except NothingImported as error:
+                return error.report
+
+        self._context.queue.add(("Import", job))
+
+    def move(self, split: Split) -> None:
+        """Give the selected films another role."""
+        films = self._selected()
+        if not films:
+            self._context.notify("Select films in the table first.")
+            return
+        before = {s: [i for i, old in films if old is s] for s in Split}
+        self._change_split([i for i, _ in films], split)
+
+        def undo() -> str:
+            for old, ids in before.items():
+                self._change_split(ids, old)
+            return f"{len(films)} films are back in their splits."
+
+        self._done(f"{len(films)} films are now {split}.", undo)
+
+    @Slot()
+    def remove(self) -> None:
+        """Hide the selected films from every list and from training."""
+        ids = [image_id for image_id, _ in self._selected()]
+        if not ids:
+            self._context.notify("Select films in the table first.")
+            return
+        with self._context.project.session() as session:
+            studies.remove(session, ids, self._context.reader)
+
+        def undo() -> str:
+            with self._context.project.session() as session:
+                studies.restore(session, ids, self._context.reader)
+            return f"{len(ids)} films are back."
+
+        self._done(f"{len(ids)} films removed; Ctrl+Z brings them back.", undo)
+
+    @Slot()
+    def undo(self) -> None:
+        """Take the last act of this session back."""
+        if not self._undo:
+            self._context.notify("There is nothing to undo here.")
+            return
+        self._context.notify(self._undo.pop()())
+        self._context.announce(Changed.IMAGES)
+
+    @Slot()
+    def undo_import(self) -> None:
+        """Take the newest import back."""
+        project, reader = self._context.project, self._context.reader
+        self._context.background("undo", lambda: undo_import(project, reader), self._on_undone)
+
+    @Slot()
+    def fix_patients(self) -> None:
+        """Move all films of a patient who is in two splits into one."""
+        with self._context.project.session() as session:
+            moved = patients.resolve_patients_in_two_splits(session, self._context.reader)
+
+        def undo() -> str:
+            with self._context.project.session() as session:
+                patients.move_back(session, moved, self._context.reader)
+            return f"{len(moved)} films are back in their splits."
+
+        text = f"{len(moved)} films moved: each patient is in one split now."
+        self._done(text if moved else "No patient is in two splits.", undo if moved else None)
+
+    @Slot()
+    def ask_relink(self) -> None:
+        """Ask for the folder where moved originals lie now, and look for them."""
+        folder = QFileDialog.getExistingDirectory(self._page, "Where the original films are now")
+        if folder:
+            self.relink(Path(folder))
+
+    def relink(self, folder: Path) -> None:
+        """Queue the search for moved originals."""
+        project = self._context.project
+        self._context.queue.add(("Finding originals", lambda: relink_originals(project, folder)))
+
+    def _on_undone(self, answer: ImportRow | AmaeError) -> None:
+        if isinstance(answer, AmaeError):
+            self._context.notify(str(answer), Level.WARNING)
+            return
+        text = f"The import of {answer.source} was taken back: {answer.films} films."
+        self._done(text, None)
+
+    def _change_split(self, ids: list[int], split: Split) -> None:
+        with self._context.project.session() as session:
+            studies.change_split(session, ids, split, self._context.reader)
+
+    def _done(self, text: str, undo: Undo | None) -> None:
+        if undo is not None:
+            self._undo.append(undo)
+        self._context.notify(text)
+        self._context.announce(Changed.IMAGES)

@@ -1,0 +1,47 @@
+"""What a film is recognised by: its keyed hashes and its row of the pixel store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from amae_engine.catalog.tables import Image
+
+_CHUNK = 500  # ids in one IN clause
+
+
+@dataclass(frozen=True, slots=True)
+class FilmKeys:
+    """The keyed hashes of one film; `sop_key` is None where its file had no SOP instance."""
+
+    image_id: int
+    pixel_hash: str
+    sop_key: str | None
+
+
+def of_images(session: Session, ids: Sequence[int]) -> list[FilmKeys]:
+    """The keys of these images, in no particular order; unknown ids are left out."""
+    found = []
+    for start in range(0, len(ids), _CHUNK):
+        chunk = [int(i) for i in ids[start : start + _CHUNK]]
+        query = select(Image.id, Image.pixel_hash, Image.sop_key).where(Image.id.in_(chunk))
+        found += [FilmKeys(*row) for row in session.execute(query)]
+    return found
+
+
+def names_by_key(session: Session, keys: Sequence[str]) -> dict[str, str]:
+    """The images that have one of these pixel hashes or SOP keys, removed ones too, by the key."""
+    found: dict[str, str] = {}
+    for column in (Image.pixel_hash, Image.sop_key):
+        for start in range(0, len(keys), _CHUNK):
+            query = select(column, Image.name).where(column.in_(keys[start : start + _CHUNK]))
+            found.update({key: name for key, name in session.execute(query) if key})
+    return found
+
+
+def name_at(session: Session, store_row: int) -> str | None:
+    """The image whose pixels are in a row of the store, None where it was taken back."""
+    return session.scalar(select(Image.name).where(Image.store_row == store_row))

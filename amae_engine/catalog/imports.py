@@ -1,0 +1,159 @@
+"""Imports: which films came in together, so that the last import can be taken back.
+
+An import is an `Audit` row; its detail holds the films' ids as ranges and grows with each commit,
+so that an import that was cut short can be taken back too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, delete, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from amae_engine.catalog.studies import audit
+from amae_engine.catalog.tables import Audit, Image, LabelDecision, Patient, Run, Score, Study
+from amae_engine.errors import NotReady
+
+_ACT = "import"
+_UNDO = "undo_import"
+_CHUNK = 500  # ids in one IN clause
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRow:
+    """One import that can be taken back.
+
+    Attributes:
+        at: When it began (ISO 8601, UTC).
+        ranges: Of image ids, both ends included.
+    """
+
+    id: int
+    at: str
+    reader: str
+    source: str
+    ranges: tuple[tuple[int, int], ...]
+
+    @property
+    def films(self) -> int:
+        """How many films it brought."""
+        return sum(last - first + 1 for first, last in self.ranges)
+
+
+def begin(session: Session, source: str, reader: str) -> int:
+    """Note that an import begins; returns its number."""
+    row = Audit(reader=reader, act=_ACT, detail=_detail(source, [], ""))
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def extend(session: Session, import_id: int, image_ids: Sequence[int]) -> None:
+    """Note films that the import brought, in the transaction that adds them."""
+    row = session.get_one(Audit, import_id)
+    known = json.loads(row.detail)
+    row.detail = _detail(known["source"], _merged(known["ids"], image_ids), "")
+
+
+def end(session: Session, import_id: int, summary: str) -> None:
+    """Note how the import ended."""
+    row = session.get_one(Audit, import_id)
+    known = json.loads(row.detail)
+    row.detail = _detail(known["source"], known["ids"], summary)
+
+
+def newest(session: Session) -> ImportRow | None:
+    """The newest import that brought films and was not taken back."""
+    undone = {
+        json.loads(detail)["import"]
+        for detail in session.scalars(select(Audit.detail).where(Audit.act == _UNDO))
+    }
+    query = select(Audit).where(Audit.act == _ACT).order_by(Audit.id.desc())
+    for row in session.scalars(query):
+        known = _parsed(row.detail)
+        if row.id not in undone and known["ids"]:
+            ranges = tuple((first, last) for first, last in known["ids"])
+            return ImportRow(row.id, row.at, row.reader, known["source"], ranges)
+    return None
+
+
+def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
+    """Take the newest import back: its films leave the catalog with their patients and studies.
+
+    Returns:
+        The import, and the ids of the films that left.
+
+    Raises:
+        NotReady: There is no such import, a run has used its films, or a reader decided on them.
+    """
+    found = newest(session)
+    if found is None:
+        raise NotReady("There is no import to take back.")
+    inside = or_(*(Image.id.between(first, last) for first, last in found.ranges))
+    _require_unused(session, found, inside)
+    ids = tuple(session.scalars(select(Image.id).where(inside)))
+    studies = list(session.scalars(select(Image.study_id).where(inside).distinct()))
+    patients = list(session.scalars(select(Image.patient_id).where(inside).distinct()))
+    session.execute(delete(Image).where(inside))
+    for chunk in _chunks(studies):
+        unused = ~exists().where(Image.study_id == Study.id)
+        session.execute(delete(Study).where(Study.id.in_(chunk), unused))
+    for chunk in _chunks(patients):
+        unused = ~exists().where(Study.patient_id == Patient.id)
+        session.execute(delete(Patient).where(Patient.id.in_(chunk), unused))
+    detail = {"import": found.id, "source": found.source, "films": len(ids)}
+    audit(session, reader, _UNDO, json.dumps(detail))
+    return found, ids
+
+
+def _require_unused(session: Session, found: ImportRow, inside: Any) -> None:
+    cure = "Remove the films you do not want instead; they can be restored."
+    came_in = session.scalar(select(func.min(Image.added_at)).where(inside))
+    scored = select(Score.run_id).join(Image, Image.id == Score.image_id).where(inside)
+    at_work = select(Run.id).where(Run.heartbeat_at >= came_in).order_by(Run.id)
+    run = session.scalar(scored.limit(1)) or session.scalar(at_work.limit(1))
+    if run is not None:
+        raise NotReady(
+            f"The import of {found.source} cannot be taken back: run {run} was at work after its "
+            f"films came in. {cure}"
+        )
+    decided = select(func.count(LabelDecision.image_id.distinct())).join(
+        Image, and_(Image.id == LabelDecision.image_id, inside)
+    )
+    count = session.scalar(decided)
+    if count:
+        raise NotReady(
+            f"The import of {found.source} cannot be taken back: readers have decided on {count} "
+            f"of its films, and decisions are kept. {cure}"
+        )
+
+
+def _merged(ranges: list[list[int]], ids: Sequence[int]) -> list[list[int]]:
+    merged = [list(pair) for pair in ranges]
+    for image_id in sorted(ids):
+        if merged and merged[-1][1] == image_id - 1:
+            merged[-1][1] = image_id
+        else:
+            merged.append([image_id, image_id])
+    return merged
+
+
+def _detail(source: str, ids: list[list[int]], summary: str) -> str:
+    return json.dumps({"source": source, "ids": ids, "summary": summary})
+
+
+def _parsed(detail: str) -> dict[str, Any]:
+    """A row's detail; those of AMAE 0.1 are plain text and cannot be taken back."""
+    try:
+        known: dict[str, Any] = json.loads(detail)
+    except ValueError:
+        return {"source": detail, "ids": [], "summary": ""}
+    return known
+
+
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))

@@ -1,0 +1,102 @@
+"""Patients: in which splits their films are, and moving them into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from amae_engine.catalog.studies import change_split, patients_in_two_splits
+from amae_engine.catalog.tables import Image, Patient, Split
+from amae_engine.errors import BadSetting
+
+_CHUNK = 500  # ids in one IN clause
+_STRICTEST_FIRST = (Split.TEST, Split.UNLABELED, Split.NORMAL)
+
+
+@dataclass(frozen=True, slots=True)
+class MovedImage:
+    """One film that changed its split."""
+
+    image_id: int
+    name: str
+    before: Split
+    after: Split
+
+
+def splits_of(session: Session, patient_keys: Sequence[str]) -> dict[str, set[Split]]:
+    """In which splits the known ones of these patients have films."""
+    found: dict[str, set[Split]] = {}
+    for start in range(0, len(patient_keys), _CHUNK):
+        query = (
+            select(Patient.key, Image.split)
+            .join(Image, Image.patient_id == Patient.id)
+            .where(
+                Patient.key.in_(patient_keys[start : start + _CHUNK]), Image.removed_at.is_(None)
+            )
+            .distinct()
+        )
+        for key, split in session.execute(query):
+            found.setdefault(key, set()).add(Split(split))
+    return found
+
+
+def resolve_patients_in_two_splits(
+    session: Session, reader: str, keep: Split = Split.TEST
+) -> tuple[MovedImage, ...]:
+    """Move all films of such a patient into one split: test, else unlabeled, else normal.
+
+    Args:
+        session: Open session.
+        reader: Who decides, for the audit.
+        keep: The split that wins where the patient has films in it.
+
+    Returns:
+        What was moved, for the reader and for `move_back`.
+
+    Raises:
+        BadSetting: `keep` is normal: a film is normal only when it is known to be.
+    """
+    if keep is Split.NORMAL:
+        raise BadSetting(
+            "A film is normal only when it is known to be; let test or unlabeled win, not normal."
+        )
+    order = (keep, *(split for split in _STRICTEST_FIRST if split is not keep))
+    moved: list[MovedImage] = []
+    shared = patients_in_two_splits(session)
+    for start in range(0, len(shared), _CHUNK):
+        films = _films_of(session, shared[start : start + _CHUNK])
+        for rows in films.values():
+            after = min((Split(row.split) for row in rows), key=order.index)
+            moved += [
+                MovedImage(row.id, row.name, Split(row.split), after)
+                for row in rows
+                if row.split != after
+            ]
+    for split in Split:
+        ids = [film.image_id for film in moved if film.after is split]
+        if ids:
+            change_split(session, ids, split, reader)
+    return tuple(moved)
+
+
+def move_back(session: Session, moved: Sequence[MovedImage], reader: str) -> None:
+    """Undo `resolve_patients_in_two_splits`."""
+    for split in Split:
+        ids = [film.image_id for film in moved if film.before is split]
+        if ids:
+            change_split(session, ids, split, reader)
+
+
+def _films_of(session: Session, patient_ids: Sequence[int]) -> dict[int, list[Image]]:
+    query = (
+        select(Image)
+        .where(Image.patient_id.in_(patient_ids), Image.removed_at.is_(None))
+        .order_by(Image.id)
+    )
+    films: dict[int, list[Image]] = {}
+    for image in session.scalars(query):
+        films.setdefault(image.patient_id, []).append(image)
+    return films

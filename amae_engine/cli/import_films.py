@@ -1,0 +1,147 @@
+"""Bringing films in, and putting right what an import brought."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from amae_engine.catalog import patients, studies
+from amae_engine.catalog.tables import Split
+from amae_engine.cli.output import say, say_json
+from amae_engine.cli.progress import Console
+from amae_engine.errors import BadSetting
+from amae_engine.project import Project
+
+if TYPE_CHECKING:
+    from amae_engine.jobs.import_plan import ImportPlan
+    from amae_engine.jobs.import_report import ImportReport
+
+
+def bring(options: Namespace) -> None:
+    """Import films, or say what would happen."""
+    from amae_engine.jobs.import_plan import import_plan
+    from amae_engine.jobs.import_report import NothingImported
+
+    plan = _plan(options)
+    is_project = (options.project / "project.json").is_file()
+    if options.dry_run:
+        _preview(plan, Project.open(options.project) if is_project else None, options.json)
+        return
+    if not is_project:
+        plan.select()  # what is wrong with the sources is told before a project is made
+    project = Project.open(options.project) if is_project else Project.create(options.project)
+    try:
+        report = Console(options.json).drive(import_plan(project, plan, options.reader))
+    except NothingImported as error:
+        _tell(error.report, options)
+        raise
+    _tell(report, options)
+    if options.fix_patients:
+        _fix(project, options.reader)
+    _say_counts(project, options.json)
+
+
+def undo_import(options: Namespace) -> None:
+    """Take the last import back."""
+    from amae_engine.jobs.undo_import import undo_import as undo
+
+    undone = undo(Project.open(options.project), options.reader)
+    if options.json:
+        say_json({"source": undone.source, "at": undone.at, "films": undone.films})
+    else:
+        say(f"The import of {undone.source} ({undone.at}) was taken back: {undone.films} films.")
+
+
+def fix_patients(options: Namespace) -> None:
+    """Move all films of patients who are in two splits into one."""
+    project = Project.open(options.project)
+    moved = _fix(project, options.reader, Split(options.keep))
+    if options.json:
+        say_json([dataclasses.asdict(film) for film in moved])
+    elif not moved:
+        say("No patient has films in more than one split.")
+
+
+def relink(options: Namespace) -> None:
+    """Find originals that were moved."""
+    from amae_engine.jobs.relink_originals import relink_originals
+
+    job = relink_originals(Project.open(options.project), options.folder)
+    report = Console(options.json).drive(job)
+    if options.json:
+        say_json(dataclasses.asdict(report))
+    else:
+        say(report.summary())
+
+
+def _plan(options: Namespace) -> ImportPlan:
+    from amae_engine.jobs.import_plan import ImportPlan
+
+    table = options.repartition or options.csv
+    said = (options.file_column, options.role_column, options.truth_column, options.patient_column)
+    usual = ("file", "split", "truth", "patient")
+    columns = tuple(name or other for name, other in zip(said, usual, strict=True))
+    return ImportPlan(
+        paths=(table,) if table else tuple(options.paths),
+        role=options.role,
+        source=options.source or (table.stem if table else ""),
+        image_folder=options.images,
+        columns=columns if any(said) else (),
+        truth_values=_pairs("--truth-value", options.truth_value),
+        folder_words=_pairs("--folder-means", options.folder_means),
+        unlabeled=options.unlabeled,
+        anomaly_ratio=options.anomaly_ratio,
+        manifest=options.manifest,
+        keep_suspects=options.keep_suspects,
+    )
+
+
+def _pairs(option: str, texts: list[str]) -> tuple[tuple[str, str], ...]:
+    pairs = tuple(text.rpartition("=") for text in texts)
+    for name, equals, meaning in pairs:
+        if not (name and equals and meaning):
+            raise BadSetting(f"{option} needs NAME=MEANING, such as Pneumonia=abnormal.")
+    return tuple((name, meaning) for name, _, meaning in pairs)
+
+
+def _preview(plan: ImportPlan, project: Project | None, as_json: bool) -> None:
+    from amae_engine.jobs.import_preview import preview_import
+
+    preview = Console(as_json).drive(preview_import(plan, project))
+    if as_json:
+        say_json(dataclasses.asdict(preview))
+    else:
+        say("\n".join(preview.lines()))
+
+
+def _tell(report: ImportReport, options: Namespace) -> None:
+    if options.report is not None:
+        report.write_csv(options.report)
+    for fate in report.fates:
+        if fate.outcome in ("refused", "suspect"):
+            sys.stderr.write(f"{fate.outcome} {fate.path.name}: {fate.reason}\n")
+
+
+def _fix(
+    project: Project, reader: str, keep: Split = Split.TEST
+) -> tuple[patients.MovedImage, ...]:
+    with project.session() as session:
+        moved = patients.resolve_patients_in_two_splits(session, reader, keep)
+    for film in moved:
+        sys.stderr.write(f"moved {film.name} from {film.before} to {film.after}\n")
+    return moved
+
+
+def _say_counts(project: Project, as_json: bool) -> None:
+    with project.session() as session:
+        counts = studies.split_counts(session)
+        shared = studies.patients_in_two_splits(session)
+    if as_json:
+        say_json({split: count.images for split, count in counts.items()})
+        return
+    for split, count in counts.items():
+        say(f"{split:<10} {count.images} films of {count.patients} patients")
+    if shared:
+        say(f"{len(shared)} patients are in more than one split.")

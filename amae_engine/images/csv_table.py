@@ -1,0 +1,153 @@
+"""CSV tables of films: which column says what, and reading them line by line."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TextIO
+
+from amae_engine.errors import BadInput
+from amae_engine.images.sources import (
+    FileIndex,
+    SourceFile,
+    TruthValues,
+    TruthWord,
+    parse_truth,
+    required_role,
+)
+
+_READ_ERRORS = (OSError, EOFError, UnicodeDecodeError, csv.Error)
+
+
+@dataclass(frozen=True, slots=True)
+class CsvColumns:
+    """Which column of a table says what; "" for a column that is not there.
+
+    Attributes:
+        truth_values: What values of the truth column mean, beside 0, 1, normal and abnormal.
+    """
+
+    file: str = "file"
+    role: str = "split"
+    truth: str = "truth"
+    patient: str = "patient"
+    truth_values: TruthValues = field(default_factory=dict)
+
+    def with_values(self, truth_values: TruthValues) -> CsvColumns:
+        """The same columns with further meanings of truth values."""
+        return replace(self, truth_values={**self.truth_values, **truth_values})
+
+
+def is_table(path: Path) -> bool:
+    """Whether a name is that of a CSV table, packed with gzip or not."""
+    return path.name.lower().endswith((".csv", ".csv.gz"))
+
+
+def header(table: Path) -> tuple[str, ...]:
+    """The names of a table's columns.
+
+    Raises:
+        BadInput: The table cannot be read.
+    """
+    try:
+        with _open(table) as file:
+            return tuple(name.strip() for name in next(csv.reader(file), []))
+    except _READ_ERRORS as error:
+        raise _unreadable(table, error) from error
+
+
+def lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Each line of a table with its number in the file; absent values are "".
+
+    Raises:
+        BadInput: The table cannot be read.
+    """
+    try:
+        with _open(table) as file:
+            reader = csv.reader(file)
+            names = [name.strip() for name in next(reader, [])]
+            for values in reader:
+                if values:
+                    padded = values + [""] * (len(names) - len(values))
+                    line = dict(zip(names, map(str.strip, padded), strict=False))
+                    yield reader.line_num, line
+    except _READ_ERRORS as error:
+        raise _unreadable(table, error) from error
+
+
+def from_csv(
+    table: Path, columns: CsvColumns, root: Path | None = None, role: str = ""
+) -> list[SourceFile]:
+    """Films named in a CSV table; those whose truth means "skip" are not among them.
+
+    Args:
+        table: With a header line.
+        columns: Which column says what.
+        root: Where the files lie; the table's own folder by default.
+        role: For tables without a role column.
+
+    Raises:
+        BadInput: The table cannot be read, a column is missing, or a value is unknown.
+    """
+    names = header(table)
+    if columns.file not in names:
+        raise BadInput(
+            f"{table.name} has no column '{columns.file}' with the file names; its columns are "
+            f"{', '.join(names) or 'none'}."
+        )
+    files = FileIndex(root or table.parent)
+    found, is_empty = [], True
+    for number, line in lines(table):
+        is_empty = False
+        where = f"{table.name}, line {number}"
+        truth = parse_truth(line.get(columns.truth, ""), where, columns.truth_values)
+        if truth is TruthWord.SKIP:
+            continue
+        own_role = line.get(columns.role, "").lower() or role
+        found.append(
+            SourceFile(
+                files.find(line[columns.file]),
+                _fitting_role(own_role, truth, where),
+                truth.number,
+                line.get(columns.patient, ""),
+            )
+        )
+    if is_empty:
+        raise BadInput(f"{table.name} names no film.")
+    return found
+
+
+def patients_of(manifest: Path, file: str = "file", patient: str = "patient") -> dict[str, str]:
+    """Patient of each file name in a CSV manifest.
+
+    Raises:
+        BadInput: The manifest cannot be read or lacks a column.
+    """
+    names = header(manifest)
+    for column in (file, patient):
+        if column not in names:
+            raise BadInput(f"{manifest.name} has no column '{column}'; it needs file and patient.")
+    return {Path(line[file]).name: line[patient] for _, line in lines(manifest)}
+
+
+def _fitting_role(role: str, truth: TruthWord, where: str) -> str:
+    fitting = required_role(role, where)
+    if fitting == "normal" and truth is TruthWord.ABNORMAL:
+        raise BadInput(
+            f"{where}: a film with the role normal cannot be abnormal; give it the role unlabeled "
+            f"or test, or leave abnormal films out ('abnormal' = skip)."
+        )
+    return fitting
+
+
+def _open(table: Path) -> TextIO:
+    if table.suffix.lower() == ".gz":
+        return gzip.open(table, "rt", newline="", encoding="utf-8-sig")
+    return table.open(newline="", encoding="utf-8-sig")
+
+
+def _unreadable(table: Path, error: BaseException) -> BadInput:
+    return BadInput(f"{table.name} cannot be read as a CSV table: {error}.")

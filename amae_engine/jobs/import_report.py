@@ -1,0 +1,83 @@
+"""What became of every file of an import."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from amae_engine.errors import BadInput
+
+_REASONS_TOLD = 5
+
+
+class Outcome(StrEnum):
+    """What became of a file."""
+
+    IMPORTED = "imported"
+    DUPLICATE = "duplicate"
+    SUSPECT = "suspect"  # probably a film that is there, in another format: the reader decides
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class FileFate:
+    """One file's fate; `reason` names the cause, or the image it became or repeats."""
+
+    path: Path
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """Every file's fate, in the order given."""
+
+    fates: tuple[FileFate, ...]
+
+    def count(self, outcome: Outcome) -> int:
+        """How many files ended so."""
+        return sum(fate.outcome is outcome for fate in self.fates)
+
+    def summary(self) -> str:
+        """One sentence for the reader."""
+        text = (
+            f"{self.count(Outcome.IMPORTED)} films imported, "
+            f"{self.count(Outcome.DUPLICATE)} already there, "
+            f"{self.count(Outcome.REFUSED)} refused"
+        )
+        suspects = self.count(Outcome.SUSPECT)
+        if suspects:
+            text += f", {suspects} left out as probably the same as another film"
+        return text + "."
+
+    def refusals(self) -> str:
+        """The refusals by reason, most frequent first, each with one file as an example."""
+        refused = [fate for fate in self.fates if fate.outcome is Outcome.REFUSED]
+        examples = {fate.reason: fate.path.name for fate in reversed(refused)}
+        counts = Counter(fate.reason for fate in refused).most_common()
+        told = [
+            f"{count} × {reason.rstrip('.')} ({examples[reason]})"
+            for reason, count in counts[:_REASONS_TOLD]
+        ]
+        others = sum(count for _, count in counts[_REASONS_TOLD:])
+        return "; ".join([*told, f"{others} for other reasons"] if others else told)
+
+    def write_csv(self, path: Path) -> None:
+        """Write the report as a table: file name, outcome, reason."""
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(("file", "outcome", "reason"))
+            writer.writerows((f.path.name, f.outcome, f.reason) for f in self.fates)
+
+
+class NothingImported(BadInput):
+    """Every file was refused; `report` says why, file by file."""
+
+    def __init__(self, report: ImportReport) -> None:
+        self.report = report
+        super().__init__(
+            f"None of the {len(report.fates)} files could be imported: {report.refusals()}."
+        )
