@@ -43,7 +43,6 @@ class ImportReportWindow(QDialog):
         self.table = QTableWidget(0, 3)
         self.table.setHorizontalHeaderLabels(["File", "Outcome", "Reason"])
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.table.verticalHeader().setVisible(False)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         self.filter = QComboBox()
@@ -84,14 +83,15 @@ class ImportReportWindow(QDialog):
     @Slot()
     def _fill(self) -> None:
         wanted, text = self.filter.currentText(), self.search.text().lower()
-        fates: list[FileFate] = [
-            fate
-            for fate in self._report.fates
+        fates: list[tuple[int, FileFate]] = [
+            (number, fate)
+            for number, fate in enumerate(self._report.fates, start=1)
             if wanted in ("all files", str(fate.outcome))
             and (text in fate.path.name.lower() or text in fate.reason.lower())
         ][:_SHOWN]
         self.table.setRowCount(len(fates))
-        for row, fate in enumerate(fates):
+        self.table.setVerticalHeaderLabels([str(number) for number, _ in fates])  # as in the CSV
+        for row, (_, fate) in enumerate(fates):
             for column, text in enumerate((fate.path.name, str(fate.outcome), fate.reason)):
                 item = QTableWidgetItem(text)
                 item.setToolTip(text)

@@ -119,9 +119,9 @@ def _preview(plan: ImportPlan, project: Project | None, as_json: bool) -> None:
 def _tell(report: ImportReport, options: Namespace) -> None:
     if options.report is not None:
         report.write_csv(options.report)
-    for fate in report.fates:
+    for number, fate in enumerate(report.fates, start=1):
         if fate.outcome in ("refused", "suspect"):
-            sys.stderr.write(f"{fate.outcome} {fate.path.name}: {fate.reason}\n")
+            sys.stderr.write(f"{number} {fate.outcome} {fate.path.name}: {fate.reason}\n")
 
 
 def _fix(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -30,35 +31,10 @@ _RADIOGRAPHS = ("CR", "DX", "RF", "")
 _CHEST_WORDS = ("CHEST", "THORAX", "LUNG", "RIB", "TORSO")
 _LATERAL = ("LL", "RL", "LATERAL", "LAT", "LLO", "RLO")
 _VIEWS = ("PA", "AP", "LLD", "RLD")  # what else stands there may be anything
-_OTHER_PARTS = [
-    "ABDOMEN",
-    "ANKLE",
-    "ARM",
-    "BREAST",
-    "CLAVICLE",
-    "ELBOW",
-    "EXTREMITY",
-    "FEMUR",
-    "FINGER",
-    "FOOT",
-    "FOREARM",
-    "HAND",
-    "HEAD",
-    "HEART",
-    "HIP",
-    "HUMERUS",
-    "JAW",
-    "KNEE",
-    "LEG",
-    "NECK",
-    "PELVIS",
-    "SHOULDER",
-    "SKULL",
-    "SPINE",
-    "STERNUM",
-    "TOE",
-    "WRIST",
-]  # named in a reason; any other word could be a name
+_OTHER_PARTS = (  # named in a reason; any other word could be a name
+    "ABDOMEN", "ANKLE", "ARM", "BREAST", "ELBOW", "EXTREMITY", "FEMUR", "FINGER", "FOOT", "HAND",
+    "HEAD", "HIP", "KNEE", "LEG", "NECK", "PELVIS", "SHOULDER", "SKULL", "SPINE", "TOE", "WRIST",
+)  # fmt: skip
 _HUMAN = ("", "HOMO SAPIENS", "HUMAN")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _DECODERS = {  # the fastest and strictest of each; pydicom would take GDCM first
@@ -93,6 +69,7 @@ def read_dicom(path: Path) -> Film:
         dataset = _dataset(path)
         _require_radiograph(dataset)
         _require_pixels(dataset)
+        film = _facts(dataset)
     except (Refusal, MemoryError):
         raise
     except Exception as error:  # pydicom converts a value when it is asked for: anything can come
@@ -100,33 +77,36 @@ def read_dicom(path: Path) -> Film:
             raise
         raise Refusal(f"its DICOM header is damaged ({type(error).__name__}).") from error
     pixels, flags = _grey(dataset, _decoded(dataset))
-    if _text(dataset, "BurnedInAnnotation").upper() == "YES":
-        flags = (*flags, "burnt-in-text")
+    return replace(film, pixels=pixels, flags=(*flags, *film.flags))
+
+
+def _facts(dataset: FileDataset) -> Film:
+    """What the header says of a film whose pixels are still to come."""
+    view = _text(dataset, "ViewPosition").upper()
+    burnt_in = _text(dataset, "BurnedInAnnotation").upper() == "YES"
     return Film(
-        pixels=pixels,
+        pixels=np.empty((0, 0), dtype=np.uint8),
         bits_stored=int(dataset.get("BitsStored", 8)),
         photometric=_text(dataset, "PhotometricInterpretation"),
         modality=_text(dataset, "Modality"),
-        view=view if (view := _text(dataset, "ViewPosition").upper()) in _VIEWS else "",
+        view=view if view in _VIEWS else "",
         body_part=" ".join(_chest_words(_text(dataset, "BodyPartExamined"))),
         transfer_syntax=dataset.file_meta.TransferSyntaxUID.name[:64],
         pixel_spacing_mm=_spacing(dataset),
         patient=_text(dataset, "PatientID") or _text(dataset, "PatientName"),
         study=_text(dataset, "StudyInstanceUID"),
         sop=_text(dataset, "SOPInstanceUID"),
-        flags=flags,
+        flags=("burnt-in-text",) if burnt_in else (),
     )
 
 
 def _dataset(path: Path) -> FileDataset:
     """All of a file, with a transfer syntax; without preamble or meta header if need be."""
     size = path.stat().st_size
-    if not 0 < size <= MOST_BYTES:
-        raise Refusal(
-            f"the file has {size // 1_000_000} MB; a film has at most {MOST_BYTES // 1_000_000}."
-            if size
-            else "the file is empty."
-        )
+    if size == 0:
+        raise Refusal("the file is empty.")
+    if size > MOST_BYTES:
+        raise Refusal(f"the file has {size // 1_000_000} MB, more than any film.")
     content = BytesIO(path.read_bytes())  # it gives no more than there is, whatever a length says
     try:
         dataset = pydicom.dcmread(content)

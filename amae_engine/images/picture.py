@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from amae_engine.images.film import Film, Refusal, cause, require_size
 from amae_engine.images.windowing import NO_WINDOW, stretch
+
+logging.getLogger("PIL").setLevel(logging.INFO)  # its debugging lines hold a picture's tags
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")

@@ -66,11 +66,14 @@ class ImportReport:
         return "; ".join([*told, f"{others} for other reasons"] if others else told)
 
     def write_csv(self, path: Path) -> None:
-        """Write the report as a table: file name, outcome, reason."""
+        """Write the report as a table: file, outcome, reason.
+
+        A file is its number in the order given, as on the screen: its name may be a patient's.
+        """
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(("file", "outcome", "reason"))
-            writer.writerows((f.path.name, f.outcome, f.reason) for f in self.fates)
+            writer.writerows((n, f.outcome, f.reason) for n, f in enumerate(self.fates, start=1))
 
 
 class NothingImported(BadInput):
