@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import zlib
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -35,6 +36,7 @@ _OTHER_PARTS = (  # named in a reason; any other word could be a name
     "ABDOMEN", "ANKLE", "ARM", "BREAST", "ELBOW", "EXTREMITY", "FEMUR", "FINGER", "FOOT", "HAND",
     "HEAD", "HIP", "KNEE", "LEG", "NECK", "PELVIS", "SHOULDER", "SKULL", "SPINE", "TOE", "WRIST",
 )  # fmt: skip
+_PIECE = 1 << 22  # bytes inflated at a time
 _HUMAN = ("", "HOMO SAPIENS", "HUMAN")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _DECODERS = {  # the fastest and strictest of each; pydicom would take GDCM first
@@ -108,6 +110,7 @@ def _dataset(path: Path) -> FileDataset:
     if size > MOST_BYTES:
         raise Refusal(f"the file has {size // 1_000_000} MB, more than any film.")
     content = BytesIO(path.read_bytes())  # it gives no more than there is, whatever a length says
+    _require_moderate_inflation(content.getvalue())
     try:
         dataset = pydicom.dcmread(content)
     except InvalidDicomError:
@@ -123,6 +126,20 @@ def _dataset(path: Path) -> FileDataset:
             bool(implicit), little is not False
         ]
     return dataset
+
+
+def _require_moderate_inflation(content: bytes) -> None:
+    """Refuse a deflated file (PS3.5 A.5) that would fill the memory, by inflating it in pieces."""
+    if uid.DeflatedExplicitVRLittleEndian.encode() not in content[:1024]:
+        return
+    start = 144 + int.from_bytes(content[140:144], "little")  # after the group length, (0002,0000)
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    piece, size = inflater.decompress(content[start:], _PIECE), 0
+    while piece and size <= MOST_BYTES:
+        size += len(piece)
+        piece = b"" if inflater.eof else inflater.decompress(inflater.unconsumed_tail, _PIECE)
+    if size > MOST_BYTES:
+        raise Refusal("the deflated file inflates to more than any film.")
 
 
 def _require_radiograph(dataset: FileDataset) -> None:

@@ -64,6 +64,8 @@ def render(stored: Integers, header: Dataset) -> tuple[Bytes, tuple[str, ...]]:
     """
     pixels = _coded(stored, header)
     counts = pixels.counts(pixels.codes)
+    if not counts.any():
+        raise Refusal("the film is empty (all of it is padding).")
     flags = (PADDING,) if counts.sum() < stored.size else ()
     values = _modality(pixels.domain, header)
     shades = _voi(values, header)
@@ -124,7 +126,7 @@ def _coded(stored: Integers, header: Dataset) -> _Codes:
         limit = header.get("PixelPaddingRangeLimit")
         last = first if limit is None else int(limit)
         padded = (domain >= min(first, last)) & (domain <= max(first, last))
-    return _Codes(codes, domain, padded if not padded[codes].all() else np.zeros_like(padded))
+    return _Codes(codes, domain, padded)
 
 
 def _modality(domain: npt.NDArray[np.int64], header: Dataset) -> Floats:

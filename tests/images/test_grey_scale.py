@@ -196,9 +196,10 @@ def test_padding_is_black_and_outside_the_contrast(
     assert np.abs(film.pixels[:, 80:].astype(int) - plain.pixels[:, 80:]).max() <= 12
 
 
-def test_a_film_of_nothing_but_padding_is_shown_as_it_is(tmp_path: Path):
+def test_a_film_of_nothing_but_padding_is_refused(tmp_path: Path):
     stored = np.full((80, 80), 7, dtype=np.uint16)
-    assert _film(tmp_path, stored, BitsStored=12, PixelPaddingValue=7).pixels.shape == (80, 80)
+    with pytest.raises(Refusal, match="all of it is padding"):
+        _film(tmp_path, stored, BitsStored=12, PixelPaddingValue=7)
 
 
 @pytest.mark.parametrize(

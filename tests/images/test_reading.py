@@ -1,11 +1,14 @@
 """Decoding real DICOM files and pictures, good and broken."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from dicom_files import demo_film, write_dicom
 from films import DEMO
 from PIL import Image
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from amae_engine.images.decode import read_film
 from amae_engine.images.film import Refusal
@@ -80,6 +83,18 @@ def test_text_and_empty_files_named_dcm_are_refused(tmp_path: Path, content: byt
     path.write_bytes(content)
     with pytest.raises(Refusal, match=reason):
         read_film(path)
+
+
+def test_a_deflated_bomb_is_refused_before_it_is_inflated(tmp_path: Path):
+    film = write_dicom(tmp_path / "film.dcm", demo_film(), DeflatedExplicitVRLittleEndian)
+    assert np.array_equal(read_film(film).pixels, demo_film())
+    content = film.read_bytes()
+    start = 144 + int.from_bytes(content[140:144], "little")
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    zeros = b"".join(packer.compress(bytes(1 << 24)) for _ in range(64)) + packer.flush()
+    film.write_bytes(content[:start] + zeros)
+    with pytest.raises(Refusal, match="inflates to more than any film"):
+        read_film(film)
 
 
 def test_a_truncated_png_is_refused_not_half_read(tmp_path: Path):
