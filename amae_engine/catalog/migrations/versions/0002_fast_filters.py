@@ -20,7 +20,8 @@ _ADDED = (
     ("view", ["view", "id"]),
     ("rows", ["rows", "id"]),
     ("added_at", ["added_at", "id"]),
-    ("patient_id", ["patient_id", "split", "id"]),
+    ("patient_id", ["patient_id", "id"]),
+    ("patient_split", ["patient_id", "split"]),
     ("split_truth", ["split", "truth"]),
     ("flags", ["flags", "id"]),
 )
