@@ -106,7 +106,6 @@ class Image(Base):
         Index("ix_image_patient_split_shown", "patient_id", "split", **_SHOWN),
         Index("ix_image_split_truth_shown", "split", "truth", **_SHOWN),
         Index("ix_image_flags_shown", "flags", "id", **_FLAGGED),
-        Index("ix_image_shown", "id", **_SHOWN),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(32), unique=True)
