@@ -112,6 +112,10 @@ class Project:
         """A catalog session for one act: commits at the end, rolls back on an error."""
         return self._catalog.session()
 
+    def analyse(self) -> None:
+        """Let the database count what it holds, so that it plans its queries well."""
+        self._catalog.analyse()
+
     def run_folder(self, run_id: int) -> Path:
         """Where a run keeps its settings, metrics, weights and maps."""
         return self.folder / "runs" / f"{run_id:03d}"

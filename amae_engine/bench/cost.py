@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 
 import torch
 
+from amae_engine.bench.process_memory import peak_resident_bytes
 from amae_engine.config import ModelConfig, Precision
 from amae_engine.method.compute_device import autocast
 from amae_engine.method.masking import visible_count
@@ -67,8 +66,7 @@ def peak_memory_bytes(device: torch.device) -> int:
     """The most memory that this process has held: on the GPU, else resident on the host."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return peak_resident_bytes()
 
 
 def _transformer(tokens: int, width: int, depth: int) -> int:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-import torch
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
@@ -21,7 +20,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from amae_engine.bench.cost import peak_memory_bytes
+from amae_engine.bench.process_memory import peak_resident_bytes
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.import_images import import_images
 from amae_engine.project import Project
@@ -92,7 +91,7 @@ def _measure(name: str, paths: list[Path], plain: Callable[[Path], None], folder
         films_per_second=len(paths) / ours,
         plain_films_per_second=len(paths) / theirs,
         bytes_per_film=sum(path.stat().st_size for path in paths) // len(paths),
-        peak_memory_bytes=peak_memory_bytes(torch.device("cpu")),
+        peak_memory_bytes=peak_resident_bytes(),
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from amae_engine.bench.cost import peak_memory_bytes
+from amae_engine.bench.process_memory import peak_resident_bytes
 from amae_engine.catalog import runs, studies
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreConfig, require_preset
@@ -62,7 +62,7 @@ def scoring_line(counts: list[int], preset: str) -> Iterator[ScoredFilms]:
             project.close()
         finally:
             shutil.rmtree(folder)
-        held = peak_memory_bytes(torch.device("cpu"))
+        held = peak_resident_bytes()
         yield ScoredFilms(count, seconds, count / seconds, size, held)
 
 

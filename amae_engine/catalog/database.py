@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -74,6 +74,11 @@ class Catalog:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def analyse(self) -> None:
+        """Refresh the statistics from which queries are planned; after many films came in."""
+        with self._engine.begin() as connection:
+            connection.execute(text("ANALYZE"))
 
     def backup(self, target: Path) -> None:
         """Copy the catalog while it is in use: SQLite's own API, or `pg_dump`.
@@ -135,19 +140,19 @@ class Catalog:
         )
 
 
-def require_url(text: str) -> URL:
+def require_url(address: str) -> URL:
     """A PostgreSQL database's address without a password.
 
     Raises:
         ProjectError: It is another kind of address, or holds a password.
     """
     try:
-        url = make_url(text)
+        url = make_url(address)
         known = url.get_backend_name() == "postgresql" and url.get_dialect() is not None
     except (ArgumentError, NoSuchModuleError):
         known = False
     if not known:
-        raise ProjectError(f"'{text}' is no PostgreSQL address; it must be like {POSTGRESQL}.")
+        raise ProjectError(f"'{address}' is no PostgreSQL address; it must be like {POSTGRESQL}.")
     if url.password:
         raise ProjectError(
             "Leave the password out of the catalog's address, which is stored in the project; put "

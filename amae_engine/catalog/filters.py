@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, or_, true
 
 from amae_engine.catalog.tables import Image
 from amae_engine.errors import BadInput
 
+_NUMBER = re.compile(r"(?:cxr-?)?0*([0-9]{1,9})", re.IGNORECASE)
 _TRUTHS = {"normal": 0, "abnormal": 1, "0": 0, "1": 1}
 
 
-def where_clause(text: str) -> ColumnElement[bool]:
+def where_clause(text: str, sources: Callable[[], Sequence[str]]) -> ColumnElement[bool]:
     """Translate a filter text; words without a key search the number and the source.
+
+    Args:
+        text: Keys with values and words, all of which must fit.
+        sources: The few labels that the catalog has.
 
     Raises:
         BadInput: A key or a value is unknown; the message lists what exists.
@@ -23,11 +28,14 @@ def where_clause(text: str) -> ColumnElement[bool]:
     for word in text.split():
         key, colon, value = word.partition(":")
         if not colon:
-            clauses.append(or_(_name(word), Image.source.in_(_sources(f"%{word}%"))))
+            found = Image.source.in_(_holding(word, sources()))
+            clauses.append(or_(_name(word), found) if _NUMBER.fullmatch(word) else found)
+        elif key == "source":
+            clauses.append(Image.source.in_(_beginning(value, sources())))
         elif key in _KEYS:
             clauses.append(_KEYS[key](value))
         else:
-            raise BadInput(f"Unknown filter '{key}:'; known are {', '.join(_KEYS)}.")
+            raise BadInput(f"Unknown filter '{key}:'; known are source, {', '.join(_KEYS)}.")
     return and_(true(), *clauses)
 
 
@@ -43,21 +51,12 @@ def _truth(value: str) -> ColumnElement[bool]:
     return Image.truth == _TRUTHS[value.lower()]
 
 
-def _source(value: str) -> ColumnElement[bool]:
-    return Image.source.in_(_sources(f"{value}%"))
+def _holding(word: str, sources: Sequence[str]) -> list[str]:
+    return [label for label in sources if word.lower() in label.lower()]
 
 
-def _sources(pattern: str) -> Select[tuple[str]]:
-    """The few source labels that match; every step jumps to the next label in the index."""
-    first = select(func.min(Image.source).label("label")).where(Image.removed_at.is_(None))
-    labels = first.cte("labels", recursive=True)
-    after = (
-        select(func.min(Image.source))
-        .where(Image.removed_at.is_(None), Image.source > labels.c.label)
-        .scalar_subquery()
-    )
-    labels = labels.union_all(select(after).where(labels.c.label.is_not(None)))
-    return select(labels.c.label).where(labels.c.label.ilike(pattern))
+def _beginning(word: str, sources: Sequence[str]) -> list[str]:
+    return [label for label in sources if label.lower().startswith(word.lower())]
 
 
 def _view(value: str) -> ColumnElement[bool]:
@@ -66,7 +65,7 @@ def _view(value: str) -> ColumnElement[bool]:
 
 def _name(value: str) -> ColumnElement[bool]:
     """An image's number: "12", "CXR-12" and "CXR-00012" are the same image."""
-    number = re.fullmatch(r"(?:cxr-?)?0*([0-9]{1,9})", value.lower())
+    number = _NUMBER.fullmatch(value)
     return Image.id == int(number.group(1)) if number else false()
 
 
@@ -84,7 +83,6 @@ def _flag(value: str) -> ColumnElement[bool]:
 _KEYS: dict[str, Callable[[str], ColumnElement[bool]]] = {
     "split": _split,
     "truth": _truth,
-    "source": _source,
     "view": _view,
     "name": _name,
     "patient": _patient,

@@ -37,14 +37,18 @@ def make_parser() -> argparse.ArgumentParser:
         verb.add_argument("--run", type=int, default=0, help="score run; the newest by default")
     _verb(verbs, "runs", "list the project's runs", commands.list_runs)
     bench = verbs.add_parser("bench", help="how fast this machine runs each step")
-    names = "import, stage0, stage1, stage2, score, window or all (the four steps)"
+    names = "catalog, import, stage0, stage1, stage2, score, window or all (the four steps)"
     bench.add_argument("names", nargs="*", default=["all"], help=names)
     bench.add_argument("--preset", default="compact", help="paper, base or compact")
     bench.add_argument("--seconds", type=float, default=10.0, help="how long to measure each")
     bench.add_argument("--against", choices=["plain"], help="the original code's plain loop too")
     bench.add_argument(
-        "--films", type=int, nargs="+", help="import so many, or score so many as a job"
+        "--films",
+        type=int,
+        nargs="+",
+        help="so many films: imported, scored as a job, or in the catalog",
     )
+    bench.add_argument("--catalog", default="", help="an empty PostgreSQL database, for `catalog`")
     bench.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
     bench.add_argument("--batch-size", type=int, default=0, help="images of a training step")
     bench.add_argument("--compile", default="auto", choices=["auto", "on", "off"])

@@ -14,9 +14,11 @@ from amae_engine.events import clock
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
+    from amae_engine.bench.catalog_size import CatalogTimes
     from amae_engine.bench.importing import Imported
     from amae_engine.bench.scoring_line import ScoredFilms
 
+_CATALOGS = [1000, 10_000, 100_000, 1_000_000]
 _IMPORTED = 24  # files of each kind
 
 
@@ -45,9 +47,39 @@ def doctor(options: Namespace) -> None:
 
 def bench(options: Namespace) -> None:
     """Measure this machine."""
+    if "catalog" in options.names:
+        _bench_catalog(options)
+    elif "import" in options.names:
+        _bench_import(options)
+    elif options.films:
+        _bench_scoring(options)
+    else:
+        _bench_steps(options)
+
+
+def _bench_catalog(options: Namespace) -> None:
+    from amae_engine.bench.catalog_size import catalog_times
+
+    for times in catalog_times(options.films or _CATALOGS, options.catalog):
+        _say_catalog(times, options.json)
+
+
+def _bench_import(options: Namespace) -> None:
     from amae_engine.bench.importing import bench_import
-    from amae_engine.bench.report import as_json, as_text, run_benchmarks
+
+    for imported in bench_import((options.films or [_IMPORTED])[0]):
+        _say_imported(imported, options.json)
+
+
+def _bench_scoring(options: Namespace) -> None:
     from amae_engine.bench.scoring_line import scoring_line
+
+    for point in scoring_line(options.films, options.preset):
+        _say_point(point, options.json)
+
+
+def _bench_steps(options: Namespace) -> None:
+    from amae_engine.bench.report import as_json, as_text, run_benchmarks
     from amae_engine.bench.steps import Settings
 
     chosen = Settings(
@@ -58,14 +90,6 @@ def bench(options: Namespace) -> None:
         Compile(options.compile),
         options.against == "plain",
     )
-    if "import" in options.names:
-        for imported in bench_import((options.films or [_IMPORTED])[0]):
-            _say_imported(imported, options.json)
-        return
-    if options.films:
-        for point in scoring_line(options.films, options.preset):
-            _say_point(point, options.json)
-        return
     for measured in run_benchmarks(options.names, chosen):
         if options.json:
             say_json(as_json(measured))
@@ -93,4 +117,20 @@ def _say_imported(imported: Imported, as_json: bool) -> None:
         f"{imported.plain_films_per_second:.1f}: {imported.ratio:.2f} times faster; "
         f"{imported.bytes_per_film / 1e6:.1f} MB a file; peak memory "
         f"{imported.peak_memory_bytes / 1e9:.2f} GB"
+    )
+
+
+def _say_catalog(times: CatalogTimes, as_json: bool) -> None:
+    if as_json:
+        say_json(dataclasses.asdict(times))
+        return
+    slowest = {
+        kind: max(found.items(), key=lambda item: item[1])
+        for kind, found in (("filter", times.filters), ("sort", times.sorts))
+    }
+    told = "; ".join(f"slowest {kind} {name} {ms} ms" for kind, (name, ms) in slowest.items())
+    say(
+        f"catalog of {times.films} films: open {times.open:.0f} ms; {told}; page of rows "
+        f"{times.page} ms; counts {times.counts} ms; process {times.resident_bytes / 1e6:.0f} MB; "
+        f"database {times.database_bytes / 1e6:.0f} MB"
     )

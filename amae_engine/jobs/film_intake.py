@@ -63,6 +63,7 @@ class FilmIntake:
         """Note the import's result in the audit."""
         with self._project.session() as session:
             imports.end(session, self.import_id, report.summary())
+        self._project.analyse()
 
     def _known(self, batch: list[tuple[SourceFile, StoredFilm | Refusal]]) -> dict[str, str]:
         """Names of the project's images by those keys of the batch that they have."""

@@ -31,7 +31,7 @@ def test_filters_and_sorting_happen_in_sql(small_project: Project):
 def test_an_unknown_filter_key_is_named(small_project: Project):
     with (
         small_project.session() as session,
-        pytest.raises(BadInput, match="Unknown filter 'colour:'; known are split, truth"),
+        pytest.raises(BadInput, match="Unknown filter 'colour:'; known are source, split, truth"),
     ):
         studies.page_of_ids(session, "colour:red")
 

@@ -20,7 +20,8 @@ _ADDED = (
     ("view", ["view", "id"]),
     ("rows", ["rows", "id"]),
     ("added_at", ["added_at", "id"]),
-    ("patient_id", ["patient_id", "split", "id"]),
+    ("patient_id", ["patient_id", "id"]),
+    ("patient_split", ["patient_id", "split"]),
     ("split_truth", ["split", "truth"]),
     ("flags", ["flags", "id"]),
 )
@@ -42,7 +43,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_image_shown", table_name="image")
     for name, _ in _ADDED:
         op.drop_index(f"ix_image_{name}_shown", table_name="image")
     op.create_index("ix_image_split_id", "image", ["split", "id"])

@@ -1,0 +1,108 @@
+"""How quick the catalog stays as it grows to a million films."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from amae_engine.bench.process_memory import resident_bytes
+from amae_engine.catalog import studies
+from amae_engine.catalog.studies import SORT_KEYS
+from amae_engine.catalog.synthetic import add_synthetic_films
+from amae_engine.project import Project
+
+_TRIALS = 3
+_PAGE = 100
+_FILTERS = (
+    "", "split:unlabeled", "truth:abnormal", "truth:unknown", "source:hospital-7", "view:PA",
+    "patient:P17", "name:CXR-00012", "flag:no-window", "hospital-1",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogTimes:
+    """A catalog of `films` films; times in milliseconds, the best of three.
+
+    Attributes:
+        filters: Each filter, by the image's number.
+        sorts: All films by each key, ascending and descending.
+        page: A hundred rows out of the middle.
+        counts: Films and patients of every split.
+    """
+
+    films: int
+    database_bytes: int
+    open: float
+    filters: dict[str, float]
+    sorts: dict[str, float]
+    page: float
+    counts: float
+    resident_bytes: int
+
+
+def catalog_times(counts: list[int], catalog_url: str = "") -> Iterator[CatalogTimes]:
+    """Measure catalogs of made-up films.
+
+    Args:
+        counts: Films of each catalog.
+        catalog_url: An empty PostgreSQL database, for one count; "" for SQLite.
+    """
+    for count in counts:
+        with tempfile.TemporaryDirectory(prefix="amae-bench-") as place:
+            folder = Path(place) / "project"
+            project = Project.create(folder, catalog_url=catalog_url)
+            with project.session() as session:
+                add_synthetic_films(session, count)
+            project.analyse()
+            project.close()
+            yield _measure(folder, count)
+
+
+def _measure(folder: Path, count: int) -> CatalogTimes:
+    began = time.perf_counter()
+    project = Project.open(folder)
+    opened = 1000 * (time.perf_counter() - began)
+
+    def ids(text: str = "", sort: str = "name", descending: bool = False) -> int:
+        with project.session() as session:
+            return len(studies.page_of_ids(session, text, sort, descending))
+
+    def page() -> int:
+        middle = range(max(1, count // 2), max(1, count // 2) + _PAGE)
+        with project.session() as session:
+            return len(studies.rows(session, middle))
+
+    def split_counts() -> int:
+        with project.session() as session:
+            return len(studies.split_counts(session))
+
+    filters = {text or "(all)": _best(lambda t=text: ids(t)) for text in _FILTERS}  # type: ignore[misc]
+    sorts = {}
+    for key in SORT_KEYS:
+        for descending in (False, True):
+            name = f"{key} {'descending' if descending else 'ascending'}"
+            sorts[name] = _best(lambda k=key, d=descending: ids("", k, d))  # type: ignore[misc]
+    found = CatalogTimes(
+        films=count,
+        database_bytes=sum(path.stat().st_size for path in folder.glob("catalog.sqlite*")),
+        open=opened,
+        filters=filters,
+        sorts=sorts,
+        page=_best(page),
+        counts=_best(split_counts),
+        resident_bytes=resident_bytes(),
+    )
+    project.close()
+    return found
+
+
+def _best(act: Callable[[], int]) -> float:
+    times = []
+    for _ in range(_TRIALS):
+        began = time.perf_counter()
+        act()
+        times.append(1000 * (time.perf_counter() - began))
+    return round(min(times), 1)
