@@ -90,7 +90,10 @@ def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         verbs, "import", "import films into a project (made if missing)", import_films.bring
     )
     verb.add_argument(
-        "paths", nargs="*", type=Path, help="folders and files; or one table, data.json or list"
+        "paths",
+        nargs="*",
+        type=Path,
+        help="folders, files, zip archives, DICOMDIRs; or one table, data.json or list",
     )
     verb.add_argument("--role", default="", help="normal, unlabeled or test, where nothing says")
     verb.add_argument(
@@ -101,6 +104,11 @@ def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="a folder's name means normal, abnormal, unlabeled, test or train",
     )
     verb.add_argument("--source", default="", help="a short label; name no patient in it")
+    verb.add_argument(
+        "--catalog",
+        default="",
+        help="for a new project with several readers: postgresql+psycopg://user@host/database",
+    )
     verb.add_argument("--dry-run", action="store_true", help="say what would happen, import none")
     verb.add_argument("--report", type=Path, help="write every file's fate to this CSV")
     verb.add_argument(

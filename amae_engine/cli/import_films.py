@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import tempfile
 from argparse import Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amae_engine.catalog import patients, studies
@@ -30,8 +32,14 @@ def bring(options: Namespace) -> None:
         _preview(plan, Project.open(options.project) if is_project else None, options.json)
         return
     if not is_project:
-        plan.select()  # what is wrong with the sources is told before a project is made
-    project = Project.open(options.project) if is_project else Project.create(options.project)
+        with tempfile.TemporaryDirectory(prefix="amae-") as place:
+            # what is wrong with the sources is told before a project is made
+            plan.unpacked(Path(place)).select()
+    project = (
+        Project.open(options.project)
+        if is_project
+        else Project.create(options.project, catalog_url=options.catalog)
+    )
     try:
         report = Console(options.json).drive(import_plan(project, plan, options.reader))
     except NothingImported as error:

@@ -7,8 +7,6 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import pydicom
@@ -23,27 +21,36 @@ _SMALL = 100_000_000  # bytes that may expand as they like
 _SPARE = 1_000_000_000  # bytes that unpacking leaves free on the disk
 
 
-@contextmanager
-def unpacked(archive: Path, inside: Path | None = None) -> Iterator[Path]:
-    """A folder with the archive's files under their own names, gone again at the end.
+def unpack(archive: Path, folder: Path) -> Path:
+    """Put an archive's files, under their own names, into a folder inside `folder`.
 
-    Archives in the archive are left packed; nobody asked for them.
+    Archives in the archive are left packed; nobody asked for them. An archive that was unpacked
+    there before is not unpacked again.
 
     Args:
         archive: A zip file.
-        inside: Where the temporary folder is made; the system's place by default.
+        folder: Where the new folder is made.
+
+    Returns:
+        The folder with the files.
 
     Raises:
         Refusal: The archive is damaged, encrypted, names files outside itself, or is too large.
     """
-    with tempfile.TemporaryDirectory(prefix="amae-", dir=inside) as name:
-        folder = Path(name)
+    facts = archive.stat()
+    whole = folder / f"{archive.stem}-{facts.st_size}-{facts.st_mtime_ns}"
+    if whole.is_dir():
+        return whole
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="amae-", dir=folder) as name:
+        half = Path(name) / "files"
+        half.mkdir()
         try:
             with zipfile.ZipFile(archive) as source:
                 members = [info for info in source.infolist() if _is_wanted(info)]
                 _require_harmless(members, shutil.disk_usage(folder).free)
                 for member in members:
-                    source.extract(member, folder)
+                    source.extract(member, half)
         except Refusal:
             raise
         except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
@@ -52,7 +59,8 @@ def unpacked(archive: Path, inside: Path | None = None) -> Iterator[Path]:
             raise Refusal(
                 f"the zip archive cannot be unpacked ({type(error).__name__})."
             ) from error
-        yield folder
+        half.replace(whole)
+    return whole
 
 
 def dicomdir_files(path: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from amae_engine.errors import BadInput, BadSetting
+from amae_engine.images.archive import DICOMDIR, dicomdir_files
 from amae_engine.images.decode import DICOM_SUFFIXES, is_film_file
 from amae_engine.images.picture import SUFFIXES
 
@@ -123,7 +124,7 @@ def from_paths(
     also DDAD's train/0, train/unlabeled/1, test/0. `role` decides where no folder does.
 
     Args:
-        paths: Files and folders.
+        paths: Files, folders and DICOMDIRs.
         role: "normal", "unlabeled" or "test".
         folder_words: What other folder names mean: {"controls": "normal", "ward 3": "unlabeled"}.
 
@@ -136,6 +137,9 @@ def from_paths(
     for path in paths:
         if not path.exists():
             raise BadInput(f"{path.name}: there is no such file or folder.")
+        if path.name.upper() == DICOMDIR:
+            found += [_with_role(file, role, None) for file in dicomdir_files(path)]
+            continue
         if path.is_file():
             found.append(_with_role(path, role, None))
             continue

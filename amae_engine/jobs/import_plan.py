@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amae_engine.errors import BadInput
 from amae_engine.events import Event
 from amae_engine.images import csv_table
+from amae_engine.images.archive import ZIP_SUFFIX, unpack
 from amae_engine.images.csv_table import CsvColumns, from_csv, is_table, patients_of
 from amae_engine.images.known_tables import from_known_table, recognise
 from amae_engine.images.repartition import curated_lists, from_curated_lists, from_repartition
@@ -24,7 +25,7 @@ class ImportPlan:
     """One import.
 
     Attributes:
-        paths: Folders and films; or one CSV table; or one DDAD repartition (.json); or NSA's
+        paths: Folders, films, zip archives and DICOMDIRs; or one CSV table; or one DDAD repartition (.json); or NSA's
             curated lists (one .txt, or their folder).
         role: For films that no folder or table gives a role.
         source: A short label of where the films come from.
@@ -50,6 +51,18 @@ class ImportPlan:
     anomaly_ratio: float | None = None
     manifest: Path | None = None
     keep_suspects: bool = False
+
+    def unpacked(self, folder: Path) -> ImportPlan:
+        """This plan with its zip archives unpacked into `folder`.
+
+        Raises:
+            Refusal: An archive is damaged, encrypted, or too large.
+        """
+        paths = tuple(
+            unpack(path, folder) if path.suffix.lower() == ZIP_SUFFIX and path.is_file() else path
+            for path in self.paths
+        )
+        return replace(self, paths=paths)
 
     def select(self, project: Project | None = None) -> Selection:
         """The files to import.
@@ -100,7 +113,8 @@ def import_plan(
 ) -> Generator[Event, None, ImportReport]:
     """Find the plan's files and import them; see `import_images`."""
     default = "folder" if plan.paths and plan.paths[0].is_dir() else "files"
-    files = plan.select(project).files
+    # originals out of an archive stay with the project: they are looked at in full
+    files = plan.unpacked(project.folder / "private" / "originals").select(project).files
     report = yield from import_images(
         project, files, plan.source or default, reader, plan.keep_suspects
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,14 @@ def preview_import(
     Raises:
         BadInput: The sources cannot be read, or hold no film.
     """
-    selection = plan.select(project)
+    with tempfile.TemporaryDirectory(prefix="amae-") as place:
+        selection = plan.unpacked(Path(place)).select(project)
+        return (yield from _preview(selection, project))
+
+
+def _preview(
+    selection: Selection, project: Project | None
+) -> Generator[Event, None, ImportPreview]:
     absent, repeated, present = _sorted_out(selection.files)
     reasons = [f"{file.path.name}: the file is missing" for file in absent[:_REASONS]]
     reasons += [_repeat_reason(file, first) for file, first in repeated[:_REASONS]]

@@ -10,7 +10,7 @@ import pytest
 from dicom_files import PYDICOM, demo_film, write_dicom
 from films import DEMO
 
-from amae_engine.images.archive import dicomdir_files, unpacked
+from amae_engine.images.archive import dicomdir_files, unpack
 from amae_engine.images.decode import is_film_file, read_film
 from amae_engine.images.film import Refusal
 
@@ -29,28 +29,32 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
-def test_an_archive_is_a_folder_while_it_is_open(archive: Path, tmp_path: Path):
-    with unpacked(archive, tmp_path) as folder:
-        names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-        films = [p for p in sorted(folder.rglob("*")) if p.is_file() and is_film_file(p)]
-        pixels = [read_film(path).pixels for path in films]
+def test_an_archive_becomes_a_folder_with_its_films(archive: Path, tmp_path: Path):
+    folder = unpack(archive, tmp_path / "here")
+    names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    films = [p for p in sorted(folder.rglob("*")) if p.is_file() and is_film_file(p)]
+    pixels = [read_film(path).pixels for path in films]
     assert names == {"normal/1.2.840.1", "test/abnormal/film.jpeg", "notes.txt"}
     assert len(pixels) == 2
     assert np.array_equal(pixels[0], demo_film())
-    assert not folder.exists()
 
 
-def test_an_archive_is_gone_after_an_error_too(archive: Path, tmp_path: Path):
-    seen = []
+def test_an_archive_is_unpacked_once_and_a_changed_one_anew(archive: Path, tmp_path: Path):
+    first = unpack(archive, tmp_path / "here")
+    assert unpack(archive, tmp_path / "here") == first
+    with zipfile.ZipFile(archive, "a") as target:
+        target.writestr("more.txt", "later")
+    again = unpack(archive, tmp_path / "here")
+    assert again != first
+    assert (again / "more.txt").is_file()
 
-    def stop_halfway() -> None:
-        with unpacked(archive, tmp_path) as folder:
-            seen.append(folder)
-            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        stop_halfway()
-    assert not seen[0].exists()
+def test_nothing_half_unpacked_stays(archive: Path, tmp_path: Path):
+    cut = tmp_path / "cut.zip"
+    cut.write_bytes(archive.read_bytes()[:-40])
+    with pytest.raises(Refusal):
+        unpack(cut, tmp_path / "here")
+    assert list((tmp_path / "here").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["../escaped.dcm", "/etc/escaped.dcm", "a/../../escaped.dcm"])
@@ -58,8 +62,8 @@ def test_a_name_outside_the_archive_is_refused(tmp_path: Path, name: str):
     path = tmp_path / "hostile.zip"
     with zipfile.ZipFile(path, "w") as target:
         target.writestr(name, "x")
-    with pytest.raises(Refusal, match="names a file outside itself"), unpacked(path, tmp_path):
-        pytest.fail("it was unpacked")
+    with pytest.raises(Refusal, match="names a file outside itself"):
+        unpack(path, tmp_path / "here")
     assert not list(tmp_path.rglob("escaped.dcm"))
 
 
@@ -69,16 +73,16 @@ def test_a_link_in_an_archive_is_refused(tmp_path: Path):
     link.external_attr = 0o120777 << 16
     with zipfile.ZipFile(path, "w") as target:
         target.writestr(link, "/etc/passwd")
-    with pytest.raises(Refusal, match="holds a link"), unpacked(path, tmp_path):
-        pytest.fail("it was unpacked")
+    with pytest.raises(Refusal, match="holds a link"):
+        unpack(path, tmp_path / "here")
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path):
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
         target.writestr("zeros.dcm", bytes(200_000_000))
-    with pytest.raises(Refusal, match="would become 200 MB from 0 MB"), unpacked(path, tmp_path):
-        pytest.fail("it was unpacked")
+    with pytest.raises(Refusal, match="would become 200 MB from 0 MB"):
+        unpack(path, tmp_path / "here")
 
 
 def test_a_size_that_lies_ends_in_a_refusal(tmp_path: Path):
@@ -87,16 +91,16 @@ def test_a_size_that_lies_ends_in_a_refusal(tmp_path: Path):
         target.writestr("film.dcm", bytes(5_000_000))
     honest = struct.pack("<I", 5_000_000)
     path.write_bytes(path.read_bytes().replace(honest, struct.pack("<I", 1000)))
-    with pytest.raises(Refusal, match="damaged"), unpacked(path, tmp_path):
-        pytest.fail("it was unpacked")
+    with pytest.raises(Refusal, match="damaged"):
+        unpack(path, tmp_path / "here")
 
 
 @pytest.mark.parametrize("kept", [0.2, 0.7, 0.99])
 def test_a_truncated_archive_is_refused(archive: Path, tmp_path: Path, kept: float):
     cut = tmp_path / "cut.zip"
     cut.write_bytes(archive.read_bytes()[: int(archive.stat().st_size * kept)])
-    with pytest.raises(Refusal, match="zip archive is damaged"), unpacked(cut, tmp_path):
-        pytest.fail("it was unpacked")
+    with pytest.raises(Refusal, match="zip archive is damaged"):
+        unpack(cut, tmp_path / "here")
 
 
 def test_an_encrypted_archive_says_what_to_do(archive: Path, tmp_path: Path):
@@ -107,8 +111,8 @@ def test_an_encrypted_archive_says_what_to_do(archive: Path, tmp_path: Path):
         place = content.find(b"PK\x01\x02", place + 4)
     locked = tmp_path / "locked.zip"
     locked.write_bytes(content)
-    with pytest.raises(Refusal, match="encrypted; unpack it"), unpacked(locked, tmp_path):
-        pytest.fail("it was unpacked")
+    with pytest.raises(Refusal, match="encrypted; unpack it"):
+        unpack(locked, tmp_path / "here")
 
 
 @pytest.mark.parametrize("name", ["DICOMDIR", "DICOMDIR-bigEnd", "DICOMDIR-implicit"])
