@@ -34,3 +34,15 @@ class ProjectError(AmaeError, OSError):
 
 class TrainingFailed(AmaeError, RuntimeError):
     """Training stopped: a loss that is not a number, no memory, or a worker that died."""
+
+
+class PacsError(AmaeError, ConnectionError):
+    """A PACS cannot be reached, refuses, or does not answer as it should."""
+
+
+class PacsLoginError(PacsError):
+    """A PACS wants another user or password."""
+
+
+class NotDelivered(PacsError):
+    """A PACS did not deliver one image; others may still come."""

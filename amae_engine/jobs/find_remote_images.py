@@ -1,0 +1,87 @@
+"""Look for films in a PACS; nothing is fetched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+from amae_engine.catalog import film_keys
+from amae_engine.events import Event, Progress
+from amae_engine.images.deidentify import keyed_hash
+from amae_engine.pacs.connection import Connection, connect
+from amae_engine.pacs.query import PacsQuery, RemoteImage, find_images
+from amae_engine.pacs.server import Server
+from amae_engine.project import Project
+
+_SECONDS_BETWEEN_EVENTS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFilm:
+    """A film in the PACS as a reader may see it.
+
+    Attributes:
+        patient_key: The project's keyed hash, the same as in the catalog.
+        sop_key: The keyed hash of the SOP instance.
+        name: Of the same film in the project, "" where it is not there.
+    """
+
+    study_date: str
+    modality: str
+    body_part: str
+    patient_key: str
+    sop_key: str
+    name: str
+    remote: RemoteImage = field(repr=False)
+
+
+def check_pacs(server: Server, password: str = "") -> None:
+    """Ask a PACS for a sign of life.
+
+    Raises:
+        PacsError: There is none, and why.
+    """
+    with connect(server, password) as connection:
+        connection.check()
+
+
+def find_remote_images(
+    project: Project, server: Server, query: PacsQuery, password: str = ""
+) -> Generator[Event, None, tuple[FoundFilm, ...]]:
+    """List the films of a PACS that match, with what the project has of them.
+
+    Raises:
+        PacsError: The PACS cannot be reached, refuses or fails.
+    """
+    with connect(server, password) as connection:
+        found = yield from list_films(project, connection, query)
+    return found
+
+
+def list_films(
+    project: Project, connection: Connection, query: PacsQuery
+) -> Generator[Event, None, tuple[FoundFilm, ...]]:
+    """The same on a connection that is open."""
+    images: list[RemoteImage] = []
+    last_event = time.monotonic()
+    for image in find_images(connection.search, query):
+        images.append(image)
+        if time.monotonic() - last_event > _SECONDS_BETWEEN_EVENTS:
+            last_event = time.monotonic()
+            yield Progress("Asking the PACS", len(images), 0)
+    keys = [keyed_hash(project.key, "instance", image.sop) for image in images]
+    with project.session() as session:
+        names = film_keys.names_by_key(session, keys)
+    return tuple(
+        FoundFilm(
+            study_date=image.study_date,
+            modality=image.modality,
+            body_part=image.body_part,
+            patient_key=keyed_hash(project.key, "patient", image.patient) if image.patient else "",
+            sop_key=key,
+            name=names.get(key, ""),
+            remote=image,
+        )
+        for image, key in zip(images, keys, strict=True)
+    )

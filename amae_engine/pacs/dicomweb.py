@@ -1,0 +1,158 @@
+"""A PACS over DICOMweb: QIDO-RS to find, WADO-RS to fetch (PS3.18 10.6, 10.4)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+from dicomweb_client.web import DICOMwebClient
+from pydicom.dataset import Dataset
+
+from amae_engine.errors import NotDelivered, PacsError, PacsLoginError
+from amae_engine.pacs.query import ANSWERED, Keys, Level, RemoteImage
+from amae_engine.pacs.server import DicomWebServer
+
+_PAGE = 500  # studies in one answer
+_AS_STORED = (("application/dicom", "*"),)  # any transfer syntax: what the PACS has
+
+
+class DicomWeb:
+    """An HTTP session with one server; neither proxies nor .netrc of the environment are used.
+
+    Args:
+        server: Whom to ask.
+        password: Of `server.user`.
+
+    Raises:
+        BadSetting: The certificate files cannot be used.
+    """
+
+    def __init__(self, server: DicomWebServer, password: str = "") -> None:
+        server.tls.context()
+        self._server = server
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.verify = str(server.tls.ca_file) if server.tls.ca_file else True
+        if server.tls.certificate is not None:
+            key = server.tls.private_key or server.tls.certificate
+            self._session.cert = (str(server.tls.certificate), str(key))
+        if server.user:
+            self._session.auth = (server.user.encode(), password.encode())
+        self._client = DICOMwebClient(
+            server.url.rstrip("/"), session=self._session, timeout=server.timeout_seconds
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def check(self) -> None:
+        """Ask for one study; see `Connection`."""
+        with self._told():
+            self._client.search_for_studies(limit=1)
+
+    def search(self, level: Level, keys: Keys) -> list[Keys]:
+        """Query one level; see `Connection`."""
+        with self._told():
+            if level is Level.STUDY:
+                return [_row(level, answer) for answer in self._every_study(keys)]
+            fields = list(ANSWERED[level])
+            study, *series = keys.values()
+            if level is Level.SERIES:
+                answers = self._client.search_for_series(study, fields=fields)
+            else:
+                answers = self._client.search_for_instances(study, *series, fields=fields)
+            return [_row(level, answer) for answer in answers]
+
+    def retrieve(self, image: RemoteImage, path: Path) -> None:
+        """Write one image to a file; see `Connection`."""
+        with self._told(self._not_delivered):
+            film = self._client.retrieve_instance(
+                image.study, image.series, image.sop, media_types=_AS_STORED
+            )
+        if film.get("SOPInstanceUID") != image.sop:
+            raise NotDelivered("the PACS sent another image than the one asked for")
+        film.save_as(path)
+
+    def _every_study(self, keys: Keys) -> Iterator[dict[str, Any]]:
+        """All pages, also from a server that caps a page, or that knows no offset."""
+        seen: set[str] = set()
+        while True:
+            page = self._client.search_for_studies(
+                fields=ANSWERED[Level.STUDY],
+                search_filters=dict(keys),
+                limit=_PAGE,
+                offset=len(seen),
+            )
+            new = {json.dumps(answer, sort_keys=True): answer for answer in page}
+            fresh = [answer for text, answer in new.items() if text not in seen]
+            if not fresh:
+                return
+            seen |= set(new)
+            yield from fresh
+
+    @contextmanager
+    def _told(self, refused: Callable[[HTTPStatus], PacsError] | None = None) -> Iterator[None]:
+        """Turn the libraries' errors, whose texts can name patients, into ours."""
+        name = self._server.name
+        try:
+            yield
+        except requests.exceptions.SSLError as error:
+            raise PacsError(
+                f"{name}: the encrypted connection failed ({_tls_reason(error)}); if the server's "
+                f"certificate is your hospital's own, give the CA file that vouches for it."
+            ) from None
+        except requests.exceptions.Timeout:
+            raise PacsError(
+                f"{name} did not answer within {self._server.timeout_seconds:g} s; try again, or "
+                f"raise the time limit."
+            ) from None
+        except requests.exceptions.HTTPError as error:
+            raise (refused or self._refused)(HTTPStatus(error.response.status_code)) from None
+        except requests.exceptions.ConnectionError:
+            raise PacsError(
+                f"{name} cannot be reached; check host and port, and that the PACS runs."
+            ) from None
+        except (requests.exceptions.RequestException, ValueError, KeyError, TypeError):
+            raise PacsError(
+                f"{name} answers, but not as a DICOMweb service; check the path of the address, "
+                f"such as /dicom-web."
+            ) from None
+
+    def _refused(self, status: HTTPStatus) -> PacsError:
+        name, said = self._server.name, f"{status.value} {status.phrase}"
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            who = f"user '{self._server.user}'" if self._server.user else "a request without user"
+            return PacsLoginError(f"{name} refused {who} ({said}); check user and password.")
+        if status is HTTPStatus.NOT_FOUND:
+            return PacsError(
+                f"{name} has no DICOMweb service at this path ({said}); check the path of the "
+                f"address, such as /dicom-web."
+            )
+        return PacsError(f"{name} failed ({said}); try again, or ask its administrator.")
+
+    def _not_delivered(self, status: HTTPStatus) -> PacsError:
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return self._refused(status)
+        return NotDelivered(f"the PACS answered {status.value} {status.phrase}")
+
+
+def _row(level: Level, answer: dict[str, Any]) -> Keys:
+    found = Dataset.from_json(answer)
+    return {keyword: str(found.get(keyword) or "") for keyword in ANSWERED[level]}
+
+
+def _tls_reason(error: BaseException) -> str:
+    """OpenSSL's own words, out of the errors that requests and urllib3 wrap around them."""
+    text = str(error)
+    for mark in ("certificate verify failed: ", "SSL: ", "SSLError("):
+        if mark in text:
+            return text.split(mark, 1)[1].split("(_ssl", 1)[0].strip(" ]'\")")
+    return "no common encryption"

@@ -1,0 +1,144 @@
+"""What to look for in a PACS, and how it is found: studies, then series, then images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from amae_engine.errors import BadSetting, PacsError
+
+_MODALITY = re.compile(r"[A-Z]{2,16}")  # PS3.3 C.7.3.1.1.1
+_UID = re.compile(r"[0-9.]{1,64}")  # PS3.5 9.1
+
+
+class Level(StrEnum):
+    """The information model's levels (PS3.4 C.6.2.1)."""
+
+    STUDY = "STUDY"
+    SERIES = "SERIES"
+    IMAGE = "IMAGE"
+
+
+ANSWERED = {
+    Level.STUDY: ("StudyInstanceUID", "StudyDate", "PatientID"),
+    Level.SERIES: ("SeriesInstanceUID", "Modality", "BodyPartExamined"),
+    Level.IMAGE: ("SOPInstanceUID",),
+}
+"""What a query asks for at each level, by keyword; nobody's name or date of birth."""
+
+Keys = Mapping[str, str]
+Search = Callable[[Level, Keys], Iterable[Keys]]
+
+
+@dataclass(frozen=True, slots=True)
+class PacsQuery:
+    """Which films are wanted.
+
+    Attributes:
+        modalities: Such as CR and DX.
+        since, until: Study dates, both included; None for no bound.
+        body_part: Films that state another one are left out; those that state none are kept.
+        patients: Patient IDs; () for all. They are sent to the PACS and go nowhere else.
+    """
+
+    modalities: tuple[str, ...] = ("CR", "DX")
+    since: date | None = None
+    until: date | None = None
+    body_part: str = ""
+    patients: tuple[str, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.modalities:
+            raise BadSetting("Name at least one modality to look for, such as CR or DX.")
+        for modality in self.modalities:
+            if not _MODALITY.fullmatch(modality):
+                raise BadSetting(f"A modality must be a code such as CR or DX, not '{modality}'.")
+        if self.since and self.until and self.since > self.until:
+            raise BadSetting(f"The dates end ({self.until}) before they begin ({self.since}).")
+        for number, patient in enumerate(self.patients, start=1):
+            if not patient or len(patient) > 64 or set(patient) & set("*?\\"):
+                raise BadSetting(
+                    f"Patient {number} of the list is no patient ID: it must have 1 to 64 "
+                    f"characters and none of * ? \\."
+                )
+
+    def study_keys(self) -> Iterator[dict[str, str]]:
+        """One matching request a modality and patient (PS3.4 C.2.2.2)."""
+        days = ""
+        if self.since or self.until:
+            first, last = (f"{day:%Y%m%d}" if day else "" for day in (self.since, self.until))
+            days = f"{first}-{last}"
+        for patient in self.patients or ("",):
+            for modality in self.modalities:
+                keys = {"ModalitiesInStudy": modality, "StudyDate": days, "PatientID": patient}
+                yield {name: value for name, value in keys.items() if value}
+
+    def wants(self, series: Keys) -> bool:
+        """Whether a series is of the modalities and the body part."""
+        part = series.get("BodyPartExamined", "").upper()
+        fits = not part or self.body_part.upper() in part
+        return fits and series.get("Modality", "") in self.modalities
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteImage:
+    """One film in the PACS. Its UIDs and patient are for asking and hashing only."""
+
+    study: str = field(repr=False)
+    series: str = field(repr=False)
+    sop: str = field(repr=False)
+    patient: str = field(repr=False)
+    study_date: str  # YYYYMMDD, "" where the PACS does not say
+    modality: str
+    body_part: str
+
+
+def find_images(search: Search, query: PacsQuery) -> Iterator[RemoteImage]:
+    """Walk down from the studies to the images; each image comes once.
+
+    Raises:
+        PacsError: The PACS cannot be asked, or answers with something that is no UID.
+    """
+    seen: set[str] = set()
+    for keys in query.study_keys():
+        for study in search(Level.STUDY, keys):
+            if study.get("StudyInstanceUID") in seen:
+                continue  # it has two modalities
+            seen.add(_uid(study, "StudyInstanceUID"))
+            for image in _images_of(study, search, query):
+                if image.sop not in seen:
+                    seen.add(image.sop)
+                    yield image
+
+
+def _images_of(study: Keys, search: Search, query: PacsQuery) -> Iterator[RemoteImage]:
+    study_uid = _uid(study, "StudyInstanceUID")
+    for series in search(Level.SERIES, {"StudyInstanceUID": study_uid}):
+        if not query.wants(series):
+            continue
+        series_uid = _uid(series, "SeriesInstanceUID")
+        parents = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
+        for image in search(Level.IMAGE, parents):
+            yield RemoteImage(
+                study=study_uid,
+                series=series_uid,
+                sop=_uid(image, "SOPInstanceUID"),
+                patient=study.get("PatientID", ""),
+                study_date=study.get("StudyDate", ""),
+                modality=series["Modality"],
+                body_part=series.get("BodyPartExamined", ""),
+            )
+
+
+def _uid(row: Keys, keyword: str) -> str:
+    """A UID that is safe to ask for again, also as a part of an address."""
+    uid = row.get(keyword, "")
+    if not _UID.fullmatch(uid):
+        raise PacsError(
+            f"The PACS answered a query without a valid {keyword}; ask its administrator to check "
+            f"its query service."
+        )
+    return uid
