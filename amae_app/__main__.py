@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 COMMANDS = (
-    "demo", "import", "undo-import", "fix-patients", "relink", "pretrain", "stage1", "stage2", "score", "pseudo",
+    "demo", "import", "pacs", "undo-import", "fix-patients", "relink", "pretrain", "stage1", "stage2", "score", "pseudo",
     "evaluate", "export", "runs", "doctor", "bench",
 )  # fmt: skip
 

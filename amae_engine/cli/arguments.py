@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from amae_engine.cli import commands, import_films, machine_commands, training_commands
+from amae_engine.cli.pacs_arguments import add_pacs
 
 _TRAINING = {
     "pretrain": "stage 0: starting weights from the project's own normal and unlabeled films",
@@ -26,6 +27,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_demo(verbs)
     _add_import(verbs)
     _add_repairs(verbs)
+    add_pacs(verbs)
     for name, text in _TRAINING.items():
         _add_training(verbs, name, text)
     _add_pseudo(verbs)

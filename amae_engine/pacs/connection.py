@@ -10,7 +10,12 @@ from typing import Protocol
 from amae_engine.pacs.query import Keys, Level, RemoteImage
 from amae_engine.pacs.server import DicomWebServer, Server
 
-_NAMES_PATIENTS = ("pynetdicom", "dicomweb_client", "urllib3")  # loggers, in queries and addresses
+_NAMES_PATIENTS = (
+    "pynetdicom",
+    "dicomweb_client",
+    "retrying",
+    "urllib3",
+)  # loggers, in queries and addresses
 
 
 class Connection(Protocol):

@@ -46,6 +46,7 @@ class DicomWeb:
         self._client = DICOMwebClient(
             server.url.rstrip("/"), session=self._session, timeout=server.timeout_seconds
         )
+        self._client.set_http_retry_params(retry=False)
 
     def __enter__(self) -> Self:
         return self

@@ -79,9 +79,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     key, crt = folder / "key.pem", folder / "crt.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    subprocess.run(
-        [*command, *names, "-keyout", key, "-out", crt], check=True, capture_output=True
-    )
+    subprocess.run([*command, *names, "-keyout", key, "-out", crt], check=True, capture_output=True)
     both = folder / "localhost.pem"
     both.write_text(crt.read_text() + key.read_text())
     return both

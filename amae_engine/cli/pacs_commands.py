@@ -1,0 +1,113 @@
+"""`amae pacs check|find|fetch`: films from a PACS; what they print names nobody."""
+
+from __future__ import annotations
+
+import os
+import re
+from argparse import Namespace
+from collections import Counter
+from datetime import date
+
+from amae_engine.cli.output import say, say_json
+from amae_engine.cli.progress import Console
+from amae_engine.errors import BadSetting
+from amae_engine.pacs.connection import connect
+from amae_engine.pacs.query import PacsQuery, find_images
+from amae_engine.pacs.server import DicomWebServer, DimseServer, Retrieve, Server, Tls
+from amae_engine.project import Project
+
+PASSWORD = "AMAE_PACS_PASSWORD"
+_ADDRESS = re.compile(r"(?P<called>[^@]+)@(?P<host>[^@]+):(?P<port>[0-9]{1,5})")
+
+
+def check(options: Namespace) -> None:
+    """Say whether the PACS answers."""
+    with connect(_server(options), _password()) as connection:
+        connection.check()
+    say("The PACS answers.")
+
+
+def find(options: Namespace) -> None:
+    """Count the films that a query means, by modality and year."""
+    with connect(_server(options), _password()) as connection:
+        films = list(find_images(connection.search, _query(options)))
+    counts = Counter((film.modality, film.study_date[:4] or "no date") for film in films)
+    studies = len({film.study for film in films})
+    if options.json:
+        rows = [{"modality": m, "year": y, "films": n} for (m, y), n in sorted(counts.items())]
+        say_json({"films": len(films), "studies": studies, "counts": rows})
+        return
+    say(f"{len(films)} films in {studies} studies")
+    for (modality, year), count in sorted(counts.items()):
+        say(f"{modality} {year:<8} {count}")
+
+
+def fetch(options: Namespace) -> None:
+    """Fetch what is new and import it."""
+    from amae_engine.jobs.retrieve_images import Retrieval, retrieve_images
+
+    retrieval = Retrieval(
+        _server(options), _query(options), options.role, options.source, options.keep_suspects
+    )
+    is_project = (options.project / "project.json").is_file()
+    project = Project.open(options.project) if is_project else Project.create(options.project)
+    job = retrieve_images(project, retrieval, _password(), options.reader)
+    report = Console(options.json).drive(job)
+    told = report.imported.summary() if report.imported else "Nothing new came."
+    if options.json:
+        say_json(
+            {
+                "found": report.found,
+                "known": report.known,
+                "undelivered": list(report.undelivered),
+                "imported": told,
+            }
+        )
+        return
+    say(f"The PACS has {report.found} films; {report.known} were here. {told}")
+    for reason in report.undelivered:
+        say(f"not delivered: {reason}")
+
+
+def _password() -> str:
+    return os.environ.get(PASSWORD, "")
+
+
+def _server(options: Namespace) -> Server:
+    if bool(options.dicomweb) == bool(options.dimse):
+        raise BadSetting("Give one address: --dicomweb URL or --dimse TITLE@HOST:PORT.")
+    tls = Tls(options.ca_file, options.certificate, options.private_key)
+    if options.dicomweb:
+        return DicomWebServer(options.dicomweb, options.user, tls, options.timeout)
+    address = _ADDRESS.fullmatch(options.dimse)
+    if address is None:
+        raise BadSetting(
+            f"--dimse must be TITLE@HOST:PORT, such as PACS@10.0.0.5:104; it is '{options.dimse}'."
+        )
+    return DimseServer(
+        host=address["host"],
+        port=int(address["port"]),
+        called_ae=address["called"],
+        calling_ae=options.calling,
+        retrieve=Retrieve(options.retrieve),
+        receive_port=options.receive_port,
+        tls=tls if options.tls or options.ca_file else None,
+        timeout_seconds=options.timeout,
+    )
+
+
+def _query(options: Namespace) -> PacsQuery:
+    return PacsQuery(
+        modalities=tuple(options.modality),
+        since=_day(options.since),
+        until=_day(options.until),
+        body_part=options.body_part,
+        patients=tuple(options.patient),
+    )
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise BadSetting(f"A date must be like 2026-11-23; it is '{text}'.") from None

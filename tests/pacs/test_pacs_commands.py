@@ -1,0 +1,52 @@
+"""`amae pacs` from the command line."""
+
+from pathlib import Path
+
+import pytest
+from conftest import FILMS
+from orthanc_server import CALLED_AE, PASSWORD, USER, OrthancServer
+
+from amae_engine.cli import main
+
+
+@pytest.fixture
+def web(orthanc: OrthancServer, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The shared server's DICOMweb address, with its password in the environment."""
+    monkeypatch.setenv("AMAE_PACS_PASSWORD", PASSWORD)
+    return ["--dicomweb", orthanc.url, "--user", USER]
+
+
+def test_check_find_and_fetch(
+    orthanc: OrthancServer, web: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["pacs", "check", *web]) == 0
+    assert main(["pacs", "find", *web]) == 0
+    assert f"{FILMS} films in " in capsys.readouterr().out
+    assert main(["pacs", "find", *web, "--modality", "DX", "--since", "2024-01-03"]) == 0
+    assert "2 films in " in capsys.readouterr().out
+    node = ["--dimse", f"{CALLED_AE}@127.0.0.1:{orthanc.dicom_port}"]
+    place = ["--project", str(tmp_path / "p"), "--role", "unlabeled"]
+    assert main(["pacs", "fetch", *node, *place]) == 0
+    assert f"{FILMS} films imported" in capsys.readouterr().out
+    assert main(["pacs", "fetch", *web, *place]) == 0
+    assert f"{FILMS} were here. Nothing new came." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--dimse", "nonsense"], "TITLE@HOST:PORT"),
+        ([], "Give one address"),
+        (["--dicomweb", "ftp://x"], "must start with https"),
+        (["--dimse", "PACS@127.0.0.1:1", "--ca-file", "gone.pem"], "no such certificate file"),
+        (["--dimse", "PACS@127.0.0.1:1"], "127.0.0.1:1"),
+    ],
+)
+def test_what_is_wrong_is_said(words: list[str], reason: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["pacs", "check", *words]) == 1
+    assert reason in capsys.readouterr().err
+
+
+def test_a_date_must_be_a_date(web: list[str], capsys: pytest.CaptureFixture[str]):
+    assert main(["pacs", "find", *web, "--since", "yesterday"]) == 1
+    assert "A date must be like 2026-11-23; it is 'yesterday'" in capsys.readouterr().err
