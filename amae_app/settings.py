@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings
@@ -66,6 +67,16 @@ class Settings:
     @workspace.setter
     def workspace(self, number: int) -> None:
         self._store.setValue("workspace", number)
+
+    @property
+    def pacs(self) -> dict[str, str]:
+        """How the PACS was last spoken to; no password, no patient."""
+        text = str(self._store.value("pacs", "{}"))
+        return {str(k): str(v) for k, v in json.loads(text).items()}
+
+    @pacs.setter
+    def pacs(self, entries: dict[str, str]) -> None:
+        self._store.setValue("pacs", json.dumps(entries))
 
 
 def _login_initials() -> str:

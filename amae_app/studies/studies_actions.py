@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
 
+from amae_app.studies.pacs_dialog import PacsDialog
+from amae_app.studies.studies_state import remote_counts
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import patients, studies
 from amae_engine.catalog.imports import ImportRow
@@ -18,6 +21,7 @@ from amae_engine.events import Changed, Event, Level
 from amae_engine.jobs.import_plan import ImportPlan, import_plan
 from amae_engine.jobs.import_report import ImportReport, NothingImported
 from amae_engine.jobs.relink_originals import relink_originals
+from amae_engine.jobs.retrieve_images import Retrieval, RetrievalReport, retrieve_images
 from amae_engine.jobs.undo_import import undo_import
 
 Undo = Callable[[], str]
@@ -41,14 +45,19 @@ class StudiesActions(QObject):
         super().__init__(parent)
         self._context, self._selected, self._page = context, selected, parent
         self._undo: list[Undo] = []
+        self._with_suspects: Callable[[], None] = lambda: None
+        self.pacs_dialog: PacsDialog | None = None
 
     def button(self) -> QPushButton:
         """A button with a menu of every act."""
         button = QPushButton("More")
         button.setObjectName("moreButton")
-        button.setToolTip("Remove films, undo an import, put patients right, find originals")
+        button.setToolTip(
+            "Fetch films from a PACS, remove films, undo an import, put patients right, find originals"
+        )
         menu = QMenu(button)
         for text, slot, key in (
+            ("Films from a PACS…", self.ask_pacs, None),
             ("Remove the selected films", self.remove, QKeySequence.StandardKey.Delete),
             ("Undo", self.undo, QKeySequence.StandardKey.Undo),
             ("Take the last import back", self.undo_import, None),
@@ -65,6 +74,7 @@ class StudiesActions(QObject):
     def start_import(self, plan: ImportPlan) -> None:
         """Queue an import; where every file is refused, its report is the result all the same."""
         project, reader = self._context.project, self._context.reader
+        self._with_suspects = lambda: self.start_import(replace(plan, keep_suspects=True))
 
         def job() -> Generator[Event, None, ImportReport]:
             try:
@@ -73,6 +83,35 @@ class StudiesActions(QObject):
                 return error.report
 
         self._context.queue.add(("Import", job))
+
+    def start_fetch(self, retrieval: Retrieval, password: str) -> None:
+        """Queue a fetch from a PACS."""
+        project, reader = self._context.project, self._context.reader
+        self._with_suspects = lambda: self.start_fetch(
+            replace(retrieval, keep_suspects=True), password
+        )
+
+        def job() -> Generator[Event, None, RetrievalReport | ImportReport]:
+            try:
+                return (yield from retrieve_images(project, retrieval, password, reader))
+            except NothingImported as error:
+                return error.report
+
+        self._context.queue.add(("Fetch from the PACS", job))
+
+    @Slot()
+    def import_suspects(self) -> None:
+        """Do the last import again, with the films that it left out as probable twins."""
+        self._with_suspects()
+
+    @Slot()
+    def ask_pacs(self) -> None:
+        """Ask which films of which PACS are wanted, and fetch them."""
+        dialog = PacsDialog(self._context.settings.pacs, self._page)
+        dialog.count_wanted.connect(lambda: self._count(dialog))
+        dialog.accepted.connect(lambda: self._fetch(dialog))
+        self.pacs_dialog = dialog
+        dialog.open()
 
     def move(self, split: Split) -> None:
         """Give the selected films another role."""
@@ -147,6 +186,17 @@ class StudiesActions(QObject):
         """Queue the search for moved originals."""
         project = self._context.project
         self._context.queue.add(("Finding originals", lambda: relink_originals(project, folder)))
+
+    def _count(self, dialog: PacsDialog) -> None:
+        project, retrieval = self._context.project, dialog.retrieval()
+        password = dialog.password.text()
+        self._context.background(
+            "pacs", lambda: remote_counts(project, retrieval, password), dialog.show_counts
+        )
+
+    def _fetch(self, dialog: PacsDialog) -> None:
+        self._context.settings.pacs = dialog.memory()
+        self.start_fetch(dialog.retrieval(), dialog.password.text())
 
     def _on_undone(self, answer: ImportRow | AmaeError) -> None:
         if isinstance(answer, AmaeError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +37,7 @@ from amae_engine.events import Changed
 from amae_engine.jobs.demo import ATTRIBUTION, DEMO_SOURCE
 from amae_engine.jobs.import_plan import ImportPlan
 from amae_engine.jobs.import_report import ImportReport
+from amae_engine.jobs.retrieve_images import RetrievalReport
 
 _TYPING_PAUSE_MS = 250
 
@@ -66,7 +66,6 @@ class StudiesPage(QWidget):
         self.reports: list[ImportReportWindow] = []
         self.actions_of_page = StudiesActions(context, self._selected, self)
         self._dialog: ImportDialog | None = None
-        self._plan: ImportPlan | None = None
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
         self._typing.setInterval(_TYPING_PAUSE_MS)
@@ -85,7 +84,6 @@ class StudiesPage(QWidget):
 
     def start_import(self, plan: ImportPlan) -> None:
         """Queue an import."""
-        self._plan = plan
         self.actions_of_page.start_import(plan)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -297,14 +295,11 @@ class StudiesPage(QWidget):
 
     @Slot(str, object, str)
     def _on_job_ended(self, _title: str, result: object, _message: str) -> None:
-        if isinstance(result, ImportReport):
+        if isinstance(result, ImportReport | RetrievalReport):
             self._context.notify(result.summary())
-            window = ImportReportWindow(result, self)
-            window.suspects_wanted.connect(self._on_suspects_wanted)
+        report = result.imported if isinstance(result, RetrievalReport) else result
+        if isinstance(report, ImportReport):
+            window = ImportReportWindow(report, self)
+            window.suspects_wanted.connect(self.actions_of_page.import_suspects)
             self.reports.append(window)
             window.show()
-
-    @Slot()
-    def _on_suspects_wanted(self) -> None:
-        if self._plan is not None:
-            self.start_import(replace(self._plan, keep_suspects=True))

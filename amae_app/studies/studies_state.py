@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from amae_engine.catalog import studies
 from amae_engine.catalog.tables import Split
+from amae_engine.events import Event
+from amae_engine.jobs.find_remote_images import RemoteCounts, find_remote_images
 from amae_engine.jobs.import_plan import ImportPlan
 from amae_engine.jobs.import_preview import ImportPreview, preview_import
+from amae_engine.jobs.retrieve_images import Retrieval
 from amae_engine.project import Project
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +73,21 @@ def read_studies_state(project: Project) -> StudiesState:
 
 def preview_of(project: Project, plan: ImportPlan) -> ImportPreview:
     """What an import would do; reads up to 256 of its files."""
-    job = preview_import(plan, project)
+    return _finish(preview_import(plan, project))
+
+
+def remote_counts(project: Project, retrieval: Retrieval, password: str) -> RemoteCounts:
+    """What a PACS has of the films that a retrieval means; nothing is fetched."""
+    job = find_remote_images(project, retrieval.server, retrieval.query, password)
+    found = _finish(job)
+    known = sum(bool(film.name) for film in found)
+    return RemoteCounts.of([film.remote for film in found], known)
+
+
+def _finish(job: Generator[Event, None, T]) -> T:
     while True:
         try:
             next(job)
         except StopIteration as stop:
-            result: ImportPreview = stop.value
+            result: T = stop.value
             return result

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from argparse import Namespace
-from collections import Counter
 from datetime import date
 
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.errors import BadSetting
+from amae_engine.jobs.find_remote_images import RemoteCounts
 from amae_engine.pacs.connection import connect
 from amae_engine.pacs.query import PacsQuery, find_images
 from amae_engine.pacs.server import DicomWebServer, DimseServer, Retrieve, Server, Tls
@@ -31,14 +31,13 @@ def find(options: Namespace) -> None:
     """Count the films that a query means, by modality and year."""
     with connect(_server(options), _password()) as connection:
         films = list(find_images(connection.search, _query(options)))
-    counts = Counter((film.modality, film.study_date[:4] or "no date") for film in films)
-    studies = len({film.study for film in films})
+    counts = RemoteCounts.of(films)
     if options.json:
-        rows = [{"modality": m, "year": y, "films": n} for (m, y), n in sorted(counts.items())]
-        say_json({"films": len(films), "studies": studies, "counts": rows})
+        rows = [{"modality": m, "year": y, "films": n} for (m, y), n in counts.films.items()]
+        say_json({"films": counts.total, "studies": counts.studies, "counts": rows})
         return
-    say(f"{len(films)} films in {studies} studies")
-    for (modality, year), count in sorted(counts.items()):
+    say(f"{counts.total} films in {counts.studies} studies")
+    for (modality, year), count in counts.films.items():
         say(f"{modality} {year:<8} {count}")
 
 
@@ -53,18 +52,17 @@ def fetch(options: Namespace) -> None:
     project = Project.open(options.project) if is_project else Project.create(options.project)
     job = retrieve_images(project, retrieval, _password(), options.reader)
     report = Console(options.json).drive(job)
-    told = report.imported.summary() if report.imported else "Nothing new came."
     if options.json:
         say_json(
             {
                 "found": report.found,
                 "known": report.known,
                 "undelivered": list(report.undelivered),
-                "imported": told,
+                "summary": report.summary(),
             }
         )
         return
-    say(f"The PACS has {report.found} films; {report.known} were here. {told}")
+    say(report.summary())
     for reason in report.undelivered:
         say(f"not delivered: {reason}")
 

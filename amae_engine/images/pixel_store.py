@@ -83,21 +83,21 @@ class PixelStore:
             file.truncate()
             file.flush()
             os.fsync(file.fileno())
-        self._mapped = None
         return first
 
     @property
     def array(self) -> npt.NDArray[np.uint8]:
         """A read-only view (n, S, S) of the file; pages load when they are touched."""
-        count = len(self)
-        if self._mapped is None or len(self._mapped) != count:
+        count, mapped = len(self), self._mapped  # other threads read and append meanwhile
+        if mapped is None or len(mapped) != count:
             shape = (count, self.side, self.side)
-            self._mapped = (
+            mapped = (
                 np.memmap(self._path, dtype=np.uint8, mode="r", shape=shape)
                 if count
                 else np.zeros(shape, dtype=np.uint8)
             )
-        return self._mapped
+            self._mapped = mapped
+        return mapped
 
     def read(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """A copy (B, S, S) of the films in `rows` (B,).

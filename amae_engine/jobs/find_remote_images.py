@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from amae_engine.catalog import film_keys
 from amae_engine.events import Event, Progress
@@ -34,6 +36,32 @@ class FoundFilm:
     sop_key: str
     name: str
     remote: RemoteImage = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteCounts:
+    """How many films a query means.
+
+    Attributes:
+        films: By modality and year of the study ("no date" where the PACS gives none), in order.
+        studies: How many studies they are from.
+        known: Are in the project already.
+    """
+
+    films: dict[tuple[str, str], int]
+    studies: int
+    known: int = 0
+
+    @classmethod
+    def of(cls, images: Sequence[RemoteImage], known: int = 0) -> Self:
+        """Count films."""
+        years = ((i.modality, i.study_date[:4] or "no date") for i in images)
+        return cls(dict(sorted(Counter(years).items())), len({i.study for i in images}), known)
+
+    @property
+    def total(self) -> int:
+        """All films."""
+        return sum(self.films.values())
 
 
 def check_pacs(server: Server, password: str = "") -> None:

@@ -60,6 +60,12 @@ class RetrievalReport:
     undelivered: tuple[str, ...]
     imported: ImportReport | None
 
+    def summary(self) -> str:
+        """What happened, in a line."""
+        told = self.imported.summary() if self.imported else "Nothing new came."
+        missing = f" {len(self.undelivered)} did not come." if self.undelivered else ""
+        return f"The PACS has {self.found} films; {self.known} were here. {told}{missing}"
+
 
 def retrieve_images(
     project: Project, retrieval: Retrieval, password: str = "", reader: str = ""

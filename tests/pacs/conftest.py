@@ -4,30 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from films_in_dicom import write_dicom
-from orthanc_server import CALLED_AE, USER, OrthancServer, missing_program
-
-from amae_engine.pacs.server import DicomWebServer, DimseServer, Retrieve, Server
-
-FILMS = 6
-"""In the shared server: numbers 1 to 6, odd ones DX, even ones CR, 2024-01-01 to 2024-01-06."""
-
-Way = Callable[[OrthancServer], Server]
-WAYS: dict[str, Way] = {
-    "dicomweb": lambda orthanc: DicomWebServer(orthanc.url, USER),
-    "c-get": lambda orthanc: DimseServer("127.0.0.1", orthanc.dicom_port, CALLED_AE),
-    "c-move": lambda orthanc: DimseServer(
-        "127.0.0.1",
-        orthanc.dicom_port,
-        CALLED_AE,
-        retrieve=Retrieve.MOVE,
-        receive_port=orthanc.receive_port,
-    ),
-}
+from orthanc_server import OrthancServer, missing_program
+from ways_to_a_pacs import FILMS, WAYS, Way
 
 
 @pytest.fixture(scope="session")

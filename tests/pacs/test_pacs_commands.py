@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import FILMS
 from orthanc_server import CALLED_AE, PASSWORD, USER, OrthancServer
+from ways_to_a_pacs import FILMS
 
 from amae_engine.cli import main
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from conftest import FILMS, WAYS, Way
 from films import finish
 from films_in_dicom import IDENTITIES, film, patient_id, write_dicom
 from orthanc_server import PASSWORD, OrthancServer
+from ways_to_a_pacs import FILMS, WAYS, Way
 
 from amae_engine.catalog import studies
 from amae_engine.errors import BadSetting, NotReady, PacsError
