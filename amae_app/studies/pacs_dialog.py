@@ -71,7 +71,7 @@ class PacsDialog(QDialog):
         self.receive_port = _port(11112)
         self.encrypted = QCheckBox("encrypt (TLS)")
         self.ca_file = _edit("the system's authorities")
-        self.certificate = _edit("only where the PACS asks for one (PEM, with its key)")
+        self.certificate = _edit("if the PACS asks for one (PEM with key)")
         self._certificates = (_with_picker(self.ca_file), _with_picker(self.certificate))
         self.modalities = _edit("CR, DX", "CR, DX")
         self.since = _edit("first study date, 2024-01-31")
