@@ -103,6 +103,7 @@ class Image(Base):
         # filter or sort reads, so that a million films stay under a tenth of a second
         *(_shown(column) for column in ("split", "truth", "source", "view", "rows", "added_at")),
         _shown("patient_id"),
+        Index("ix_image_shown", "id", **_SHOWN),
         Index("ix_image_patient_split_shown", "patient_id", "split", **_SHOWN),
         Index("ix_image_split_truth_shown", "split", "truth", **_SHOWN),
         Index("ix_image_flags_shown", "flags", "id", **_FLAGGED),

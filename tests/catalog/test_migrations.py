@@ -100,8 +100,9 @@ def test_the_catalog_is_backed_up_before_it_is_migrated(first_release: Path):
 def test_the_migrations_build_what_the_models_say(project: Project, catalog_url: str):
     engine = _engine(project.folder, catalog_url)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
     engine.dispose()
+    assert differences == []
 
 
 def test_a_newer_schema_is_refused_with_the_cure(project: Project, catalog_url: str):

@@ -43,6 +43,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_image_shown", table_name="image")
     for name, _ in _ADDED:
         op.drop_index(f"ix_image_{name}_shown", table_name="image")
     op.create_index("ix_image_split_id", "image", ["split", "id"])
