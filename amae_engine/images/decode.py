@@ -10,6 +10,7 @@ import numpy as np
 
 from amae_engine.images.dicom import read_dicom
 from amae_engine.images.film import Film, Refusal
+from amae_engine.images.fingerprints import Hash, difference_hash
 from amae_engine.images.picture import SUFFIXES, read_picture
 from amae_engine.images.pixel_store import to_store_size
 from amae_engine.images.plausibility import look_at
@@ -26,12 +27,14 @@ class StoredFilm:
         film: Its `pixels` are (S, S) uint8.
         rows, columns: Of the original.
         pixel_hash: SHA-256 of the original's decoded size and pixels.
+        fingerprint: The difference hash of the film at the store's size.
     """
 
     film: Film
     rows: int
     columns: int
     pixel_hash: str
+    fingerprint: Hash
 
 
 def is_film_file(path: Path) -> bool:
@@ -76,7 +79,13 @@ def read_for_store(path: Path, side: int) -> StoredFilm:
     digest.update(np.ascontiguousarray(film.pixels).data)
     small = to_store_size(film.pixels, side)
     flags = (*film.flags, *look_at(to_store_size(small)))
-    return StoredFilm(replace(film, pixels=small, flags=flags), rows, columns, digest.hexdigest())
+    return StoredFilm(
+        film=replace(film, pixels=small, flags=flags),
+        rows=rows,
+        columns=columns,
+        pixel_hash=digest.hexdigest(),
+        fingerprint=difference_hash(small),
+    )
 
 
 def _has_dicom_mark(path: Path) -> bool:

@@ -65,19 +65,23 @@ class Fingerprints:
         self._hashes[:, : self._count] = known.T
         self.sync()
 
-    def find(self, film: npt.NDArray[np.uint8]) -> list[int]:
-        """Rows of the store whose films are probably the same as `film`, oldest first."""
-        wanted = difference_hash(film)
+    def find(self, film: npt.NDArray[np.uint8], wanted: Hash) -> list[int]:
+        """Rows of the store whose films are probably the same as `film`, oldest first.
+
+        Args:
+            film: (S, S).
+            wanted: Its difference hash.
+        """
         first = np.bitwise_count(self._hashes[0, : self._count] ^ wanted[0])
         rows = np.flatnonzero(first <= _MOST_BITS_IN_FIRST_WORD)
         bits = np.bitwise_count(self._hashes[:, rows] ^ wanted[:, None]).sum(axis=0)
         near = rows[bits <= _MOST_BITS]
         return [int(row) for row in near if probably_same(self._film(int(row)), film)]
 
-    def add(self, film: npt.NDArray[np.uint8]) -> int:
+    def add(self, film: npt.NDArray[np.uint8], value: Hash) -> int:
         """Note a film that will be appended to the store next; returns the row it will have."""
         self._pending[self._count] = film
-        self._append(difference_hash(film))
+        self._append(value)
         return self._count - 1
 
     def sync(self) -> None:

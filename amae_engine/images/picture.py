@@ -33,8 +33,8 @@ def read_picture(path: Path) -> Film:
             deep = picture.mode in _DEEP
             kind = f"{picture.format} {picture.mode}"
             white_is_zero = deep and _is_white_zero(picture)
-            upright = ImageOps.exif_transpose(picture)
-            values = np.asarray(upright if deep else _flat(upright))
+            ImageOps.exif_transpose(picture, in_place=True)
+            values = np.asarray(picture if deep else _flat(picture))
     except UnidentifiedImageError as error:
         raise Refusal("not a picture that can be read (unknown format).") from error
     except Image.DecompressionBombError as error:
@@ -45,7 +45,7 @@ def read_picture(path: Path) -> Film:
         if isinstance(error, OSError) and error.errno:
             raise
         raise Refusal(f"the picture is damaged or cut short ({cause(error)}).") from error
-    pixels = stretch(values) if deep else np.array(values, dtype=np.uint8)
+    pixels = stretch(values) if deep else values
     return Film(
         pixels=255 - pixels if white_is_zero else pixels,
         bits_stored=16 if deep else 8,
@@ -56,12 +56,12 @@ def read_picture(path: Path) -> Film:
 
 
 def _flat(picture: Image.Image) -> Image.Image:
-    """8-bit grey; what is transparent becomes black."""
+    """8-bit grey, without a copy where it is; what is transparent becomes black."""
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         rgba = picture.convert("RGBA")
         ground = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
         picture = Image.alpha_composite(ground, rgba)
-    return picture.convert("L")
+    return picture if picture.mode == "L" else picture.convert("L")
 
 
 def _is_white_zero(picture: Image.Image) -> bool:

@@ -51,7 +51,7 @@ class FilmIntake:
             fates.append(fate)
             if isinstance(film, StoredFilm) and fate.outcome is Outcome.IMPORTED:
                 known |= {key: _ELSEWHERE for key in keys_of(self._project, film) if key}
-                self._prints.add(film.film.pixels)
+                self._prints.add(film.film.pixels, film.fingerprint)
                 new.append((number, file, film))
         names = self._add([(file, film) for _, file, film in new])
         for (number, file, _), name in zip(new, names, strict=True):
@@ -88,7 +88,7 @@ class FilmIntake:
 
     def _twin(self, film: StoredFilm) -> str | None:
         """The name of a film that is probably the same, in another format or window."""
-        for row in self._prints.find(film.film.pixels):
+        for row in self._prints.find(film.film.pixels, film.fingerprint):
             if row >= len(self._project.pixels):
                 return _ELSEWHERE
             with self._project.session() as session:
