@@ -11,8 +11,10 @@ from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
 from amae_app.job_queue import JobQueue
 from amae_app.settings import Settings
 from amae_app.widgets.thumbnails import ThumbnailCache
+from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, Level
+from amae_engine.jobs.label_settings import choose_label_settings, label_settings
 from amae_engine.project import Project
 
 _log = logging.getLogger(__name__)
@@ -51,12 +53,25 @@ class WindowContext(QObject):
         self.project = project
         self.settings = settings
         self.queue = queue
+        self._labels = label_settings(project)
         self.thumbnails = ThumbnailCache(project.pixels.read, self)
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(4)
         self._generation: dict[str, int] = {}
         self._waiting: dict[tuple[str, int], Callable[[Any], None]] = {}
         self._answered.connect(self._deliver)
+
+    @property
+    def labels(self) -> PseudoLabelConfig:
+        """How the open project makes its pseudo-labels."""
+        return self._labels
+
+    @labels.setter
+    def labels(self, config: PseudoLabelConfig) -> None:
+        if config != self._labels:
+            self._labels = config
+            choose_label_settings(self.project, config)
+            self.announce(Changed.SETTINGS)
 
     @property
     def reader(self) -> str:

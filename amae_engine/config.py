@@ -18,6 +18,7 @@ class ScoreKind(StrEnum):
     DISCREPANCY = "discrepancy"
     MAHALANOBIS = "mahalanobis"
     LIKELIHOOD_RATIO = "likelihood_ratio"
+    UNLABELED_PROBE = "unlabeled_probe"
     GREY_STATISTICS = "grey_statistics"
 
     @property
@@ -33,7 +34,11 @@ class ScoreKind(StrEnum):
     @property
     def has_map(self) -> bool:
         """Whether the score comes with a value per pixel."""
-        return self in (ScoreKind.DISCREPANCY, ScoreKind.LIKELIHOOD_RATIO)
+        return self in (
+            ScoreKind.DISCREPANCY,
+            ScoreKind.LIKELIHOOD_RATIO,
+            ScoreKind.UNLABELED_PROBE,
+        )
 
 
 _SCORE_TEXTS = {
@@ -41,6 +46,7 @@ _SCORE_TEXTS = {
     ScoreKind.DISCREPANCY: ("Stage 2 A_inter", "paper"),
     ScoreKind.MAHALANOBIS: ("Feature distance", "ours"),
     ScoreKind.LIKELIHOOD_RATIO: ("Likelihood ratio", "ours"),
+    ScoreKind.UNLABELED_PROBE: ("Normal against unlabeled", "ours"),
     ScoreKind.GREY_STATISTICS: ("Grey statistics", "baseline"),
 }
 
@@ -73,6 +79,19 @@ class PseudoLabelSource(StrEnum):
 
     PROXY = "proxy"  # the paper: stage 1's probability
     DENSITY = "density"  # Mahalanobis distance to N in the frozen features
+    UNLABELED = "unlabeled"  # a cross-fitted linear probe of N against U in the same features
+
+    @property
+    def label(self) -> str:
+        """The source's name as the reader sees it."""
+        return _SOURCE_TEXTS[self]
+
+
+_SOURCE_TEXTS = {
+    PseudoLabelSource.PROXY: "stage 1 classifier (paper)",
+    PseudoLabelSource.DENSITY: "feature distance",
+    PseudoLabelSource.UNLABELED: "normal against unlabeled",
+}
 
 
 class MaskPlan(StrEnum):

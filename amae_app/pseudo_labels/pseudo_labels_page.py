@@ -31,7 +31,7 @@ from amae_app.widgets.score_histogram import Histogram
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import decisions
 from amae_engine.catalog.tables import Label
-from amae_engine.config import PseudoLabelConfig
+from amae_engine.config import PseudoLabelSource
 from amae_engine.errors import AmaeError, NotReady
 from amae_engine.events import Changed, Level
 
@@ -51,8 +51,9 @@ class PseudoLabelsPage(QWidget):
         self._context = context
         self._state: CurationState | None = None
         self._keeps_order = False
-        self.histogram = Histogram("stage-1 probability P(abnormal)")
+        self.histogram = Histogram("P(abnormal)")
         self.keep = QDoubleSpinBox()
+        self.source = QComboBox()
         self.counts = QLabel()
         self.review = quiet()
         self.truth = quiet()
@@ -162,6 +163,14 @@ class PseudoLabelsPage(QWidget):
         self.counts.setObjectName("labelCounts")
         self.counts.setWordWrap(True)
         layout.addWidget(self.counts)
+        self.source.addItems([source.label for source in PseudoLabelSource])
+        self.source.setObjectName("sourceCombo")
+        self.source.setAccessibleName("What rates the unlabeled films")
+        self.source.setToolTip("What P(abnormal) is taken from; the paper: stage 1's classifier")
+        by = QHBoxLayout()
+        by.addWidget(QLabel("Rated by"))
+        by.addWidget(self.source, 1)
+        layout.addLayout(by)
         keep = QHBoxLayout()
         self.keep.setObjectName("kSpinBox")
         self.keep.setAccessibleName("Keep the top K percent")
@@ -251,7 +260,8 @@ class PseudoLabelsPage(QWidget):
 
     def _connect(self) -> None:
         self.empty.pressed.connect(self._on_go)
-        self.keep.valueChanged.connect(self._on_keep)
+        self.keep.valueChanged.connect(self._on_rule)
+        self.source.activated.connect(self._on_rule)
         self.histogram.line_dropped.connect(self._on_cut)
         self.gallery.labelled.connect(self.decide)
         self.gallery.confirmed.connect(self.confirm)
@@ -260,8 +270,13 @@ class PseudoLabelsPage(QWidget):
         self.shown.currentTextChanged.connect(self._on_order)
 
     def _read(self) -> None:
-        project = self._context.project
-        config = PseudoLabelConfig(keep_percent=float(self.keep.value()))
+        project, config = self._context.project, self._context.labels
+        for widget in (self.keep, self.source):
+            widget.blockSignals(True)
+        self.keep.setValue(config.keep_percent)
+        self.source.setCurrentIndex(list(PseudoLabelSource).index(config.source))
+        for widget in (self.keep, self.source):
+            widget.blockSignals(False)
         self._context.background(
             "pseudo-labels", lambda: read_curation_state(project, config), self._show
         )
@@ -307,9 +322,10 @@ class PseudoLabelsPage(QWidget):
         self.gallery.select(0)
 
     @Slot()
-    def _on_keep(self) -> None:
-        self._keeps_order = False
-        self._read()
+    def _on_rule(self) -> None:
+        source = list(PseudoLabelSource)[self.source.currentIndex()]
+        keep = float(self.keep.value())
+        self._context.labels = self._context.labels.replace(source=source, keep_percent=keep)
 
     @Slot()
     def _on_reset(self) -> None:

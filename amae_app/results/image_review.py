@@ -26,6 +26,11 @@ from amae_engine.config import ScoreKind
 from amae_engine.jobs.score_images import FilmMaps
 
 _WINDOWS = {"1": FULL, "2": (0.1, 0.7), "3": (0.25, 0.9), "4": (0.4, 1.0)}
+_MAPS = {
+    "|μA − μB| (paper, Eq. 4)": ScoreKind.DISCREPANCY,
+    "likelihood ratio (ours, signed)": ScoreKind.LIKELIHOOD_RATIO,
+    "normal against unlabeled (ours, signed)": ScoreKind.UNLABELED_PROBE,
+}
 _KEYS_TEXT = (
     "left drag window/level · wheel zoom · middle drag pan · I invert · G overlay · 1–4 windows · "
     "+ − = zoom and fit · Space reset · ↑ ↓ films"
@@ -168,10 +173,8 @@ class ImageReview(QWidget):
         outer.addWidget(frame)
 
     def _controls(self) -> tuple[QHBoxLayout, QHBoxLayout]:
-        for kind in (ScoreKind.DISCREPANCY, ScoreKind.LIKELIHOOD_RATIO):
-            origin = "paper, Eq. 4" if kind is ScoreKind.DISCREPANCY else "ours, signed"
-            title = "|μA − μB|" if kind is ScoreKind.DISCREPANCY else "likelihood ratio"
-            self.map_kind.addItem(f"{title} ({origin})", str(kind))
+        for text, kind in _MAPS.items():
+            self.map_kind.addItem(text, str(kind))
         self.colour_map.addItems(list(SEQUENTIAL))
         self.opacity.setRange(0, 100)
         self.opacity.setValue(50)
@@ -214,8 +217,13 @@ class ImageReview(QWidget):
             self.main.show_map(None)
             return
         kind = str(self.map_kind.currentData())
-        signed = kind == ScoreKind.LIKELIHOOD_RATIO
-        values = shown.maps.likelihood_ratio if signed else shown.maps.discrepancy
+        signed = kind != ScoreKind.DISCREPANCY
+        values = getattr(shown.maps, kind)
+        if values is None:
+            self.main.show_map(None)
+            self.small["difference"].show_map(None)
+            self.bar.show_scale(self.colour_map.currentText(), 0.0, 0.0, signed)
+            return
         scale, name = shown.maps.scale[kind], self.colour_map.currentText()
         over = map_colours(
             values,

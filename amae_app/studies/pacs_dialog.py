@@ -24,8 +24,8 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.theme import card, quiet, restyle
+from amae_engine.catalog.tables import Split
 from amae_engine.errors import AmaeError, BadSetting
-from amae_engine.images.sources import ROLES
 from amae_engine.jobs.find_remote_images import RemoteCounts
 from amae_engine.jobs.retrieve_images import Retrieval
 from amae_engine.pacs.query import PacsQuery
@@ -79,8 +79,8 @@ class PacsDialog(QDialog):
         self.body_part = _edit("any", "CHEST")
         self.patients = _edit("all; or patient IDs, with commas between")
         self.role = QComboBox()
-        self.role.addItems(list(ROLES))
-        self.role.setCurrentText("unlabeled")
+        self.role.addItems([str(split) for split in Split])
+        self.role.setCurrentText(str(Split.UNLABELED))
         self.source = _edit("a short label; no patient's name", "PACS")
         self.answer = QLabel("Count films to see what the PACS has; nothing is fetched for that.")
         self.answer.setObjectName("pacsAnswer")

@@ -24,6 +24,7 @@ from amae_engine.config import (
     MaskPlan,
     Precision,
     PseudoLabelConfig,
+    PseudoLabelSource,
     ScoreConfig,
     Stage1Config,
     Stage2Config,
@@ -59,7 +60,6 @@ FIELDS = (
     Field("warmup", "Warm-up epochs", 0, 500, 0, "20", "The learning rate rises linearly first"),
     Field("batch", "Batch size", 2, 4096, 0, "16", "Films in one step"),
     Field("rate", "Learning rate", 1e-7, 1, 6, "0.00025", "AdamW's highest rate"),
-    Field("keep", "Keep top K %", 1, 100, 0, "50", "Share of each class that counts as reliable"),
     Field("masks", "Masks per film, training", 1, 16, 0, "2", "L of Eq. 3"),
     Field("score_masks", "Masks per film, scoring", 1, 64, 0, "4", "L of Eq. 4"),
     Field("ratio", "Masked share", 0.05, 0.95, 2, "0.75", "Share of patches the network must fill"),
@@ -71,24 +71,26 @@ class SettingsPanel(QWidget):
     """Presets and fields; `stage1()`, `stage2()` and `score()` give the configs.
 
     Signals:
-        labels_changed(): K changed, so the pseudo-labels did.
+        labels_chosen(config): the reader chose another source, or a preset brought its own.
     """
 
-    labels_changed = Signal()
+    labels_chosen = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.preset = QComboBox()
         self.weights = QComboBox()
         self.precision = QComboBox()
+        self.source = QComboBox()
         self.plan = QComboBox()
         self.device = QComboBox()
         self.fields: dict[str, QSpinBox | QDoubleSpinBox] = {}
         self._weights_file = ""
+        self._labels = PseudoLabelConfig()
         self._lay_out()
         self.apply_preset("compact")
         self.preset.currentTextChanged.connect(self.apply_preset)
-        self.fields["keep"].valueChanged.connect(self._on_keep)
+        self.source.activated.connect(self._on_source)
         self.weights.textActivated.connect(self._on_weights)
 
     @Slot(str)
@@ -101,12 +103,12 @@ class SettingsPanel(QWidget):
             "warmup": second.training.warmup_epochs,
             "batch": second.training.batch_size,
             "rate": second.training.learning_rate,
-            "keep": second.pseudo_labels.keep_percent,
             "masks": second.masks_per_image,
             "score_masks": score.masks_per_image,
             "ratio": second.mask_ratio,
             "seed": second.training.seed,
         }
+        self.labels_chosen.emit(second.pseudo_labels)
         plan = (score.mask_plan, score.masked_only)
         self.plan.setCurrentText(next(text for text, p in _PLANS.items() if p == plan))
         for key, value in values.items():
@@ -128,9 +130,10 @@ class SettingsPanel(QWidget):
         if chosen in names:
             self.weights.setCurrentText(chosen)
 
-    def labels(self) -> PseudoLabelConfig:
-        """Pseudo-label settings."""
-        return PseudoLabelConfig(keep_percent=float(self.fields["keep"].value()))
+    def show_labels(self, config: PseudoLabelConfig) -> None:
+        """Show how pseudo-labels are made; stage 2 is started with it."""
+        self._labels = config
+        self.source.setCurrentIndex(list(PseudoLabelSource).index(config.source))
 
     def stage1(self) -> Stage1Config:
         """Stage 1's settings."""
@@ -145,7 +148,7 @@ class SettingsPanel(QWidget):
         """Stage 2's settings."""
         start = stage2_preset(self.preset.currentText())
         return start.replace(
-            pseudo_labels=self.labels().to_dict(),
+            pseudo_labels=self._labels.to_dict(),
             training=start.training.replace(**self._training("epochs2")).to_dict(),
             masks_per_image=int(self.fields["masks"].value()),
             mask_ratio=float(self.fields["ratio"].value()),
@@ -187,6 +190,9 @@ class SettingsPanel(QWidget):
              "f0 and g0: bundled, your own pre-training, or an official checkpoint"),
             ("Precision", self.precision, [str(p) for p in Precision], "precisionCombo",
              "auto takes bf16 where the hardware multiplies it"),
+            ("Pseudo-labels by", self.source, [s.label for s in PseudoLabelSource], "sourceCombo",
+             "What rates the unlabeled films. The paper: stage 1's classifier. Normal against "
+             "unlabeled: a cross-fitted probe of what sets the unlabeled films apart"),
             ("Scoring masks", self.plan, list(_PLANS), "maskPlanCombo",
              "The paper draws masks independently and averages all predictions; complementary "
              "masks hide every patch equally often and count hidden patches only"),
@@ -243,8 +249,9 @@ class SettingsPanel(QWidget):
         return row
 
     @Slot()
-    def _on_keep(self) -> None:
-        self.labels_changed.emit()
+    def _on_source(self) -> None:
+        source = list(PseudoLabelSource)[self.source.currentIndex()]
+        self.labels_chosen.emit(self._labels.replace(source=source))
 
     @Slot(str)
     def _on_weights(self, text: str) -> None:

@@ -13,7 +13,7 @@ from amae_app.training.pipeline_cards import PipelineCards
 from amae_app.training.pipeline_state import PipelineState, read_pipeline_state
 from amae_app.training.settings_panel import SettingsPanel
 from amae_app.window_context import WindowContext
-from amae_engine.config import PretrainConfig
+from amae_engine.config import PretrainConfig, PseudoLabelConfig
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, EpochEnd, Event, Preview
 from amae_engine.jobs.child_process import run_in_child
@@ -54,7 +54,7 @@ class TrainingPage(QWidget):
         self.cards.weights.resumed.connect(self._on_resume_pretrain)
         self.cards.stage1.resumed.connect(self._on_resume_stage1)
         self.cards.stage2.resumed.connect(self._on_resume_stage2)
-        self.settings.labels_changed.connect(self._read)
+        self.settings.labels_chosen.connect(self._on_labels)
         context.queue.event_came.connect(self._on_event)
         context.queue.changed.connect(self._read)
 
@@ -69,6 +69,10 @@ class TrainingPage(QWidget):
             return self._context.queue.running.lower()
         names = {"import": "needs films", "stage1": "next: stage 1", "stage2": "next: stage 2"}
         return names.get(self._state.next_step, "done") if self._state else ""
+
+    @Slot(object)
+    def _on_labels(self, config: PseudoLabelConfig) -> None:
+        self._context.labels = config
 
     @Slot()
     def start_stage1(self) -> None:
@@ -125,7 +129,8 @@ class TrainingPage(QWidget):
 
     @Slot()
     def _read(self) -> None:
-        project, labels = self._context.project, self.settings.labels()
+        project, labels = self._context.project, self._context.labels
+        self.settings.show_labels(labels)
         self._context.background(
             "pipeline", lambda: read_pipeline_state(project, labels), self._show
         )

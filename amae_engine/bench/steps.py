@@ -268,7 +268,7 @@ def _stage1(
     network.eval().requires_grad_(False)
     found = _end(lung_masks(films.cpu().numpy())).masks
     lungs = resize_lungs(torch.from_numpy(found), network.config.image_size).to(films.device)
-    features = _end(extract_features(network, Films.of(films), precision))
+    features = _end(extract_features(network, Films.of(films), precision))[:, 0]
     synthetic = features.clone()
     classifier = AnomalyClassifier(network.config.encoder_width).to(films.device)
     optimizer = make_optimizer(classifier, config.training, (0.9, 0.999))

@@ -81,12 +81,14 @@ class ImageTable:
         store_rows: (n,) int64, rows of the pixel store.
         truth: (n,) int8, −1 where unknown.
         names: n texts.
+        patient_ids: (n,) int64.
     """
 
     ids: npt.NDArray[np.int64]
     store_rows: npt.NDArray[np.int64]
     truth: npt.NDArray[np.int8]
     names: tuple[str, ...]
+    patient_ids: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,7 @@ def rows(session: Session, ids: Sequence[int]) -> list[ImageRow]:
 def images_in(session: Session, split: Split) -> ImageTable:
     """Every image of a split, by id."""
     query = (
-        select(Image.id, Image.store_row, Image.truth, Image.name)
+        select(Image.id, Image.store_row, Image.truth, Image.name, Image.patient_id)
         .where(Image.split == split, Image.removed_at.is_(None))
         .order_by(Image.id)
     )
@@ -239,6 +241,7 @@ def images_in(session: Session, split: Split) -> ImageTable:
         store_rows=np.array([row[1] for row in found], dtype=np.int64),
         truth=np.array([-1 if row[2] is None else row[2] for row in found], dtype=np.int8),
         names=tuple(row[3] for row in found),
+        patient_ids=np.array([row[4] for row in found], dtype=np.int64),
     )
 
 

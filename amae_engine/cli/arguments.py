@@ -190,7 +190,8 @@ def _add_training(
 
 def _add_pseudo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = _verb(verbs, "pseudo", "list and override pseudo-labels (2.2)", commands.pseudo)
-    verb.add_argument("--keep", type=float, default=50.0, help="K in percent")
+    verb.add_argument("--source", default="", help="proxy (the paper), density or unlabeled")
+    verb.add_argument("--keep", type=float, help="K in percent; the paper: 50")
     verb.add_argument("--run", type=int, default=0, help="stage-1 run; the newest by default")
     verb.add_argument("--reader", default="", help="who decides")
     verb.add_argument(

@@ -11,7 +11,6 @@ from amae_engine.catalog import decisions, runs, studies
 from amae_engine.catalog.tables import Label
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
-from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import BadInput, BadSetting
 from amae_engine.project import Project
 
@@ -47,18 +46,25 @@ def demo(options: Namespace) -> None:
 def pseudo(options: Namespace) -> None:
     """List pseudo-labels; record a reader's decisions."""
     from amae_engine.jobs.assign_pseudo_labels import current_pseudo_labels, write_snapshot
+    from amae_engine.jobs.label_settings import choose_label_settings, label_settings
     from amae_engine.method.pseudo_labels import PseudoLabel
 
     project = Project.open(options.project)
     for text in options.decide:
         _decide(project, text, options.reader)
-    chosen = PseudoLabelConfig(keep_percent=options.keep)
+    chosen = label_settings(project)
+    if options.source:
+        chosen = chosen.replace(source=options.source)
+    if options.keep is not None:
+        chosen = chosen.replace(keep_percent=options.keep)
+    choose_label_settings(project, chosen)
     view = current_pseudo_labels(project, chosen, options.run)
     if options.csv is not None:
         write_snapshot(view, options.csv)
     counts = {label.name.lower(): view.count(label) for label in PseudoLabel}
     facts: dict[str, Any] = {
         "stage1_run": view.run_id,
+        "source": chosen.source.value,
         "normal_at_or_below": round(view.threshold_normal, 4),
         "abnormal_at_or_above": round(view.threshold_abnormal, 4),
         "decided_by_readers": int(view.by_reader.sum()),

@@ -12,12 +12,22 @@ import numpy.typing as npt
 from amae_engine.catalog import decisions, scores, studies
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, ScoreKind
-from amae_engine.errors import TooFewImages
+from amae_engine.errors import NotReady, TooFewImages
 from amae_engine.jobs.run_record import newest_finished
-from amae_engine.method.pseudo_labels import PseudoLabel, assign, density_probability
+from amae_engine.method.pseudo_labels import (
+    PseudoLabel,
+    assign,
+    density_probability,
+    mixture_posterior,
+)
 from amae_engine.project import Project
 
 FEWEST_PER_MODULE = 2
+_KINDS = {
+    PseudoLabelSource.PROXY: ScoreKind.STAGE1_PROBABILITY,
+    PseudoLabelSource.DENSITY: ScoreKind.MAHALANOBIS,
+    PseudoLabelSource.UNLABELED: ScoreKind.UNLABELED_PROBE,
+}
 _DECIDED = {
     Label.NORMAL: PseudoLabel.NORMAL,
     Label.ABNORMAL: PseudoLabel.ABNORMAL,
@@ -77,38 +87,61 @@ def current_pseudo_labels(
     with project.session() as session:
         table = studies.images_in(session, Split.UNLABELED)
         normals = studies.images_in(session, Split.NORMAL)
-        proxy = scores.of_images(session, run.id, ScoreKind.STAGE1_PROBABILITY, table.ids)
-        distance = scores.of_images(session, run.id, ScoreKind.MAHALANOBIS, table.ids)
-        own = scores.of_images(session, run.id, ScoreKind.MAHALANOBIS, normals.ids)
+        found = {
+            kind: tuple(
+                scores.of_images(session, run.id, kind, each.ids) for each in (table, normals)
+            )
+            for kind in _KINDS.values()
+        }
         decided = decisions.current(session)
-    scored = ~np.isnan(proxy)
+    scored = ~np.isnan(found[ScoreKind.STAGE1_PROBABILITY][0])
     if not scored.any():
         raise TooFewImages(
             f"Run {run.id} has scored none of the {len(table.ids)} unlabeled images; import "
             f"unlabeled films and run stage 1 again."
         )
-    if config.source is PseudoLabelSource.DENSITY:
-        known = own[~np.isnan(own)].astype(np.float32)
-        probability = density_probability(distance[scored].astype(np.float32), known)
-    else:
-        probability = proxy[scored].astype(np.float32)
+    probability = _probability(config.source, found, scored)
     ids = table.ids[scored]
     reader = [_DECIDED.get(decided.get(int(i), Label.NONE), PseudoLabel.UNUSED) for i in ids]
-    found = assign(probability, np.array(reader, dtype=np.int8), config)
+    labelled = assign(probability, np.array(reader, dtype=np.int8), config)
     return PseudoLabelView(
         run_id=run.id,
         image_ids=ids,
         store_rows=table.store_rows[scored],
         names=tuple(np.array(table.names, dtype=object)[scored]),
         probability=probability,
-        confidence=found.confidence,
-        labels=found.labels,
-        by_reader=found.by_reader,
+        confidence=labelled.confidence,
+        labels=labelled.labels,
+        by_reader=labelled.by_reader,
         truth=table.truth[scored],
-        threshold_normal=found.threshold_normal,
-        threshold_abnormal=found.threshold_abnormal,
+        threshold_normal=labelled.threshold_normal,
+        threshold_abnormal=labelled.threshold_abnormal,
         normals=len(normals.ids),
     )
+
+
+def _probability(
+    source: PseudoLabelSource,
+    found: dict[ScoreKind, tuple[npt.NDArray[np.float64], ...]],
+    scored: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.float32]:
+    """P(abnormal | x) of the scored unlabeled images.
+
+    Raises:
+        NotReady: The run does not have the score that the source needs.
+    """
+    unlabeled, normal = (each.astype(np.float32) for each in found[_KINDS[source]])
+    unlabeled, normal = unlabeled[scored], normal[~np.isnan(normal)]
+    if np.isnan(unlabeled).any() or len(normal) == 0:
+        raise NotReady(
+            f"The stage-1 run has no score '{_KINDS[source].label}' for every unlabeled film; run "
+            f"stage 1 again, or choose another source of pseudo-labels."
+        )
+    if source is PseudoLabelSource.DENSITY:
+        return density_probability(unlabeled, normal)
+    if source is PseudoLabelSource.UNLABELED:
+        return mixture_posterior(normal, unlabeled)[0]
+    return unlabeled
 
 
 def require_both_classes(view: PseudoLabelView) -> None:

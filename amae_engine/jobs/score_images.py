@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,16 +21,25 @@ from amae_engine.errors import BadSetting, TooFewImages
 from amae_engine.evaluation.grey_statistics import grey_distance, grey_features
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.jobs.run_record import RunRecord, newest_finished
+from amae_engine.jobs.stage1_probe import PROBE_FILE, load_probe
+from amae_engine.jobs.starting_weights import WEIGHTS_FILE
 from amae_engine.jobs.train_stage2 import module_file
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from amae_engine.method.discrepancy import BatchMaps
     from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 _MAPS = ("discrepancy", "likelihood_ratio", "mean_a", "mean_b", "spread")
+_PROBE_MAP = str(ScoreKind.UNLABELED_PROBE)
+_FROM_STAGE1 = (
+    ScoreKind.STAGE1_PROBABILITY,
+    ScoreKind.MAHALANOBIS,
+    ScoreKind.UNLABELED_PROBE,
+)
 _SCALE_PERCENTILE = 99.5  # of all pixels of all maps: the overlay's common upper end
 _SAMPLED_PIXELS = 2_000_000
 _FILMS_AT_ONCE = 256  # in memory, for the baseline
@@ -42,6 +51,8 @@ class FilmMaps:
 
     Attributes:
         scale: Upper end of the overlay for each map with a score, shared by all films of the run.
+        unlabeled_probe: Each patch's share of the probe's score, against what is usual there in
+            normal films; None where stage 1 has no probe.
     """
 
     discrepancy: npt.NDArray[np.float32]
@@ -50,6 +61,7 @@ class FilmMaps:
     mean_b: npt.NDArray[np.float32]
     spread: npt.NDArray[np.float32]
     scale: dict[str, float]
+    unlabeled_probe: npt.NDArray[np.float32] | None = None
 
 
 def score_images(project: Project, config: ScoreConfig) -> Generator[Event, None, int]:
@@ -88,7 +100,8 @@ def load_film_maps(project: Project, run_id: int, image_id: int) -> FilmMaps | N
     facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     maps = {
         name: np.load(folder / f"{name}.npy", mmap_mode="r")[place].astype(np.float32)
-        for name in _MAPS
+        for name in (*_MAPS, _PROBE_MAP)
+        if (folder / f"{name}.npy").is_file()
     }
     return FilmMaps(**maps, scale=facts["scale"])
 
@@ -106,6 +119,7 @@ def _images(project: Project, config: ScoreConfig) -> studies.ImageTable:
         store_rows=np.concatenate([t.store_rows for t in tables])[order],
         truth=np.concatenate([t.truth for t in tables])[order],
         names=tuple(names[i] for i in order),
+        patient_ids=np.concatenate([t.patient_ids for t in tables])[order],
     )
 
 
@@ -116,6 +130,8 @@ def _score(
     record: RunRecord,
     stage1_run: int,
 ) -> Generator[Event, None, None]:
+    import torch
+
     from amae_engine.jobs.film_access import films_of
     from amae_engine.method.compute_device import choose_device, random_generator
     from amae_engine.method.discrepancy import compare_modules, joined_maps
@@ -137,8 +153,11 @@ def _score(
         settings = (masks, config.precision, config.masked_only)
         return joined_maps([compare_modules(modules[0], modules[1], p, *settings) for p in parts])
 
-    writer = _MapWriter(record.folder / "maps", table.ids, size)
-    values = {kind: np.zeros(len(table.ids)) for kind in ScoreKind if kind.has_map}
+    probe_map = _probe_map(project, stage1_run, config, device)
+    names = _MAPS if probe_map is None else (*_MAPS, _PROBE_MAP)
+    writer = _MapWriter(record.folder / "maps", names, table.ids, size)
+    of_modules = (ScoreKind.DISCREPANCY, ScoreKind.LIKELIHOOD_RATIO)
+    values = {kind: np.zeros(len(table.ids)) for kind in of_modules}
     batches = split_rows(len(table.ids), config.batch_size)
     films = films_of(project, table.store_rows, device).batches(batches)
     at_once = images_at_once(modules[0].config, config.masks_per_image, device)
@@ -147,9 +166,14 @@ def _score(
     for batch in films:
         maps, at_once = in_parts(partial(compared, batch), at_once)
         end = start + len(batch)
-        values[ScoreKind.DISCREPANCY][start:end] = _mean(maps.discrepancy)
-        values[ScoreKind.LIKELIHOOD_RATIO][start:end] = _mean(maps.likelihood_ratio)
-        writer.write(maps)
+        for kind in of_modules:
+            values[kind][start:end] = _mean(getattr(maps, kind))
+        named = {name: getattr(maps, name) for name in _MAPS}
+        if probe_map is not None:
+            named[_PROBE_MAP] = torch.cat(
+                [probe_map(whole_images(batch[p], size)) for p in even_parts(len(batch), at_once)]
+            )
+        writer.write(named)
         start = end
         rate = end / (time.monotonic() - began)
         yield Progress("Scoring", end, len(table.ids), rate, (len(table.ids) - end) / rate)
@@ -185,6 +209,29 @@ def _load_module(project: Project, run_id: int, module: str) -> MaskedAutoencode
     return load_weights(project.run_folder(run_id) / module_file(module)).network
 
 
+def _probe_map(
+    project: Project, stage1_run: int, config: ScoreConfig, device: torch.device
+) -> Callable[[Tensor], Tensor] | None:
+    """Images (B, 1, H, W) to the probe's maps (B, H, W); None where stage 1 has no probe."""
+    import torch
+
+    from amae_engine.method.unlabeled_probe import probe_maps, token_scores
+    from amae_engine.models.checkpoint import load_weights
+
+    folder = project.run_folder(stage1_run)
+    if not (folder / PROBE_FILE).is_file():
+        return None
+    network = load_weights(folder / WEIGHTS_FILE).network.to(device)
+    probe, usual = load_probe(folder / PROBE_FILE)
+    normal = torch.from_numpy(usual).to(device)
+
+    def maps(images: Tensor) -> Tensor:
+        scores_of_patches = token_scores(network, probe, images, config.precision)
+        return probe_maps(scores_of_patches, normal, images.shape[-1])
+
+    return maps
+
+
 def _mean(maps: Tensor) -> npt.NDArray[np.float64]:
     result: npt.NDArray[np.float64] = maps.double().mean(dim=(1, 2)).cpu().numpy()
     return result
@@ -193,23 +240,25 @@ def _mean(maps: Tensor) -> npt.NDArray[np.float64]:
 class _MapWriter:
     """Streams maps to float16 arrays (n, H, W) on disk; the facts file is written last."""
 
-    def __init__(self, folder: Path, image_ids: npt.NDArray[np.int64], size: int) -> None:
+    def __init__(
+        self, folder: Path, names: Sequence[str], image_ids: npt.NDArray[np.int64], size: int
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         np.save(folder / "image_ids.npy", image_ids)
         shape = (len(image_ids), size, size)
         self._every = max(1, math.prod(shape) // _SAMPLED_PIXELS)
         self._samples: dict[str, list[npt.NDArray[np.float32]]] = {
-            str(kind): [] for kind in ScoreKind if kind.has_map
+            str(kind): [] for kind in ScoreKind if kind.has_map and kind in names
         }
-        self._files = {name: _new_array(folder / f"{name}.npy", shape) for name in _MAPS}
+        self._files = {name: _new_array(folder / f"{name}.npy", shape) for name in names}
 
-    def write(self, maps: BatchMaps) -> None:
-        """Write the next batch of maps."""
+    def write(self, maps: dict[str, Tensor]) -> None:
+        """Write the next batch of maps (B, H, W), by name."""
         from amae_engine.method.image_batches import to_grey
 
         for name, file in self._files.items():
-            values = getattr(maps, name)
+            values = maps[name]
             if name in ("mean_a", "mean_b"):
                 values = to_grey(values).clamp(0, 1)
             array = values.half().cpu().numpy()
@@ -247,10 +296,11 @@ def _store(
 ) -> int:
     """Save every kind of score under this run; returns how many films have no stage-1 score."""
     with project.session() as session:
-        for kind in (ScoreKind.STAGE1_PROBABILITY, ScoreKind.MAHALANOBIS):
+        for kind in _FROM_STAGE1:
             values[kind] = scores.of_images(session, stage1_run, kind, table.ids)
     with project.session() as session:
         for kind, numbers in values.items():
             known = ~np.isnan(numbers)
-            scores.save(session, run_id, kind, table.ids[known], numbers[known])
+            if known.any():
+                scores.save(session, run_id, kind, table.ids[known], numbers[known])
     return int(np.isnan(values[ScoreKind.STAGE1_PROBABILITY]).sum())

@@ -16,6 +16,7 @@ from amae_engine.errors import TooFewImages
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.jobs.leakage import require_one_split_a_patient
 from amae_engine.jobs.run_record import RunRecord
+from amae_engine.jobs.stage1_probe import rate_by_probe
 from amae_engine.jobs.starting_weights import WEIGHTS_FILE, weights_path
 from amae_engine.method import processes
 from amae_engine.project import Project
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 FEATURES_FILE = "features.npz"
 CLASSIFIER_FILE = "classifier.safetensors"
 FEWEST_NORMALS = 16
+_RANDOM_VIEWS = 2
 _MASKS_AT_ONCE = 256
 
 
@@ -95,13 +97,14 @@ def _run(
     classifier = AnomalyClassifier(network.config.encoder_width).to(device)
     held_out = held_out_rows(len(normals), config.validation_percent, config.training.seed)
     films = films_of(project, normals, device)
-    data = Stage1Data(films, lungs, features[Split.NORMAL], held_out)
+    data = Stage1Data(films, lungs, features[Split.NORMAL][:, 0].contiguous(), held_out)
     checkpoint = record.folder / "checkpoint.pt"
     yield from train_classifier(network, classifier, data, config, record.id, checkpoint)
     if processes.leads():
         save_weights(network, record.folder / WEIGHTS_FILE, {"config": config.to_json()})
         _save_classifier(classifier, record.folder / CLASSIFIER_FILE)
         _store(project, record, classifier, tables, features)
+        yield from rate_by_probe(project, record, network, config, tables, features)
         checkpoint.unlink()
 
 
@@ -185,15 +188,16 @@ def _features(
     tables: dict[Split, studies.ImageTable],
     config: Stage1Config,
 ) -> Generator[Event, None, dict[Split, Tensor]]:
-    """Frozen features of every image, split by split."""
+    """Frozen features (n, V, d) of every image's views, split by split."""
     from amae_engine.jobs.film_access import films_of
     from amae_engine.method.features import extract_features
 
-    device = next(network.parameters()).device
+    device, seed = next(network.parameters()).device, config.training.seed
     features = {}
     for split, table in tables.items():
         films = films_of(project, table.store_rows, device)
-        job = extract_features(network, films, config.training.precision)
+        views = 0 if split is Split.TEST else _RANDOM_VIEWS
+        job = extract_features(network, films, config.training.precision, views, seed)
         while True:
             try:
                 done = next(job)
@@ -222,13 +226,14 @@ def _store(
     from amae_engine.method.features import cross_fitted_mahalanobis, mahalanobis
     from amae_engine.method.stage1 import anomaly_probability
 
-    arrays = {split: values.cpu().numpy() for split, values in features.items()}
+    arrays = {split: values[:, 0].cpu().numpy() for split, values in features.items()}
     normal = arrays[Split.NORMAL]
     with project.session() as session:
         for split, table in tables.items():
             if len(table.ids) == 0:
                 continue
-            probability = anomaly_probability(classifier, features[split]).cpu().numpy()
+            whole = features[split][:, 0]
+            probability = anomaly_probability(classifier, whole).cpu().numpy()
             distance = (
                 cross_fitted_mahalanobis(normal)
                 if split is Split.NORMAL

@@ -15,6 +15,8 @@ from amae_engine.config import KeepRule, PseudoLabelConfig
 
 Floats = npt.NDArray[np.float32]
 
+_STEPS = 200  # of the mixture's expectation-maximisation
+
 
 class PseudoLabel(IntEnum):
     """What becomes of an unlabeled image in stage 2."""
@@ -99,3 +101,28 @@ def density_probability(distances: Floats, normal_distances: Floats) -> Floats:
     farther = int(np.argmax(mixture.means_[:, 0]))
     posterior = mixture.predict_proba(np.log(distances)[:, None].astype(np.float64))
     return posterior[:, farther].astype(np.float32)
+
+
+def mixture_posterior(normal: Floats, unlabeled: Floats) -> tuple[Floats, float]:
+    """P(abnormal | x) of the unlabeled films, and the anomaly ratio that it implies.
+
+    U's scores are taken for a mixture of N's distribution, a known Gaussian, and a second one of
+    the same width that lies higher; its place and share are found by expectation-maximisation.
+
+    Args:
+        normal: (n,) cross-fitted scores of the normal films.
+        unlabeled: (m,) of the unlabeled films.
+
+    Returns:
+        The second Gaussian's posterior (m,) in 0…1, which rises with the score, and its share.
+    """
+    width = max(float(normal.std()), 1e-6)
+    z = (unlabeled.astype(np.float64) - float(normal.mean())) / width
+    place, share = max(float(np.percentile(z, 90)), 0.5), 0.5
+    posterior = np.full(len(z), share)
+    for _ in range(_STEPS):
+        odds = np.log(share / (1 - share)) + place * z - place**2 / 2
+        posterior = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
+        share = float(np.clip(posterior.mean(), 0.01, 0.99))
+        place = max(float((posterior * z).sum() / posterior.sum()), 0.5)
+    return posterior.astype(np.float32), share

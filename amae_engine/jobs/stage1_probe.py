@@ -1,0 +1,112 @@
+"""Part of stage 1: the probe of normal against unlabeled films, its scores and its file."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from amae_engine.catalog import scores, studies
+from amae_engine.catalog.tables import Split
+from amae_engine.config import Precision, ScoreKind, Stage1Config
+from amae_engine.events import Event, Notice, Progress
+from amae_engine.jobs.run_record import RunRecord
+from amae_engine.method.pseudo_labels import mixture_posterior
+from amae_engine.project import Project
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from amae_engine.method.unlabeled_probe import Probe
+    from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+
+PROBE_FILE = "probe.npz"
+_USUAL_FILMS = 256
+
+
+def rate_by_probe(
+    project: Project,
+    record: RunRecord,
+    network: MaskedAutoencoder,
+    config: Stage1Config,
+    tables: dict[Split, studies.ImageTable],
+    features: dict[Split, Tensor],
+) -> Generator[Event, None, None]:
+    """Tell U from N in the same features; scores of every film, and what its maps need."""
+    from amae_engine.method.unlabeled_probe import FEWEST_UNLABELED, fit_probe
+
+    normal, unlabeled = tables[Split.NORMAL], tables[Split.UNLABELED]
+    if len(unlabeled.ids) < FEWEST_UNLABELED:
+        yield Notice(
+            f"The score '{ScoreKind.UNLABELED_PROBE.label}' needs at least {FEWEST_UNLABELED} "
+            f"unlabeled films; there are {len(unlabeled.ids)}, so this run does not have it."
+        )
+        return
+    yield Progress("Stage 1 · normal against unlabeled", 0, 1)
+    arrays = {split: values.cpu().numpy() for split, values in features.items()}
+    fitted = fit_probe(
+        arrays[Split.NORMAL],
+        arrays[Split.UNLABELED],
+        normal.patient_ids,
+        unlabeled.patient_ids,
+        config.training.seed,
+    )
+    found = {
+        Split.NORMAL: fitted.normal,
+        Split.UNLABELED: fitted.unlabeled,
+        Split.TEST: fitted.probe(arrays[Split.TEST]),
+    }
+    with project.session() as session:
+        for split, table in tables.items():
+            scores.save(session, record.id, ScoreKind.UNLABELED_PROBE, table.ids, found[split])
+    _save(
+        record.folder / PROBE_FILE,
+        fitted.probe,
+        _usual(project, network, fitted.probe, normal.store_rows, config.training.precision),
+    )
+    _, share = mixture_posterior(fitted.normal, fitted.unlabeled)
+    yield Notice(
+        f"By '{ScoreKind.UNLABELED_PROBE.label}', about {100 * share:.0f} % of the "
+        f"{len(unlabeled.ids)} unlabeled films are unlike the {len(normal.ids)} normal ones."
+    )
+
+
+def _save(path: Path, probe: Probe, usual: npt.NDArray[np.float32]) -> None:
+    """Write a probe and what is usual at each patch of a normal film (g, g)."""
+    beside = path.with_suffix(".part.npz")
+    np.savez(beside, direction=probe.direction, offset=probe.offset, usual=usual)
+    beside.replace(path)
+
+
+def load_probe(path: Path) -> tuple[Probe, npt.NDArray[np.float32]]:
+    """A probe, and what is usual at each patch of a normal film (g, g)."""
+    from amae_engine.method.unlabeled_probe import Probe
+
+    with np.load(path) as stored:
+        return Probe(stored["direction"], float(stored["offset"])), stored["usual"]
+
+
+def _usual(
+    project: Project,
+    network: MaskedAutoencoder,
+    probe: Probe,
+    rows: npt.NDArray[np.int64],
+    precision: Precision,
+) -> npt.NDArray[np.float32]:
+    """The mean of what each patch adds to the score (g, g), over some of the normal films."""
+    from amae_engine.jobs.film_access import films_of
+    from amae_engine.method.features import BATCH, whole_images
+    from amae_engine.method.films import split_rows
+    from amae_engine.method.unlabeled_probe import token_scores
+
+    some = rows[:: -(-len(rows) // _USUAL_FILMS)]
+    films = films_of(project, some, next(network.parameters()).device)
+    parts = [
+        token_scores(network, probe, whole_images(batch, network.config.image_size), precision)
+        for batch in films.batches(split_rows(len(some), BATCH))
+    ]
+    usual: npt.NDArray[np.float32] = np.concatenate([p.cpu().numpy() for p in parts]).mean(axis=0)
+    return usual

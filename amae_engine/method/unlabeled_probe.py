@@ -1,0 +1,137 @@
+"""N against U: a linear probe that tells unlabeled films from normal ones in frozen features.
+
+Unlabeled films are normal ones and abnormal ones, so what sets U apart from N is what is abnormal
+in it (positive-unlabeled learning; Elkan and Noto, KDD 2008). No film rates itself: the probe is
+cross-fitted, and all films of a patient are left out together. It is linear in mean-pooled patch
+tokens, so each patch's share of a film's score is known: that is its map (Zhou et al., CVPR 2016).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from amae_engine.config import Precision
+from amae_engine.method.compute_device import autocast
+from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+
+Floats = npt.NDArray[np.float32]
+
+FEWEST_UNLABELED = 10
+_FOLDS = 5
+_PENALTY = 0.03  # scikit-learn's C; chosen on the unlabeled films of both development sets
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A linear function of mean-pooled patch tokens; larger is more like U.
+
+    Attributes:
+        direction: (d,) float32.
+        offset: Added to it.
+    """
+
+    direction: Floats
+    offset: float
+
+    def __call__(self, features: Floats) -> Floats:
+        """Scores (n,) of features of one or more views (n, V, d), the mean over the views."""
+        scores: Floats = (features @ self.direction).mean(axis=1) + np.float32(self.offset)
+        return scores
+
+
+@dataclass(frozen=True, slots=True)
+class FittedProbe:
+    """A probe, and what it says of the films that it was fitted on.
+
+    Attributes:
+        probe: The mean of the folds' probes, for films that none of them saw.
+        normal: (n,) each normal film's score by the probe that did not see its patient.
+        unlabeled: (m,) the same of the unlabeled films.
+    """
+
+    probe: Probe
+    normal: Floats
+    unlabeled: Floats
+
+
+def fit_probe(
+    normal: Floats,
+    unlabeled: Floats,
+    normal_patients: npt.NDArray[np.int64],
+    unlabeled_patients: npt.NDArray[np.int64],
+    seed: int,
+) -> FittedProbe:
+    """Fit on N against U, cross-fitted over patients.
+
+    Args:
+        normal: (n, V, d) features of V views; the first two are the whole film and its mirror
+            image, which are what is rated.
+        unlabeled: (m, V, d).
+        normal_patients: (n,) a number a patient.
+        unlabeled_patients: (m,).
+        seed: Of the folds.
+    """
+    folds = [_folds(patients, seed) for patients in (normal_patients, unlabeled_patients)]
+    scores = [np.zeros(len(features), dtype=np.float32) for features in (normal, unlabeled)]
+    probes = []
+    for fold in range(_FOLDS):
+        left_out = [numbers == fold for numbers in folds]
+        probe = _fit(normal[~left_out[0]], unlabeled[~left_out[1]])
+        probes.append(probe)
+        for rows, features, found in zip(left_out, (normal, unlabeled), scores, strict=True):
+            if rows.any():
+                found[rows] = probe(features[rows, :2])
+    direction = np.mean([probe.direction for probe in probes], axis=0)
+    offset = float(np.mean([probe.offset for probe in probes]))
+    return FittedProbe(Probe(direction, offset), *scores)
+
+
+def token_scores(
+    network: MaskedAutoencoder, probe: Probe, images: Tensor, precision: Precision
+) -> Tensor:
+    """What each patch adds to a film's score: (B, g, g), whose mean is the score.
+
+    Args:
+        network: The frozen encoder that the probe was fitted on.
+        probe: The probe.
+        images: (B, 1, H, W) standardised.
+        precision: Of the matrix products.
+    """
+    direction = torch.from_numpy(probe.direction).to(images.device)
+    with torch.no_grad(), autocast(images.device, precision):
+        tokens = network.encode(network.patchify(images))[:, 1:].float()
+    side = network.config.image_size // network.config.patch_size
+    return (tokens @ direction + probe.offset).reshape(-1, side, side)
+
+
+def probe_maps(scores: Tensor, usual: Tensor, size: int) -> Tensor:
+    """Maps (B, size, size): patches (B, g, g) against what is usual there in normal films (g, g)."""
+    above = (scores - usual)[:, None]
+    return functional.interpolate(above, (size, size), mode="bilinear", align_corners=False)[:, 0]
+
+
+def _folds(patients: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
+    """A fold for each film; all films of a patient are in one."""
+    _, numbers = np.unique(patients, return_inverse=True)
+    shuffled = np.random.default_rng(seed).permutation(numbers.max() + 1 if len(numbers) else 0)
+    folds: npt.NDArray[np.int64] = shuffled[numbers] % _FOLDS
+    return folds
+
+
+def _fit(normal: Floats, unlabeled: Floats) -> Probe:
+    from sklearn.linear_model import LogisticRegression
+
+    views, width = normal.shape[1:]
+    both = np.concatenate((normal.reshape(-1, width), unlabeled.reshape(-1, width)))
+    scale = np.maximum(normal[:, 0].std(axis=0), 1e-6)
+    is_unlabeled = np.repeat((0, 1), (len(normal) * views, len(unlabeled) * views))
+    model: Any = LogisticRegression(C=_PENALTY / views, class_weight="balanced", max_iter=2000)
+    model.fit(both / scale, is_unlabeled)
+    return Probe((model.coef_[0] / scale).astype(np.float32), float(model.intercept_[0]))

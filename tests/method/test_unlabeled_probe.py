@@ -1,0 +1,94 @@
+"""The probe of normal against unlabeled films, on features whose truth is known."""
+
+import numpy as np
+import pytest
+import torch
+from films import TINY, stored_films
+from sklearn.metrics import roc_auc_score
+
+from amae_engine.config import Precision
+from amae_engine.method.features import extract_features, whole_images
+from amae_engine.method.films import Films
+from amae_engine.method.pseudo_labels import mixture_posterior
+from amae_engine.method.unlabeled_probe import fit_probe, probe_maps, token_scores
+from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+
+
+def _features(shift: float, seed: int = 0, width: int = 16) -> tuple[np.ndarray, ...]:
+    """200 normal films, 200 unlabeled ones of which the last 100 lie `shift` away; 2 views."""
+    random = np.random.default_rng(seed)
+    films = random.normal(size=(400, width)).astype(np.float32)
+    films[300:, 0] += shift
+    views = films[:, None] + random.normal(scale=0.1, size=(400, 2, width)).astype(np.float32)
+    return views[:200], views[200:], np.repeat((0, 1), 100)
+
+
+def test_abnormal_films_among_the_unlabeled_score_higher():
+    normal, unlabeled, truth = _features(3.0)
+    found = fit_probe(normal, unlabeled, np.arange(200), np.arange(200, 400), seed=0)
+    assert roc_auc_score(truth, found.unlabeled) > 0.95
+    assert found.normal.mean() < found.unlabeled[truth == 1].mean()
+    fresh, more, _ = _features(3.0, seed=1)
+    assert found.probe(more[100:]).mean() > found.probe(fresh).mean() + 1
+
+
+@pytest.mark.parametrize("films_a_patient", [1, 4])
+def test_no_film_rates_itself_nor_its_patient(films_a_patient: int):
+    random = np.random.default_rng(0)
+    people = random.normal(size=(100, 300)).astype(np.float32)  # more features than films
+    films = np.repeat(people, films_a_patient, axis=0)[:, None].repeat(2, axis=1)
+    patients = np.repeat(np.arange(100), films_a_patient)
+    half = len(films) // 2
+    found = fit_probe(films[:half], films[half:], patients[:half], patients[half:], seed=0)
+    scores = np.concatenate((found.normal, found.unlabeled))
+    assert 0.3 < roc_auc_score(np.arange(2 * half) >= half, scores) < 0.7
+    seen = found.probe(films)
+    assert roc_auc_score(np.arange(2 * half) >= half, seen) > 0.95
+
+
+@pytest.mark.parametrize("share", [0.2, 0.6])
+def test_the_mixture_finds_the_anomaly_ratio(share: float):
+    random = np.random.default_rng(0)
+    normal = random.normal(1.0, 2.0, 2000).astype(np.float32)
+    abnormal = random.random(2000) < share
+    unlabeled = random.normal(1.0, 2.0, 2000) + 6.0 * abnormal
+    posterior, found = mixture_posterior(normal, unlabeled.astype(np.float32))
+    assert found == pytest.approx(share, abs=0.05)
+    order = np.argsort(unlabeled)
+    assert (np.diff(posterior[order]) >= 0).all()
+    assert ((posterior > 0.5) == abnormal).mean() > 0.9
+
+
+def test_the_mixture_does_not_invent_anomalies():
+    random = np.random.default_rng(0)
+    normal, unlabeled = random.normal(size=(2, 3000)).astype(np.float32)
+    posterior, share = mixture_posterior(normal, unlabeled)
+    assert share < 0.25
+    assert (posterior > 0.5).mean() < 0.1
+
+
+def test_a_map_s_mean_is_the_score_against_the_usual():
+    torch.manual_seed(0)
+    network = MaskedAutoencoder(TINY).eval()
+    films = torch.from_numpy(stored_films(12))
+    job = extract_features(network, Films.of(films), Precision.FLOAT32, random_views=1)
+    while True:
+        try:
+            next(job)
+        except StopIteration as stop:
+            features = stop.value.numpy()
+            break
+    assert features.shape == (12, 3, TINY.encoder_width)
+    assert not np.allclose(features[:, 0], features[:, 2], atol=1e-3)
+    numbers = np.arange(12)
+    probe = fit_probe(features[:6], features[6:], numbers[:6], numbers[6:], seed=0).probe
+    images = whole_images(films, TINY.image_size)
+    tokens = token_scores(network, probe, images, Precision.FLOAT32)
+    assert tokens.mean(dim=(1, 2)).numpy() == pytest.approx(probe(features[:, :1]), abs=1e-4)
+    usual = tokens[:6].mean(dim=0)
+    maps = probe_maps(tokens, usual, TINY.image_size)
+    assert maps.shape == (12, TINY.image_size, TINY.image_size)
+    assert maps[:6].mean(dim=0).abs().max() < 1e-4
+    assert maps.mean(dim=(1, 2)).numpy() == pytest.approx(
+        (tokens - usual).mean(dim=(1, 2)).numpy(), abs=0.05 * float(tokens.std())
+    )
