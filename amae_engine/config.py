@@ -379,6 +379,29 @@ def score_preset(name: str) -> ScoreConfig:
     return ScoreConfig(mask_plan=MaskPlan.COMPLEMENTARY, masked_only=True)
 
 
+def as_in_the_paper(config: JsonConfig) -> JsonConfig:
+    """The same network, schedule, seed and device, with every choice of the method the paper's."""
+    if isinstance(config, Stage1Config):
+        return config.replace(redraw_every=Stage1Config().redraw_every)
+    if isinstance(config, Stage2Config):
+        paper = Stage2Config()
+        return config.replace(
+            pseudo_labels=paper.pseudo_labels.to_dict(),
+            masks_per_image=paper.masks_per_image,
+            mask_ratio=paper.mask_ratio,
+            smallest_crop=paper.smallest_crop,
+        )
+    if isinstance(config, ScoreConfig):
+        paper_score = ScoreConfig()
+        return config.replace(
+            masks_per_image=paper_score.masks_per_image,
+            mask_ratio=paper_score.mask_ratio,
+            mask_plan=paper_score.mask_plan,
+            masked_only=paper_score.masked_only,
+        )
+    return config
+
+
 def require_preset(name: str) -> ModelConfig:
     """The network of a preset.
 

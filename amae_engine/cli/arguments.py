@@ -164,6 +164,11 @@ def _add_training(
 ) -> None:
     verb = _verb(verbs, name, text, training_commands.train)
     verb.add_argument("--preset", default="", help="paper, base or compact")
+    verb.add_argument(
+        "--paper",
+        action="store_true",
+        help="every choice of the method as in the paper, with the preset's network and schedule",
+    )
     if name != "score":
         verb.add_argument(
             "--resume",

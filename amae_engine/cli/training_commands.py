@@ -78,6 +78,8 @@ def _config(kind: RunKind, options: Namespace) -> JsonConfig:
         start = settings.score_preset(preset)
     elif preset:
         start = settings.PretrainConfig(model=settings.require_preset(preset))
+    if options.paper:
+        start = settings.as_in_the_paper(start)
     values = start.to_dict()
     if options.config is not None:
         values = _merged(values, _read_json(options.config))

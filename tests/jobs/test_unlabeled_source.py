@@ -1,0 +1,82 @@
+"""Normal against unlabeled through the jobs: scores, pseudo-labels, maps; and where it is missing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from films import demo_files, finish
+
+from amae_engine.catalog import scores, studies
+from amae_engine.catalog.tables import RunKind, Split
+from amae_engine.config import (
+    PseudoLabelConfig,
+    PseudoLabelSource,
+    ScoreConfig,
+    ScoreKind,
+    Stage1Config,
+    Stage2Config,
+    TrainingConfig,
+)
+from amae_engine.errors import NotReady, ProjectError
+from amae_engine.events import Notice
+from amae_engine.jobs.assign_pseudo_labels import current_pseudo_labels
+from amae_engine.jobs.import_images import import_images
+from amae_engine.jobs.label_settings import choose_label_settings, label_settings
+from amae_engine.jobs.run_record import newest_finished
+from amae_engine.jobs.score_images import load_film_maps, score_images
+from amae_engine.jobs.train_stage1 import train_stage1
+from amae_engine.jobs.train_stage2 import train_stage2
+from amae_engine.project import Project
+
+SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
+BY_PROBE = PseudoLabelConfig(source=PseudoLabelSource.UNLABELED)
+
+
+def test_the_probe_labels_and_maps_films(small_project: Project, tiny_weights: Path):
+    _, events = finish(
+        train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=SHORT))
+    )
+    assert any(
+        isinstance(e, Notice) and "unlabeled films are unlike the 20 normal" in e.message
+        for e in events
+    )
+    view = current_pseudo_labels(small_project, BY_PROBE)
+    with small_project.session() as session:
+        values = scores.of_images(session, view.run_id, ScoreKind.UNLABELED_PROBE, view.image_ids)
+    assert (np.diff(view.probability[np.argsort(values)]) >= 0).all()
+    finish(train_stage2(small_project, Stage2Config(training=SHORT, pseudo_labels=BY_PROBE)))
+    finish(score_images(small_project, ScoreConfig()))
+    run = newest_finished(small_project, RunKind.SCORE, 0, "").id
+    with small_project.session() as session:
+        table = studies.images_in(session, Split.TEST)
+        score = scores.of_images(session, run, ScoreKind.UNLABELED_PROBE, table.ids)
+    means = []
+    for image_id in table.ids:
+        maps = load_film_maps(small_project, run, int(image_id))
+        assert maps is not None
+        assert maps.unlabeled_probe is not None
+        means.append(float(maps.unlabeled_probe.mean()))
+    # the score is the mean over the film and its mirror image, the map shows the film alone
+    assert np.corrcoef(means, score)[0, 1] > 0.9
+
+
+def test_too_few_unlabeled_films_are_told(project: Project, tiny_weights: Path):
+    finish(import_images(project, demo_files(20, 4, 4), "demo"))
+    config = Stage1Config(weights=str(tiny_weights), training=SHORT)
+    _, events = finish(train_stage1(project, config))
+    assert any(
+        isinstance(e, Notice) and "needs at least 10 unlabeled films; there are 4" in e.message
+        for e in events
+    )
+    with pytest.raises(NotReady, match="has no score 'Normal against unlabeled'.*another source"):
+        current_pseudo_labels(project, BY_PROBE)
+    assert len(current_pseudo_labels(project, PseudoLabelConfig()).labels) == 4
+
+
+def test_a_project_keeps_its_choice(project: Project):
+    chosen = PseudoLabelConfig(source=PseudoLabelSource.DENSITY, keep_percent=30)
+    choose_label_settings(project, chosen)
+    assert label_settings(Project.open(project.folder)) == chosen
+    (project.folder / "pseudo_labels.json").write_text("{half")
+    with pytest.raises(ProjectError, match="damaged; delete it"):
+        label_settings(project)
