@@ -37,6 +37,13 @@ def make_parser() -> argparse.ArgumentParser:
     ):
         verb = _verb(verbs, name, text, command)
         verb.add_argument("--run", type=int, default=0, help="score run; the newest by default")
+        if name == "evaluate":
+            verb.add_argument(
+                "--boxes",
+                type=Path,
+                help="judge the maps instead, on marked regions: a CSV with file, x, y, width, "
+                "height in pixels of the original films",
+            )
     _verb(verbs, "runs", "list the project's runs", commands.list_runs)
     bench = verbs.add_parser("bench", help="how fast this machine runs each step")
     names = "catalog, import, stage0, stage1, stage2, score, window or all (the four steps)"

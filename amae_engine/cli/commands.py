@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,34 @@ def evaluate(options: Namespace) -> None:
     from amae_engine.jobs.evaluate_run import evaluate_run
     from amae_engine.jobs.export import result_text
 
+    if options.boxes is not None:
+        _evaluate_maps(options)
+        return
     evaluation = evaluate_run(Project.open(options.project), options.run)
     if options.json:
         say_json(_evaluation_json(evaluation))
     else:
         say(result_text(evaluation))
+
+
+def _evaluate_maps(options: Namespace) -> None:
+    from amae_engine.jobs.evaluate_maps import evaluate_maps
+
+    found = evaluate_maps(Project.open(options.project), options.boxes, options.run)
+    if options.json:
+        say_json({kind.value: asdict(judged) for kind, judged in found.items()})
+        return
+    any_of_them = next(iter(found.values()))
+    say(
+        f"{any_of_them.films} test films with marked regions, "
+        f"{100 * any_of_them.marked_share:.0f} % of their pixels"
+    )
+    say(f"{'map':<28} pixel AUC  pixel AP  pointing game  Dice")
+    for kind, judged in found.items():
+        say(
+            f"{kind.label:<28} {judged.pixel_auc:9.3f} {judged.pixel_ap:9.3f} "
+            f"{judged.pointed:8d} of {judged.films:<3d} {judged.dice:5.2f}"
+        )
 
 
 def export(options: Namespace) -> None:

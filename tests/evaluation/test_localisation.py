@@ -1,0 +1,91 @@
+"""Maps against marked regions: by hand, against scikit-learn, and through the job."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from films import finish
+from sklearn import metrics
+
+from amae_engine.catalog import studies
+from amae_engine.catalog.tables import Split
+from amae_engine.cli import main
+from amae_engine.config import (
+    PseudoLabelConfig,
+    ScoreConfig,
+    Stage1Config,
+    Stage2Config,
+    TrainingConfig,
+)
+from amae_engine.evaluation.localisation import box_mask, judge_maps
+from amae_engine.jobs.score_images import score_images
+from amae_engine.jobs.train_stage1 import train_stage1
+from amae_engine.jobs.train_stage2 import train_stage2
+from amae_engine.project import Project
+
+
+def test_a_box_covers_its_part_of_a_map():
+    mask = box_mask([(100, 25, 100, 25)], (100, 400), 8)  # right half of the top, one eighth high
+    expected = np.zeros((8, 8), dtype=bool)
+    expected[2:4, 2:4] = True
+    assert (mask == expected).all()
+
+
+def test_a_perfect_map_and_a_blind_one():
+    masks = np.zeros((6, 16, 16), dtype=bool)
+    for number, mask in enumerate(masks):
+        mask[number : number + 5, 3:9] = True
+    perfect = judge_maps(masks.astype(np.float32), masks)
+    assert (perfect.pixel_auc, perfect.pixel_ap, perfect.pointed, perfect.dice) == (1, 1, 6, 1)
+    blind = judge_maps(np.random.default_rng(0).random(masks.shape, dtype=np.float32), masks)
+    assert blind.pixel_auc == pytest.approx(0.5, abs=0.06)
+    assert blind.pixel_ap == pytest.approx(blind.marked_share, abs=0.05)
+    assert blind.dice < 0.4
+
+
+def test_pixels_agree_with_scikit_learn_and_the_pointing_game_with_a_count():
+    random = np.random.default_rng(1)
+    masks = random.random((4, 10, 10)) < 0.3
+    maps = (random.normal(size=masks.shape) + masks).astype(np.float32)
+    found = judge_maps(maps, masks)
+    assert found.pixel_auc == pytest.approx(metrics.roc_auc_score(masks.ravel(), maps.ravel()))
+    hits = [masks[n][np.unravel_index(maps[n].argmax(), (10, 10))] for n in range(4)]
+    assert found.pointed == sum(hits)
+
+
+def test_dice_takes_no_threshold_from_the_film_it_judges():
+    masks = np.zeros((2, 10, 10), dtype=bool)
+    masks[:, :5] = True
+    maps = np.stack([masks[0] * 1.0, masks[1] * 1.0 + 10]).astype(np.float32)
+    assert judge_maps(maps, masks).dice < 0.7  # each threshold is right for the other film only
+
+
+@pytest.fixture
+def scored(small_project: Project, tiny_weights: Path) -> Project:
+    short = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
+    finish(train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=short)))
+    labels = PseudoLabelConfig(source="unlabeled", keep_percent=100)
+    finish(train_stage2(small_project, Stage2Config(training=short, pseudo_labels=labels)))
+    finish(score_images(small_project, ScoreConfig()))
+    return small_project
+
+
+def test_maps_are_judged_from_the_command_line(
+    scored: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    with scored.session() as session:
+        ids = studies.images_in(session, Split.TEST).ids.tolist()
+    boxes = tmp_path / "boxes.csv"
+    lines = [f"images/{scored.original_path(i).name},20,30,90,80" for i in ids[:4]]
+    boxes.write_text("\n".join(["file,x,y,width,height", *lines]))
+    command = ["evaluate", "--project", str(scored.folder), "--boxes", str(boxes)]
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert "4 test films with marked regions" in told
+    assert told.count("of 4") == 3
+    boxes.write_text("file,x,y,width,height\nimages/other.jpeg,1,1,5,5\n")
+    assert main(command) == 1
+    assert "is marked in boxes.csv" in capsys.readouterr().err
+    boxes.write_text("file,x,y,width,height\nimages/a.jpeg,1,1,five,5\n")
+    assert main(command) == 1
+    assert "Line 2: width must be a number" in capsys.readouterr().err
