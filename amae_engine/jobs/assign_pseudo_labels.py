@@ -135,7 +135,7 @@ def _probability(
     if np.isnan(unlabeled).any() or len(normal) == 0:
         raise NotReady(
             f"The stage-1 run has no score '{_KINDS[source].label}' for every unlabeled film; run "
-            f"stage 1 again, or choose another source of pseudo-labels."
+            f"stage 1 again, or have them rated by another (Train, 'Pseudo-labels by')."
         )
     if source is PseudoLabelSource.DENSITY:
         return density_probability(unlabeled, normal)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import scores, studies
-from amae_engine.catalog.tables import Split
+from amae_engine.catalog import decisions, scores, studies
+from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import Precision, ScoreKind, Stage1Config
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.jobs.run_record import RunRecord
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PROBE_FILE = "probe.npz"
 _USUAL_FILMS = 256
+_SIDES = {Label.NORMAL: 0, Label.EXCLUDE: -1}
 
 
 def rate_by_probe(
@@ -35,7 +36,10 @@ def rate_by_probe(
     tables: dict[Split, studies.ImageTable],
     features: dict[Split, Tensor],
 ) -> Generator[Event, None, None]:
-    """Tell U from N in the same features; scores of every film, and what its maps need."""
+    """Tell U from N in the same features; scores of every film, and what its maps need.
+
+    Unlabeled films that a reader called normal count as normal, excluded ones are only rated.
+    """
     from amae_engine.method.unlabeled_probe import FEWEST_UNLABELED, fit_probe
 
     normal, unlabeled = tables[Split.NORMAL], tables[Split.UNLABELED]
@@ -47,27 +51,29 @@ def rate_by_probe(
         return
     yield Progress("Stage 1 · normal against unlabeled", 0, 1)
     arrays = {split: values.cpu().numpy() for split, values in features.items()}
-    fitted = fit_probe(
-        arrays[Split.NORMAL],
-        arrays[Split.UNLABELED],
-        normal.patient_ids,
-        unlabeled.patient_ids,
+    with project.session() as session:
+        decided = decisions.current(session)
+    by_reader = [_SIDES.get(decided.get(int(i), Label.NONE), 1) for i in unlabeled.ids]
+    probe, rated = fit_probe(
+        np.concatenate((arrays[Split.NORMAL], arrays[Split.UNLABELED])),
+        np.array([0] * len(normal.ids) + by_reader, dtype=np.int8),
+        np.concatenate((normal.patient_ids, unlabeled.patient_ids)),
         config.training.seed,
     )
     found = {
-        Split.NORMAL: fitted.normal,
-        Split.UNLABELED: fitted.unlabeled,
-        Split.TEST: fitted.probe(arrays[Split.TEST]),
+        Split.NORMAL: rated[: len(normal.ids)],
+        Split.UNLABELED: rated[len(normal.ids) :],
+        Split.TEST: probe(arrays[Split.TEST]),
     }
     with project.session() as session:
         for split, table in tables.items():
             scores.save(session, record.id, ScoreKind.UNLABELED_PROBE, table.ids, found[split])
     _save(
         record.folder / PROBE_FILE,
-        fitted.probe,
-        _usual(project, network, fitted.probe, normal.store_rows, config.training.precision),
+        probe,
+        _usual(project, network, probe, normal.store_rows, config.training.precision),
     )
-    _, share = mixture_posterior(fitted.normal, fitted.unlabeled)
+    _, share = mixture_posterior(found[Split.NORMAL], found[Split.UNLABELED])
     yield Notice(
         f"By '{ScoreKind.UNLABELED_PROBE.label}', about {100 * share:.0f} % of the "
         f"{len(unlabeled.ids)} unlabeled films are unlike the {len(normal.ids)} normal ones."

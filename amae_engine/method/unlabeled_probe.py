@@ -46,51 +46,36 @@ class Probe:
         return scores
 
 
-@dataclass(frozen=True, slots=True)
-class FittedProbe:
-    """A probe, and what it says of the films that it was fitted on.
-
-    Attributes:
-        probe: The mean of the folds' probes, for films that none of them saw.
-        normal: (n,) each normal film's score by the probe that did not see its patient.
-        unlabeled: (m,) the same of the unlabeled films.
-    """
-
-    probe: Probe
-    normal: Floats
-    unlabeled: Floats
-
-
 def fit_probe(
-    normal: Floats,
-    unlabeled: Floats,
-    normal_patients: npt.NDArray[np.int64],
-    unlabeled_patients: npt.NDArray[np.int64],
+    features: Floats,
+    side: npt.NDArray[np.int8],
+    patients: npt.NDArray[np.int64],
     seed: int,
-) -> FittedProbe:
+) -> tuple[Probe, Floats]:
     """Fit on N against U, cross-fitted over patients.
 
     Args:
-        normal: (n, V, d) features of V views; the first two are the whole film and its mirror
-            image, which are what is rated.
-        unlabeled: (m, V, d).
-        normal_patients: (n,) a number a patient.
-        unlabeled_patients: (m,).
+        features: (n, V, d) of V views; the first two are the whole film and its mirror image,
+            which are what is rated.
+        side: (n,) 0 for films known to be normal, 1 for unlabeled ones, −1 to rate a film only.
+        patients: (n,) a number a patient.
         seed: Of the folds.
+
+    Returns:
+        The mean of the folds' probes, for films that none of them saw; and each film's score (n,)
+        by the probe that did not see its patient.
     """
-    folds = [_folds(patients, seed) for patients in (normal_patients, unlabeled_patients)]
-    scores = [np.zeros(len(features), dtype=np.float32) for features in (normal, unlabeled)]
+    folds = _folds(patients, seed)
+    scores = np.zeros(len(features), dtype=np.float32)
     probes = []
     for fold in range(_FOLDS):
-        left_out = [numbers == fold for numbers in folds]
-        probe = _fit(normal[~left_out[0]], unlabeled[~left_out[1]])
+        left_out = folds == fold
+        probe = _fit(features[~left_out & (side == 0)], features[~left_out & (side == 1)])
         probes.append(probe)
-        for rows, features, found in zip(left_out, (normal, unlabeled), scores, strict=True):
-            if rows.any():
-                found[rows] = probe(features[rows, :2])
+        if left_out.any():
+            scores[left_out] = probe(features[left_out, :2])
     direction = np.mean([probe.direction for probe in probes], axis=0)
-    offset = float(np.mean([probe.offset for probe in probes]))
-    return FittedProbe(Probe(direction, offset), *scores)
+    return Probe(direction, float(np.mean([probe.offset for probe in probes]))), scores
 
 
 def token_scores(

@@ -19,12 +19,14 @@ from amae_app.theme import ThemeName, apply_theme
 from amae_engine.catalog import runs, scores, studies
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import (
+    PseudoLabelConfig,
     ScoreConfig,
     ScoreKind,
     Stage1Config,
     Stage2Config,
     TrainingConfig,
 )
+from amae_engine.jobs.label_settings import choose_label_settings
 from amae_engine.jobs.score_images import score_images
 from amae_engine.jobs.train_stage2 import train_stage2
 from amae_engine.project import Project
@@ -50,6 +52,7 @@ def rated_project(small_project: Project, tiny_weights: Path) -> Project:
             scores.save(session, run, ScoreKind.STAGE1_PROBABILITY, ids, spread)
             scores.save(session, run, ScoreKind.MAHALANOBIS, ids, 10 * spread)
         runs.finish(session, run)
+    choose_label_settings(small_project, PseudoLabelConfig())
     folder = small_project.run_folder(run)
     folder.mkdir(parents=True)
     (folder / "weights.safetensors").write_bytes(tiny_weights.read_bytes())

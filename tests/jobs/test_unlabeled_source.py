@@ -68,7 +68,7 @@ def test_too_few_unlabeled_films_are_told(project: Project, tiny_weights: Path):
         isinstance(e, Notice) and "needs at least 10 unlabeled films; there are 4" in e.message
         for e in events
     )
-    with pytest.raises(NotReady, match="has no score 'Normal against unlabeled'.*another source"):
+    with pytest.raises(NotReady, match="has no score 'Normal against unlabeled'.*rated by another"):
         current_pseudo_labels(project, BY_PROBE)
     assert len(current_pseudo_labels(project, PseudoLabelConfig()).labels) == 4
 

@@ -25,11 +25,37 @@ def _features(shift: float, seed: int = 0, width: int = 16) -> tuple[np.ndarray,
 
 def test_abnormal_films_among_the_unlabeled_score_higher():
     normal, unlabeled, truth = _features(3.0)
-    found = fit_probe(normal, unlabeled, np.arange(200), np.arange(200, 400), seed=0)
-    assert roc_auc_score(truth, found.unlabeled) > 0.95
-    assert found.normal.mean() < found.unlabeled[truth == 1].mean()
+    side = np.repeat((0, 1), 200)
+    probe, scores = fit_probe(np.concatenate((normal, unlabeled)), side, np.arange(400), seed=0)
+    assert roc_auc_score(truth, scores[200:]) > 0.95
+    assert scores[:200].mean() < scores[200:][truth == 1].mean()
     fresh, more, _ = _features(3.0, seed=1)
-    assert found.probe(more[100:]).mean() > found.probe(fresh).mean() + 1
+    assert probe(more[100:]).mean() > probe(fresh).mean() + 1
+
+
+def test_what_a_reader_knows_helps():
+    normal, unlabeled, truth = _features(1.0, width=60)
+    both, numbers = np.concatenate((normal, unlabeled)), np.arange(400)
+    side = np.repeat((0, 1), 200)
+    _, before = fit_probe(both, side, numbers, seed=0)
+    side[200:260] = 0  # a reader called these normal films of U normal
+    _, after = fit_probe(both, side, numbers, seed=0)
+    rest = slice(260, 400)
+    assert roc_auc_score(truth[60:], after[rest]) > roc_auc_score(truth[60:], before[rest])
+
+
+def test_a_film_that_is_only_rated_changes_nothing_for_others():
+    normal, unlabeled, _ = _features(3.0)
+    both, numbers = np.concatenate((normal, unlabeled)), np.arange(400)
+    side = np.repeat((0, 1), 200).astype(np.int8)
+    side[399] = -1
+    probe, scores = fit_probe(both, side, numbers, seed=0)
+    moved = both.copy()
+    moved[399] += 50
+    other, others = fit_probe(moved, side, numbers, seed=0)
+    assert np.array_equal(probe.direction, other.direction)
+    assert np.array_equal(scores[:399], others[:399])
+    assert scores[399] != others[399]
 
 
 @pytest.mark.parametrize("films_a_patient", [1, 4])
@@ -38,12 +64,10 @@ def test_no_film_rates_itself_nor_its_patient(films_a_patient: int):
     people = random.normal(size=(100, 300)).astype(np.float32)  # more features than films
     films = np.repeat(people, films_a_patient, axis=0)[:, None].repeat(2, axis=1)
     patients = np.repeat(np.arange(100), films_a_patient)
-    half = len(films) // 2
-    found = fit_probe(films[:half], films[half:], patients[:half], patients[half:], seed=0)
-    scores = np.concatenate((found.normal, found.unlabeled))
-    assert 0.3 < roc_auc_score(np.arange(2 * half) >= half, scores) < 0.7
-    seen = found.probe(films)
-    assert roc_auc_score(np.arange(2 * half) >= half, seen) > 0.95
+    side = np.arange(len(films)) >= len(films) // 2
+    probe, scores = fit_probe(films, side.astype(np.int8), patients, seed=0)
+    assert 0.3 < roc_auc_score(side, scores) < 0.7
+    assert roc_auc_score(side, probe(films)) > 0.95
 
 
 @pytest.mark.parametrize("share", [0.2, 0.6])
@@ -80,8 +104,7 @@ def test_a_map_s_mean_is_the_score_against_the_usual():
             break
     assert features.shape == (12, 3, TINY.encoder_width)
     assert not np.allclose(features[:, 0], features[:, 2], atol=1e-3)
-    numbers = np.arange(12)
-    probe = fit_probe(features[:6], features[6:], numbers[:6], numbers[6:], seed=0).probe
+    probe, _ = fit_probe(features, np.repeat((0, 1), 6), np.arange(12), seed=0)
     images = whole_images(films, TINY.image_size)
     tokens = token_scores(network, probe, images, Precision.FLOAT32)
     assert tokens.mean(dim=(1, 2)).numpy() == pytest.approx(probe(features[:, :1]), abs=1e-4)
