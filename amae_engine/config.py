@@ -19,6 +19,10 @@ class ScoreKind(StrEnum):
     MAHALANOBIS = "mahalanobis"
     LIKELIHOOD_RATIO = "likelihood_ratio"
     GREY_STATISTICS = "grey_statistics"
+    PEER = "peer"
+    PEER_RECONSTRUCTION = "peer_reconstruction"
+    PEER_INTRA = "peer_intra"
+    PEER_SOFTMAX = "peer_softmax"
 
     @property
     def label(self) -> str:
@@ -42,6 +46,10 @@ _SCORE_TEXTS = {
     ScoreKind.MAHALANOBIS: ("Feature distance", "ours"),
     ScoreKind.LIKELIHOOD_RATIO: ("Likelihood ratio", "ours"),
     ScoreKind.GREY_STATISTICS: ("Grey statistics", "baseline"),
+    ScoreKind.PEER: ("Peer method", "peer"),
+    ScoreKind.PEER_RECONSTRUCTION: ("Peer method, A_rec", "peer"),
+    ScoreKind.PEER_INTRA: ("Peer method, A_intra", "peer"),
+    ScoreKind.PEER_SOFTMAX: ("Peer method, softmax", "peer"),
 }
 
 
@@ -73,6 +81,19 @@ class PseudoLabelSource(StrEnum):
 
     PROXY = "proxy"  # the paper: stage 1's probability
     DENSITY = "density"  # Mahalanobis distance to N in the frozen features
+
+
+class Synthesis(StrEnum):
+    """How a synthetic anomaly is made from a normal image."""
+
+    ANATPASTE = "anatpaste"  # the paper
+    CUTPASTE = "cutpaste"
+    CUTPASTE_SCAR = "cutpaste_scar"
+    CUTPASTE_UNION = "cutpaste_union"
+    FPI = "fpi"
+    PII = "pii"
+    NSA = "nsa"
+    PERLIN_TEXTURE = "perlin_texture"  # DRAEM's
 
 
 class MaskPlan(StrEnum):
@@ -248,6 +269,7 @@ class Stage1Config(JsonConfig):
     training: TrainingConfig = field(default_factory=TrainingConfig)
     validation_percent: int = 10  # of N, held out for the curve only
     redraw_every: int = 1  # epochs that a film's synthetic anomaly is kept; the paper draws anew
+    synthesis: Synthesis = Synthesis.ANATPASTE
 
     def __post_init__(self) -> None:
         _require(
