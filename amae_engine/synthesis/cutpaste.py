@@ -61,11 +61,11 @@ def _pasted(
     target = (places[1] * (side - 2 * reach)).floor() + reach - 0.5
     patch = moved(images, source, target, angle=angle)
     mask = box_mask(side, target, half, angle)
-    patch = _jittered(patch, mask, random)
+    patch = jittered(patch, mask, random)
     return torch.where(mask, patch, images), mask
 
 
-def _jittered(patch: Tensor, mask: Tensor, random: torch.Generator) -> Tensor:
+def jittered(patch: Tensor, mask: Tensor, random: torch.Generator) -> Tensor:
     """Brightness, then contrast around the patch's mean, by factors 1 ± 0.1."""
     factors = uniform(2 * len(patch), 1 - JITTER, 1 + JITTER, random).view(2, -1, 1, 1)
     brighter = (patch * factors[0]).clamp(0, 1)
