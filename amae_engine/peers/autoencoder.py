@@ -29,7 +29,7 @@ class Autoencoder(Peer):
     def fit(self, films: PeerFilms, run_id: int, checkpoint: Path) -> Generator[Event, None, None]:
         """Reconstruct the training images; AE-U minimises their Gaussian likelihood."""
         rate = self.config.learning_rate
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=rate, betas=BETAS)
+        optimizer = torch.optim.Adam(self.network.parameters(), lr=rate, betas=BETAS, fused=True)
 
         def step(batch: Tensor, _rows: Tensor, _random: torch.Generator) -> Tensor:
             images = signed_images(batch, self.config.image_size)

@@ -67,7 +67,7 @@ class Ddad(Peer):
 
     def _phase(self, name: str, network: nn.Module, films: Films) -> Phase:
         rate = self.config.learning_rate
-        optimizer = torch.optim.Adam(network.parameters(), lr=rate, betas=BETAS)
+        optimizer = torch.optim.Adam(network.parameters(), lr=rate, betas=BETAS, fused=True)
 
         def step(batch: Tensor, _rows: Tensor, _random: torch.Generator) -> Tensor:
             images = signed_images(batch, self.config.image_size)

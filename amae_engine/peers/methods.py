@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from amae_engine.config import JsonConfig, Synthesis
+from amae_engine.config import JsonConfig
 from amae_engine.errors import BadSetting
 
 
@@ -60,7 +60,6 @@ class PeerFacts:
         image_size: Side in pixels; 0 where the starting weights decide.
         width: Channels of the first layer; 0 where the network is fixed.
         phases: Networks or steps trained one after the other, under protocol N and Y.
-        synthesis: How it makes anomalies, if it does.
     """
 
     label: str
@@ -72,7 +71,6 @@ class PeerFacts:
     image_size: int
     width: int = 0
     phases: tuple[int, int] = (1, 1)
-    synthesis: Synthesis | None = None
 
 
 _DENSITY = "negative log density of the features under a KDE of the training images"
@@ -102,7 +100,7 @@ _FACTS = {
     ),
     **{
         PeerMethod(kind): PeerFacts(
-            label, "SSL", _DENSITY, 256, 32, 0.03, 256, synthesis=Synthesis(kind)
+            label, "SSL", _DENSITY, 256, 32, 0.03, 256
         )
         for kind, label in (
             ("cutpaste", "CutPaste"),
@@ -113,7 +111,7 @@ _FACTS = {
     },
     **{
         PeerMethod(kind): PeerFacts(
-            label, "SSL", _PIXELS, epochs, 16, 1e-3, 256, synthesis=Synthesis(kind)
+            label, "SSL", _PIXELS, epochs, 16, 1e-3, 256
         )
         for kind, label, epochs in (("fpi", "FPI", 50), ("pii", "PII", 50), ("nsa", "NSA", 240))
     },

@@ -225,6 +225,20 @@ def test_weights_of_something_else_are_refused(films: PeerFilms, tmp_path: Path)
         make_peer(config)
 
 
+@pytest.mark.parametrize("method", [PeerMethod.CUTPASTE, PeerMethod.NSA])
+def test_a_backbone_starts_from_a_given_file(method: PeerMethod, tmp_path: Path):
+    import timm
+
+    torch.manual_seed(3)
+    source = timm.create_model("resnet18", pretrained=False)  # three channels, 1,000 classes
+    torch.save(source.state_dict(), tmp_path / "resnet18.pth")
+    weights = str(tmp_path / "resnet18.pth")
+    own = make_peer(_config(method, backbone_weights=weights)).backbone.state_dict()
+    # equal channels through three kernels are one channel through their sum
+    assert torch.allclose(own["conv1.weight"], source.conv1.weight.sum(dim=1, keepdim=True))
+    assert torch.equal(own["layer4.1.conv2.weight"], source.layer4[1].conv2.weight)
+
+
 def test_similarity_is_one_for_equal_images_and_agrees_with_scikit_image(films: PeerFilms):
     from skimage.metrics import structural_similarity
 
