@@ -9,7 +9,7 @@ from pathlib import Path
 
 COMMANDS = (
     "demo", "import", "pacs", "undo-import", "fix-patients", "relink", "pretrain", "stage1", "stage2", "score", "pseudo",
-    "evaluate", "export", "runs", "doctor", "bench",
+    "evaluate", "export", "runs", "doctor", "bench", "peer", "synthetic-panel",
 )  # fmt: skip
 
 

@@ -20,6 +20,10 @@ class ScoreKind(StrEnum):
     LIKELIHOOD_RATIO = "likelihood_ratio"
     UNLABELED_PROBE = "unlabeled_probe"
     GREY_STATISTICS = "grey_statistics"
+    PEER = "peer"
+    PEER_RECONSTRUCTION = "peer_reconstruction"
+    PEER_INTRA = "peer_intra"
+    PEER_SOFTMAX = "peer_softmax"
 
     @property
     def label(self) -> str:
@@ -48,6 +52,10 @@ _SCORE_TEXTS = {
     ScoreKind.LIKELIHOOD_RATIO: ("Likelihood ratio", "ours"),
     ScoreKind.UNLABELED_PROBE: ("Normal against unlabeled", "ours"),
     ScoreKind.GREY_STATISTICS: ("Grey statistics", "baseline"),
+    ScoreKind.PEER: ("Peer method", "peer"),
+    ScoreKind.PEER_RECONSTRUCTION: ("Peer method, A_rec", "peer"),
+    ScoreKind.PEER_INTRA: ("Peer method, A_intra", "peer"),
+    ScoreKind.PEER_SOFTMAX: ("Peer method, softmax", "peer"),
 }
 
 
@@ -92,6 +100,19 @@ _SOURCE_TEXTS = {
     PseudoLabelSource.DENSITY: "feature distance",
     PseudoLabelSource.UNLABELED: "normal against unlabeled",
 }
+
+
+class Synthesis(StrEnum):
+    """How a synthetic anomaly is made from a normal image."""
+
+    ANATPASTE = "anatpaste"  # the paper
+    CUTPASTE = "cutpaste"
+    CUTPASTE_SCAR = "cutpaste_scar"
+    CUTPASTE_UNION = "cutpaste_union"
+    FPI = "fpi"
+    PII = "pii"
+    NSA = "nsa"
+    PERLIN_TEXTURE = "perlin_texture"  # DRAEM's
 
 
 class MaskPlan(StrEnum):
@@ -267,6 +288,7 @@ class Stage1Config(JsonConfig):
     training: TrainingConfig = field(default_factory=TrainingConfig)
     validation_percent: int = 10  # of N, held out for the curve only
     redraw_every: int = 1  # epochs that a film's synthetic anomaly is kept; the paper draws anew
+    synthesis: Synthesis = Synthesis.ANATPASTE
 
     def __post_init__(self) -> None:
         _require(

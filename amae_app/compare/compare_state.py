@@ -13,13 +13,13 @@ from amae_engine.catalog.runs import RunRow
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.delong import AucDifference, compare_aucs
-from amae_engine.jobs.evaluate_run import RunEvaluation, ScoreEvaluation, evaluate_run, score_runs
+from amae_engine.jobs.evaluate_run import RunEvaluation, ScoreEvaluation, evaluate_run, judged_runs
 from amae_engine.project import Project
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedRun:
-    """A score run with the runs it builds on; `evaluation` is None without truth."""
+    """A score run (or a peer's) with the runs it builds on; `evaluation` is None without truth."""
 
     score_run: RunRow
     lineage: tuple[RunRow, ...]
@@ -41,14 +41,14 @@ class ComparedRun:
 
 @dataclass(frozen=True, slots=True)
 class CompareState:
-    """Finished score runs, newest first."""
+    """Finished score runs and peers' runs, newest first."""
 
     runs: tuple[ComparedRun, ...]
 
 
 def read_compare_state(project: Project) -> CompareState:
-    """Read and judge the project's score runs."""
-    found = score_runs(project)
+    """Read and judge the project's score runs and peers' runs."""
+    found = judged_runs(project)
     with project.session() as session:
         every = {row.id: row for row in runs.list_runs(session)}
     compared = []

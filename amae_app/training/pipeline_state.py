@@ -93,7 +93,8 @@ def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> Pipeline
         (unchecked == 0, f"{unchecked} pseudo-labels are unchecked"
          if unchecked else "every pseudo-label in use was checked or none is there yet"),
     )  # fmt: skip
-    trained = next((row.id for row in rows if row.kind is not RunKind.SCORE), None)
+    of_others = (RunKind.SCORE, RunKind.PEER)
+    trained = next((row.id for row in rows if row.kind not in of_others), None)
     return PipelineState(
         weights=_weights_card(rows),
         stage1=stage1,

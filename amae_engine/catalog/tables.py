@@ -34,6 +34,7 @@ class RunKind(StrEnum):
     STAGE1 = "stage1"
     STAGE2 = "stage2"
     SCORE = "score"
+    PEER = "peer"  # a method that AMAE is compared with; trained and scored in one run
 
 
 class RunState(StrEnum):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from amae_engine.cli import commands, import_films, machine_commands, training_commands
 from amae_engine.cli.pacs_arguments import add_pacs
+from amae_engine.cli.peer_arguments import add_peer, add_synthetic_panel
 
 _TRAINING = {
     "pretrain": "stage 0: starting weights from the project's own normal and unlabeled films",
@@ -31,6 +32,8 @@ def make_parser() -> argparse.ArgumentParser:
     for name, text in _TRAINING.items():
         _add_training(verbs, name, text)
     _add_pseudo(verbs)
+    add_peer(verbs)
+    add_synthetic_panel(verbs)
     for name, text, command in (
         ("evaluate", "AUC, AP and intervals of a score run", commands.evaluate),
         ("export", "scores, curves and example films into exports/", commands.export),

@@ -130,6 +130,8 @@ def export(options: Namespace) -> None:
 
 def list_runs(options: Namespace) -> None:
     """Print the project's runs, newest first."""
+    from amae_engine.jobs.evaluate_run import peer_title
+
     project = Project.open(options.project)
     with project.session() as session:
         rows = runs.list_runs(session)
@@ -137,8 +139,9 @@ def list_runs(options: Namespace) -> None:
         say_json([{"id": r.id, "kind": r.kind, "state": r.state, "of": r.parent_id} for r in rows])
         return
     for row in rows:
+        kind = peer_title(row) or row.kind
         epochs = f"epoch {row.epoch}/{row.epochs}" if row.epochs else ""
-        say(f"{row.id:>4}  {row.kind:<9} {row.state:<12} {epochs:<16} {row.error}")
+        say(f"{row.id:>4}  {kind:<9} {row.state:<12} {epochs:<16} {row.error}")
 
 
 def _decide(project: Project, text: str, reader: str) -> None:

@@ -16,13 +16,14 @@ from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.config import JsonConfig, ScoreConfig
 from amae_engine.errors import BadSetting, NotReady, TrainingFailed
+from amae_engine.peers.methods import PeerConfig
 from amae_engine.project import Project
 
 _FRESH_SECONDS = 5.0  # a run without a heartbeat for so long has lost its process
 
 
 def train(options: Namespace) -> None:
-    """Run or resume pretrain, stage1, stage2 or score."""
+    """Run or resume pretrain, stage1, stage2, score or a peer."""
     from amae_engine.jobs.child_process import make_job
     from amae_engine.method import processes
 
@@ -67,6 +68,7 @@ def _config(kind: RunKind, options: Namespace) -> JsonConfig:
         RunKind.STAGE1: settings.Stage1Config,
         RunKind.STAGE2: settings.Stage2Config,
         RunKind.SCORE: ScoreConfig,
+        RunKind.PEER: PeerConfig,
     }
     preset = getattr(options, "preset", "")
     start: JsonConfig = types[kind]()
@@ -81,6 +83,8 @@ def _config(kind: RunKind, options: Namespace) -> JsonConfig:
     if options.paper:
         start = settings.as_in_the_paper(start)
     values = start.to_dict()
+    if kind is RunKind.PEER:
+        values = {**values, "method": options.method, "protocol": options.protocol}
     if options.config is not None:
         values = _merged(values, _read_json(options.config))
     for text in options.set:

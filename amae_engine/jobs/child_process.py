@@ -27,12 +27,14 @@ _NEXT, _CLOSE = "next", "close"
 def make_job(
     project: Project, job: str, config: dict[str, Any], resume: int | None
 ) -> Generator[Event, None, object]:
-    """The generator of a job by its name: "pretrain", "stage1", "stage2" or "score"."""
+    """The generator of a job by its name: "pretrain", "stage1", "stage2", "score" or "peer"."""
     from amae_engine import config as settings
     from amae_engine.jobs.pretrain_weights import pretrain_weights
     from amae_engine.jobs.score_images import score_images
+    from amae_engine.jobs.train_peer import train_peer
     from amae_engine.jobs.train_stage1 import train_stage1
     from amae_engine.jobs.train_stage2 import train_stage2
+    from amae_engine.peers.methods import PeerConfig
 
     makers: dict[str, Callable[[], Generator[Event, None, object]]] = {
         "pretrain": lambda: pretrain_weights(
@@ -41,6 +43,7 @@ def make_job(
         "stage1": lambda: train_stage1(project, settings.Stage1Config.from_dict(config), resume),
         "stage2": lambda: train_stage2(project, settings.Stage2Config.from_dict(config), resume),
         "score": lambda: score_images(project, settings.ScoreConfig.from_dict(config)),
+        "peer": lambda: train_peer(project, PeerConfig.from_dict(config), resume),
     }
     return makers[job]()
 

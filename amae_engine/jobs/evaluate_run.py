@@ -21,6 +21,7 @@ from amae_engine.evaluation.roc import (
     roc_curve,
 )
 from amae_engine.jobs.run_record import newest_finished
+from amae_engine.peers.methods import PeerConfig
 from amae_engine.project import Project
 
 
@@ -54,6 +55,7 @@ class RunEvaluation:
         names: n image names.
         truth: (n,) int8 of 0 and 1.
         without_truth: Scored images that could not be judged.
+        peer: The peer method and its protocol; "" for a score run of AMAE.
     """
 
     run_id: int
@@ -63,6 +65,11 @@ class RunEvaluation:
     truth: npt.NDArray[np.int8]
     without_truth: int
     scores: tuple[ScoreEvaluation, ...]
+    peer: str = ""
+
+    def label(self, kind: ScoreKind) -> str:
+        """A score's name in tables; a peer's carries the method's name."""
+        return kind.label.replace("Peer method", self.peer) if self.peer else kind.label
 
     @property
     def measured_on(self) -> str:
@@ -70,7 +77,7 @@ class RunEvaluation:
         normal, abnormal = int((self.truth == 0).sum()), int((self.truth == 1).sum())
         return (
             f"{normal} normal + {abnormal} abnormal test films of '{self.project}', "
-            f"run {self.run_id}"
+            f"run {self.run_id}{f', {self.peer}' if self.peer else ''}"
         )
 
 
@@ -79,19 +86,18 @@ def evaluate_run(project: Project, score_run: int = 0) -> RunEvaluation:
 
     Args:
         project: Where the run is.
-        score_run: 0 for the newest finished one.
+        score_run: A score run or a peer's; 0 for the newest finished score run.
 
     Raises:
         NotReady: There is no such run, or truth is missing; the message says what to do.
     """
-    run = newest_finished(project, RunKind.SCORE, score_run, "Evaluation")
+    run = _judged_run(project, score_run)
     with project.session() as session:
         kinds = scores.kinds(session, run.id)
         table = studies.images_in(session, Split.TEST)
-        ids, _ = scores.load(session, run.id, ScoreKind.DISCREPANCY)
         rows = {row.id: row for row in studies.rows(session, table.ids.tolist())}
         values = {kind: scores.of_images(session, run.id, kind, table.ids) for kind in kinds}
-    complete = np.isin(table.ids, ids)
+    complete = np.full(len(table.ids), bool(kinds))
     for numbers in values.values():
         complete &= ~np.isnan(numbers)
     judged = complete & (table.truth >= 0)
@@ -113,7 +119,21 @@ def evaluate_run(project: Project, score_run: int = 0) -> RunEvaluation:
         truth=truth,
         without_truth=int((complete & (table.truth < 0)).sum()),
         scores=tuple(_judge(kind, truth, values[kind][judged], patients) for kind in kinds),
+        peer=peer_title(run),
     )
+
+
+def peer_title(run: runs.RunRow) -> str:
+    """The method and the protocol of a peer's run; "" for every other run."""
+    return PeerConfig.from_dict(run.config).title if run.kind is RunKind.PEER else ""
+
+
+def judged_runs(project: Project) -> list[runs.RunRow]:
+    """Finished score runs and peers' runs, newest first: all that `evaluate_run` can judge."""
+    with project.session() as session:
+        every = runs.list_runs(session)
+    kinds = (RunKind.SCORE, RunKind.PEER)
+    return [row for row in every if row.kind in kinds and row.state == "finished"]
 
 
 def score_runs(project: Project) -> list[runs.RunRow]:
@@ -124,6 +144,15 @@ def score_runs(project: Project) -> list[runs.RunRow]:
             for row in runs.list_runs(session)
             if row.kind is RunKind.SCORE and row.state == "finished"
         ]
+
+
+def _judged_run(project: Project, number: int) -> runs.RunRow:
+    if number:
+        with project.session() as session:
+            row = runs.get(session, number)
+        if row.kind is RunKind.PEER:
+            return newest_finished(project, RunKind.PEER, number, "Evaluation")
+    return newest_finished(project, RunKind.SCORE, number, "Evaluation")
 
 
 def _judge(

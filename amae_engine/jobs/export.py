@@ -20,7 +20,7 @@ def result_lines(evaluation: RunEvaluation) -> list[ResultLine]:
     """The result table's lines, one a score."""
     return [
         ResultLine(
-            score.kind.label,
+            evaluation.label(score.kind),
             score.kind.origin,
             score.auc.value,
             score.auc.low,
@@ -56,8 +56,8 @@ def export_results(project: Project, evaluation: RunEvaluation) -> list[Path]:
         f"Scores of {evaluation.measured_on}; larger is more abnormal",
     )
     written = [table, scores_csv]
-    roc = [NamedCurve(_legend(s, "AUC"), s.roc.x, s.roc.y) for s in evaluation.scores]
-    pr = [NamedCurve(_legend(s, "AP"), s.pr.x, s.pr.y) for s in evaluation.scores]
+    roc = [NamedCurve(_legend(evaluation, s, "AUC"), s.roc.x, s.roc.y) for s in evaluation.scores]
+    pr = [NamedCurve(_legend(evaluation, s, "AP"), s.pr.x, s.pr.y) for s in evaluation.scores]
     for suffix in ("png", "svg"):
         path = folder / f"curves.{suffix}"
         write_curves(path, roc, pr, evaluation.measured_on)
@@ -65,12 +65,13 @@ def export_results(project: Project, evaluation: RunEvaluation) -> list[Path]:
     return written + _export_films(project, evaluation, folder)
 
 
-def _legend(score: ScoreEvaluation, measure: str) -> str:
+def _legend(evaluation: RunEvaluation, score: ScoreEvaluation, measure: str) -> str:
     if measure == "AUC":
         value, low, high = score.auc.value, score.auc.low, score.auc.high
     else:
         value, low, high = score.ap, score.ap_low, score.ap_high
-    return f"{score.kind.label} [{score.kind.origin}] {measure} {value:.3f} ({low:.3f}–{high:.3f})"
+    name = evaluation.label(score.kind)
+    return f"{name} [{score.kind.origin}] {measure} {value:.3f} ({low:.3f}–{high:.3f})"
 
 
 def _export_films(project: Project, evaluation: RunEvaluation, folder: Path) -> list[Path]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from amae_engine.catalog import runs, scores, studies
 from amae_engine.catalog.tables import RunKind, Split
@@ -31,7 +30,6 @@ FEATURES_FILE = "features.npz"
 CLASSIFIER_FILE = "classifier.safetensors"
 FEWEST_NORMALS = 16
 _RANDOM_VIEWS = 2
-_MASKS_AT_ONCE = 256
 
 
 def train_stage1(
@@ -76,9 +74,9 @@ def _run(
     import torch
 
     from amae_engine.jobs.film_access import films_of
+    from amae_engine.jobs.film_lungs import lungs_of
     from amae_engine.method.compute_device import choose_device
-    from amae_engine.method.films import Films
-    from amae_engine.method.stage1 import Stage1Data, held_out_rows, train_classifier
+    from amae_engine.method.stage1 import STEP, Stage1Data, held_out_rows, train_classifier
     from amae_engine.models.anomaly_classifier import AnomalyClassifier
     from amae_engine.models.checkpoint import save_weights
 
@@ -88,10 +86,8 @@ def _run(
         yield Notice(note)
     network = network.to(device)
     normals = tables[Split.NORMAL].store_rows
-    masks = yield from _lungs(project, normals)
     side = network.config.image_size
-    small = _at_side(masks, side)
-    lungs = Films(lambda rows: np.unpackbits(small[rows], axis=-1, count=side), len(small), device)
+    lungs = yield from lungs_of(project, normals, side, device, STEP)
     features = yield from _features(project, network, tables, config)
     torch.manual_seed(config.training.seed)
     classifier = AnomalyClassifier(network.config.encoder_width).to(device)
@@ -122,64 +118,6 @@ def _network(path: Path, config: Stage1Config) -> tuple[MaskedAutoencoder, tuple
             f"another. Choose weights of that preset, or the preset of these weights."
         )
     return loaded.network, loaded.notes
-
-
-def _lungs(
-    project: Project, rows: npt.NDArray[np.int64]
-) -> Generator[Event, None, npt.NDArray[np.uint8]]:
-    """Lung masks (n, S, S / 8) of the normal films, eight pixels a byte; from the cache or new."""
-    cache = project.folder / "pixels" / "lungs.npz"
-    if processes.leads() and not _is_of(cache, rows):
-        yield from _segment(project, rows, cache)
-    processes.wait_for_all()
-    with np.load(cache) as stored:
-        masks: npt.NDArray[np.uint8] = stored["masks"]
-    return masks
-
-
-def _is_of(cache: Path, rows: npt.NDArray[np.int64]) -> bool:
-    if not cache.is_file():
-        return False
-    with np.load(cache) as stored:
-        return np.array_equal(stored["rows"], rows)
-
-
-def _segment(
-    project: Project, rows: npt.NDArray[np.int64], cache: Path
-) -> Generator[Event, None, None]:
-    from amae_engine.synthesis.lung_mask import LungStep, lung_masks
-
-    job = lung_masks(project.pixels.read(rows))
-    while True:
-        try:
-            done = next(job)
-        except StopIteration as stop:
-            found = stop.value
-            break
-        yield Progress("Stage 1 · finding lungs", done, len(rows))
-    counts = {step: found.count(step) for step in LungStep}
-    yield Notice(
-        f"Lungs: {counts[LungStep.SEGMENTED]} of {len(rows)} films segmented as in AnatPaste, "
-        f"{counts[LungStep.SOFTER]} by a softer rule, {counts[LungStep.MEAN_OF_OTHERS]} took the "
-        f"mean lung of the others, {counts[LungStep.STANDARD]} a standard shape."
-    )
-    beside = cache.with_suffix(".part.npz")
-    np.savez(beside, rows=rows, masks=np.packbits(found.masks, axis=-1), steps=found.steps)
-    beside.replace(cache)
-
-
-def _at_side(masks: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
-    """Lung masks, eight pixels a byte, at the network's image size."""
-    import torch
-
-    from amae_engine.method.stage1 import resize_lungs
-
-    parts = [np.zeros((0, side, -(-side // 8)), dtype=np.uint8)]
-    for start in range(0, len(masks), _MASKS_AT_ONCE):
-        whole = np.unpackbits(masks[start : start + _MASKS_AT_ONCE], axis=-1)
-        small = resize_lungs(torch.from_numpy(whole), side).numpy()
-        parts.append(np.packbits(small, axis=-1))
-    return np.concatenate(parts)
 
 
 def _features(

@@ -1,4 +1,4 @@
-"""Stage 1: a classifier on frozen features learns to tell AnatPaste anomalies (Eq. 2)."""
+"""Stage 1: a classifier on frozen features learns to tell synthetic anomalies (Eq. 1, 2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from amae_engine.config import Precision, Stage1Config
+from amae_engine.config import Precision, Stage1Config, Synthesis
 from amae_engine.events import Event
 from amae_engine.method import processes
 from amae_engine.method.compute_device import random_generator
@@ -20,7 +20,7 @@ from amae_engine.method.image_batches import standardise, to_grey
 from amae_engine.method.training_loop import Task, train
 from amae_engine.models.anomaly_classifier import AnomalyClassifier
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
-from amae_engine.synthesis.anatpaste import anatpaste
+from amae_engine.synthesis.synthesis import synthesise
 
 STEP = "Stage 1"
 
@@ -68,7 +68,7 @@ def train_classifier(
     trained = (~data.held_out).nonzero().squeeze(1).to(device)
     held_out = data.held_out.nonzero().squeeze(1).to(device)
     synthetic = torch.zeros_like(data.features[trained])
-    precision, seed = config.training.precision, config.training.seed
+    seed = config.training.seed
     every = config.redraw_every
     drawn: dict[int, int] = {}  # the epoch in which each part was drawn
 
@@ -82,7 +82,7 @@ def train_classifier(
             random = random_generator(device, seed, part, due[part] + every)
             for chunk, features in zip(
                 rows.split(BATCH),
-                _synthetic(network, data, trained[rows], random, precision),
+                _synthetic(network, data, trained[rows], random, config),
                 strict=True,
             ):
                 synthetic[chunk] = features
@@ -94,7 +94,7 @@ def train_classifier(
         return _loss(classifier, data.features[trained[rows]], synthetic[rows])
 
     unseen = random_generator(device, seed, 10**6)
-    held_out_synthetic = list(_synthetic(network, data, held_out, unseen, precision))
+    held_out_synthetic = list(_synthetic(network, data, held_out, unseen, config))
 
     def validation_loss() -> float:
         anomalous = torch.cat(held_out_synthetic)
@@ -121,13 +121,14 @@ def _synthetic(
     data: Stage1Data,
     chosen: Tensor,
     random: torch.Generator,
-    precision: Precision,
+    config: Stage1Config,
 ) -> Iterator[Tensor]:
     """Features of fresh anomalies of the `chosen` rows, batch by batch."""
     batches = [rows for rows in chosen.split(BATCH) if len(rows)]
     pairs = zip(data.films.batches(batches), data.lungs.batches(batches), strict=True)
     for films, lungs in pairs:
-        yield synthetic_features(network, films, lungs, random, precision)
+        precision, synthesis = config.training.precision, config.synthesis
+        yield synthetic_features(network, films, lungs, random, precision, synthesis)
 
 
 def synthetic_features(
@@ -136,6 +137,7 @@ def synthetic_features(
     lungs: Tensor,
     random: torch.Generator,
     precision: Precision,
+    synthesis: Synthesis = Synthesis.ANATPASTE,
 ) -> Tensor:
     """f0(Aug(x)) (B, d) of fresh anomalies made from films (B, S, S) and their lungs (B, s, s).
 
@@ -143,7 +145,7 @@ def synthetic_features(
     """
     size = network.config.image_size
     grey = to_grey(whole_images(films, size))[:, 0].clamp(0, 1)
-    anomalous, _, _ = anatpaste(grey, lungs > 0, random)
+    anomalous = synthesise(synthesis, grey, lungs > 0, random).images
     mine = standardise(anomalous)[processes.share(len(films)), None]
     return processes.all_rows(encode_batch(network, mine, precision), len(films))
 

@@ -110,7 +110,7 @@ def train(
                 yield from clock.preparing(epoch, done, total)
         task.network.train()
         loss_sum = torch.zeros((), device=device)
-        batches = _batches(task.count, config.batch_size, random)
+        batches = shuffled_batches(task.count, config.batch_size, random)
         mine = [rows[steps.share(len(rows))] for rows in batches]
         for step, inputs in enumerate(task.inputs(mine)):
             rate = learning_rate_at(epoch + step / len(batches), config)
@@ -255,7 +255,7 @@ class _Clock:
         return True
 
 
-def _batches(count: int, size: int, random: torch.Generator) -> list[Tensor]:
+def shuffled_batches(count: int, size: int, random: torch.Generator) -> list[Tensor]:
     """A fresh order of all rows in batches; a last batch of one joins the one before it."""
     order = torch.randperm(count, generator=random, device=random.device)
     batches = list(order.split(size))

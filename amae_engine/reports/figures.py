@@ -15,6 +15,7 @@ from amae_engine.reports.table import RESEARCH_USE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_FILMS_IN_ROW = 6
 _COLOURS = ("#7f7f7f", "#4a9df0", "#2ca089", "#e08a2c", "#b58fd6")
 
 
@@ -84,6 +85,31 @@ def write_film_panels(path: Path, panels: Sequence[FilmPanel], scale: float, abo
         bar = figure.colorbar(drawn, ax=figure.axes, shrink=0.6, fraction=0.03)
         bar.set_label("|μA − μB|, standardised grey values", fontsize=7)
     _save(figure, path, f"{about}. {RESEARCH_USE}")
+
+
+def write_synthetic_panel(
+    path: Path,
+    films: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.float32],
+    about: str,
+) -> None:
+    """Films with a synthetic anomaly, six in a row; what was changed is outlined.
+
+    Args:
+        path: Its suffix gives the format.
+        films: (n, H, W) in [0, 1].
+        labels: (n, H, W); above 0 where a film was changed.
+        about: How they were made, and from what.
+    """
+    rows = -(-len(films) // _FILMS_IN_ROW)
+    figure = _figure(2 * _FILMS_IN_ROW, 2 * rows + 0.3)
+    for place, (film, label) in enumerate(zip(films, labels, strict=True), start=1):
+        axes = figure.add_subplot(rows, _FILMS_IN_ROW, place)
+        axes.imshow(film, cmap="gray", vmin=0, vmax=1)
+        if label.max() > 0:
+            axes.contour(label > 0, levels=[0.5], colors="#e08a2c", linewidths=0.8)
+        axes.axis("off")
+    _save(figure, path, f"Synthetic anomalies: {about}. {RESEARCH_USE}")
 
 
 def _figure(width: float, height: float) -> Figure:

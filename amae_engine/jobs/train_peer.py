@@ -1,0 +1,214 @@
+"""A peer method as a job: train it on a project's films, then score the test films."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from amae_engine.catalog import runs, scores, studies
+from amae_engine.catalog.tables import RunKind, Split
+from amae_engine.errors import TooFewImages
+from amae_engine.events import Event, Level, Notice, Progress
+from amae_engine.jobs.leakage import require_one_split_a_patient
+from amae_engine.jobs.run_record import RunRecord
+from amae_engine.jobs.score_images import new_map_file
+from amae_engine.jobs.starting_weights import WEIGHTS_FILE, weights_path
+from amae_engine.peers.methods import PeerConfig, Protocol
+from amae_engine.project import Project
+
+if TYPE_CHECKING:
+    import torch
+
+    from amae_engine.config import ScoreKind
+    from amae_engine.peers.contract import Peer, PeerFilms
+
+FEWEST_NORMALS = 16
+_FEWEST_UNLABELED = 2
+_BATCH = 32
+_SCALE_PERCENTILE = 99.5  # of each map's pixels: the overlay's common upper end is their largest
+_LUNG_CACHE = {Protocol.N: "lungs.npz", Protocol.Y: "lungs_of_all.npz"}
+
+Tables = dict[Split, studies.ImageTable]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerMap:
+    """The map (H, W) float32 behind one film's score, and the upper end that all films share."""
+
+    values: npt.NDArray[np.float32]
+    scale: float
+
+
+def train_peer(
+    project: Project, config: PeerConfig, resume: int | None = None
+) -> Generator[Event, None, int]:
+    """Train a peer on N, or on N ∪ U under protocol Y, and store its scores and maps.
+
+    Returns:
+        The run's number; `evaluate_run` judges it.
+
+    Raises:
+        BadInput: A patient has films in more than one split.
+        TooFewImages: There are fewer than 16 normal images, or none to use under protocol Y.
+        BadWeights: The starting weights cannot be had.
+        TrainingFailed: A loss is not a number; the message names the batch.
+    """
+    if resume is not None:
+        with project.session() as session:
+            config = PeerConfig.from_dict(runs.get(session, resume).config)
+    config = config.completed
+    require_one_split_a_patient(project)
+    with project.session() as session:
+        tables = {split: studies.images_in(session, split) for split in Split}
+    _require_enough(config, tables)
+    record = RunRecord(project, RunKind.PEER, config, None, config.all_epochs, resume)
+    yield from record.follow(config.title, _run(project, config, tables, record))
+    return record.id
+
+
+def load_peer_map(project: Project, run_id: int, image_id: int) -> PeerMap | None:
+    """The map of one film in a peer's run, or None where the run does not have it."""
+    folder = project.run_folder(run_id) / "maps"
+    if not (folder / "facts.json").is_file():
+        return None
+    ids = np.load(folder / "image_ids.npy")
+    place = int(np.searchsorted(ids, image_id))
+    if place >= len(ids) or ids[place] != image_id:
+        return None
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    values = np.load(folder / "peer.npy", mmap_mode="r")[place].astype(np.float32)
+    return PeerMap(values, facts["scale"]["peer"])
+
+
+def _require_enough(config: PeerConfig, tables: Tables) -> None:
+    normals, unlabeled = len(tables[Split.NORMAL].ids), len(tables[Split.UNLABELED].ids)
+    name = config.method.facts.label
+    if normals < FEWEST_NORMALS:
+        raise TooFewImages(
+            f"{name} learns from normal images and needs at least {FEWEST_NORMALS}; there are "
+            f"{normals}. Import films with the role 'normal'."
+        )
+    if config.protocol is Protocol.Y and unlabeled < _FEWEST_UNLABELED:
+        raise TooFewImages(
+            f"Under protocol Y {name} also learns from unlabeled images and needs at least "
+            f"{_FEWEST_UNLABELED}; there are {unlabeled}. Import films with the role 'unlabeled', "
+            f"or choose protocol N."
+        )
+
+
+def _run(
+    project: Project, config: PeerConfig, tables: Tables, record: RunRecord
+) -> Generator[Event, None, None]:
+    from amae_engine.method.compute_device import choose_device
+    from amae_engine.peers.making import save_peer
+
+    device = choose_device(config.device)
+    peer = _peer(project, config).to(device)
+    films = yield from _films(project, peer, tables, device)
+    yield from peer.fit(films, record.id, record.folder / "checkpoint.pt")
+    save_peer(peer, record.folder / WEIGHTS_FILE)
+    yield from _score(project, peer.eval(), tables[Split.TEST], record, device)
+    for checkpoint in record.folder.glob("checkpoint*.pt"):
+        checkpoint.unlink()
+
+
+def _peer(project: Project, config: PeerConfig) -> Peer:
+    from amae_engine.models.checkpoint import load_weights
+    from amae_engine.peers.making import make_peer, starts_from_mae
+
+    if not starts_from_mae(config.method):
+        return make_peer(config)
+    return make_peer(config, load_weights(weights_path(project, config.weights)).network)
+
+
+def _films(
+    project: Project, peer: Peer, tables: Tables, device: torch.device
+) -> Generator[Event, None, PeerFilms]:
+    from amae_engine.jobs.film_access import films_of
+    from amae_engine.jobs.film_lungs import lungs_of
+    from amae_engine.peers.contract import PeerFilms
+
+    config = peer.config
+    normal, unlabeled = tables[Split.NORMAL].store_rows, tables[Split.UNLABELED].store_rows
+    if config.protocol is Protocol.N:
+        unlabeled = unlabeled[:0]
+    trained = np.concatenate((normal, unlabeled))
+    lungs = None
+    if peer.needs_lungs:
+        cache, step = _LUNG_CACHE[config.protocol], config.method.facts.label
+        lungs = yield from lungs_of(project, trained, config.image_size, device, step, cache)
+    return PeerFilms(
+        normal=films_of(project, normal, device),
+        unlabeled=films_of(project, unlabeled, device),
+        trained=films_of(project, trained, device),
+        lungs=lungs,
+    )
+
+
+def _score(
+    project: Project,
+    peer: Peer,
+    table: studies.ImageTable,
+    record: RunRecord,
+    device: torch.device,
+) -> Generator[Event, None, None]:
+    """Scores of every test film into the catalog, maps into the run's folder."""
+    from amae_engine.jobs.film_access import films_of
+    from amae_engine.method.films import split_rows
+
+    if len(table.ids) == 0:
+        yield Notice(
+            "There is no test film to score; import films with the role 'test'.", Level.WARNING
+        )
+        return
+    found: dict[ScoreKind, list[npt.NDArray[np.float32]]] = {}
+    maps = _Maps(record.folder / "maps", table.ids)
+    done = 0
+    for batch in films_of(project, table.store_rows, device).batches(
+        split_rows(len(table.ids), _BATCH)
+    ):
+        rated = peer.score(batch)
+        for kind, values in rated.images.items():
+            found.setdefault(kind, []).append(values.float().cpu().numpy())
+        if rated.maps is not None:
+            maps.write(rated.maps.half().cpu().numpy())
+        done += len(batch)
+        yield Progress(f"{peer.config.method.facts.label} · scoring", done, len(table.ids))
+    maps.close()
+    with project.session() as session:
+        for kind, parts in found.items():
+            scores.save(session, record.id, kind, table.ids, np.concatenate(parts))
+
+
+class _Maps:
+    """Streams maps to one float16 array (n, H, W); the facts file is written last."""
+
+    def __init__(self, folder: Path, image_ids: npt.NDArray[np.int64]) -> None:
+        self._folder, self._ids = folder, image_ids
+        self._file: BinaryIO | None = None
+        self._scale = 1e-6
+
+    def write(self, maps: npt.NDArray[np.float16]) -> None:
+        """Write the next batch (B, H, W)."""
+        if self._file is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            np.save(self._folder / "image_ids.npy", self._ids)
+            shape = (len(self._ids), *maps.shape[1:])
+            self._file = new_map_file(self._folder / "peer.npy", shape)
+        self._file.write(maps.tobytes())
+        top = float(np.percentile(maps.astype(np.float32), _SCALE_PERCENTILE))
+        self._scale = max(self._scale, top)
+
+    def close(self) -> None:
+        """Close the array, where there was any map."""
+        if self._file is None:
+            return
+        self._file.close()
+        facts = json.dumps({"scale": {"peer": self._scale}})
+        (self._folder / "facts.json").write_text(facts, encoding="utf-8")

@@ -1,0 +1,72 @@
+"""DRAEM ([31]): one network removes synthetic anomalies, another marks them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from amae_engine.config import ScoreKind, Synthesis
+from amae_engine.events import Event
+from amae_engine.peers.contract import Peer, PeerFilms, PeerScores, grey_images, update
+from amae_engine.peers.fitting import Phase, fit_phases
+from amae_engine.peers.methods import PeerConfig
+from amae_engine.peers.structural_similarity import ssim
+from amae_engine.peers.unet import UNet
+from amae_engine.synthesis.synthesis import synthesise
+
+_FOCUS = 2  # the focal loss's exponent
+_SMOOTHED = 21  # pixels over which the map is averaged before its maximum is taken
+
+
+class Draem(Peer):
+    """The reconstructing network is twice as wide as the marking one (`config.width`)."""
+
+    def __init__(self, config: PeerConfig) -> None:
+        super().__init__(config)
+        self.reconstructing = UNet((1, 1), 2 * config.width, has_skips=False)
+        self.marking = UNet((2, 2), config.width, has_skips=True)
+
+    def fit(self, films: PeerFilms, run_id: int, checkpoint: Path) -> Generator[Event, None, None]:
+        """Half of the films carry an anomaly; the rate falls to a fifth at 80 % and at 90 %."""
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.config.learning_rate)
+
+        def step(batch: Tensor, _rows: Tensor, random: torch.Generator) -> Tensor:
+            images = grey_images(batch, self.config.image_size)
+            made = synthesise(Synthesis.PERLIN_TEXTURE, images[:, 0], None, random)
+            has_anomaly = torch.rand(len(images), generator=random, device=random.device) < 0.5
+            shown = has_anomaly[:, None, None, None]
+            seen = torch.where(shown, made.images[:, None], images)
+            truth = made.labels * has_anomaly[:, None, None]
+            restored, logits = self._both(seen)
+            loss = (restored - images).square().mean() + (1 - ssim(restored, images)).mean()
+            return update(optimizer, loss + _focal(logits, truth))
+
+        phase = Phase("", films.trained, step, (optimizer,), rate=_steps)
+        yield from fit_phases(self, [phase], run_id, checkpoint)
+
+    def score(self, films: Tensor) -> PeerScores:
+        """The marking network's map, and the maximum of it after averaging 21 × 21 pixels."""
+        with torch.no_grad():
+            _, logits = self._both(grey_images(films, self.config.image_size))
+            maps = logits.softmax(dim=1)[:, 1]
+            smooth = functional.avg_pool2d(maps, _SMOOTHED, stride=1, padding=_SMOOTHED // 2)
+        return PeerScores({ScoreKind.PEER: smooth.amax(dim=(1, 2))}, maps)
+
+    def _both(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        restored: Tensor = self.reconstructing(images)
+        logits: Tensor = self.marking(torch.cat((restored, images), dim=1))
+        return restored, logits
+
+
+def _focal(logits: Tensor, truth: Tensor) -> Tensor:
+    """The focal loss of logits (B, 2, H, W) for pixels (B, H, W) of 0 or 1."""
+    loss = functional.cross_entropy(logits, truth.long(), reduction="none")
+    return ((1 - torch.exp(-loss)) ** _FOCUS * loss).mean()
+
+
+def _steps(done: float) -> float:
+    return 1.0 if done < 0.8 else 0.2 if done < 0.9 else 0.04

@@ -1,0 +1,113 @@
+"""IGD ([7]): an autoencoder whose latent codes are a Gaussian and interpolate without a seam.
+
+[7] starts from an encoder that was pre-trained on ImageNet and keeps it; here it is trained too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from amae_engine.config import ScoreKind
+from amae_engine.events import Event
+from amae_engine.method.films import Films, split_rows
+from amae_engine.peers.contract import Peer, PeerFilms, PeerScores, grey_images, update
+from amae_engine.peers.fitting import Phase, fit_phases
+from amae_engine.peers.methods import PeerConfig
+from amae_engine.peers.residual_networks import ResidualEncoder, ResidualGenerator, layer_norm
+from amae_engine.peers.structural_similarity import multi_scale_ssim
+
+_LATENT = 128
+_SCALES = (0.0516, 0.3295, 0.3463, 0.2726)  # MS-SSIM's weights
+_SSIM = 0.85  # beside L1
+_INTERPOLATION = 0.1
+_CRITIC_SHARE = 0.2  # γ: how far a reconstruction goes to its image before the critic sees it
+_CENTRE_EVERY = 10  # epochs
+
+
+class Igd(Peer):
+    """Scored half by MS-SSIM and L1, half by the distance to the Gaussian's centre."""
+
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, config: PeerConfig) -> None:
+        super().__init__(config)
+        size, width = config.image_size, config.width
+        self.encoder = ResidualEncoder(size, width, _LATENT, nn.BatchNorm2d)
+        self.generator = ResidualGenerator(size, width, _LATENT)
+        self.critic = ResidualEncoder(size, width, 1, layer_norm)
+        self.register_buffer("centre", torch.zeros(_LATENT))
+        self.register_buffer("spread", torch.ones(()))
+
+    def fit(self, films: PeerFilms, run_id: int, checkpoint: Path) -> Generator[Event, None, None]:
+        """Autoencoder against a critic that tells interpolated codes; rate falls as (1 − t)^0.9."""
+        rate = self.config.learning_rate
+        own = [*self.encoder.parameters(), *self.generator.parameters()]
+        optimizer = torch.optim.Adam(own, lr=rate)
+        judge = torch.optim.Adam(self.critic.parameters(), lr=rate)
+
+        def step(batch: Tensor, _rows: Tensor, random: torch.Generator) -> Tensor:
+            images = grey_images(batch, self.config.image_size)
+            codes = self.encoder(images)
+            made = self._decoded(codes)
+            share = 0.5 * torch.rand(len(codes), 1, generator=random, device=random.device)
+            between = self._decoded(share * codes + (1 - share) * codes.flip(0))
+            fooled = self._judged(between).square().mean()
+            loss = self._dissimilarity(images, made) + self._distance(codes)
+            result = update(optimizer, loss.mean() + _INTERPOLATION * fooled)
+            nearer = torch.lerp(made.detach(), images, _CRITIC_SHARE)
+            seen = (self._judged(between.detach()) - share).square()
+            update(judge, seen.mean() + self._judged(nearer).square().mean())
+            return result
+
+        phase = Phase(
+            "",
+            films.trained,
+            step,
+            (optimizer, judge),
+            rate=lambda done: (1 - done) ** 0.9,
+            prepare=lambda epoch: self._describe(films.trained, epoch),
+        )
+        yield from fit_phases(self, [phase], run_id, checkpoint)
+
+    def score(self, films: Tensor) -> PeerScores:
+        """The mean of both parts; IGD has no map of whole films."""
+        images = grey_images(films, self.config.image_size)
+        with torch.no_grad():
+            codes = self.encoder(images)
+            error = self._dissimilarity(images, self._decoded(codes))
+            return PeerScores({ScoreKind.PEER: 0.5 * error + 0.5 * self._distance(codes)})
+
+    def _decoded(self, codes: Tensor) -> Tensor:
+        images: Tensor = self.generator(codes) / 2 + 0.5
+        return images
+
+    def _judged(self, images: Tensor) -> Tensor:
+        return torch.sigmoid(self.critic(images))
+
+    def _dissimilarity(self, images: Tensor, made: Tensor) -> Tensor:
+        difference = (images - made).abs().mean(dim=(1, 2, 3))
+        similar = multi_scale_ssim(images, made, _SCALES)
+        return _SSIM * (1 - similar) + (1 - _SSIM) * difference
+
+    def _distance(self, codes: Tensor) -> Tensor:
+        """1 − the Gaussian's value at each code (B,)."""
+        return 1 - torch.exp(-(codes - self.centre).square().sum(dim=1) / self.spread)
+
+    def _describe(self, films: Films, epoch: int) -> None:
+        """Centre and spread of all codes, anew every tenth epoch."""
+        if epoch % _CENTRE_EVERY:
+            return
+        self.eval()
+        batches = films.batches(split_rows(len(films), self.config.batch_size))
+        with torch.no_grad():
+            codes = [self.encoder(grey_images(batch, self.config.image_size)) for batch in batches]
+        every = torch.cat(codes)
+        self.centre.copy_(every.mean(dim=0))
+        squared = (every - self.centre).square().sum(dim=1)
+        self.spread.copy_(squared.mean().clamp(min=1))
+        self.train()

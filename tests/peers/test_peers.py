@@ -1,0 +1,256 @@
+"""Every peer learns from a handful of real films, scores them, repeats and survives its file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from films import TINY, stored_films
+from torch import nn
+
+from amae_engine.config import ScoreKind
+from amae_engine.errors import BadSetting, BadWeights, TrainingFailed
+from amae_engine.events import EpochEnd
+from amae_engine.method.films import Films
+from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+from amae_engine.peers.contract import Peer, PeerFilms, grey_images
+from amae_engine.peers.conv_autoencoder import ConvAutoencoder
+from amae_engine.peers.making import load_peer, make_peer, save_peer, starts_from_mae
+from amae_engine.peers.methods import Backbone, PeerConfig, PeerMethod, Protocol
+from amae_engine.peers.structural_similarity import multi_scale_ssim, ssim
+from amae_engine.synthesis.lung_mask import standard_lungs
+
+SIZE = 64
+_OWN_MAPS = {"cutpaste", "cutpaste_scar", "cutpaste_union", "anatpaste", "igd"}
+# a loss that must fall within a few epochs; a critic's distance does not say what it has learnt
+_RATE = {PeerMethod.MASK_RECONSTRUCTION: 2e-3, PeerMethod.NO_PSEUDO_LABELS: 2e-3}
+
+
+@pytest.fixture(scope="module")
+def films() -> PeerFilms:
+    stored = torch.from_numpy(stored_films(24)[:, ::2, ::2].copy())
+    lungs = torch.from_numpy(standard_lungs(SIZE)).byte().expand(24, -1, -1)
+    return PeerFilms(
+        Films.of(stored[:16]), Films.of(stored[16:]), Films.of(stored), Films.of(lungs)
+    )
+
+
+def _config(method: PeerMethod, **changes: object) -> PeerConfig:
+    settings = {
+        "method": method,
+        "protocol": Protocol.Y if method is PeerMethod.NO_PSEUDO_LABELS else Protocol.N,
+        "epochs": 3,
+        "batch_size": 8,
+        "image_size": SIZE,
+        "width": 8,
+        "learning_rate": _RATE.get(method, 0.0),
+    }
+    return PeerConfig(**{**settings, **changes})
+
+
+def _peer(config: PeerConfig) -> Peer:
+    torch.manual_seed(1)
+    start = MaskedAutoencoder(TINY) if starts_from_mae(config.method) else None
+    return make_peer(config, start)
+
+
+def _fit(config: PeerConfig, films: PeerFilms, folder: Path) -> tuple[Peer, list[EpochEnd]]:
+    folder.mkdir(exist_ok=True)
+    if config.protocol is Protocol.N:
+        films = replace(films, trained=films.normal)
+    peer = _peer(config)
+    events = list(peer.fit(films, 1, folder / "checkpoint.pt"))
+    return peer.eval(), [event for event in events if isinstance(event, EpochEnd)]
+
+
+def _held_out(films: PeerFilms) -> torch.Tensor:
+    return films.unlabeled.take(torch.arange(5))
+
+
+@pytest.mark.parametrize("method", list(PeerMethod))
+def test_a_peer_learns_scores_repeats_and_survives_its_file(
+    method: PeerMethod, films: PeerFilms, tmp_path: Path
+):
+    config = _config(method)
+    peer, ends = _fit(config, films, tmp_path / "one")
+    phases = method.facts.phases[config.protocol is Protocol.Y]
+    assert len(ends) == 3 * phases
+    assert ends[-1].train_loss < ends[-3].train_loss
+    found = peer.score(_held_out(films))
+    assert ScoreKind.PEER in found.images
+    for values in found.images.values():
+        assert values.shape == (5,)
+        assert values.dtype == torch.float32
+        assert values.isfinite().all()
+        assert len(values.unique()) == 5  # films differ, and so do their scores
+    if method.value in _OWN_MAPS:
+        assert found.maps is None
+    else:
+        assert found.maps is not None
+        assert found.maps.shape == (5, SIZE, SIZE)
+        assert found.maps.half().isfinite().all()
+    again, _ = _fit(config, films, tmp_path / "two")
+    repeated = again.score(_held_out(films))
+    save_peer(peer, tmp_path / "peer.safetensors")
+    loaded = load_peer(tmp_path / "peer.safetensors").score(_held_out(films))
+    for kind, values in found.images.items():
+        assert torch.equal(repeated.images[kind], values)
+        assert torch.equal(loaded.images[kind], values)
+
+
+@pytest.mark.parametrize(
+    "method", [PeerMethod.F_ANOGAN, PeerMethod.IGD, PeerMethod.DDAD_AE, PeerMethod.CUTPASTE]
+)
+def test_a_peer_that_was_stopped_goes_on_to_the_same_result(
+    method: PeerMethod, films: PeerFilms, tmp_path: Path
+):
+    straight, _ = _fit(_config(method), films, tmp_path / "straight")
+    data = replace(films, trained=films.normal)
+    checkpoint = tmp_path / "checkpoint.pt"
+    job = _peer(_config(method)).fit(data, 1, checkpoint)
+    ends = 0
+    while ends < 2:  # stopped after the second epoch
+        ends += isinstance(next(job), EpochEnd)
+    job.close()
+    resumed = _peer(_config(method))
+    left = [e for e in resumed.fit(data, 1, checkpoint) if isinstance(e, EpochEnd)]
+    assert left[0].epoch == 3
+    one, two = (nn.utils.parameters_to_vector(p.parameters()) for p in (straight, resumed))
+    assert torch.equal(one, two)
+
+
+def test_the_seed_decides_the_result(films: PeerFilms, tmp_path: Path):
+    one, _ = _fit(_config(PeerMethod.AE), films, tmp_path / "one")
+    two, _ = _fit(_config(PeerMethod.AE, seed=1), films, tmp_path / "two")
+    batch = _held_out(films)
+    assert not torch.equal(
+        one.score(batch).images[ScoreKind.PEER], two.score(batch).images[ScoreKind.PEER]
+    )
+
+
+def test_ddad_s_network_is_the_published_one():
+    network = ConvAutoencoder(64)
+    shapes = [tuple(p.shape) for p in network.parameters() if p.ndim > 1]
+    assert shapes[:4] == [(16, 1, 4, 4), (32, 16, 4, 4), (64, 32, 4, 4), (64, 64, 4, 4)]
+    assert shapes[4:8] == [(2048, 1024), (16, 2048), (2048, 16), (1024, 2048)]
+    assert network(torch.zeros(2, 1, 64, 64)).shape == (2, 1, 64, 64)
+
+
+def test_ddad_has_each_score_by_its_definition(films: PeerFilms, tmp_path: Path):
+    config = _config(PeerMethod.DDAD_AE, protocol=Protocol.Y, epochs=1)
+    peer, ends = _fit(config, films, tmp_path)
+    assert [e.module for e in ends] == [
+        *(f"normal module {i}/3" for i in (1, 2, 3)),
+        *(f"mixed module {i}/3" for i in (1, 2, 3)),
+    ]
+    batch = _held_out(films)
+    images = grey_images(batch, SIZE) * 2 - 1
+    with torch.no_grad():
+        normal = torch.stack([n(images) for n in peer.normal_module])
+        mixed = torch.stack([n(images) for n in peer.mixed_module])
+    expected = {
+        ScoreKind.PEER: (normal.mean(0) - mixed.mean(0)).abs(),
+        ScoreKind.PEER_INTRA: normal.std(0),
+        ScoreKind.PEER_RECONSTRUCTION: (images - normal.mean(0)).square(),
+    }
+    found = peer.score(batch)
+    assert set(found.images) == set(expected)
+    for kind, maps in expected.items():
+        assert torch.allclose(found.images[kind], maps.mean(dim=(1, 2, 3)), atol=1e-6)
+
+
+def test_under_protocol_n_ddad_s_own_score_is_a_intra(films: PeerFilms, tmp_path: Path):
+    peer, _ = _fit(_config(PeerMethod.DDAD_AE, epochs=1), films, tmp_path)
+    assert peer.mixed_module is None
+    assert set(peer.score(_held_out(films)).images) == {
+        ScoreKind.PEER,
+        ScoreKind.PEER_RECONSTRUCTION,
+    }
+
+
+def test_densenet_serves_as_a_backbone(films: PeerFilms, tmp_path: Path):
+    for method in (PeerMethod.NSA, PeerMethod.ANATPASTE):
+        config = _config(method, epochs=1, backbone=Backbone.DENSENET121)
+        peer, ends = _fit(config, films, tmp_path / method)
+        assert np.isfinite(ends[0].train_loss)
+        assert peer.score(_held_out(films)).images[ScoreKind.PEER].isfinite().all()
+
+
+def test_density_is_that_of_scikit_learn(films: PeerFilms, tmp_path: Path):
+    from sklearn.neighbors import KernelDensity
+
+    peer, _ = _fit(_config(PeerMethod.CUTPASTE, epochs=1), films, tmp_path)
+    batch = _held_out(films)
+    with torch.no_grad():
+        features = peer.backbone(grey_images(batch, SIZE) * 2 - 1)
+    unit = nn.functional.normalize(features).double().numpy()
+    tree = KernelDensity(kernel="gaussian", bandwidth=1.0).fit(peer.known.double().numpy())
+    ours = -peer.score(batch).images[ScoreKind.PEER].double().numpy()
+    width = unit.shape[1]
+    constant = -0.5 * width * np.log(2 * np.pi)  # the same for every film
+    assert np.allclose(tree.score_samples(unit), ours + constant, atol=1e-3)
+
+
+def test_a_loss_that_is_no_number_stops_and_names_the_batch(films: PeerFilms, tmp_path: Path):
+    config = _config(PeerMethod.AE, learning_rate=1e30)
+    with pytest.raises(TrainingFailed, match=r"AE: the loss is not a number in epoch 1, batch 2"):
+        _fit(config, films, tmp_path)
+
+
+def test_impossible_settings_are_named():
+    with pytest.raises(BadSetting, match="no_pseudo_labels trains module B on all unlabeled"):
+        PeerConfig(method=PeerMethod.NO_PSEUDO_LABELS)
+    with pytest.raises(BadSetting, match="image_size must be a multiple of 32; it is 50"):
+        PeerConfig(image_size=50)
+    with pytest.raises(BadSetting, match="batch_size must be 0 or at least 2; it is 1"):
+        PeerConfig(batch_size=1)
+    with pytest.raises(BadSetting, match="method must be one of ae, ae_u"):
+        PeerConfig.from_dict({"method": "magic"})
+
+
+def test_zeros_stand_for_the_method_s_own_values():
+    config = PeerConfig(method=PeerMethod.DDAD_AE).completed
+    assert (config.epochs, config.batch_size, config.learning_rate) == (250, 64, 5e-4)
+    assert (config.image_size, config.all_epochs) == (64, 750)
+    assert PeerConfig.from_dict(config.to_dict()) == config
+
+
+def test_weights_of_something_else_are_refused(films: PeerFilms, tmp_path: Path):
+    (tmp_path / "x.safetensors").write_bytes(b"nothing")
+    with pytest.raises(BadWeights, match="cannot be read as safetensors"):
+        load_peer(tmp_path / "x.safetensors")
+    config = _config(PeerMethod.CUTPASTE, backbone_weights=str(tmp_path / "none.pth"))
+    with pytest.raises(BadWeights, match=r"there is no file none\.pth"):
+        make_peer(config)
+
+
+@pytest.mark.parametrize("method", [PeerMethod.CUTPASTE, PeerMethod.NSA])
+def test_a_backbone_starts_from_a_given_file(method: PeerMethod, tmp_path: Path):
+    import timm
+
+    torch.manual_seed(3)
+    source = timm.create_model("resnet18", pretrained=False)  # three channels, 1,000 classes
+    torch.save(source.state_dict(), tmp_path / "resnet18.pth")
+    weights = str(tmp_path / "resnet18.pth")
+    own = make_peer(_config(method, backbone_weights=weights)).backbone.state_dict()
+    # equal channels through three kernels are one channel through their sum
+    assert torch.allclose(own["conv1.weight"], source.conv1.weight.sum(dim=1, keepdim=True))
+    assert torch.equal(own["layer4.1.conv2.weight"], source.layer4[1].conv2.weight)
+
+
+def test_similarity_is_one_for_equal_images_and_agrees_with_scikit_image(films: PeerFilms):
+    from skimage.metrics import structural_similarity
+
+    images = grey_images(films.normal.take(torch.arange(4)), 64)
+    other = images.roll(1, 0)
+    assert torch.allclose(ssim(images, images), torch.ones(4), atol=1e-5)
+    assert torch.allclose(multi_scale_ssim(images, images, (0.5, 0.5)), torch.ones(4), atol=1e-5)
+    for number in range(4):
+        _, whole = structural_similarity(
+            images[number, 0].double().numpy(), other[number, 0].double().numpy(),
+            data_range=1.0, gaussian_weights=True, use_sample_covariance=False, full=True,
+        )  # fmt: skip
+        assert float(ssim(images, other)[number]) == pytest.approx(
+            whole[5:-5, 5:-5].mean(), abs=1e-4
+        )
