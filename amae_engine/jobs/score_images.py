@@ -202,7 +202,7 @@ class _MapWriter:
         self._samples: dict[str, list[npt.NDArray[np.float32]]] = {
             str(kind): [] for kind in ScoreKind if kind.has_map
         }
-        self._files = {name: new_map_file(folder / f"{name}.npy", shape) for name in _MAPS}
+        self._files = {name: _new_array(folder / f"{name}.npy", shape) for name in _MAPS}
 
     def write(self, maps: BatchMaps) -> None:
         """Write the next batch of maps."""
@@ -230,7 +230,7 @@ class _MapWriter:
         (self._folder / "facts.json").write_text(facts, encoding="utf-8")
 
 
-def new_map_file(path: Path, shape: tuple[int, ...]) -> BinaryIO:
+def _new_array(path: Path, shape: tuple[int, ...]) -> BinaryIO:
     """An NPY file of float16 values that are written in order; mapped pages would fill memory."""
     file = path.open("wb")
     header = {"descr": "<f2", "fortran_order": False, "shape": shape}
