@@ -80,7 +80,7 @@ def _config(kind: RunKind, options: Namespace) -> JsonConfig:
         start = settings.score_preset(preset)
     elif preset:
         start = settings.PretrainConfig(model=settings.require_preset(preset))
-    if options.paper:
+    if getattr(options, "paper", False):
         start = settings.as_in_the_paper(start)
     values = start.to_dict()
     if kind is RunKind.PEER:

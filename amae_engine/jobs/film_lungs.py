@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.method import processes
-from amae_engine.method.films import Films
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
     import torch
+
+    from amae_engine.method.films import Films
 
 NORMAL_CACHE = "lungs.npz"  # of N, which stage 1 needs each time
 _MASKS_AT_ONCE = 256
@@ -39,6 +40,8 @@ def lungs_of(
         step: What needs them, for the reader.
         cache_name: Where they are kept, in the folder `pixels`; it holds one set of rows.
     """
+    from amae_engine.method.films import Films
+
     cache = project.folder / "pixels" / cache_name
     if processes.leads() and not _is_of(cache, rows):
         yield from _segment(project, rows, cache, step)

@@ -251,7 +251,7 @@ class _MapWriter:
         self._samples: dict[str, list[npt.NDArray[np.float32]]] = {
             str(kind): [] for kind in ScoreKind if kind.has_map and kind in names
         }
-        self._files = {name: new_map_file(folder / f"{name}.npy", shape) for name in names}
+        self._files = {name: _new_array(folder / f"{name}.npy", shape) for name in names}
 
     def write(self, maps: dict[str, Tensor]) -> None:
         """Write the next batch of maps (B, H, W), by name."""
@@ -279,7 +279,7 @@ class _MapWriter:
         (self._folder / "facts.json").write_text(facts, encoding="utf-8")
 
 
-def new_map_file(path: Path, shape: tuple[int, ...]) -> BinaryIO:
+def _new_array(path: Path, shape: tuple[int, ...]) -> BinaryIO:
     """An NPY file of float16 values that are written in order; mapped pages would fill memory."""
     file = path.open("wb")
     header = {"descr": "<f2", "fortran_order": False, "shape": shape}

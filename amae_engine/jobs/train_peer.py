@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from amae_engine.catalog import runs, scores, studies
 from amae_engine.catalog.tables import RunKind, Split
-from amae_engine.errors import TooFewImages
+from amae_engine.errors import TooFewImages, TrainingFailed
 from amae_engine.events import Event, Level, Notice, Progress
+from amae_engine.jobs.film_lungs import NORMAL_CACHE, lungs_of
 from amae_engine.jobs.leakage import require_one_split_a_patient
+from amae_engine.jobs.peer_maps import PeerMapWriter
 from amae_engine.jobs.run_record import RunRecord
-from amae_engine.jobs.score_images import new_map_file
 from amae_engine.jobs.starting_weights import WEIGHTS_FILE, weights_path
+from amae_engine.jobs.train_stage1 import FEWEST_NORMALS
 from amae_engine.peers.methods import PeerConfig, Protocol
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from amae_engine.config import ScoreKind
     from amae_engine.peers.contract import Peer, PeerFilms
 
-FEWEST_NORMALS = 16
 _FEWEST_UNLABELED = 2
 _BATCH = 32
-_SCALE_PERCENTILE = 99.5  # of each map's pixels: the overlay's common upper end is their largest
-_LUNG_CACHE = {Protocol.N: "lungs.npz", Protocol.Y: "lungs_of_all.npz"}
+_LARGEST = 65504.0  # of a float16
+_LUNG_CACHES = {Protocol.N: NORMAL_CACHE, Protocol.Y: "lungs_of_all.npz"}
 
 Tables = dict[Split, studies.ImageTable]
-
-
-@dataclass(frozen=True, slots=True)
-class PeerMap:
-    """The map (H, W) float32 behind one film's score, and the upper end that all films share."""
-
-    values: npt.NDArray[np.float32]
-    scale: float
 
 
 def train_peer(
@@ -70,20 +61,6 @@ def train_peer(
     record = RunRecord(project, RunKind.PEER, config, None, config.all_epochs, resume)
     yield from record.follow(config.title, _run(project, config, tables, record))
     return record.id
-
-
-def load_peer_map(project: Project, run_id: int, image_id: int) -> PeerMap | None:
-    """The map of one film in a peer's run, or None where the run does not have it."""
-    folder = project.run_folder(run_id) / "maps"
-    if not (folder / "facts.json").is_file():
-        return None
-    ids = np.load(folder / "image_ids.npy")
-    place = int(np.searchsorted(ids, image_id))
-    if place >= len(ids) or ids[place] != image_id:
-        return None
-    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-    values = np.load(folder / "peer.npy", mmap_mode="r")[place].astype(np.float32)
-    return PeerMap(values, facts["scale"]["peer"])
 
 
 def _require_enough(config: PeerConfig, tables: Tables) -> None:
@@ -131,7 +108,6 @@ def _films(
     project: Project, peer: Peer, tables: Tables, device: torch.device
 ) -> Generator[Event, None, PeerFilms]:
     from amae_engine.jobs.film_access import films_of
-    from amae_engine.jobs.film_lungs import lungs_of
     from amae_engine.peers.contract import PeerFilms
 
     config = peer.config
@@ -141,7 +117,7 @@ def _films(
     trained = np.concatenate((normal, unlabeled))
     lungs = None
     if peer.needs_lungs:
-        cache, step = _LUNG_CACHE[config.protocol], config.method.facts.label
+        cache, step = _LUNG_CACHES[config.protocol], config.method.facts.label
         lungs = yield from lungs_of(project, trained, config.image_size, device, step, cache)
     return PeerFilms(
         normal=films_of(project, normal, device),
@@ -168,16 +144,17 @@ def _score(
         )
         return
     found: dict[ScoreKind, list[npt.NDArray[np.float32]]] = {}
-    maps = _Maps(record.folder / "maps", table.ids)
+    maps = PeerMapWriter(record.folder / "maps", table.ids)
     done = 0
     for batch in films_of(project, table.store_rows, device).batches(
         split_rows(len(table.ids), _BATCH)
     ):
         rated = peer.score(batch)
         for kind, values in rated.images.items():
+            _require_numbers(values, kind, table.names[done : done + len(batch)])
             found.setdefault(kind, []).append(values.float().cpu().numpy())
         if rated.maps is not None:
-            maps.write(rated.maps.half().cpu().numpy())
+            maps.write(rated.maps.clamp(-_LARGEST, _LARGEST).half().cpu().numpy())
         done += len(batch)
         yield Progress(f"{peer.config.method.facts.label} · scoring", done, len(table.ids))
     maps.close()
@@ -186,29 +163,10 @@ def _score(
             scores.save(session, record.id, kind, table.ids, np.concatenate(parts))
 
 
-class _Maps:
-    """Streams maps to one float16 array (n, H, W); the facts file is written last."""
-
-    def __init__(self, folder: Path, image_ids: npt.NDArray[np.int64]) -> None:
-        self._folder, self._ids = folder, image_ids
-        self._file: BinaryIO | None = None
-        self._scale = 1e-6
-
-    def write(self, maps: npt.NDArray[np.float16]) -> None:
-        """Write the next batch (B, H, W)."""
-        if self._file is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            np.save(self._folder / "image_ids.npy", self._ids)
-            shape = (len(self._ids), *maps.shape[1:])
-            self._file = new_map_file(self._folder / "peer.npy", shape)
-        self._file.write(maps.tobytes())
-        top = float(np.percentile(maps.astype(np.float32), _SCALE_PERCENTILE))
-        self._scale = max(self._scale, top)
-
-    def close(self) -> None:
-        """Close the array, where there was any map."""
-        if self._file is None:
-            return
-        self._file.close()
-        facts = json.dumps({"scale": {"peer": self._scale}})
-        (self._folder / "facts.json").write_text(facts, encoding="utf-8")
+def _require_numbers(values: Tensor, kind: ScoreKind, names: tuple[str, ...]) -> None:
+    wrong = (~values.isfinite()).nonzero()
+    if len(wrong):
+        raise TrainingFailed(
+            f"The score '{kind}' of {names[int(wrong[0])]} is not a number: the training went "
+            f"astray. Lower learning_rate and start a new run."
+        )

@@ -1,6 +1,8 @@
 """Peers on a project's films: runs, scores in the catalog, maps, evaluation, the command line."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,9 @@ from amae_engine.jobs.child_process import run_in_child
 from amae_engine.jobs.evaluate_run import evaluate_run
 from amae_engine.jobs.export import export_results, result_text
 from amae_engine.jobs.import_images import import_images
+from amae_engine.jobs.peer_maps import load_peer_map
 from amae_engine.jobs.synthetic_panel import synthetic_panel
-from amae_engine.jobs.train_peer import load_peer_map, train_peer
+from amae_engine.jobs.train_peer import train_peer
 from amae_engine.jobs.train_stage1 import train_stage1
 from amae_engine.peers.methods import PeerConfig, PeerMethod, Protocol
 from amae_engine.project import Project
@@ -192,3 +195,27 @@ def test_a_mistake_gives_one_sentence(
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_a_score_that_is_no_number_fails_the_run(small_project: Project, monkeypatch):
+    from amae_engine.peers.autoencoder import Autoencoder
+
+    whole = Autoencoder.score
+
+    def broken(self, films):
+        found = whole(self, films)
+        found.images[ScoreKind.PEER][3] = float("nan")
+        return found
+
+    monkeypatch.setattr(Autoencoder, "score", broken)
+    with pytest.raises(TrainingFailed, match=r"score 'peer' of CXR-\d+ is not a number"):
+        finish(train_peer(small_project, _config(PeerMethod.AE)))
+
+
+def test_importing_the_jobs_and_names_of_peers_loads_no_torch():
+    code = (
+        "import sys, amae_engine.jobs.train_peer, amae_engine.cli.peer_arguments;"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
