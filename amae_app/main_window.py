@@ -86,7 +86,7 @@ class MainWindow(QMainWindow):
             self._tell(str(error))
 
     def open_demo(self, folder: Path | None = None) -> None:
-        """Open the demo project, importing its films first where it is new."""
+        """Open the demo project, importing its images first where it is new."""
         chosen = folder or _DEMO_FOLDER
         if (chosen / "project.json").is_file():
             self.open_project(chosen)

@@ -8,10 +8,10 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QPushButton, QVBoxLayout, QW
 from amae_app.theme import quiet
 
 _ENTRIES = (
-    ("Studies", "railStudies", "Import and look through films"),
+    ("Studies", "railStudies", "Import and look through images"),
     ("Train", "railTrain", "Starting weights, stage 1 and stage 2"),
     ("Pseudo-labels", "railPseudoLabels", "Check what stage 1 believes"),
-    ("Results", "railResults", "Test films, maps and curves"),
+    ("Results", "railResults", "Test images, maps and curves"),
     ("Compare", "railCompare", "Runs side by side"),
 )
 

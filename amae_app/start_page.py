@@ -25,22 +25,22 @@ class StartPage(QWidget):
         layout.addWidget(title)
         layout.addWidget(
             quiet(
-                "Finds abnormal chest X-rays when many films are known to be normal and many more "
-                "were never labelled. You bring films, the program learns in two stages, you "
-                "correct what it believed, and you look at the test films together."
+                "Finds abnormal chest X-rays when many images are known to be normal and many more "
+                "were never labelled. You bring images, the program learns in two stages, you "
+                "correct what it believed, and you look at the test images together."
             )
         )
         layout.addSpacing(8)
         for text, explanation, name, signal, primary in (
             (
                 "Open the demo project",
-                "240 real films, ready to train; about 5 minutes on a laptop, no network needed.\n"
+                "240 real images, ready to train; about 5 minutes on a laptop, no network needed.\n"
                 + ATTRIBUTION,
                 "openDemoButton",
                 self.demo_wanted,
                 True,
             ),
-            ("New project…", "An empty folder for your own films.", "newProjectButton",
+            ("New project…", "An empty folder for your own images.", "newProjectButton",
              self.new_wanted, False),
             ("Open project…", "A project folder made earlier.", "openProjectButton",
              self.open_wanted, False),

@@ -1,6 +1,6 @@
 """Colours, palette and style of the window: dark for reading rooms, light, or the system's.
 
-Normal is blue and abnormal orange everywhere, never red and green. The film area stays dark.
+Normal is blue and abnormal orange everywhere, never red and green. The image area stays dark.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication, QFrame, QLabel, QVBoxLayout, QWidget
 
-FILM_GROUND = "#0b0d10"
+IMAGE_GROUND = "#0b0d10"
 
 
 class ThemeName(StrEnum):

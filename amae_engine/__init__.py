@@ -1,1 +1,1 @@
-"""AMAE's engine: anomaly detection in chest X-rays from normal and unlabeled films."""
+"""AMAE's engine: anomaly detection in chest X-rays from normal and unlabeled images."""

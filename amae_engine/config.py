@@ -287,7 +287,7 @@ class Stage1Config(JsonConfig):
     weights: str = "bundled"  # "bundled", "run:N" (a pretrain run) or a checkpoint's path
     training: TrainingConfig = field(default_factory=TrainingConfig)
     validation_percent: int = 10  # of N, held out for the curve only
-    redraw_every: int = 1  # epochs that a film's synthetic anomaly is kept; the paper draws anew
+    redraw_every: int = 1  # epochs that an image's synthetic anomaly is kept; the paper draws anew
     synthesis: Synthesis = Synthesis.ANATPASTE
 
     def __post_init__(self) -> None:
@@ -377,7 +377,7 @@ def stage1_preset(name: str) -> Stage1Config:
 def stage2_preset(name: str) -> Stage2Config:
     """Stage 2's settings for a preset name.
 
-    Outside the paper's preset the unlabeled films are rated by the probe of normal against
+    Outside the paper's preset the unlabeled images are rated by the probe of normal against
     unlabeled: with a small encoder its pseudo-labels are purer than the proxy task's.
 
     Raises:

@@ -70,7 +70,7 @@ class EpochEnd:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a module makes of one film now.
+    """What a module makes of one image now.
 
     Attributes:
         image: (H, W) float32 in [0, 1].

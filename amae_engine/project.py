@@ -25,7 +25,7 @@ _FACTS = "project.json"
 class Project:
     """An open project folder. Cheap to open; child processes open it anew by its folder.
 
-    `private/` holds the key of the keyed hashes and where each film's original lies: the only
+    `private/` holds the key of the keyed hashes and where each image's original lies: the only
     places that can name a patient. Leave it out to share a project.
     """
 
@@ -72,7 +72,7 @@ class Project:
         if taken:
             project.close()
             raise ProjectError(
-                "That database holds another project's films; give each project a database of its "
+                "That database holds another project's images; give each project a database of its "
                 "own."
             )
         return project
@@ -103,7 +103,7 @@ class Project:
             )
         if not (folder / "private" / "key").is_file():
             raise ProjectError(
-                f"{folder.name}: private/key is missing; without it films of known patients "
+                f"{folder.name}: private/key is missing; without it images of known patients "
                 f"cannot be recognised. Restore it from a backup."
             )
         return cls(folder, name, catalog_url)

@@ -1,4 +1,4 @@
-"""Find the files that ship with the program: weights, demo films, help, icons."""
+"""Find the files that ship with the program: weights, demo images, help, icons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures: development data, projects of real films, weights of a tiny network."""
+"""Fixtures: development data, projects of real images, weights of a tiny network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
-from films import SHARED, TINY, demo_files, finish
+from demo_images import SHARED, TINY, demo_files, finish
 
 from amae_engine.jobs.import_images import import_images
 from amae_engine.project import Project
@@ -20,7 +20,7 @@ from amae_engine.project import Project
 def shared() -> Path:
     """The development data, where the checkout has it."""
     if not SHARED.is_dir():
-        pytest.skip("needs ../shared (development films and reference numbers), absent here")
+        pytest.skip("needs ../shared (development images and reference numbers), absent here")
     return SHARED
 
 
@@ -34,7 +34,7 @@ def project(tmp_path: Path) -> Generator[Project, None, None]:
 
 @pytest.fixture
 def small_project(project: Project) -> Project:
-    """40 real films: 20 normal, 10 unlabeled, 10 test."""
+    """40 real images: 20 normal, 10 unlabeled, 10 test."""
     finish(import_images(project, demo_files(20, 10, 10), "demo"))
     return project
 

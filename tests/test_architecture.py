@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from films import ROOT
+from demo_images import ROOT
 
 from amae_engine import config
 from amae_engine.errors import BadSetting

@@ -66,7 +66,7 @@ class ComparePage(QWidget):
         return f"{count} run{'' if count == 1 else 's'}" if count else ""
 
     def _lay_out(self) -> None:
-        titles = ["Run", "Finished (UTC)", "Films", *(k.label for k in ScoreKind)]
+        titles = ["Run", "Finished (UTC)", "Images", *(k.label for k in ScoreKind)]
         self.table.setObjectName("runsTable")
         self.table.setAccessibleName("Score runs")
         self.table.setHorizontalHeaderLabels(titles)
@@ -117,7 +117,7 @@ class ComparePage(QWidget):
         row.addWidget(frame, 1)
         column_box.addLayout(row, 3)
         empty = EmptyState(
-            "No run has scored test films yet. Train stage 1 and stage 2; each scored run then "
+            "No run has scored test images yet. Train stage 1 and stage 2; each scored run then "
             "appears here, and two of them can be compared.",
             "emptyCompare",
         )
@@ -182,22 +182,22 @@ class ComparePage(QWidget):
         found = paired_test(chosen[0], chosen[1], kind)
         first, second = chosen[0].score_run.id, chosen[1].score_run.id
         if found is None:
-            self.test.setText(f"Runs {first} and {second} share no judged films.")
+            self.test.setText(f"Runs {first} and {second} share no judged images.")
             return
         self.test.setText(
             f"Run {first} − run {second}: ΔAUC {found.difference:+.3f} "
-            f"({found.low:+.3f} to {found.high:+.3f}), DeLong p = {found.p_value:.3g}, on the films "
+            f"({found.low:+.3f} to {found.high:+.3f}), DeLong p = {found.p_value:.3g}, on the images "
             f"both runs judged."
         )
 
 
 def _cells(run: ComparedRun) -> list[str]:
-    films = "no truth"
+    images = "no truth"
     if run.evaluation is not None:
         normal = int((run.evaluation.truth == 0).sum())
-        films = f"{normal} + {len(run.evaluation.truth) - normal}"
+        images = f"{normal} + {len(run.evaluation.truth) - normal}"
     finished = (run.score_run.finished_at or "")[:16].replace("T", " ")
-    texts = [str(run.score_run.id), finished, films]
+    texts = [str(run.score_run.id), finished, images]
     for kind in ScoreKind:
         score = run.score(kind)
         texts.append(

@@ -73,7 +73,7 @@ def differing_settings(first: ComparedRun, second: ComparedRun) -> list[tuple[st
 
 
 def paired_test(first: ComparedRun, second: ComparedRun, kind: ScoreKind) -> AucDifference | None:
-    """DeLong's paired test on the films both runs judged; None where there are none."""
+    """DeLong's paired test on the images both runs judged; None where there are none."""
     if first.evaluation is None or second.evaluation is None:
         return None
     one, two = first.score(kind), second.score(kind)

@@ -1,1 +1,1 @@
-"""Workspace 3: check what stage 1 believes about the unlabeled films."""
+"""Workspace 3: check what stage 1 believes about the unlabeled images."""

@@ -21,7 +21,7 @@ Ids = npt.NDArray[np.int64]
 
 
 class Order(StrEnum):
-    """In which order films are offered."""
+    """In which order images are offered."""
 
     NEAREST_CUT = "nearest a cut first"
     MOST_ABNORMAL = "most abnormal first"
@@ -30,7 +30,7 @@ class Order(StrEnum):
 
 
 class Shown(StrEnum):
-    """Which films are offered."""
+    """Which images are offered."""
 
     UNCHECKED = "unchecked"
     CHECKED = "checked"
@@ -58,18 +58,18 @@ class CurationState:
             f"unused <b>{count[UNUSED]}</b> · "
             f"<span style='color:{abnormal}'>abnormal <b>{count[ABNORMAL]}</b></span> · "
             f"excluded <b>{count[EXCLUDED]}</b><br>"
-            f"Module A: {self.view.normals} normal + {count[NORMAL]} = <b>{module_a}</b> films. "
-            f"Module B: <b>{count[ABNORMAL]}</b> films. Anomaly ratio of those used: {ratio}"
+            f"Module A: {self.view.normals} normal + {count[NORMAL]} = <b>{module_a}</b> images. "
+            f"Module B: <b>{count[ABNORMAL]}</b> images. Anomaly ratio of those used: {ratio}"
         )
 
     def purity_text(self) -> str:
-        """How often stage 1 was right, on the films that readers decided."""
+        """How often stage 1 was right, on the images that readers decided."""
         view = self.view
         stage1 = view.probability >= 0.5
         checked = [i for i, image in enumerate(view.image_ids.tolist()) if image in self.decided]
         judged = [i for i in checked if self.decided[int(view.image_ids[i])] is not Label.EXCLUDE]
         if not judged:
-            return "No film is checked yet: purity is unknown."
+            return "No image is checked yet: purity is unknown."
         right = sum(
             (self.decided[int(view.image_ids[i])] is Label.ABNORMAL) == bool(stage1[i])
             for i in judged
@@ -77,7 +77,7 @@ class CurationState:
         share = wilson_interval(right, len(judged))
         return (
             f"Stage 1 agrees with readers on {100 * share.value:.0f} % of {len(judged)} checked "
-            f"films (95 % interval {100 * share.low:.0f}–{100 * share.high:.0f} %)."
+            f"images (95 % interval {100 * share.low:.0f}–{100 * share.high:.0f} %)."
         )
 
     def truth_text(self) -> str:
@@ -95,7 +95,7 @@ class CurationState:
         return f"Hidden truth: {'; '.join(parts)}." if parts else ""
 
     def offered(self, order: Order, shown: Shown) -> Ids:
-        """Places in the view, in the order in which films are offered."""
+        """Places in the view, in the order in which images are offered."""
         view = self.view
         keep = {
             Shown.ALL: np.ones(len(view.labels), dtype=bool),

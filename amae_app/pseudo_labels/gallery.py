@@ -1,4 +1,4 @@
-"""Films in a grid: framed by their pseudo-label, marked where a reader decided."""
+"""Images in a grid: framed by their pseudo-label, marked where a reader decided."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from amae_app.pseudo_labels.curation_state import ABNORMAL, EXCLUDED, NORMAL, CurationState, Ids
-from amae_app.theme import FILM_GROUND, colours
+from amae_app.theme import IMAGE_GROUND, colours
 from amae_app.widgets.thumbnails import ThumbnailCache
 from amae_engine.catalog.tables import Label
 
@@ -35,7 +35,7 @@ _KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One film of the grid."""
+    """One image of the grid."""
 
     image_id: int
     store_row: int
@@ -60,7 +60,7 @@ class GalleryModel(QAbstractListModel):
         self.endResetModel()
 
     def update_state(self, state: CurationState) -> None:
-        """New labels for the same films in the same order."""
+        """New labels for the same images in the same order."""
         self._state = state
         if len(self._places):
             self.dataChanged.emit(self.index(0), self.index(len(self._places) - 1))
@@ -113,18 +113,18 @@ class _TileDelegate(QStyledItemDelegate):
         tint = {NORMAL: c.normal, ABNORMAL: c.abnormal}.get(tile.label, c.line)
         is_selected = bool(option.state & QStyle.StateFlag.State_Selected)
         painter.save()
-        painter.fillRect(frame, QColor(FILM_GROUND))
-        film = QRect(frame.left() + 3, frame.top() + 3, frame.width() - 6, frame.width() - 6)
+        painter.fillRect(frame, QColor(IMAGE_GROUND))
+        image = QRect(frame.left() + 3, frame.top() + 3, frame.width() - 6, frame.width() - 6)
         picture = self._thumbnails.get(tile.store_row)
         if picture is not None:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.setOpacity(0.35 if tile.label == EXCLUDED else 1.0)
-            painter.drawPixmap(film, picture)
+            painter.drawPixmap(image, picture)
             painter.setOpacity(1.0)
         painter.setPen(QPen(QColor("#ffffff" if is_selected else tint), 3 if is_selected else 2))
         painter.drawRect(frame)
-        text = frame.adjusted(6, film.height() + 4, -6, 0)
-        # the strip below the film is dark in both themes: use the dark theme's tints
+        text = frame.adjusted(6, image.height() + 4, -6, 0)
+        # the strip below the image is dark in both themes: use the dark theme's tints
         dark = {NORMAL: "#6cb2f7", ABNORMAL: "#f0a350"}.get(tile.label, "#c3c8d0")
         painter.setPen(QColor(dark))
         painter.drawText(text, Qt.AlignmentFlag.AlignLeft, f"{tile.probability:.2f}")
@@ -138,9 +138,9 @@ class Gallery(QListView):
     """The grid; every act has a key.
 
     Signals:
-        labelled(label): N, A or X was pressed for the selected films.
+        labelled(label): N, A or X was pressed for the selected images.
         confirmed(): Space was pressed.
-        current_changed(tile): another film is in focus.
+        current_changed(tile): another image is in focus.
     """
 
     labelled = Signal(object)
@@ -150,7 +150,7 @@ class Gallery(QListView):
     def __init__(self, thumbnails: ThumbnailCache, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("labelGallery")
-        self.setAccessibleName("Unlabeled films")
+        self.setAccessibleName("Unlabeled images")
         self.gallery = GalleryModel(self)
         self.setModel(self.gallery)
         self.setItemDelegate(_TileDelegate(thumbnails, self))
@@ -164,7 +164,7 @@ class Gallery(QListView):
         self.selectionModel().currentChanged.connect(self._on_current)
 
     def selected_tiles(self) -> list[Tile]:
-        """The selected films."""
+        """The selected images."""
         tiles = [self.gallery.tile(i.row()) for i in self.selectionModel().selectedIndexes()]
         return [tile for tile in tiles if tile is not None]
 

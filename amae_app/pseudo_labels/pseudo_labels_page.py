@@ -62,9 +62,9 @@ class PseudoLabelsPage(QWidget):
         self.order = QComboBox()
         self.shown = QComboBox()
         self.shown_count = quiet()
-        self.large = ImageView("The film in focus")
-        self.film_name = heading("")
-        self.film_facts = quiet()
+        self.large = ImageView("The image in focus")
+        self.image_name = heading("")
+        self.image_facts = quiet()
         self.label_buttons: dict[Label, QPushButton] = {}
         self.empty = EmptyState(
             "Reading stage 1's scores…",
@@ -77,7 +77,7 @@ class PseudoLabelsPage(QWidget):
         self._connect()
 
     def refresh(self, changed: Changed) -> None:
-        """Read labels again after scores, decisions or films changed."""
+        """Read labels again after scores, decisions or images changed."""
         if changed:
             self._keeps_order = changed is Changed.DECISIONS
             self._read()
@@ -91,12 +91,12 @@ class PseudoLabelsPage(QWidget):
 
     @Slot(object)
     def decide(self, label: Label) -> None:
-        """Give the selected films a label."""
+        """Give the selected images a label."""
         self._act([tile.image_id for tile in self.gallery.selected_tiles()], label, "decide")
 
     @Slot()
     def confirm(self) -> None:
-        """Agree with what stage 1 says about the selected films."""
+        """Agree with what stage 1 says about the selected images."""
         tiles = self.gallery.selected_tiles()
         for label, wanted in ((Label.NORMAL, False), (Label.ABNORMAL, True)):
             chosen = [t.image_id for t in tiles if (t.probability >= 0.5) is wanted]
@@ -132,7 +132,7 @@ class PseudoLabelsPage(QWidget):
         with self._context.project.session() as session:
             count = step(session, self._context.reader)
         word = "Redone" if redo else "Undone"
-        self._context.notify(f"{word}: {count} films." if count else "There is nothing to undo.")
+        self._context.notify(f"{word}: {count} images." if count else "There is nothing to undo.")
         self._context.announce(Changed.DECISIONS)
 
     def _lay_out(self) -> None:
@@ -165,7 +165,7 @@ class PseudoLabelsPage(QWidget):
         layout.addWidget(self.counts)
         self.source.addItems([source.label for source in PseudoLabelSource])
         self.source.setObjectName("sourceCombo")
-        self.source.setAccessibleName("What rates the unlabeled films")
+        self.source.setAccessibleName("What rates the unlabeled images")
         self.source.setToolTip("What P(abnormal) is taken from; the paper: stage 1's classifier")
         by = QHBoxLayout()
         by.addWidget(QLabel("Rated by"))
@@ -214,11 +214,11 @@ class PseudoLabelsPage(QWidget):
     def _middle(self) -> QWidget:
         frame, layout = card()
         top = QHBoxLayout()
-        top.addWidget(heading("Unlabeled films"))
+        top.addWidget(heading("Unlabeled images"))
         top.addWidget(self.shown_count, 1)
         for combo, items, name, text in (
-            (self.order, Order, "orderCombo", "Order of the films"),
-            (self.shown, Shown, "shownCombo", "Which films are offered"),
+            (self.order, Order, "orderCombo", "Order of the images"),
+            (self.shown, Shown, "shownCombo", "Which images are offered"),
         ):
             combo.addItems([str(item) for item in items])
             combo.setObjectName(name)
@@ -233,10 +233,10 @@ class PseudoLabelsPage(QWidget):
 
     def _right(self) -> QWidget:
         frame, layout = card()
-        layout.addWidget(self.film_name)
+        layout.addWidget(self.image_name)
         self.large.setMinimumHeight(220)
         layout.addWidget(self.large, 1)
-        layout.addWidget(self.film_facts)
+        layout.addWidget(self.image_facts)
         for row in (
             ((Label.NORMAL, "N  Normal"), (Label.ABNORMAL, "A  Abnormal")),
             ((Label.EXCLUDE, "X  Exclude"), (Label.NONE, "Take back")),
@@ -253,7 +253,7 @@ class PseudoLabelsPage(QWidget):
             layout.addLayout(line)
         confirm = QPushButton("Space  Confirm stage 1")
         confirm.setObjectName("confirmButton")
-        confirm.setToolTip("Agree with stage 1 about the selected films")
+        confirm.setToolTip("Agree with stage 1 about the selected images")
         confirm.clicked.connect(self.confirm)
         layout.addWidget(confirm)
         return frame
@@ -286,7 +286,7 @@ class PseudoLabelsPage(QWidget):
             self._state = None
             nothing = isinstance(answer, NotReady)
             text = (
-                "Stage 1 has not run yet: it gives every unlabeled film a probability to check."
+                "Stage 1 has not run yet: it gives every unlabeled image a probability to check."
                 if nothing
                 else str(answer)
             )
@@ -351,24 +351,24 @@ class PseudoLabelsPage(QWidget):
     @Slot(object)
     def _on_current(self, tile: Tile | None) -> None:
         if tile is None:
-            self.film_name.setText("")
-            self.large.show_film(None)
+            self.image_name.setText("")
+            self.large.show_image(None)
             return
-        self.film_name.setText(tile.name)
+        self.image_name.setText(tile.name)
         side = "abnormal" if tile.probability >= 0.5 else "normal"
         used = {0: "in module A", 1: "in module B", -1: "unused", -2: "excluded"}[tile.label]
         by = " · decided by a reader" if tile.checked else ""
-        self.film_facts.setText(
+        self.image_facts.setText(
             f"Stage 1: P(abnormal) {tile.probability:.2f}, {side}\nStage 2: {used}{by}"
         )
         project, row = self._context.project, tile.store_row
         self._context.background(
-            "pseudo-film", lambda: project.pixels.read(np.array([row]))[0], self._show_film
+            "pseudo-image", lambda: project.pixels.read(np.array([row]))[0], self._show_image
         )
 
-    def _show_film(self, film: npt.NDArray[np.uint8] | AmaeError) -> None:
-        if not isinstance(film, AmaeError):
-            self.large.show_film(film)
+    def _show_image(self, image: npt.NDArray[np.uint8] | AmaeError) -> None:
+        if not isinstance(image, AmaeError):
+            self.large.show_image(image)
 
     @Slot()
     def _on_go(self) -> None:

@@ -1,1 +1,1 @@
-"""Workspace 4: test films with their maps, curves and operating point."""
+"""Workspace 4: test images with their maps, curves and operating point."""

@@ -1,4 +1,4 @@
-"""One test film: the map over it, μA, μB and their difference beside it, all linked."""
+"""One test image: the map over it, μA, μB and their difference beside it, all linked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from amae_app.theme import card, heading, quiet
 from amae_app.widgets.image_view import FULL, ImageView
 from amae_app.widgets.map_colours import SEQUENTIAL, colour_bar, map_colours
 from amae_engine.config import ScoreKind
-from amae_engine.jobs.score_images import FilmMaps
+from amae_engine.jobs.score_images import ImageMaps
 
 _WINDOWS = {"1": FULL, "2": (0.1, 0.7), "3": (0.25, 0.9), "4": (0.4, 1.0)}
 _MAPS = {
@@ -33,13 +33,13 @@ _MAPS = {
 }
 _KEYS_TEXT = (
     "left drag window/level · wheel zoom · middle drag pan · I invert · G overlay · 1–4 windows · "
-    "+ − = zoom and fit · Space reset · ↑ ↓ films"
+    "+ − = zoom and fit · Space reset · ↑ ↓ images"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewedFilm:
-    """What is shown: film (H, W) uint8, its maps, and texts.
+class ReviewedImage:
+    """What is shown: image (H, W) uint8, its maps, and texts.
 
     Attributes:
         aspect: Width over height of the original.
@@ -48,21 +48,21 @@ class ReviewedFilm:
     name: str
     caption: str
     why: str
-    film: npt.NDArray[np.uint8]
+    image: npt.NDArray[np.uint8]
     aspect: float
-    maps: FilmMaps | None
+    maps: ImageMaps | None
 
 
 class ImageReview(QWidget):
-    """Large film with overlay, three small linked views, and the overlay's controls."""
+    """Large image with overlay, three small linked views, and the overlay's controls."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._shown: ReviewedFilm | None = None
+        self._shown: ReviewedImage | None = None
         self.name = heading("")
         self.caption = QLabel()
         self.why = quiet()
-        self.main = ImageView("Film with the map over it")
+        self.main = ImageView("Image with the map over it")
         self.main.setObjectName("mapView")
         self.small = {
             "mean_a": ImageView("Mean reconstruction of module A"),
@@ -80,20 +80,20 @@ class ImageReview(QWidget):
             view.levels_changed.connect(self._copy_levels)
             view.moved.connect(self._on_moved)
 
-    def show_film(self, shown: ReviewedFilm | None) -> None:
-        """Show another film, or none."""
+    def show_image(self, shown: ReviewedImage | None) -> None:
+        """Show another image, or none."""
         self._shown = shown
         if shown is None:
             for view in (self.main, *self.small.values()):
-                view.show_film(None)
+                view.show_image(None)
             return
         self.name.setText(shown.name)
         self.caption.setText(shown.caption)
         self.why.setText(shown.why)
-        self.main.show_film(shown.film, shown.aspect)
+        self.main.show_image(shown.image, shown.aspect)
         if shown.maps is not None:
-            self.small["mean_a"].show_film(shown.maps.mean_a, shown.aspect)
-            self.small["mean_b"].show_film(shown.maps.mean_b, shown.aspect)
+            self.small["mean_a"].show_image(shown.maps.mean_a, shown.aspect)
+            self.small["mean_b"].show_image(shown.maps.mean_b, shown.aspect)
         self._draw_maps()
 
     def window_preset(self, number: str) -> None:
@@ -115,14 +115,14 @@ class ImageReview(QWidget):
         self.main.zoom(factor)
 
     def reset(self) -> None:
-        """Full window, whole film, not inverted."""
+        """Full window, whole image, not inverted."""
         self._set_levels(*FULL)
         if self.main.is_inverted:
             self.toggle_invert()
         self.main.fit()
 
     def fit(self) -> None:
-        """Show the whole film."""
+        """Show the whole image."""
         self.main.fit()
 
     def _lay_out(self) -> None:
@@ -136,7 +136,7 @@ class ImageReview(QWidget):
         for text, name, tip, slot in (
             ("Overlay  G", "overlayButton", "Show or hide the map (G)", self.toggle_overlay),
             ("Invert  I", "invertButton", "Swap black and white (I)", self.toggle_invert),
-            ("Fit  =", "fitButton", "Show the whole film (=)", self.fit),
+            ("Fit  =", "fitButton", "Show the whole image (=)", self.fit),
         ):
             button = QPushButton(text)
             button.setObjectName(name)
@@ -147,7 +147,7 @@ class ImageReview(QWidget):
         layout.addLayout(top)
         grid = QGridLayout()
         grid.setSpacing(6)
-        grid.addWidget(quiet("Film and map"), 0, 0)
+        grid.addWidget(quiet("Image and map"), 0, 0)
         grid.addWidget(self.main, 1, 0, 5, 1)
         texts = {
             "mean_a": "Module A (normal): μA",
@@ -182,7 +182,7 @@ class ImageReview(QWidget):
         self.threshold.setValue(25)
         choices, sliders = QHBoxLayout(), QHBoxLayout()
         for text, widget, name, tip in (
-            ("Map", self.map_kind, "mapKindCombo", "Which map lies over the film"),
+            ("Map", self.map_kind, "mapKindCombo", "Which map lies over the image"),
             ("Opacity", self.opacity, "overlaySlider", "The same for every value of the map"),
             ("Show above", self.threshold, "thresholdSlider", "Share of the scale below which "
              "nothing is drawn"),
@@ -234,7 +234,7 @@ class ImageReview(QWidget):
             signed,
         )
         self.main.show_map(over if self.overlay_on else None)
-        self.small["difference"].show_film(np.zeros(values.shape, dtype=np.uint8), shown.aspect)
+        self.small["difference"].show_image(np.zeros(values.shape, dtype=np.uint8), shown.aspect)
         self.small["difference"].show_map(map_colours(values, scale, name, 1.0, 0.0, signed))
         self.bar.show_scale(name, -scale if signed else 0.0, scale, signed)
 
@@ -263,7 +263,7 @@ class ColourBar(QWidget):
         self._picture = QImage(table.data, 256, 1, QImage.Format.Format_RGBA8888).copy()
         self._ends = (f"{low:.2g}", f"{high:.2g}")
         self.setToolTip(
-            f"{low:.3g} to {high:.3g} standardised grey values; one scale for all films of this run"
+            f"{low:.3g} to {high:.3g} standardised grey values; one scale for all images of this run"
         )
         self.update()
 

@@ -1,4 +1,4 @@
-"""Workspace 4: list, film and judgement of a score run."""
+"""Workspace 4: list, image and judgement of a score run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from amae_app.results.film_table import FilmTableModel
-from amae_app.results.image_review import ImageReview, ReviewedFilm
+from amae_app.results.image_review import ImageReview, ReviewedImage
 from amae_app.results.review_state import (
     Listed,
     ReviewState,
@@ -27,6 +26,7 @@ from amae_app.results.review_state import (
     read_review_state,
 )
 from amae_app.results.roc_panel import RocPanel
+from amae_app.results.score_table import ScoreTableModel
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.window_context import WindowContext
@@ -35,7 +35,7 @@ from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
 from amae_engine.jobs.evaluate_run import evaluate_run
 from amae_engine.jobs.export import export_results
-from amae_engine.jobs.score_images import load_film_maps
+from amae_engine.jobs.score_images import load_image_maps
 
 _TRUTHS = {0: "truth: normal", 1: "truth: abnormal", -1: "truth unknown"}
 
@@ -46,7 +46,7 @@ class _Exported:
 
 
 class ResultsPage(QWidget):
-    """Reads films and maps off the event thread; late answers are dropped."""
+    """Reads images and maps off the event thread; late answers are dropped."""
 
     badge_changed = Signal()
     title = "Results"
@@ -61,8 +61,8 @@ class ResultsPage(QWidget):
         self.score_combo = QComboBox()
         self.listed_combo = QComboBox()
         self.count = quiet()
-        self.model = FilmTableModel(context.thumbnails, self)
-        self.table = _FilmTable()
+        self.model = ScoreTableModel(context.thumbnails, self)
+        self.table = _ScoreTable()
         self.review = ImageReview()
         self.panel = RocPanel()
         self.export_button = QPushButton("Export scores and figures")
@@ -108,13 +108,13 @@ class ResultsPage(QWidget):
     def _left(self) -> QWidget:
         frame, layout = card()
         top = QHBoxLayout()
-        top.addWidget(heading("Test films"))
+        top.addWidget(heading("Test images"))
         top.addWidget(self.count, 1)
         layout.addLayout(top)
         for combo, name, text in (
             (self.run_combo, "runCombo", "Which score run"),
             (self.score_combo, "scoreCombo", "Which score sorts the list and the plots judge"),
-            (self.listed_combo, "listedCombo", "Which films are listed"),
+            (self.listed_combo, "listedCombo", "Which images are listed"),
         ):
             combo.setObjectName(name)
             combo.setAccessibleName(text)
@@ -129,7 +129,7 @@ class ResultsPage(QWidget):
             header.resizeSection(column, width)
         layout.addWidget(self.table, 1)
         self.export_button.setObjectName("exportButton")
-        self.export_button.setToolTip("CSV of scores, ROC and PR as PNG and SVG, example films")
+        self.export_button.setToolTip("CSV of scores, ROC and PR as PNG and SVG, example images")
         layout.addWidget(self.export_button)
         return frame
 
@@ -197,7 +197,7 @@ class ResultsPage(QWidget):
         if len(places):
             self.table.selectRow(0)
         else:
-            self.review.show_film(None)
+            self.review.show_image(None)
 
     @Slot()
     def _on_current(self) -> None:
@@ -207,26 +207,26 @@ class ResultsPage(QWidget):
         state, project, kind = self._state, self._context.project, self.kind
         threshold = self._thresholds[kind]
 
-        def read() -> ReviewedFilm:
+        def read() -> ReviewedImage:
             image_id = int(state.image_ids[place])
             value = state.values[kind][place]
             called = "called abnormal" if value >= threshold else "called normal"
-            return ReviewedFilm(
+            return ReviewedImage(
                 state.names[place],
                 f"{_TRUTHS[int(state.truth[place])]} · {called}",
                 state.why(place),
                 project.pixels.read(np.array([state.store_rows[place]]))[0],
                 float(state.aspects[place]),
-                load_film_maps(project, state.run_id, image_id),
+                load_image_maps(project, state.run_id, image_id),
             )
 
-        self._context.background("results-film", read, self._show_film)
+        self._context.background("results-image", read, self._show_image)
 
-    def _show_film(self, shown: ReviewedFilm | AmaeError) -> None:
+    def _show_image(self, shown: ReviewedImage | AmaeError) -> None:
         if isinstance(shown, AmaeError):
             self._context.notify(str(shown))
             return
-        self.review.show_film(shown)
+        self.review.show_image(shown)
 
     @Slot(float)
     def _on_threshold(self, value: float) -> None:
@@ -281,15 +281,15 @@ class ResultsPage(QWidget):
         self._context.page_wanted.emit("train")
 
 
-class _FilmTable(QTableView):
-    """The list; arrows move through it, the reading keys act on the film."""
+class _ScoreTable(QTableView):
+    """The list; arrows move through it, the reading keys act on the image."""
 
     key_pressed = Signal(int)
 
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("resultsTable")
-        self.setAccessibleName("Test films by score")
+        self.setAccessibleName("Test images by score")
         self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QTableView.SelectionMode.SingleSelection)
         self.setShowGrid(False)

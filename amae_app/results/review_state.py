@@ -20,9 +20,9 @@ Values = npt.NDArray[np.float64]
 
 
 class Listed(StrEnum):
-    """Which test films the list shows."""
+    """Which test images the list shows."""
 
-    ALL = "all films"
+    ALL = "all images"
     TRUE_POSITIVE = "true positives"
     FALSE_POSITIVE = "false positives"
     FALSE_NEGATIVE = "false negatives"
@@ -31,11 +31,11 @@ class Listed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReviewState:
-    """One score run: its films, scores, and its evaluation where truth allows one.
+    """One score run: its images, scores, and its evaluation where truth allows one.
 
     Attributes:
-        image_ids, store_rows, truth, names: (n,) scored test films by id; truth −1 is unknown.
-        values: For each score (n,), NaN where a film has none.
+        image_ids, store_rows, truth, names: (n,) scored test images by id; truth −1 is unknown.
+        values: For each score (n,), NaN where an image has none.
         aspects: (n,) width over height of each original.
         evaluation: None where truth is missing; `problem` says what is.
     """
@@ -58,14 +58,14 @@ class ReviewState:
         return next((s for s in self.evaluation.scores if s.kind is kind), None)
 
     def point(self, kind: ScoreKind, threshold: float) -> OperatingPoint | None:
-        """What a threshold does to the judged films."""
+        """What a threshold does to the judged images."""
         judged = self.judged(kind)
         if judged is None or self.evaluation is None:
             return None
         return operating_point(self.evaluation.truth, judged.values, threshold)
 
     def listed(self, kind: ScoreKind, threshold: float, listed: Listed) -> npt.NDArray[np.int64]:
-        """Places of the films to list, highest score first."""
+        """Places of the images to list, highest score first."""
         values = self.values[kind]
         called = values >= threshold
         keep = {
@@ -79,7 +79,7 @@ class ReviewState:
         return places[np.argsort(-np.nan_to_num(values[places], nan=-np.inf), kind="stable")]
 
     def why(self, place: int) -> str:
-        """Why a film has its scores: probability, and percentiles among the test normals."""
+        """Why an image has its scores: probability, and percentiles among the test normals."""
         lines = []
         normal = self.truth == 0
         for kind, values in self.values.items():
@@ -109,13 +109,13 @@ def read_review_state(project: Project, run_id: int = 0) -> ReviewState:
     """Read a score run; 0 is the newest.
 
     Raises:
-        NotReady: No run has scored test films yet.
+        NotReady: No run has scored test images yet.
     """
     found = tuple(row.id for row in score_runs(project))
     if not found:
         raise NotReady(
-            "No test film is scored yet. Run stage 1 and stage 2 in Train; scoring follows by "
-            "itself. You need films with the role 'test'."
+            "No test image is scored yet. Run stage 1 and stage 2 in Train; scoring follows by "
+            "itself. You need images with the role 'test'."
         )
     chosen = run_id if run_id in found else found[0]
     with project.session() as session:

@@ -67,7 +67,7 @@ class RocPanel(QWidget):
         if evaluation is None:
             values = state.values[kind]
             self.histogram.show_groups([(values[~np.isnan(values)], c.quiet)])
-            self.measured.setText(f"{len(values)} test films without truth, run {state.run_id}")
+            self.measured.setText(f"{len(values)} test images without truth, run {state.run_id}")
         else:
             active = [s.kind for s in evaluation.scores].index(kind)
             tints = [PALETTE[i % len(PALETTE)] for i in range(len(evaluation.scores))]
@@ -115,7 +115,7 @@ class RocPanel(QWidget):
         for button in self.cells.values():
             button.setEnabled(point is not None)
         if point is None or judged is None:
-            self.point.setText("Set the truth of test films to see sensitivity and specificity.")
+            self.point.setText("Set the truth of test images to see sensitivity and specificity.")
             return
         found = wilson_interval(point.true_positives, point.true_positives + point.false_negatives)
         spared = wilson_interval(point.true_negatives, point.true_negatives + point.false_positives)
@@ -123,7 +123,7 @@ class RocPanel(QWidget):
             f"threshold {threshold:.4g} · sensitivity {found.value:.2f} "
             f"({found.low:.2f}–{found.high:.2f}) · specificity {spared.value:.2f} "
             f"({spared.low:.2f}–{spared.high:.2f}) · χ² distance {judged.chi_square:.1f}\n"
-            f"Chosen on these same test films: optimistic."
+            f"Chosen on these same test images: optimistic."
         )
         for listed, count in (
             (Listed.TRUE_POSITIVE, point.true_positives),

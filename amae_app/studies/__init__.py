@@ -1,1 +1,1 @@
-"""Workspace 1: import and look through films."""
+"""Workspace 1: import and look through images."""

@@ -24,7 +24,7 @@ from amae_engine.catalog.tables import Split
 _PAGE = 100
 Index = QModelIndex | QPersistentModelIndex
 COLUMNS = (
-    ("Film", ""),
+    ("Image", ""),
     ("Image", "name"),
     ("Patient", "patient_id"),
     ("Split", "split"),
@@ -42,7 +42,7 @@ class ImageTableModel(QAbstractTableModel):
 
     Args:
         read_page: Maps ids to rows; called on the event thread, a hundred rows at a time.
-        thumbnails: Small pictures of the films.
+        thumbnails: Small pictures of the images.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class ImageTableModel(QAbstractTableModel):
         column = COLUMNS[index.column()][0]
         if role == Qt.ItemDataRole.DisplayRole:
             return _text(row, column)
-        if role == Qt.ItemDataRole.DecorationRole and column == "Film":
+        if role == Qt.ItemDataRole.DecorationRole and column == "Image":
             return self._thumbnails.icon(row.store_row)
         if role == Qt.ItemDataRole.ForegroundRole and column in ("Split", "Truth"):
             return _colour(row, column)

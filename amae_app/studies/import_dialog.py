@@ -37,7 +37,7 @@ _ROLES = {
     "test": "test",
 }
 _TYPING_PAUSE_MS = 400
-_WHAT = "DICOM, PNG, JPEG or TIFF films, a CSV table or a DDAD data.json"
+_WHAT = "DICOM, PNG, JPEG or TIFF images, a CSV table or a DDAD data.json"
 
 
 class ImportDialog(QDialog):
@@ -51,7 +51,7 @@ class ImportDialog(QDialog):
 
     def __init__(self, paths: list[Path] | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Import films")
+        self.setWindowTitle("Import images")
         self.setObjectName("importDialog")
         self.setMinimumSize(900, 480)
         self.setAcceptDrops(True)
@@ -74,7 +74,7 @@ class ImportDialog(QDialog):
         )
         self.manifest = QLineEdit()
         self.manifest.setPlaceholderText("a CSV with the columns file and patient")
-        self.keep_suspects = QCheckBox("import films too that are probably here in another format")
+        self.keep_suspects = QCheckBox("import images too that are probably here in another format")
         self.keep_suspects.setObjectName("keepSuspectsCheck")
         self.preview = ImportPreviewPanel()
         self._wait = QTimer(self)
@@ -148,16 +148,16 @@ class ImportDialog(QDialog):
         layout.addWidget(self._shown)
         layout.addLayout(self._form)
         self._form.addRow("Source label", self.source)
-        self._form.addRow("Role of the films", self.role)
+        self._form.addRow("Role of the images", self.role)
         self._form.addRow("Folder of the table's files", self.images)
         for name, combo in zip(("File", "Role", "Truth", "Patient"), self.columns, strict=True):
             self._form.addRow(f"{name} column", combo)
         self._form.addRow("Truth values", self.values)
-        self._form.addRow("Patients of the films", self.manifest)
+        self._form.addRow("Patients of the images", self.manifest)
         self._form.addRow("", self.limited)
-        self._form.addRow("Unlabeled films M", self.count)
+        self._form.addRow("Unlabeled images M", self.count)
         self._form.addRow("Anomaly ratio AR", self.ratio)
-        self._form.addRow("Same film twice", self.keep_suspects)
+        self._form.addRow("Same image twice", self.keep_suspects)
         layout.addStretch()
         layout.addWidget(
             quiet(
@@ -237,11 +237,11 @@ class ImportDialog(QDialog):
 
     @Slot()
     def _pick_folder(self) -> None:
-        self._pick(lambda: [QFileDialog.getExistingDirectory(self, "A folder with films")])
+        self._pick(lambda: [QFileDialog.getExistingDirectory(self, "A folder with images")])
 
     @Slot()
     def _pick_files(self) -> None:
-        self._pick(lambda: QFileDialog.getOpenFileNames(self, "Films or a table")[0])
+        self._pick(lambda: QFileDialog.getOpenFileNames(self, "Images or a table")[0])
 
     def _pick(self, ask: Callable[[], list[str]]) -> None:
         chosen = [Path(text) for text in ask() if text]

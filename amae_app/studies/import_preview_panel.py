@@ -32,7 +32,7 @@ class ImportPreviewPanel(QWidget):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(frame)
-        self.show_text("Choose films to see what would happen to them.")
+        self.show_text("Choose images to see what would happen to them.")
 
     def show_text(self, text: str, is_warning: bool = False) -> None:
         """A sentence in place of a preview."""
@@ -45,7 +45,7 @@ class ImportPreviewPanel(QWidget):
         """Counts, and the first reasons."""
         lines = "".join(
             f"<tr><td>{c.role}&nbsp;&nbsp;</td><td>{_TRUTHS[c.truth]}&nbsp;&nbsp;</td>"
-            f"<td align='right'><b>{c.films}</b></td></tr>"
+            f"<td align='right'><b>{c.images}</b></td></tr>"
             for c in preview.counts
         )
         warnings = [

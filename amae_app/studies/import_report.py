@@ -29,7 +29,7 @@ class ImportReportWindow(QDialog):
     """A list of files with outcome and reason, refusals first.
 
     Signals:
-        suspects_wanted(): the reader wants the films too that were left out as probable twins.
+        suspects_wanted(): the reader wants the images too that were left out as probable twins.
     """
 
     suspects_wanted = Signal()
@@ -55,7 +55,7 @@ class ImportReportWindow(QDialog):
         self.search.textChanged.connect(self._fill)
         keep = QPushButton("Import the probable twins too")
         keep.setObjectName("keepSuspectsButton")
-        keep.setToolTip("Import the films that look like others: you have seen that they are not")
+        keep.setToolTip("Import the images that look like others: you have seen that they are not")
         keep.setVisible(report.count(Outcome.SUSPECT) > 0)
         keep.clicked.connect(self.suspects_wanted)
         keep.clicked.connect(self.close)

@@ -1,4 +1,4 @@
-"""Ask which PACS, which of its films, and what they are to be."""
+"""Ask which PACS, which of its images, and what they are to be."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class PacsDialog(QDialog):
 
     def __init__(self, remembered: dict[str, str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Films from a PACS")
+        self.setWindowTitle("Images from a PACS")
         self.setObjectName("pacsDialog")
         self.setMinimumSize(900, 560)
         self.way = QComboBox()
@@ -82,13 +82,13 @@ class PacsDialog(QDialog):
         self.role.addItems([str(split) for split in Split])
         self.role.setCurrentText(str(Split.UNLABELED))
         self.source = _edit("a short label; no patient's name", "PACS")
-        self.answer = QLabel("Count films to see what the PACS has; nothing is fetched for that.")
+        self.answer = QLabel("Count images to see what the PACS has; nothing is fetched for that.")
         self.answer.setObjectName("pacsAnswer")
         self.answer.setWordWrap(True)
         self.answer.setTextFormat(Qt.TextFormat.RichText)
         self.answer.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.count = QPushButton("Count films")
-        self.count.setObjectName("countFilmsButton")
+        self.count = QPushButton("Count images")
+        self.count.setObjectName("countImagesButton")
         self._form = QFormLayout()
         self._lay_out()
         self._recall(remembered)
@@ -125,11 +125,11 @@ class PacsDialog(QDialog):
         restyle(self.answer, "state", "")
         rows = "".join(
             f"<tr><td>{escape(modality)}&nbsp;&nbsp;</td><td>{escape(year)}&nbsp;&nbsp;</td>"
-            f"<td align='right'><b>{films}</b></td></tr>"
-            for (modality, year), films in answer.films.items()
+            f"<td align='right'><b>{images}</b></td></tr>"
+            for (modality, year), images in answer.images.items()
         )
         self.answer.setText(
-            f"<b>{answer.total}</b> films in {answer.studies} studies; {answer.known} are in the "
+            f"<b>{answer.total}</b> images in {answer.studies} studies; {answer.known} are in the "
             f"project already and are not fetched again.<table>{rows}</table>"
         )
 
@@ -181,7 +181,7 @@ class PacsDialog(QDialog):
             ("Studies until", "until", self.until),
             ("Body part", "bodyPart", self.body_part),
             ("Patients", "patients", self.patients),
-            ("Role of the films", "role", self.role),
+            ("Role of the images", "role", self.role),
             ("Source label", "source", self.source),
         ):
             widget.setObjectName(f"pacs_{name}")
@@ -192,7 +192,7 @@ class PacsDialog(QDialog):
         panel.addWidget(self.count)
         panel.addWidget(
             quiet(
-                "Patient IDs are sent to the PACS only. Films are fetched whole or not at all, and "
+                "Patient IDs are sent to the PACS only. Images are fetched whole or not at all, and "
                 "each once; names, dates and numbers stay out of the catalog."
             )
         )

@@ -1,4 +1,4 @@
-"""What a reader can do to films that are in the project: remove, move, undo, put right."""
+"""What a reader can do to images that are in the project: remove, move, undo, put right."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class StudiesActions(QObject):
 
     Args:
         context: The open project.
-        selected: The ids and splits of the films that are selected now.
+        selected: The ids and splits of the images that are selected now.
         parent: The page.
     """
 
@@ -53,12 +53,12 @@ class StudiesActions(QObject):
         button = QPushButton("More")
         button.setObjectName("moreButton")
         button.setToolTip(
-            "Fetch films from a PACS, remove films, undo an import, put patients right, find originals"
+            "Fetch images from a PACS, remove images, undo an import, put patients right, find originals"
         )
         menu = QMenu(button)
         for text, slot, key in (
-            ("Films from a PACS…", self.ask_pacs, None),
-            ("Remove the selected films", self.remove, QKeySequence.StandardKey.Delete),
+            ("Images from a PACS…", self.ask_pacs, None),
+            ("Remove the selected images", self.remove, QKeySequence.StandardKey.Delete),
             ("Undo", self.undo, QKeySequence.StandardKey.Undo),
             ("Take the last import back", self.undo_import, None),
             ("Put each patient into one split", self.fix_patients, None),
@@ -101,12 +101,12 @@ class StudiesActions(QObject):
 
     @Slot()
     def import_suspects(self) -> None:
-        """Do the last import again, with the films that it left out as probable twins."""
+        """Do the last import again, with the images that it left out as probable twins."""
         self._with_suspects()
 
     @Slot()
     def ask_pacs(self) -> None:
-        """Ask which films of which PACS are wanted, and fetch them."""
+        """Ask which images of which PACS are wanted, and fetch them."""
         dialog = PacsDialog(self._context.settings.pacs, self._page)
         dialog.count_wanted.connect(lambda: self._count(dialog))
         dialog.accepted.connect(lambda: self._fetch(dialog))
@@ -114,27 +114,27 @@ class StudiesActions(QObject):
         dialog.open()
 
     def move(self, split: Split) -> None:
-        """Give the selected films another role."""
-        films = self._selected()
-        if not films:
-            self._context.notify("Select films in the table first.")
+        """Give the selected images another role."""
+        images = self._selected()
+        if not images:
+            self._context.notify("Select images in the table first.")
             return
-        before = {s: [i for i, old in films if old is s] for s in Split}
-        self._change_split([i for i, _ in films], split)
+        before = {s: [i for i, old in images if old is s] for s in Split}
+        self._change_split([i for i, _ in images], split)
 
         def undo() -> str:
             for old, ids in before.items():
                 self._change_split(ids, old)
-            return f"{len(films)} films are back in their splits."
+            return f"{len(images)} images are back in their splits."
 
-        self._done(f"{len(films)} films are now {split}.", undo)
+        self._done(f"{len(images)} images are now {split}.", undo)
 
     @Slot()
     def remove(self) -> None:
-        """Hide the selected films from every list and from training."""
+        """Hide the selected images from every list and from training."""
         ids = [image_id for image_id, _ in self._selected()]
         if not ids:
-            self._context.notify("Select films in the table first.")
+            self._context.notify("Select images in the table first.")
             return
         with self._context.project.session() as session:
             studies.remove(session, ids, self._context.reader)
@@ -142,9 +142,9 @@ class StudiesActions(QObject):
         def undo() -> str:
             with self._context.project.session() as session:
                 studies.restore(session, ids, self._context.reader)
-            return f"{len(ids)} films are back."
+            return f"{len(ids)} images are back."
 
-        self._done(f"{len(ids)} films removed; Ctrl+Z brings them back.", undo)
+        self._done(f"{len(ids)} images removed; Ctrl+Z brings them back.", undo)
 
     @Slot()
     def undo(self) -> None:
@@ -163,22 +163,22 @@ class StudiesActions(QObject):
 
     @Slot()
     def fix_patients(self) -> None:
-        """Move all films of a patient who is in two splits into one."""
+        """Move all images of a patient who is in two splits into one."""
         with self._context.project.session() as session:
             moved = patients.resolve_patients_in_two_splits(session, self._context.reader)
 
         def undo() -> str:
             with self._context.project.session() as session:
                 patients.move_back(session, moved, self._context.reader)
-            return f"{len(moved)} films are back in their splits."
+            return f"{len(moved)} images are back in their splits."
 
-        text = f"{len(moved)} films moved: each patient is in one split now."
+        text = f"{len(moved)} images moved: each patient is in one split now."
         self._done(text if moved else "No patient is in two splits.", undo if moved else None)
 
     @Slot()
     def ask_relink(self) -> None:
         """Ask for the folder where moved originals lie now, and look for them."""
-        folder = QFileDialog.getExistingDirectory(self._page, "Where the original films are now")
+        folder = QFileDialog.getExistingDirectory(self._page, "Where the original images are now")
         if folder:
             self.relink(Path(folder))
 
@@ -202,7 +202,7 @@ class StudiesActions(QObject):
         if isinstance(answer, AmaeError):
             self._context.notify(str(answer), Level.WARNING)
             return
-        text = f"The import of {answer.source} was taken back: {answer.films} films."
+        text = f"The import of {answer.source} was taken back: {answer.images} images."
         self._done(text, None)
 
     def _change_split(self, ids: list[int], split: Split) -> None:

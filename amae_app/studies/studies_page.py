@@ -1,4 +1,4 @@
-"""Workspace 1: the table of films, import, splits."""
+"""Workspace 1: the table of images, import, splits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from amae_app.studies.studies_actions import StudiesActions
 from amae_app.studies.studies_state import StudiesState, preview_of, read_studies_state
 from amae_app.theme import card, heading, quiet, restyle
 from amae_app.widgets.empty_state import EmptyState
-from amae_app.widgets.film_label import FilmLabel
+from amae_app.widgets.image_label import ImageLabel
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import studies
 from amae_engine.catalog.tables import Split
@@ -43,7 +43,7 @@ _TYPING_PAUSE_MS = 250
 
 
 class StudiesPage(QWidget):
-    """Films in a table that SQL filters and sorts."""
+    """Images in a table that SQL filters and sorts."""
 
     badge_changed = Signal()
     title = "Studies"
@@ -58,7 +58,7 @@ class StudiesPage(QWidget):
         self.table = QTableView()
         self.filter = QLineEdit()
         self.summary = quiet()
-        self.film = FilmLabel()
+        self.image = ImageLabel()
         self.facts = quiet()
         self.split_combo = QComboBox()
         self.splits = QLabel()
@@ -79,8 +79,8 @@ class StudiesPage(QWidget):
             self._read_ids()
 
     def count_text(self) -> str:
-        """Films in the project."""
-        return f"{self._state.films:,}".replace(",", "\u2009") if self._state else ""
+        """Images in the project."""
+        return f"{self._state.images:,}".replace(",", "\u2009") if self._state else ""
 
     def start_import(self, plan: ImportPlan) -> None:
         """Queue an import."""
@@ -102,7 +102,7 @@ class StudiesPage(QWidget):
         layout.addWidget(self._table_card(), 1)
         side = QVBoxLayout()
         side.addWidget(self._splits_card())
-        side.addWidget(self._film_card(), 1)
+        side.addWidget(self._image_card(), 1)
         box = QWidget()
         box.setLayout(side)
         box.setFixedWidth(320)
@@ -116,7 +116,7 @@ class StudiesPage(QWidget):
         top.addWidget(self.summary, 1)
         self.filter.setObjectName("filterEdit")
         self.filter.setPlaceholderText("Filter: split:test truth:abnormal source:demo")
-        self.filter.setAccessibleName("Filter the films")
+        self.filter.setAccessibleName("Filter the images")
         self.filter.setToolTip("Keys: split, truth, source, view, name, patient, flag")
         self.filter.setMinimumWidth(260)
         self.filter.setClearButtonEnabled(True)
@@ -125,14 +125,14 @@ class StudiesPage(QWidget):
         button.setObjectName("importButton")
         button.setProperty("primary", True)
         button.setShortcut("Ctrl+I")
-        button.setToolTip("Import a folder, films, a CSV table or a data.json (Ctrl+I)")
+        button.setToolTip("Import a folder, images, a CSV table or a data.json (Ctrl+I)")
         button.clicked.connect(self._on_import)
         top.addWidget(self.filter)
         top.addWidget(self.actions_of_page.button())
         top.addWidget(button)
         layout.addLayout(top)
         self.table.setObjectName("studiesTable")
-        self.table.setAccessibleName("Films of this project")
+        self.table.setAccessibleName("Images of this project")
         self.table.setModel(self.model)
         self.table.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         self.table.setShowGrid(False)
@@ -153,8 +153,8 @@ class StudiesPage(QWidget):
         self._stack = QStackedWidget()
         self._stack.addWidget(self.table)
         empty = EmptyState(
-            "No films yet.\n\nDrop a folder, DICOM files, a CSV or a data.json here, or press "
-            "Import…\nYou need films known to be normal, unlabeled films, and some test films.",
+            "No images yet.\n\nDrop a folder, DICOM files, a CSV or a data.json here, or press "
+            "Import…\nYou need images known to be normal, unlabeled images, and some test images.",
             "emptyStudies",
         )
         self._stack.addWidget(empty)
@@ -171,17 +171,17 @@ class StudiesPage(QWidget):
         layout.addWidget(self.leak)
         return frame
 
-    def _film_card(self) -> QWidget:
+    def _image_card(self) -> QWidget:
         frame, layout = card()
-        layout.addWidget(self.film, 1)
+        layout.addWidget(self.image, 1)
         layout.addWidget(self.facts)
         move = QHBoxLayout()
         self.split_combo.addItems([str(split) for split in Split])
         self.split_combo.setObjectName("moveToCombo")
-        self.split_combo.setAccessibleName("Split for the selected films")
+        self.split_combo.setAccessibleName("Split for the selected images")
         button = QPushButton("Move selected here")
         button.setObjectName("moveButton")
-        button.setToolTip("Give the selected films this role")
+        button.setToolTip("Give the selected images this role")
         button.clicked.connect(self._on_move)
         move.addWidget(self.split_combo)
         move.addWidget(button, 1)
@@ -212,9 +212,11 @@ class StudiesPage(QWidget):
         restyle(self.summary, "state", "")
         self._state, ids = answer
         self.model.show_ids(ids)
-        self._stack.setCurrentIndex(1 if self._state.films == 0 else 0)
-        shown = f", {len(ids)} shown" if len(ids) != self._state.films else ""
-        self.summary.setText(f"{self._state.films} films · {self._state.patients} patients{shown}")
+        self._stack.setCurrentIndex(1 if self._state.images == 0 else 0)
+        shown = f", {len(ids)} shown" if len(ids) != self._state.images else ""
+        self.summary.setText(
+            f"{self._state.images} images · {self._state.patients} patients{shown}"
+        )
         self.splits.setText(self._state.splits_html())
         self.leak.setText(self._state.leak_text())
         restyle(self.leak, "state", "warning" if self._state.shared_patients else "good")
@@ -251,14 +253,14 @@ class StudiesPage(QWidget):
         )
         project, store_row = self._context.project, row.store_row
         self._context.background(
-            "studies-film",
+            "studies-image",
             lambda: project.pixels.read(np.array([store_row]))[0],
-            self._show_film,
+            self._show_image,
         )
 
-    def _show_film(self, film: npt.NDArray[np.uint8] | AmaeError) -> None:
-        if not isinstance(film, AmaeError):
-            self.film.show_film(film)
+    def _show_image(self, image: npt.NDArray[np.uint8] | AmaeError) -> None:
+        if not isinstance(image, AmaeError):
+            self.image.show_image(image)
 
     def _selected(self) -> list[tuple[int, Split]]:
         chosen = self.table.selectionModel().selectedRows()

@@ -26,8 +26,8 @@ class StudiesState:
     shared_patients: int
 
     @property
-    def films(self) -> int:
-        """Films in every split."""
+    def images(self) -> int:
+        """Images in every split."""
         return sum(count.images for count in self.counts.values())
 
     @property
@@ -36,7 +36,7 @@ class StudiesState:
         return sum(count.patients for count in self.counts.values()) - self.shared_patients
 
     def splits_html(self) -> str:
-        """A small table: split, films, what is known about them."""
+        """A small table: split, images, what is known about them."""
         lines = []
         for split, count in self.counts.items():
             known = ""
@@ -53,7 +53,7 @@ class StudiesState:
 
     def leak_text(self) -> str:
         """Whether a patient is in two splits."""
-        if self.films == 0:
+        if self.images == 0:
             return ""
         if self.shared_patients == 0:
             return "✓ No patient is in two splits"
@@ -77,11 +77,11 @@ def preview_of(project: Project, plan: ImportPlan) -> ImportPreview:
 
 
 def remote_counts(project: Project, retrieval: Retrieval, password: str) -> RemoteCounts:
-    """What a PACS has of the films that a retrieval means; nothing is fetched."""
+    """What a PACS has of the images that a retrieval means; nothing is fetched."""
     job = find_remote_images(project, retrieval.server, retrieval.query, password)
     found = _finish(job)
-    known = sum(bool(film.name) for film in found)
-    return RemoteCounts.of([film.remote for film in found], known)
+    known = sum(bool(image.name) for image in found)
+    return RemoteCounts.of([image.remote for image in found], known)
 
 
 def _finish(job: Generator[Event, None, T]) -> T:

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from amae_app.theme import card, colours, heading, quiet
-from amae_app.widgets.film_label import FilmLabel
+from amae_app.widgets.image_label import ImageLabel
 from amae_engine.events import EpochEnd, Preview
 
 
@@ -28,9 +28,9 @@ class LivePlots(QWidget):
         self.loss_plot.setObjectName("lossPlot")
         self.rate_plot = _plot("epoch", "rate")
         self._rate_curve = self.rate_plot.plot(pen=pg.mkPen(colours().quiet, width=2))
-        self._films = [FilmLabel() for _ in range(3)]
-        for film in self._films:
-            film.setMinimumHeight(96)
+        self._images = [ImageLabel() for _ in range(3)]
+        for image in self._images:
+            image.setMinimumHeight(96)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(10)
@@ -61,7 +61,7 @@ class LivePlots(QWidget):
         self._rate_curve.setData(*self._rates)
         self.title.setText(f"Run {event.run_id} · {event.step}")
         measure = "cross-entropy" if stage == "Stage 1" else "masked-patch MSE"
-        on = "validation films" if event.validation_loss is not None else "training films"
+        on = "validation images" if event.validation_loss is not None else "training images"
         loss = event.train_loss if event.validation_loss is None else event.validation_loss
         self.detail.setText(
             f"epoch {event.epoch} of {event.epochs} · {measure} {loss:.4f} on {on} · "
@@ -72,11 +72,11 @@ class LivePlots(QWidget):
     def show_preview(self, event: Preview) -> None:
         """Show what the module reconstructs now."""
         for label, picture in zip(
-            self._films, (event.image, event.masked, event.reconstruction), strict=True
+            self._images, (event.image, event.masked, event.reconstruction), strict=True
         ):
             hidden = np.isnan(picture)
             grey = np.where(hidden, 0.14, picture)
-            label.show_film(np.rint(255 * np.clip(grey, 0, 1)).astype(np.uint8))
+            label.show_image(np.rint(255 * np.clip(grey, 0, 1)).astype(np.uint8))
 
     def _start(self, stage: str) -> None:
         self._step = stage
@@ -112,14 +112,14 @@ class LivePlots(QWidget):
     def _preview_card(self) -> QWidget:
         frame, layout = card("Reconstruction now")
         layout.addWidget(
-            quiet("While a module trains: what it makes of one film's visible patches")
+            quiet("While a module trains: what it makes of one image's visible patches")
         )
         row = QHBoxLayout()
-        for film, text in zip(
-            self._films, ("training film", "visible patches", "reconstruction"), strict=True
+        for image, text in zip(
+            self._images, ("training image", "visible patches", "reconstruction"), strict=True
         ):
             column = QVBoxLayout()
-            column.addWidget(film, 1)
+            column.addWidget(image, 1)
             caption = QLabel(text)
             caption.setProperty("quiet", True)
             caption.setAlignment(Qt.AlignmentFlag.AlignCenter)

@@ -74,9 +74,9 @@ class PipelineCards(QWidget):
         super().__init__(parent)
         self.weights = StepCard(
             "0 · Starting weights",
-            "Pre-train on my films",
+            "Pre-train on my images",
             "startPretrainButton",
-            "Masked pre-training on this project's normal and unlabeled films",
+            "Masked pre-training on this project's normal and unlabeled images",
         )
         self.stage1 = StepCard(
             "1 · Synthetic-anomaly classifier",
@@ -88,17 +88,17 @@ class PipelineCards(QWidget):
             "Pseudo-labels",
             "Review pseudo-labels",
             "reviewLabelsButton",
-            "Look at what stage 1 believes about the unlabeled films",
+            "Look at what stage 1 believes about the unlabeled images",
         )
         self.stage2 = StepCard(
             "2 · Inter-discrepancy adaptation",
             "Start stage 2",
             "startStage2Button",
-            "Adapt modules A and B (Eq. 3), then score the test films (Eq. 4)",
+            "Adapt modules A and B (Eq. 3), then score the test images (Eq. 4)",
         )
         self.results_button = QPushButton("See the results")
         self.results_button.setObjectName("seeResultsButton")
-        self.results_button.setToolTip("Test films with their maps, ROC and scores")
+        self.results_button.setToolTip("Test images with their maps, ROC and scores")
         self.checks = QLabel()
         self.checks.setObjectName("checksLabel")
         self.checks.setWordWrap(True)

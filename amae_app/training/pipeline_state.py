@@ -78,18 +78,18 @@ def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> Pipeline
         rows = runs.list_runs(session)
         counts = studies.split_counts(session)
         shared = len(studies.patients_in_two_splits(session))
-        newest_film = studies.newest_addition(session)
+        newest_image = studies.newest_addition(session)
         decided = decisions.history(session, limit=1)
     newest_decision = decided[0].decided_at if decided else ""
     normals, unlabeled = counts[Split.NORMAL].images, counts[Split.UNLABELED].images
-    stage1 = _stage1_card(rows, normals, newest_film)
+    stage1 = _stage1_card(rows, normals, newest_image)
     pseudo, unchecked = _pseudo_card(project, labels, stage1)
     stage2 = _stage2_card(rows, stage1, pseudo, newest_decision)
     checks = (
         (shared == 0, "no patient is in two splits" if shared == 0
          else f"{shared} patients are in two splits: results would be too good"),
         (normals >= _FEWEST_NORMALS, f"{normals} normal, {unlabeled} unlabeled, "
-         f"{counts[Split.TEST].images} test films"),
+         f"{counts[Split.TEST].images} test images"),
         (unchecked == 0, f"{unchecked} pseudo-labels are unchecked"
          if unchecked else "every pseudo-label in use was checked or none is there yet"),
     )  # fmt: skip
@@ -115,21 +115,21 @@ def _of(rows: list[RunRow], kind: RunKind, state: RunState) -> list[RunRow]:
 def _weights_card(rows: list[RunRow]) -> Card:
     running = _of(rows, RunKind.PRETRAIN, RunState.RUNNING)
     if running:
-        return Card(CardState.RUNNING, f"run {running[0].id} · pre-training on your own films")
+        return Card(CardState.RUNNING, f"run {running[0].id} · pre-training on your own images")
     own = _of(rows, RunKind.PRETRAIN, RunState.FINISHED)
     bundled = resource("weights/compact.safetensors").is_file()
     parts = ["bundled compact weights" if bundled else "the bundled weights are missing"]
-    parts += [f"run {row.id} (your own films)" for row in own[:2]]
+    parts += [f"run {row.id} (your own images)" for row in own[:2]]
     state = CardState.READY if bundled or own else CardState.WAITING
     return Card(state, " · ".join(parts), resumable=_resumable(rows, RunKind.PRETRAIN))
 
 
-def _stage1_card(rows: list[RunRow], normals: int, newest_film: str) -> Card:
+def _stage1_card(rows: list[RunRow], normals: int, newest_image: str) -> Card:
     running = _of(rows, RunKind.STAGE1, RunState.RUNNING)
     if running:
         return Card(CardState.RUNNING, _run_facts(running[0]))
     if normals < _FEWEST_NORMALS:
-        reason = f"needs at least {_FEWEST_NORMALS} normal films; there are {normals}"
+        reason = f"needs at least {_FEWEST_NORMALS} normal images; there are {normals}"
         return Card(CardState.WAITING, "frozen encoder, 3-layer head, AnatPaste", reason)
     resumable = _resumable(rows, RunKind.STAGE1)
     finished = _of(rows, RunKind.STAGE1, RunState.FINISHED)
@@ -137,8 +137,8 @@ def _stage1_card(rows: list[RunRow], normals: int, newest_film: str) -> Card:
         state = CardState.UNFINISHED if resumable else CardState.READY
         return Card(state, "frozen encoder, 3-layer head, AnatPaste", "", resumable)
     run = finished[0]
-    if newest_film > run.created_at:
-        return Card(CardState.STALE, _run_facts(run), "films were imported after it", resumable)
+    if newest_image > run.created_at:
+        return Card(CardState.STALE, _run_facts(run), "images were imported after it", resumable)
     return Card(CardState.DONE, _run_facts(run), "", resumable)
 
 

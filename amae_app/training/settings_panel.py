@@ -55,13 +55,13 @@ class Field:
 
 
 FIELDS = (
-    Field("epochs1", "Epochs, stage 1", 1, 2000, 0, "150", "Passes over the normal films"),
-    Field("epochs2", "Epochs, stage 2", 1, 2000, 0, "150", "Passes over each module's films"),
+    Field("epochs1", "Epochs, stage 1", 1, 2000, 0, "150", "Passes over the normal images"),
+    Field("epochs2", "Epochs, stage 2", 1, 2000, 0, "150", "Passes over each module's images"),
     Field("warmup", "Warm-up epochs", 0, 500, 0, "20", "The learning rate rises linearly first"),
-    Field("batch", "Batch size", 2, 4096, 0, "16", "Films in one step"),
+    Field("batch", "Batch size", 2, 4096, 0, "16", "Images in one step"),
     Field("rate", "Learning rate", 1e-7, 1, 6, "0.00025", "AdamW's highest rate"),
-    Field("masks", "Masks per film, training", 1, 16, 0, "2", "L of Eq. 3"),
-    Field("score_masks", "Masks per film, scoring", 1, 64, 0, "4", "L of Eq. 4"),
+    Field("masks", "Masks per image, training", 1, 16, 0, "2", "L of Eq. 3"),
+    Field("score_masks", "Masks per image, scoring", 1, 64, 0, "4", "L of Eq. 4"),
     Field("ratio", "Masked share", 0.05, 0.95, 2, "0.75", "Share of patches the network must fill"),
     Field("seed", "Seed", 0, 2**31 - 1, 0, "–", "Same seed, same result"),
 )
@@ -191,8 +191,8 @@ class SettingsPanel(QWidget):
             ("Precision", self.precision, [str(p) for p in Precision], "precisionCombo",
              "auto takes bf16 where the hardware multiplies it"),
             ("Pseudo-labels by", self.source, [s.label for s in PseudoLabelSource], "sourceCombo",
-             "What rates the unlabeled films. The paper: stage 1's classifier. Normal against "
-             "unlabeled: a cross-fitted probe of what sets the unlabeled films apart"),
+             "What rates the unlabeled images. The paper: stage 1's classifier. Normal against "
+             "unlabeled: a cross-fitted probe of what sets the unlabeled images apart"),
             ("Scoring masks", self.plan, list(_PLANS), "maskPlanCombo",
              "The paper draws masks independently and averages all predictions; complementary "
              "masks hide every patch equally often and count hidden patches only"),

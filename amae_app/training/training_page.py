@@ -67,7 +67,7 @@ class TrainingPage(QWidget):
         """What runs, or the next step."""
         if self._context.queue.running:
             return self._context.queue.running.lower()
-        names = {"import": "needs films", "stage1": "next: stage 1", "stage2": "next: stage 2"}
+        names = {"import": "needs images", "stage1": "next: stage 1", "stage2": "next: stage 2"}
         return names.get(self._state.next_step, "done") if self._state else ""
 
     @Slot(object)

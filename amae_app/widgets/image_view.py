@@ -1,4 +1,4 @@
-"""A film with window/level, zoom, pan, inversion, and an optional map over it.
+"""An image with window/level, zoom, pan, inversion, and an optional map over it.
 
 Left drag: window/level (across contrast, up brightness). Middle drag: pan. Right drag or wheel:
 zoom. Views can be linked, so that they zoom and pan together.
@@ -13,14 +13,14 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
-from amae_app.theme import FILM_GROUND
+from amae_app.theme import IMAGE_GROUND
 
 Picture = npt.NDArray[np.floating] | npt.NDArray[np.uint8]
 FULL = (0.0, 1.0)
 _LEVELS_PER_PIXEL = 1 / 400  # of the full range
 
 
-class _FilmBox(pg.ViewBox):
+class _ImageBox(pg.ViewBox):
     """pyqtgraph's view box with a reading room's mouse."""
 
     levels_dragged = Signal(float, float)
@@ -28,7 +28,7 @@ class _FilmBox(pg.ViewBox):
 
     def __init__(self) -> None:
         super().__init__(lockAspect=True, enableMenu=False, invertY=True)
-        self.setBackgroundColor(FILM_GROUND)
+        self.setBackgroundColor(IMAGE_GROUND)
 
     def mouseDragEvent(self, event: pg.GraphicsScene.mouseEvents.MouseDragEvent, axis=None) -> None:  # type: ignore[no-untyped-def]
         event.accept()
@@ -49,7 +49,7 @@ class _FilmBox(pg.ViewBox):
 
 
 class ImageView(pg.GraphicsView):
-    """Shows one film; pictures of any size share the coordinates 0…1.
+    """Shows one image; pictures of any size share the coordinates 0…1.
 
     Args:
         name: For screen readers.
@@ -60,44 +60,44 @@ class ImageView(pg.GraphicsView):
     _is_fitted = False  # pyqtgraph's constructor already resizes
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent, background=FILM_GROUND)
+        super().__init__(parent, background=IMAGE_GROUND)
         self.setAccessibleName(name)
         self.setMinimumSize(90, 90)
         self._levels = FULL
         self._inverted = False
         self._place = QRectF(0, 0, 1, 1)
         self._is_fitted = True
-        self.box = _FilmBox()
+        self.box = _ImageBox()
         self.setCentralItem(self.box)
-        self._film = pg.ImageItem()
+        self._image = pg.ImageItem()
         self._overlay = pg.ImageItem()
         self._overlay.setZValue(1)
-        self.box.addItem(self._film)
+        self.box.addItem(self._image)
         self.box.addItem(self._overlay)
         self.box.levels_dragged.connect(self._on_drag)
         self.box.moved.connect(self._on_moved)
 
-    def show_film(self, film: Picture | None, aspect: float = 1.0) -> None:
-        """Show a film.
+    def show_image(self, image: Picture | None, aspect: float = 1.0) -> None:
+        """Show an image.
 
         Args:
-            film: (H, W), uint8 or float in [0, 1]; None shows nothing.
-            aspect: Width over height of the original film.
+            image: (H, W), uint8 or float in [0, 1]; None shows nothing.
+            aspect: Width over height of the original image.
         """
-        if film is None:
-            self._film.clear()
+        if image is None:
+            self._image.clear()
             self._overlay.clear()
             return
-        values = film.astype(np.float32) / 255 if film.dtype == np.uint8 else film
-        self._film.setImage(np.nan_to_num(values), autoLevels=False)
+        values = image.astype(np.float32) / 255 if image.dtype == np.uint8 else image
+        self._image.setImage(np.nan_to_num(values), autoLevels=False)
         self._place = QRectF(0, 0, aspect, 1)
-        self._film.setRect(self._place)
+        self._image.setRect(self._place)
         if self._is_fitted:
             self.box.setRange(self._place, padding=0.0)
         self._apply_levels()
 
     def show_map(self, colours: npt.NDArray[np.uint8] | None) -> None:
-        """Lay a picture (H, W, 4) uint8 over the film; None takes it away."""
+        """Lay a picture (H, W, 4) uint8 over the image; None takes it away."""
         if colours is None:
             self._overlay.clear()
             return
@@ -105,7 +105,7 @@ class ImageView(pg.GraphicsView):
         self._overlay.setRect(self._place)
 
     def fit(self) -> None:
-        """Show the whole film."""
+        """Show the whole image."""
         self._is_fitted = True
         self.box.setRange(self._place, padding=0.0)
         self.moved.emit()
@@ -127,7 +127,7 @@ class ImageView(pg.GraphicsView):
 
     @property
     def levels(self) -> tuple[float, float]:
-        """Grey values shown as black and as white, in 0…1 of the film's range."""
+        """Grey values shown as black and as white, in 0…1 of the image's range."""
         return self._levels
 
     def set_levels(self, low: float, high: float) -> None:
@@ -136,7 +136,7 @@ class ImageView(pg.GraphicsView):
         self._apply_levels()
 
     def follow(self, other: ImageView) -> None:
-        """Show the part of the film that another view shows."""
+        """Show the part of the image that another view shows."""
         if other._is_fitted:
             self._is_fitted = True
             self.box.setRange(self._place, padding=0.0)
@@ -145,14 +145,14 @@ class ImageView(pg.GraphicsView):
         self.box.setRange(other.box.viewRect(), padding=0.0)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Keep a whole film whole."""
+        """Keep a whole image whole."""
         super().resizeEvent(event)
         if self._is_fitted:
             self.box.setRange(self._place, padding=0.0)
 
     def _apply_levels(self) -> None:
         low, high = self._levels
-        self._film.setLevels((high, low) if self._inverted else (low, high))
+        self._image.setLevels((high, low) if self._inverted else (low, high))
 
     def _on_moved(self) -> None:
         self._is_fitted = False

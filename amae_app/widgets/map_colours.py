@@ -1,4 +1,4 @@
-"""Maps to colours: by value, at one opacity, with one scale for all films."""
+"""Maps to colours: by value, at one opacity, with one scale for all images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def map_colours(
 
     Args:
         values: (H, W), the map in its own units.
-        scale: The value that gets the last colour; the same for every film of a run.
+        scale: The value that gets the last colour; the same for every image of a run.
         name: One of `SEQUENTIAL`; ignored for signed maps.
         opacity: 0…1, the same wherever the map is shown.
         threshold: Share of the scale, 0…1, below which nothing is drawn.

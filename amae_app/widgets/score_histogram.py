@@ -30,7 +30,7 @@ class Histogram(pg.PlotWidget):
         self._bins = bins
         self._lines: list[pg.InfiniteLine] = []
         self.setLabel("bottom", x)
-        self.setLabel("left", "films")
+        self.setLabel("left", "images")
         self.getAxis("left").setWidth(44)
         self.getAxis("bottom").enableAutoSIPrefix(False)
         self.setMouseEnabled(False, False)

@@ -1,4 +1,4 @@
-"""Small pictures of stored films, read off the event thread and kept for a while."""
+"""Small pictures of stored images, read off the event thread and kept for a while."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from PySide6.QtGui import QIcon, QImage, QPixmap
 _KEPT = 4000
 _BATCH = 64
 
-ReadFilms = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.uint8]]
+ReadImages = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.uint8]]
 
 
 class ThumbnailCache(QObject):
-    """Pixmaps by the film's row in the pixel store.
+    """Pixmaps by the image's row in the pixel store.
 
     Args:
-        read: Maps rows (B,) to films (B, S, S) uint8.
+        read: Maps rows (B,) to images (B, S, S) uint8.
 
     Signals:
         loaded(): some pixmaps that were asked for are there now.
@@ -29,7 +29,7 @@ class ThumbnailCache(QObject):
     loaded = Signal()
     _read_done = Signal(object, object)
 
-    def __init__(self, read: ReadFilms, parent: QObject | None = None) -> None:
+    def __init__(self, read: ReadImages, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._read = read
         self._pixmaps: OrderedDict[int, QPixmap] = OrderedDict()
@@ -44,7 +44,7 @@ class ThumbnailCache(QObject):
         self._read_done.connect(self._on_read)
 
     def get(self, row: int) -> QPixmap | None:
-        """The film's picture, or None until `loaded` says that it came."""
+        """The image's picture, or None until `loaded` says that it came."""
         found = self._pixmaps.get(row)
         if found is not None:
             self._pixmaps.move_to_end(row)
@@ -91,7 +91,7 @@ class ThumbnailCache(QObject):
 
 class _Read(QRunnable):
     def __init__(
-        self, read: ReadFilms, rows: list[int], answer: Callable[[object, object], object]
+        self, read: ReadImages, rows: list[int], answer: Callable[[object, object], object]
     ) -> None:
         super().__init__()
         self._read, self._rows, self._answer = read, rows, answer
@@ -99,14 +99,14 @@ class _Read(QRunnable):
     def run(self) -> None:
         """Read and convert on a pool thread."""
         try:
-            films = self._read(np.array(self._rows, dtype=np.int64))
+            images = self._read(np.array(self._rows, dtype=np.int64))
         except OSError:
-            films = np.zeros((0, 1, 1), dtype=np.uint8)
-        self._answer(self._rows, [film_image(film) for film in films])
+            images = np.zeros((0, 1, 1), dtype=np.uint8)
+        self._answer(self._rows, [image_image(image) for image in images])
 
 
-def film_image(film: npt.NDArray[np.uint8]) -> QImage:
-    """A film (H, W) uint8 as a grey picture that owns its pixels."""
-    film = np.ascontiguousarray(film)
-    height, width = film.shape
-    return QImage(film.data, width, height, width, QImage.Format.Format_Grayscale8).copy()
+def image_image(image: npt.NDArray[np.uint8]) -> QImage:
+    """An image (H, W) uint8 as a grey picture that owns its pixels."""
+    image = np.ascontiguousarray(image)
+    height, width = image.shape
+    return QImage(image.data, width, height, width, QImage.Format.Format_Grayscale8).copy()

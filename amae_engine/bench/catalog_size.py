@@ -1,4 +1,4 @@
-"""How quick the catalog stays as it grows to a million films."""
+"""How quick the catalog stays as it grows to a million images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from amae_engine.bench.process_memory import resident_bytes
 from amae_engine.catalog import studies
 from amae_engine.catalog.studies import SORT_KEYS
-from amae_engine.catalog.synthetic import add_synthetic_films
+from amae_engine.catalog.synthetic import add_synthetic_images
 from amae_engine.project import Project
 
 _TRIALS = 3
@@ -24,16 +24,16 @@ _FILTERS = (
 
 @dataclass(frozen=True, slots=True)
 class CatalogTimes:
-    """A catalog of `films` films; times in milliseconds, the best of three.
+    """A catalog of `images` images; times in milliseconds, the best of three.
 
     Attributes:
         filters: Each filter, by the image's number.
-        sorts: All films by each key, ascending and descending.
+        sorts: All images by each key, ascending and descending.
         page: A hundred rows out of the middle.
-        counts: Films and patients of every split.
+        counts: Images and patients of every split.
     """
 
-    films: int
+    images: int
     database_bytes: int
     open: float
     filters: dict[str, float]
@@ -44,10 +44,10 @@ class CatalogTimes:
 
 
 def catalog_times(counts: list[int], catalog_url: str = "") -> Iterator[CatalogTimes]:
-    """Measure catalogs of made-up films.
+    """Measure catalogs of made-up images.
 
     Args:
-        counts: Films of each catalog.
+        counts: Images of each catalog.
         catalog_url: An empty PostgreSQL database, for one count; "" for SQLite.
     """
     for count in counts:
@@ -55,7 +55,7 @@ def catalog_times(counts: list[int], catalog_url: str = "") -> Iterator[CatalogT
             folder = Path(place) / "project"
             project = Project.create(folder, catalog_url=catalog_url)
             with project.session() as session:
-                add_synthetic_films(session, count)
+                add_synthetic_images(session, count)
             project.analyse()
             project.close()
             yield _measure(folder, count)
@@ -86,7 +86,7 @@ def _measure(folder: Path, count: int) -> CatalogTimes:
             name = f"{key} {'descending' if descending else 'ascending'}"
             sorts[name] = _best(lambda k=key, d=descending: ids("", k, d))  # type: ignore[misc]
     found = CatalogTimes(
-        films=count,
+        images=count,
         database_bytes=sum(path.stat().st_size for path in folder.glob("catalog.sqlite*")),
         open=opened,
         filters=filters,

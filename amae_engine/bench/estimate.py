@@ -16,9 +16,9 @@ class Estimate:
     """Expected durations in seconds.
 
     Attributes:
-        normals, unlabeled: Films that they are for.
+        normals, unlabeled: Images that they are for.
         preset: Network and schedule.
-        stage1: Features of every film once, and the epochs over N.
+        stage1: Features of every image once, and the epochs over N.
         stage2: The epochs of modules A and B.
     """
 
@@ -35,10 +35,10 @@ def estimate(normals: int, unlabeled: int, preset: str) -> Estimate:
     first, second = (trial.images_per_second for trial in trials)
     one, two = stage1_preset(preset), stage2_preset(preset)
     passes = normals * (one.training.epochs + 1) + unlabeled
-    kept = normals + stage2_films(unlabeled, two)
+    kept = normals + stage2_images(unlabeled, two)
     return Estimate(normals, unlabeled, preset, passes / first, two.training.epochs * kept / second)
 
 
-def stage2_films(unlabeled: int, config: Stage2Config) -> int:
-    """Unlabeled films that get a pseudo-label and train module A or B."""
+def stage2_images(unlabeled: int, config: Stage2Config) -> int:
+    """Unlabeled images that get a pseudo-label and train module A or B."""
     return round(unlabeled * config.pseudo_labels.keep_percent / 100)

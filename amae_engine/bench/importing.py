@@ -36,24 +36,24 @@ class Imported:
     """One kind of file.
 
     Attributes:
-        plain_films_per_second: A loop that reads, windows and resizes one file after another, and
+        plain_images_per_second: A loop that reads, windows and resizes one file after another, and
             keeps nothing.
     """
 
     kind: str
-    films: int
-    films_per_second: float
-    plain_films_per_second: float
-    bytes_per_film: int
+    images: int
+    images_per_second: float
+    plain_images_per_second: float
+    bytes_per_image: int
     peak_memory_bytes: int
 
     @property
     def ratio(self) -> float:
         """How many times faster than the plain loop, though it also hashes, writes and records."""
-        return self.films_per_second / self.plain_films_per_second
+        return self.images_per_second / self.plain_images_per_second
 
 
-def bench_import(films: int) -> Iterator[Imported]:
+def bench_import(images: int) -> Iterator[Imported]:
     """Import so many 2000² JPEG 2000 and uncompressed DICOM files, four times as many PNG."""
     sources = sorted(required_resource("demo/images").glob("*.jpeg"))
     kinds: tuple[tuple[str, Callable[[Path, Image.Image, int], None], Callable[[Path], None]], ...]
@@ -63,13 +63,13 @@ def bench_import(films: int) -> Iterator[Imported]:
         ("DICOM uncompressed 2000²", _write_uncompressed, _plain_dicom),
     )
     for name, write, plain in kinds:
-        count = 4 * films if name.startswith("PNG") else films  # the job's fixed cost is a second
+        count = 4 * images if name.startswith("PNG") else images  # the job's fixed cost is a second
         with tempfile.TemporaryDirectory(prefix="amae-bench-") as place:
             folder = Path(place)
-            (folder / "films").mkdir()
+            (folder / "images").mkdir()
             paths = []
             for number in range(count):
-                paths.append(folder / "films" / f"{number}{'.png' if 'PNG' in name else '.dcm'}")
+                paths.append(folder / "images" / f"{number}{'.png' if 'PNG' in name else '.dcm'}")
                 write(paths[-1], Image.open(sources[number % len(sources)]).convert("L"), number)
             yield _measure(name, paths, plain, folder)
 
@@ -87,10 +87,10 @@ def _measure(name: str, paths: list[Path], plain: Callable[[Path], None], folder
     theirs = time.perf_counter() - began
     return Imported(
         kind=name,
-        films=len(paths),
-        films_per_second=len(paths) / ours,
-        plain_films_per_second=len(paths) / theirs,
-        bytes_per_film=sum(path.stat().st_size for path in paths) // len(paths),
+        images=len(paths),
+        images_per_second=len(paths) / ours,
+        plain_images_per_second=len(paths) / theirs,
+        bytes_per_image=sum(path.stat().st_size for path in paths) // len(paths),
         peak_memory_bytes=peak_resident_bytes(),
     )
 
@@ -107,29 +107,29 @@ def _plain_dicom(path: Path) -> None:
     np.asarray(Image.fromarray(shown.astype(np.uint8)).resize((_STORE_SIDE, _STORE_SIDE)))
 
 
-def _write_png(path: Path, film: Image.Image, number: int) -> None:
-    Image.fromarray(_noisy(film, _PNG_SIDE, number, 8).astype(np.uint8)).save(path)
+def _write_png(path: Path, picture: Image.Image, number: int) -> None:
+    Image.fromarray(_noisy(picture, _PNG_SIDE, number, 8).astype(np.uint8)).save(path)
 
 
-def _write_uncompressed(path: Path, film: Image.Image, number: int) -> None:
-    _dicom(film, number).save_as(path, enforce_file_format=True)
+def _write_uncompressed(path: Path, picture: Image.Image, number: int) -> None:
+    _dicom(picture, number).save_as(path, enforce_file_format=True)
 
 
-def _write_jpeg2000(path: Path, film: Image.Image, number: int) -> None:
-    dataset = _dicom(film, number)
+def _write_jpeg2000(path: Path, picture: Image.Image, number: int) -> None:
+    dataset = _dicom(picture, number)
     dataset.compress(JPEG2000Lossless, generate_instance_uid=False)
     dataset.save_as(path, enforce_file_format=True)
 
 
-def _noisy(film: Image.Image, side: int, number: int, bits: int) -> np.ndarray:
-    """A film enlarged, with a detector's noise, so that it compresses as real ones do."""
-    large = np.asarray(film.resize((side, side), Image.Resampling.BICUBIC), dtype=np.float32)
+def _noisy(picture: Image.Image, side: int, number: int, bits: int) -> np.ndarray:
+    """An image enlarged, with a detector's noise, so that it compresses as real ones do."""
+    large = np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC), dtype=np.float32)
     noise = np.random.default_rng(number).normal(0, 1.5, large.shape)
     scale = (2**bits - 1) / 255
     return np.clip((large + noise) * scale, 0, 2**bits - 1)
 
 
-def _dicom(film: Image.Image, number: int) -> FileDataset:
+def _dicom(picture: Image.Image, number: int) -> FileDataset:
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
@@ -139,7 +139,7 @@ def _dicom(film: Image.Image, number: int) -> FileDataset:
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     dataset.StudyInstanceUID, dataset.PatientID = generate_uid(), f"bench{number}"
     dataset.Modality, dataset.BodyPartExamined, dataset.ViewPosition = "DX", "CHEST", "PA"
-    pixels = _noisy(film, _DICOM_SIDE, number, 12).astype(np.uint16)
+    pixels = _noisy(picture, _DICOM_SIDE, number, 12).astype(np.uint16)
     dataset.Rows, dataset.Columns = pixels.shape
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11

@@ -42,84 +42,84 @@ class PublishedAutoencoder(MaskedAutoencoder):
         """Leave it to timm."""
 
 
-class PlainFilms(Dataset[Tensor]):
-    """Decodes a film at every access: randomly cropped and flipped, or whole.
+class PlainImages(Dataset[Tensor]):
+    """Decodes an image at every access: randomly cropped and flipped, or whole.
 
     Args:
         paths: Pictures.
         size: Side of the network's images.
-        augmented: RandomResizedCrop and flip, or the whole film.
+        augmented: RandomResizedCrop and flip, or the whole image.
     """
 
     def __init__(self, paths: list[Path], size: int, augmented: bool) -> None:
         self._paths, self._size, self._augmented = paths, size, augmented
 
     def __len__(self) -> int:
-        """Films."""
+        """Images."""
         return len(self._paths)
 
     def __getitem__(self, row: int) -> Tensor:
-        """One standardised film (3, size, size)."""
-        film = Image.open(self._paths[row]).convert("L")
+        """One standardised image (3, size, size)."""
+        picture = Image.open(self._paths[row]).convert("L")
         box: tuple[float, float, float, float] | None = None
         if self._augmented:
-            area = random.uniform(0.5, 1.0) * film.width * film.height
+            area = random.uniform(0.5, 1.0) * picture.width * picture.height
             aspect = math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
-            width = min(film.width, math.sqrt(area * aspect))
-            height = min(film.height, math.sqrt(area / aspect))
-            left = random.uniform(0, film.width - width)
-            top = random.uniform(0, film.height - height)
+            width = min(picture.width, math.sqrt(area * aspect))
+            height = min(picture.height, math.sqrt(area / aspect))
+            left = random.uniform(0, picture.width - width)
+            top = random.uniform(0, picture.height - height)
             box = (left, top, left + width, top + height)
-        film = film.resize((self._size, self._size), Image.Resampling.BICUBIC, box=box)
+        picture = picture.resize((self._size, self._size), Image.Resampling.BICUBIC, box=box)
         if self._augmented and random.random() < 0.5:
-            film = film.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return standardise(torch.from_numpy(np.array(film)).float() / 255).expand(3, -1, -1)
+            picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return standardise(torch.from_numpy(np.array(picture)).float() / 255).expand(3, -1, -1)
 
 
 class PlainPastes(Dataset[tuple[Tensor, Tensor]]):
-    """Decodes a film, segments its lungs and pastes one patch with Pillow, at every access."""
+    """Decodes an image, segments its lungs and pastes one patch with Pillow, at every access."""
 
     def __init__(self, paths: list[Path], size: int) -> None:
         self._paths, self._size = paths, size
 
     def __len__(self) -> int:
-        """Films."""
+        """Images."""
         return len(self._paths)
 
     def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
-        """A standardised film and its synthetic anomaly, (3, size, size) each."""
-        film = Image.open(self._paths[row]).convert("L").resize((256, 256))
-        lungs = segment_lungs(np.asarray(film))
+        """A standardised image and its synthetic anomaly, (3, size, size) each."""
+        picture = Image.open(self._paths[row]).convert("L").resize((256, 256))
+        lungs = segment_lungs(np.asarray(picture))
         lungs = lungs if lungs.any() else standard_lungs(256)
-        pair = (film, self._pasted(film, lungs))
+        pair = (picture, self._pasted(picture, lungs))
         arrays = [np.array(each.resize((self._size, self._size))) for each in pair]
         one, two = (standardise(torch.from_numpy(a).float() / 255) for a in arrays)
         return one.expand(3, -1, -1), two.expand(3, -1, -1)
 
     @staticmethod
-    def _pasted(film: Image.Image, lungs: np.ndarray) -> Image.Image:
+    def _pasted(picture: Image.Image, lungs: np.ndarray) -> Image.Image:
         area = random.uniform(0.02, 0.15) * 256 * 256
         aspect = math.exp(random.uniform(math.log(0.3), math.log(1 / 0.3)))
         width = min(255, round(math.sqrt(area * aspect)))
         height = min(255, round(math.sqrt(area / aspect)))
         left, top = random.randint(0, 256 - width), random.randint(0, 256 - height)
-        patch = film.crop((left, top, left + width, top + height))
+        patch = picture.crop((left, top, left + width, top + height))
         rows, columns = np.nonzero(lungs)
         place = random.randrange(len(rows))
         corner = (int(columns[place]) - width // 2, int(rows[place]) - height // 2)
-        pasted = film.copy()
+        pasted = picture.copy()
         pasted.paste(patch, corner)
-        mask = Image.new("L", film.size)
+        mask = Image.new("L", picture.size)
         mask.paste(random.randint(150, 254), (*corner, corner[0] + width, corner[1] + height))
         mask = mask.filter(ImageFilter.GaussianBlur(random.uniform(0, 14)))
         cut = Image.fromarray((np.asarray(mask) * lungs).astype(np.uint8))
-        return Image.composite(pasted, film, cut)
+        return Image.composite(pasted, picture, cut)
 
 
 def masked_steps(
     network: MaskedAutoencoder, paths: list[Path], kind: tuple[int, int, float]
 ) -> int:
-    """One epoch of plain stage-0 or stage-2 training; returns the films seen.
+    """One epoch of plain stage-0 or stage-2 training; returns the images seen.
 
     Args:
         network: On the CPU or a GPU.
@@ -128,11 +128,11 @@ def masked_steps(
     """
     batch, masks, mask_ratio = kind
     optimizer = torch.optim.AdamW(network.parameters(), lr=2.5e-4, betas=(0.9, 0.95))
-    films = PlainFilms(paths, network.config.image_size, augmented=True)
+    stored = PlainImages(paths, network.config.image_size, augmented=True)
     device = next(network.parameters()).device
     draws = torch.Generator(device).manual_seed(0)
     seen = 0
-    for images in _loader(films, batch, device):
+    for images in _loader(stored, batch, device):
         shown = images.to(device)
         with _mixed_precision(device):
             losses = [_plain_loss(network, shown, mask_ratio, draws) for _ in range(masks)]
@@ -146,7 +146,7 @@ def masked_steps(
 def stage1_steps(
     network: MaskedAutoencoder, classifier: AnomalyClassifier, paths: list[Path], batch: int
 ) -> int:
-    """One epoch of plain stage-1 training; returns the films seen."""
+    """One epoch of plain stage-1 training; returns the images seen."""
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=2.5e-4)
     seen = 0
     device = next(network.parameters()).device
@@ -163,15 +163,15 @@ def stage1_steps(
     return seen
 
 
-def score_films(
+def score_images(
     modules: tuple[MaskedAutoencoder, MaskedAutoencoder], paths: list[Path], masks: int
 ) -> int:
-    """Plain scoring: film by film, mask by mask, module by module; returns the films seen."""
+    """Plain scoring: image by image, mask by mask, module by module; returns the images seen."""
     config = modules[0].config
     device = next(modules[0].parameters()).device
     draws = torch.Generator(device).manual_seed(0)
-    films = PlainFilms(paths, config.image_size, augmented=False)
-    for each in DataLoader(films, batch_size=1):
+    stored = PlainImages(paths, config.image_size, augmented=False)
+    for each in DataLoader(stored, batch_size=1):
         image = each.to(device)
         means = []
         drawn = [random_masks(1, 1, config.patches, 0.75, draws) for _ in range(masks)]
@@ -181,7 +181,7 @@ def score_films(
                 seen = [module.decode(module.encode(patches, m.kept), m.kept) for m in drawn]
                 means.append(torch.stack(seen).mean(0))
             (means[0] - means[1]).abs().mean()
-    return len(films)
+    return len(stored)
 
 
 def _plain_loss(
@@ -195,10 +195,10 @@ def _plain_loss(
     return (error * removed).sum() / removed.sum()
 
 
-def _loader(films: Dataset[T], batch: int, device: torch.device) -> DataLoader[T]:
+def _loader(stored: Dataset[T], batch: int, device: torch.device) -> DataLoader[T]:
     """Worker processes only beside a GPU: on a CPU they take the cores that compute."""
     workers = min(8, os.cpu_count() or 1) if device.type == "cuda" else 0
-    return DataLoader(films, batch_size=batch, shuffle=True, num_workers=workers)
+    return DataLoader(stored, batch_size=batch, shuffle=True, num_workers=workers)
 
 
 def _mixed_precision(device: torch.device) -> AbstractContextManager[object]:

@@ -14,7 +14,7 @@ STEPS = ("stage0", "stage1", "stage2", "score")
 
 
 def run_benchmarks(names: list[str], settings: Settings) -> Iterator[Measured]:
-    """Measure one step after another on the demo's films.
+    """Measure one step after another on the demo's images.
 
     Raises:
         BadSetting: A name is no benchmark.

@@ -1,4 +1,4 @@
-"""How the scoring job's time grows with the number of films: read, compare, write maps, store."""
+"""How the scoring job's time grows with the number of images: read, compare, write maps, store."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from amae_engine.project import Project
 from amae_engine.resources import required_resource
 
 _NORMALS = 64
-_AT_ONCE = 500  # films added to the project together
+_AT_ONCE = 500  # images added to the project together
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredFilms:
+class ScoredImages:
     """One point of the line.
 
     Attributes:
@@ -38,17 +38,17 @@ class ScoredFilms:
         resident_bytes: The most memory this process has held so far.
     """
 
-    films: int
+    images: int
     seconds: float
     images_per_second: float
     map_bytes: int
     resident_bytes: int
 
 
-def scoring_line(counts: list[int], preset: str) -> Iterator[ScoredFilms]:
-    """Score projects of so many films (the demo's, repeated) with a random network."""
+def scoring_line(counts: list[int], preset: str) -> Iterator[ScoredImages]:
+    """Score projects of so many images (the demo's, repeated) with a random network."""
     paths = sorted(required_resource("demo/images").glob("*.jpeg"))
-    pixels = [read_for_store(path, 256).film.pixels for path in paths]
+    pixels = [read_for_store(path, 256).image.pixels for path in paths]
     for count in counts:
         folder = Path(tempfile.mkdtemp(prefix="amae-bench-"))
         try:
@@ -63,7 +63,7 @@ def scoring_line(counts: list[int], preset: str) -> Iterator[ScoredFilms]:
         finally:
             shutil.rmtree(folder)
         held = peak_resident_bytes()
-        yield ScoredFilms(count, seconds, count / seconds, size, held)
+        yield ScoredImages(count, seconds, count / seconds, size, held)
 
 
 def _project(folder: Path, pixels: list[np.ndarray], count: int, preset: str) -> Project:

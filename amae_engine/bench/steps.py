@@ -1,4 +1,4 @@
-"""Time the program's own steps on films in memory, as training and scoring run them."""
+"""Time the program's own steps on images in memory, as training and scoring run them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ from amae_engine.method.compilation import compiled
 from amae_engine.method.compute_device import autocast, choose_device, random_generator
 from amae_engine.method.discrepancy import compare_modules
 from amae_engine.method.features import BATCH, extract_features, whole_images
-from amae_engine.method.films import Films, free_bytes
 from amae_engine.method.masking import random_masks, visible_count
 from amae_engine.method.memory import (
     even_parts,
@@ -46,6 +45,7 @@ from amae_engine.method.memory import (
 )
 from amae_engine.method.reconstruction import MaskedObjective
 from amae_engine.method.stage1 import resize_lungs, synthetic_features
+from amae_engine.method.stored_images import StoredImages, free_bytes
 from amae_engine.method.training_loop import make_optimizer
 from amae_engine.models.anomaly_classifier import AnomalyClassifier
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
@@ -64,7 +64,7 @@ class Settings:
         device: As in a training's settings.
         batch_size: Images of a training step; 0 for the step's own.
         compile: Whether training steps are compiled.
-        against_plain: Measure the plain loop too, in this process, on the same films.
+        against_plain: Measure the plain loop too, in this process, on the same images.
     """
 
     preset: str = "compact"
@@ -86,7 +86,7 @@ class Measured:
         operations_per_second: Counted operations over measured time.
         peak_operations_per_second: Measured matrix-product peak in the same number format.
         floor_images_per_second: Peak over operations an image: no program can be faster.
-        bytes_per_image: Moved from the film store for one image.
+        bytes_per_image: Moved from the image store for one image.
         needed_memory_bytes: Counted: training state and what a step keeps for its backward pass;
             None where nothing is trained.
         peak_memory_bytes: Measured: on a GPU allocated, else this process's resident memory.
@@ -133,7 +133,7 @@ class Step:
         run: Does it once.
         images: It works on so many.
         operations: For one image.
-        plain: One epoch of the plain loop; returns the films seen.
+        plain: One epoch of the plain loop; returns the images seen.
         memory: None where nothing is trained.
     """
 
@@ -149,15 +149,15 @@ def bench_step(name: str, paths: list[Path], settings: Settings) -> Measured:
 
     Args:
         name: Which step.
-        paths: Real films as files; the plain loop decodes them, ours keeps them in memory.
+        paths: Real images as files; the plain loop decodes them, ours keeps them in memory.
         settings: How to measure.
     """
     torch.manual_seed(0)
     device = choose_device(settings.device)
     network = MaskedAutoencoder(require_preset(settings.preset)).to(device)
-    films = torch.from_numpy(np.stack([read_for_store(p, 256).film.pixels for p in paths]))
+    stored = torch.from_numpy(np.stack([read_for_store(p, 256).image.pixels for p in paths]))
     make = {"stage0": _stage0, "stage1": _stage1, "stage2": _stage2, "score": _score}[name]
-    step = make(network, films.to(device), paths, settings)
+    step = make(network, stored.to(device), paths, settings)
     precision = TrainingConfig().precision
     peak = matmul_peak(device, precision)
     per_step = _time(step.run, device, settings.seconds)
@@ -177,7 +177,7 @@ def bench_step(name: str, paths: list[Path], settings: Settings) -> Measured:
         operations_per_second=step.operations * step.images / per_step,
         peak_operations_per_second=peak,
         floor_images_per_second=peak / step.operations,
-        bytes_per_image=int(films[0].numel()),
+        bytes_per_image=int(stored[0].numel()),
         needed_memory_bytes=needed,
         peak_memory_bytes=peak_memory_bytes(device),
         suggested_batch_size=suggested,
@@ -195,10 +195,10 @@ def training_memory(network: MaskedAutoencoder, masks: int, mask_ratio: float) -
 
     def kept(images: int) -> int:
         size = network.config.image_size
-        films = torch.zeros(images, size, size, dtype=torch.uint8, device=device)
+        stored = torch.zeros(images, size, size, dtype=torch.uint8, device=device)
         draws = objective.draw(images, masks, size, random)
         with autocast(device, TrainingConfig().precision):
-            return saved_bytes(network, lambda: objective(films, *draws))
+            return saved_bytes(network, lambda: objective(stored, *draws))
 
     one, three = kept(1), kept(3)
     per_image = (three - one) // 2
@@ -206,30 +206,30 @@ def training_memory(network: MaskedAutoencoder, masks: int, mask_ratio: float) -
 
 
 def _stage0(
-    network: MaskedAutoencoder, films: torch.Tensor, paths: list[Path], settings: Settings
+    network: MaskedAutoencoder, stored: torch.Tensor, paths: list[Path], settings: Settings
 ) -> Step:
     config = PretrainConfig()
     batch = settings.batch_size or config.training.batch_size
-    return _masked_step(network, films, paths, (batch, 1, config.mask_ratio, settings.compile))
+    return _masked_step(network, stored, paths, (batch, 1, config.mask_ratio, settings.compile))
 
 
 def _stage2(
-    network: MaskedAutoencoder, films: torch.Tensor, paths: list[Path], settings: Settings
+    network: MaskedAutoencoder, stored: torch.Tensor, paths: list[Path], settings: Settings
 ) -> Step:
     config = Stage2Config()
     batch = settings.batch_size or config.training.batch_size
     masks, ratio = config.masks_per_image, config.mask_ratio
-    return _masked_step(network, films, paths, (batch, masks, ratio, settings.compile))
+    return _masked_step(network, stored, paths, (batch, masks, ratio, settings.compile))
 
 
 def _masked_step(
     network: MaskedAutoencoder,
-    films: torch.Tensor,
+    stored: torch.Tensor,
     paths: list[Path],
     kind: tuple[int, int, float, Compile],
 ) -> Step:
     batch, masks, mask_ratio, choice = kind
-    device, config = films.device, TrainingConfig()
+    device, config = stored.device, TrainingConfig()
     slow = plain.PublishedAutoencoder(network.config).to(device)
     network.train()
     memory = training_memory(network, masks, mask_ratio)
@@ -240,12 +240,12 @@ def _masked_step(
     parts = even_parts(batch, images_at_once(network.config, masks, device))
 
     def step() -> None:
-        rows = torch.randint(0, len(films), (batch,), generator=random, device=device)
-        draws = objective.draw(batch, masks, films.shape[-1], random)
+        rows = torch.randint(0, len(stored), (batch,), generator=random, device=device)
+        draws = objective.draw(batch, masks, stored.shape[-1], random)
         optimizer.zero_grad(set_to_none=True)
         for part in parts:
             with autocast(device, config.precision):
-                loss = fast(films[rows[part]], *(values[part] for values in draws))
+                loss = fast(stored[rows[part]], *(values[part] for values in draws))
             (loss * (len(rows[part]) / batch)).backward()
         optimizer.step()
 
@@ -259,29 +259,29 @@ def _masked_step(
 
 
 def _stage1(
-    network: MaskedAutoencoder, films: torch.Tensor, paths: list[Path], settings: Settings
+    network: MaskedAutoencoder, stored: torch.Tensor, paths: list[Path], settings: Settings
 ) -> Step:
     """A step is a whole epoch: fresh anomalies where they are due, frozen features, the head."""
     config = stage1_preset(settings.preset)
     precision, batch = config.training.precision, settings.batch_size or config.training.batch_size
-    slow = plain.PublishedAutoencoder(network.config).to(films.device).eval()
+    slow = plain.PublishedAutoencoder(network.config).to(stored.device).eval()
     network.eval().requires_grad_(False)
-    found = _end(lung_masks(films.cpu().numpy())).masks
-    lungs = resize_lungs(torch.from_numpy(found), network.config.image_size).to(films.device)
-    features = _end(extract_features(network, Films.of(films), precision))[:, 0]
+    found = _end(lung_masks(stored.cpu().numpy())).masks
+    lungs = resize_lungs(torch.from_numpy(found), network.config.image_size).to(stored.device)
+    features = _end(extract_features(network, StoredImages.of(stored), precision))[:, 0]
     synthetic = features.clone()
-    classifier = AnomalyClassifier(network.config.encoder_width).to(films.device)
+    classifier = AnomalyClassifier(network.config.encoder_width).to(stored.device)
     optimizer = make_optimizer(classifier, config.training, (0.9, 0.999))
-    random = random_generator(films.device, 0)
+    random = random_generator(stored.device, 0)
     parts = itertools.cycle(range(config.redraw_every))
 
     def step() -> None:
-        due = torch.arange(len(films), device=films.device)[next(parts) :: config.redraw_every]
+        due = torch.arange(len(stored), device=stored.device)[next(parts) :: config.redraw_every]
         for rows in due.split(BATCH):
             synthetic[rows] = synthetic_features(
-                network, films[rows], lungs[rows], random, precision
+                network, stored[rows], lungs[rows], random, precision
             )
-        for start in range(0, len(films), batch):
+        for start in range(0, len(stored), batch):
             part = slice(start, start + batch)
             logits = classifier(torch.cat((features[part], synthetic[part])))
             truth = torch.arange(len(logits), device=logits.device) >= len(logits) // 2
@@ -291,27 +291,27 @@ def _stage1(
             optimizer.step()
 
     operations = forward_operations(network.config, network.config.patches, decoded=False)
-    slow_head = AnomalyClassifier(network.config.encoder_width).to(films.device)
+    slow_head = AnomalyClassifier(network.config.encoder_width).to(stored.device)
     return Step(
         step,
-        len(films),
+        len(stored),
         operations / config.redraw_every,
         lambda: plain.stage1_steps(slow, slow_head, paths[:32], batch),
     )
 
 
 def _score(
-    network: MaskedAutoencoder, films: torch.Tensor, paths: list[Path], settings: Settings
+    network: MaskedAutoencoder, stored: torch.Tensor, paths: list[Path], settings: Settings
 ) -> Step:
     config = ScoreConfig()
     other = copy.deepcopy(network).eval()
     network.eval()
-    published = plain.PublishedAutoencoder(network.config).to(films.device).eval()
+    published = plain.PublishedAutoencoder(network.config).to(stored.device).eval()
     slow = (published, copy.deepcopy(published))
-    random = random_generator(films.device, 0)
+    random = random_generator(stored.device, 0)
     batch = settings.batch_size or config.batch_size
-    rows = torch.arange(batch, device=films.device) % len(films)
-    at_once = images_at_once(network.config, config.masks_per_image, films.device)
+    rows = torch.arange(batch, device=stored.device) % len(stored)
+    at_once = images_at_once(network.config, config.masks_per_image, stored.device)
     parts = even_parts(batch, at_once)
 
     def step() -> None:
@@ -319,14 +319,14 @@ def _score(
             1, config.masks_per_image, network.config.patches, config.mask_ratio, random
         )
         for part in parts:
-            images = whole_images(films[rows[part]], network.config.image_size)
+            images = whole_images(stored[rows[part]], network.config.image_size)
             compare_modules(network, other, images, masks, config.precision)
 
     visible = visible_count(network.config.patches, config.mask_ratio)
     operations = 2 * config.masks_per_image * forward_operations(network.config, visible)
     paths = paths[:32]
     return Step(
-        step, batch, operations, lambda: plain.score_films(slow, paths, config.masks_per_image)
+        step, batch, operations, lambda: plain.score_images(slow, paths, config.masks_per_image)
     )
 
 
@@ -345,12 +345,12 @@ def _time(step: Callable[[], None], device: torch.device, seconds: float) -> flo
 
 
 def _plain_rate(epoch: Callable[[], int], seconds: float) -> float:
-    films, spent = 0, 0.0
+    seen, spent = 0, 0.0
     while spent < seconds:
         began = time.perf_counter()
-        films += epoch()
+        seen += epoch()
         spent += time.perf_counter() - began
-    return films / spent
+    return seen / spent
 
 
 def _end(job: Generator[Any, None, T]) -> T:

@@ -76,7 +76,7 @@ class Catalog:
         self._engine.dispose()
 
     def analyse(self) -> None:
-        """Refresh the statistics from which queries are planned; after many films came in."""
+        """Refresh the statistics from which queries are planned; after many images came in."""
         with self._engine.begin() as connection:
             connection.execute(text("ANALYZE"))
 

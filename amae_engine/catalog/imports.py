@@ -1,6 +1,6 @@
-"""Imports: which films came in together, so that the last import can be taken back.
+"""Imports: which images came in together, so that the last import can be taken back.
 
-An import is an `Audit` row; its detail holds the films' ids as ranges and grows with each commit,
+An import is an `Audit` row; its detail holds the images' ids as ranges and grows with each commit,
 so that an import that was cut short can be taken back too.
 """
 
@@ -39,8 +39,8 @@ class ImportRow:
     ranges: tuple[tuple[int, int], ...]
 
     @property
-    def films(self) -> int:
-        """How many films it brought."""
+    def images(self) -> int:
+        """How many images it brought."""
         return sum(last - first + 1 for first, last in self.ranges)
 
 
@@ -53,7 +53,7 @@ def begin(session: Session, source: str, reader: str) -> int:
 
 
 def extend(session: Session, import_id: int, image_ids: Sequence[int]) -> None:
-    """Note films that the import brought, in the transaction that adds them."""
+    """Note images that the import brought, in the transaction that adds them."""
     row = session.get_one(Audit, import_id)
     known = json.loads(row.detail)
     row.detail = _detail(known["source"], _merged(known["ids"], image_ids), "")
@@ -67,7 +67,7 @@ def end(session: Session, import_id: int, summary: str) -> None:
 
 
 def newest(session: Session) -> ImportRow | None:
-    """The newest import that brought films and was not taken back."""
+    """The newest import that brought images and was not taken back."""
     undone = {
         json.loads(detail)["import"]
         for detail in session.scalars(select(Audit.detail).where(Audit.act == _UNDO))
@@ -82,13 +82,13 @@ def newest(session: Session) -> ImportRow | None:
 
 
 def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
-    """Take the newest import back: its films leave the catalog with their patients and studies.
+    """Take the newest import back: its images leave the catalog with their patients and studies.
 
     Returns:
-        The import, and the ids of the films that left.
+        The import, and the ids of the images that left.
 
     Raises:
-        NotReady: There is no such import, a run has used its films, or a reader decided on them.
+        NotReady: There is no such import, a run has used its images, or a reader decided on them.
     """
     found = newest(session)
     if found is None:
@@ -105,13 +105,13 @@ def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
     for chunk in _chunks(patients):
         unused = ~exists().where(Study.patient_id == Patient.id)
         session.execute(delete(Patient).where(Patient.id.in_(chunk), unused))
-    detail = {"import": found.id, "source": found.source, "films": len(ids)}
+    detail = {"import": found.id, "source": found.source, "images": len(ids)}
     audit(session, reader, _UNDO, json.dumps(detail))
     return found, ids
 
 
 def _require_unused(session: Session, found: ImportRow, inside: Any) -> None:
-    cure = "Remove the films you do not want instead; they can be restored."
+    cure = "Remove the images you do not want instead; they can be restored."
     came_in = session.scalar(select(func.min(Image.added_at)).where(inside))
     scored = select(Score.run_id).join(Image, Image.id == Score.image_id).where(inside)
     at_work = select(Run.id).where(Run.heartbeat_at >= came_in).order_by(Run.id)
@@ -119,7 +119,7 @@ def _require_unused(session: Session, found: ImportRow, inside: Any) -> None:
     if run is not None:
         raise NotReady(
             f"The import of {found.source} cannot be taken back: run {run} was at work after its "
-            f"films came in. {cure}"
+            f"images came in. {cure}"
         )
     decided = select(func.count(LabelDecision.image_id.distinct())).join(
         Image, and_(Image.id == LabelDecision.image_id, inside)
@@ -128,7 +128,7 @@ def _require_unused(session: Session, found: ImportRow, inside: Any) -> None:
     if count:
         raise NotReady(
             f"The import of {found.source} cannot be taken back: readers have decided on {count} "
-            f"of its films, and decisions are kept. {cure}"
+            f"of its images, and decisions are kept. {cure}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Patients: in which splits their films are, and moving them into one."""
+"""Patients: in which splits their images are, and moving them into one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STRICTEST_FIRST = (Split.TEST, Split.UNLABELED, Split.NORMAL)
 
 @dataclass(frozen=True, slots=True)
 class MovedImage:
-    """One film that changed its split."""
+    """One image that changed its split."""
 
     image_id: int
     name: str
@@ -27,7 +27,7 @@ class MovedImage:
 
 
 def splits_of(session: Session, patient_keys: Sequence[str]) -> dict[str, set[Split]]:
-    """In which splits the known ones of these patients have films."""
+    """In which splits the known ones of these patients have images."""
     found: dict[str, set[Split]] = {}
     for start in range(0, len(patient_keys), _CHUNK):
         query = (
@@ -46,29 +46,29 @@ def splits_of(session: Session, patient_keys: Sequence[str]) -> dict[str, set[Sp
 def resolve_patients_in_two_splits(
     session: Session, reader: str, keep: Split = Split.TEST
 ) -> tuple[MovedImage, ...]:
-    """Move all films of such a patient into one split: test, else unlabeled, else normal.
+    """Move all images of such a patient into one split: test, else unlabeled, else normal.
 
     Args:
         session: Open session.
         reader: Who decides, for the audit.
-        keep: The split that wins where the patient has films in it.
+        keep: The split that wins where the patient has images in it.
 
     Returns:
         What was moved, for the reader and for `move_back`.
 
     Raises:
-        BadSetting: `keep` is normal: a film is normal only when it is known to be.
+        BadSetting: `keep` is normal: an image is normal only when it is known to be.
     """
     if keep is Split.NORMAL:
         raise BadSetting(
-            "A film is normal only when it is known to be; let test or unlabeled win, not normal."
+            "An image is normal only when it is known to be; let test or unlabeled win, not normal."
         )
     order = (keep, *(split for split in _STRICTEST_FIRST if split is not keep))
     moved: list[MovedImage] = []
     shared = patients_in_two_splits(session)
     for start in range(0, len(shared), _CHUNK):
-        films = _films_of(session, shared[start : start + _CHUNK])
-        for rows in films.values():
+        images = _images_of(session, shared[start : start + _CHUNK])
+        for rows in images.values():
             after = min((Split(row.split) for row in rows), key=order.index)
             moved += [
                 MovedImage(row.id, row.name, Split(row.split), after)
@@ -76,7 +76,7 @@ def resolve_patients_in_two_splits(
                 if row.split != after
             ]
     for split in Split:
-        ids = [film.image_id for film in moved if film.after is split]
+        ids = [image.image_id for image in moved if image.after is split]
         if ids:
             change_split(session, ids, split, reader)
     return tuple(moved)
@@ -85,18 +85,18 @@ def resolve_patients_in_two_splits(
 def move_back(session: Session, moved: Sequence[MovedImage], reader: str) -> None:
     """Undo `resolve_patients_in_two_splits`."""
     for split in Split:
-        ids = [film.image_id for film in moved if film.before is split]
+        ids = [image.image_id for image in moved if image.before is split]
         if ids:
             change_split(session, ids, split, reader)
 
 
-def _films_of(session: Session, patient_ids: Sequence[int]) -> dict[int, list[Image]]:
+def _images_of(session: Session, patient_ids: Sequence[int]) -> dict[int, list[Image]]:
     query = (
         select(Image)
         .where(Image.patient_id.in_(patient_ids), Image.removed_at.is_(None))
         .order_by(Image.id)
     )
-    films: dict[int, list[Image]] = {}
+    images: dict[int, list[Image]] = {}
     for image in session.scalars(query):
-        films.setdefault(image.patient_id, []).append(image)
-    return films
+        images.setdefault(image.patient_id, []).append(image)
+    return images

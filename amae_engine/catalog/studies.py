@@ -21,7 +21,7 @@ _CHUNK = 500  # ids in one IN clause
 
 @dataclass(frozen=True, slots=True)
 class NewImage:
-    """One film to add; keys are hashes, never identities.
+    """One image to add; keys are hashes, never identities.
 
     Attributes:
         truth: 0 normal, 1 abnormal, None unknown.
@@ -101,15 +101,15 @@ class SplitCount:
     abnormal: int
 
 
-def add_images(session: Session, films: Sequence[NewImage]) -> list[int]:
-    """Add films with their patients and studies; returns the images' ids in the films' order."""
-    patients = _ids(session, Patient, {f.patient_key: {"key": f.patient_key} for f in films})
+def add_images(session: Session, images: Sequence[NewImage]) -> list[int]:
+    """Add images with their patients and studies; returns the images' ids in the images' order."""
+    patients = _ids(session, Patient, {f.patient_key: {"key": f.patient_key} for f in images})
     visits = _ids(
         session,
         Study,
-        {f.study_key: {"key": f.study_key, "patient_id": patients[f.patient_key]} for f in films},
+        {f.study_key: {"key": f.study_key, "patient_id": patients[f.patient_key]} for f in images},
     )
-    rows = [_values(f, patients[f.patient_key], visits[f.study_key]) for f in films]
+    rows = [_values(f, patients[f.patient_key], visits[f.study_key]) for f in images]
     if not rows:
         return []
     adding = insert(Image).returning(Image.id, sort_by_parameter_order=True)
@@ -139,28 +139,28 @@ def _ids(
     return known
 
 
-def _values(film: NewImage, patient_id: int, study_id: int) -> dict[str, object]:
-    values = {field.name: getattr(film, field.name) for field in fields(film)}
+def _values(image: NewImage, patient_id: int, study_id: int) -> dict[str, object]:
+    values = {field.name: getattr(image, field.name) for field in fields(image)}
     del values["patient_key"], values["study_key"]
     return {
         **values,
-        "name": f"pending-{film.store_row}",
+        "name": f"pending-{image.store_row}",
         "patient_id": patient_id,
         "study_id": study_id,
-        "flags": ",".join(film.flags),
+        "flags": ",".join(image.flags),
     }
 
 
 def split_counts(session: Session) -> dict[Split, SplitCount]:
     """Counts of every split; zeros for an empty one."""
     shown = Image.removed_at.is_(None)
-    films = (
+    images = (
         select(Image.split, Image.truth, func.count())
         .where(shown)
         .group_by(Image.split, Image.truth)
     )
     counts: dict[tuple[Split, int | None], int] = {
-        (Split(split), truth): count for split, truth, count in session.execute(films)
+        (Split(split), truth): count for split, truth, count in session.execute(images)
     }
     each = select(Image.patient_id, Image.split).where(shown).distinct().subquery()
     people = select(each.c.split, func.count()).group_by(each.c.split)
@@ -208,7 +208,7 @@ def _joined_ids(session: Session, query: Select[Any]) -> npt.NDArray[np.int64]:
 
 
 def sources(session: Session) -> list[str]:
-    """The labels of where films came from; each step jumps to the next one in the index."""
+    """The labels of where images came from; each step jumps to the next one in the index."""
     labels: list[str] = []
     while True:
         query = select(func.min(Image.source)).where(Image.removed_at.is_(None))
@@ -270,7 +270,7 @@ def restore(session: Session, ids: Sequence[int], reader: str) -> None:
 
 
 def newest_addition(session: Session) -> str:
-    """When the newest film came in (ISO 8601, UTC); "" for an empty catalog."""
+    """When the newest image came in (ISO 8601, UTC); "" for an empty catalog."""
     return session.scalar(select(func.max(Image.added_at))) or ""
 
 

@@ -1,4 +1,4 @@
-"""A catalog of made-up films, to measure how it grows; used by `amae bench catalog` alone."""
+"""A catalog of made-up images, to measure how it grows; used by `amae bench catalog` alone."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from sqlalchemy.orm import Session
 from amae_engine.catalog.tables import Image, Patient, Study
 
 _AT_ONCE = 20_000
-_FILMS_A_PATIENT = 2
+_IMAGES_A_PATIENT = 2
 
 
-def add_synthetic_films(session: Session, count: int) -> None:
-    """Add `count` films of half as many patients, to an empty catalog."""
-    people = -(-count // _FILMS_A_PATIENT)
+def add_synthetic_images(session: Session, count: int) -> None:
+    """Add `count` images of half as many patients, to an empty catalog."""
+    people = -(-count // _IMAGES_A_PATIENT)
     for start in range(1, people + 1, _AT_ONCE):
         numbers = range(start, min(start + _AT_ONCE, people + 1))
         session.execute(insert(Patient), [{"id": n, "key": f"p{n}"} for n in numbers])
         rows = [{"id": n, "patient_id": n, "key": f"s{n}"} for n in numbers]
         session.execute(insert(Study), rows)
-    films = _films(count)
+    images = _images(count)
     for start in range(0, count, _AT_ONCE):
-        rows = [next(films) for _ in range(min(_AT_ONCE, count - start))]
+        rows = [next(images) for _ in range(min(_AT_ONCE, count - start))]
         session.execute(insert(Image), rows)
 
 
-def _films(count: int) -> Iterator[dict[str, Any]]:
+def _images(count: int) -> Iterator[dict[str, Any]]:
     draw = random.Random(0)
     for number in range(1, count + 1):
-        patient = -(-number // _FILMS_A_PATIENT)
+        patient = -(-number // _IMAGES_A_PATIENT)
         side = draw.randint(1000, 3000)
         yield {
             "id": number,

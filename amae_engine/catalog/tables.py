@@ -94,14 +94,14 @@ def _shown(column: str) -> Index:
 
 
 class Image(Base):
-    """One film: its role, and the facts of its file that say nothing about the person."""
+    """One image: its role, and the facts of its file that say nothing about the person."""
 
     __tablename__ = "image"
     __table_args__ = (
         CheckConstraint("split IN ('normal', 'unlabeled', 'test')", name="split_known"),
         CheckConstraint("truth IS NULL OR truth IN (0, 1)", name="truth_binary"),
-        # films that are shown, in every order that the table offers: each index holds all that its
-        # filter or sort reads, so that a million films stay under a tenth of a second
+        # images that are shown, in every order that the table offers: each index holds all that its
+        # filter or sort reads, so that a million images stay under a tenth of a second
         *(_shown(column) for column in ("split", "truth", "source", "view", "rows", "added_at")),
         _shown("patient_id"),
         Index("ix_image_shown", "id", **_SHOWN),

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from amae_engine.cli import commands, import_films, machine_commands, training_commands
+from amae_engine.cli import commands, import_commands, machine_commands, training_commands
 from amae_engine.cli.pacs_arguments import add_pacs
 from amae_engine.cli.peer_arguments import add_peer, add_synthetic_panel
 
 _TRAINING = {
-    "pretrain": "stage 0: starting weights from the project's own normal and unlabeled films",
+    "pretrain": "stage 0: starting weights from the project's own normal and unlabeled images",
     "stage1": "stage 1: classifier on frozen features (Eq. 1, 2)",
     "stage2": "stage 2: modules A and B on the pseudo-labels (Eq. 3)",
-    "score": "maps and scores of the test films (Eq. 4)",
+    "score": "maps and scores of the test images (Eq. 4)",
 }
 
 
@@ -36,7 +36,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_synthetic_panel(verbs)
     for name, text, command in (
         ("evaluate", "AUC, AP and intervals of a score run", commands.evaluate),
-        ("export", "scores, curves and example films into exports/", commands.export),
+        ("export", "scores, curves and example images into exports/", commands.export),
     ):
         verb = _verb(verbs, name, text, command)
         verb.add_argument("--run", type=int, default=0, help="score run; the newest by default")
@@ -45,7 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
                 "--boxes",
                 type=Path,
                 help="judge the maps instead, on marked regions: a CSV with file, x, y, width, "
-                "height in pixels of the original films",
+                "height in pixels of the original images",
             )
     _verb(verbs, "runs", "list the project's runs", commands.list_runs)
     bench = verbs.add_parser("bench", help="how fast this machine runs each step")
@@ -55,10 +55,11 @@ def make_parser() -> argparse.ArgumentParser:
     bench.add_argument("--seconds", type=float, default=10.0, help="how long to measure each")
     bench.add_argument("--against", choices=["plain"], help="the original code's plain loop too")
     bench.add_argument(
-        "--films",
+        "--images",
+        "--films",  # of AMAE 0.1
         type=int,
         nargs="+",
-        help="so many films: imported, scored as a job, or in the catalog",
+        help="so many images: imported, scored as a job, or in the catalog",
     )
     bench.add_argument("--catalog", default="", help="an empty PostgreSQL database, for `catalog`")
     bench.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
@@ -67,8 +68,14 @@ def make_parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true", help="JSON output")
     bench.set_defaults(command=machine_commands.bench)
     doctor = verbs.add_parser("doctor", help="what this machine and installation can do")
-    doctor.add_argument("--project", type=Path, help="estimate the time for its films")
-    doctor.add_argument("--films", type=int, default=8000, help="half normal, half unlabeled")
+    doctor.add_argument("--project", type=Path, help="estimate the time for its images")
+    doctor.add_argument(
+        "--images",
+        "--films",  # of AMAE 0.1
+        type=int,
+        default=8000,
+        help="half normal, half unlabeled",
+    )
     doctor.add_argument("--preset", default="compact", help="paper, base or compact")
     doctor.add_argument("--json", action="store_true", help="JSON output")
     doctor.set_defaults(command=machine_commands.doctor)
@@ -89,7 +96,7 @@ def _verb(
 
 
 def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    demo = verbs.add_parser("demo", help="the demo project on real films")
+    demo = verbs.add_parser("demo", help="the demo project on real images")
     demo.add_argument("--headless", action="store_true", help="no window: run both stages here")
     demo.add_argument("--folder", type=Path, help="where the demo project lies")
     demo.add_argument("--epochs", type=int, help="fewer epochs for a quick look")
@@ -99,7 +106,7 @@ def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = _verb(
-        verbs, "import", "import films into a project (made if missing)", import_films.bring
+        verbs, "import", "import images into a project (made if missing)", import_commands.bring
     )
     verb.add_argument(
         "paths",
@@ -124,10 +131,10 @@ def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("--dry-run", action="store_true", help="say what would happen, import none")
     verb.add_argument("--report", type=Path, help="write every file's fate to this CSV")
     verb.add_argument(
-        "--keep-suspects", action="store_true", help="keep films that are probably there already"
+        "--keep-suspects", action="store_true", help="keep images that are probably there already"
     )
     verb.add_argument(
-        "--fix-patients", action="store_true", help="move each patient's films into one split"
+        "--fix-patients", action="store_true", help="move each patient's images into one split"
     )
     verb.add_argument("--reader", default="", help="who imports")
     _add_table_options(verb)
@@ -150,22 +157,25 @@ def _add_table_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--repartition", type=Path, help="DDAD's data.json")
     verb.add_argument("--images", type=Path, help="where the table's files lie")
-    verb.add_argument("--unlabeled", type=int, help="M, films taken from the unlabeled pool")
-    verb.add_argument("--anomaly-ratio", type=float, help="AR of those films, 0…1")
+    verb.add_argument("--unlabeled", type=int, help="M, images taken from the unlabeled pool")
+    verb.add_argument("--anomaly-ratio", type=float, help="AR of those images, 0…1")
     verb.add_argument("--manifest", type=Path, help="CSV with file and patient columns")
 
 
 def _add_repairs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    undo = _verb(verbs, "undo-import", "take the last import back", import_films.undo_import)
+    undo = _verb(verbs, "undo-import", "take the last import back", import_commands.undo_import)
     fix = _verb(
-        verbs, "fix-patients", "move each patient's films into one split", import_films.fix_patients
+        verbs,
+        "fix-patients",
+        "move each patient's images into one split",
+        import_commands.fix_patients,
     )
     fix.add_argument(
         "--keep", default="test", choices=("test", "unlabeled"), help="the split that wins"
     )
     for verb in (undo, fix):
         verb.add_argument("--reader", default="", help="who decides")
-    relink = _verb(verbs, "relink", "find originals that were moved", import_films.relink)
+    relink = _verb(verbs, "relink", "find originals that were moved", import_commands.relink)
     relink.add_argument("folder", type=Path, help="where to look")
 
 

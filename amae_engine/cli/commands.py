@@ -104,19 +104,19 @@ def _evaluate_maps(options: Namespace) -> None:
         return
     any_of_them = next(iter(found.values()))
     say(
-        f"{any_of_them.films} test films with marked regions, "
+        f"{any_of_them.images} test images with marked regions, "
         f"{100 * any_of_them.marked_share:.0f} % of their pixels"
     )
     say(f"{'map':<28} pixel AUC  pixel AP  pointing game  Dice")
     for kind, judged in found.items():
         say(
             f"{kind.label:<28} {judged.pixel_auc:9.3f} {judged.pixel_ap:9.3f} "
-            f"{judged.pointed:8d} of {judged.films:<3d} {judged.dice:5.2f}"
+            f"{judged.pointed:8d} of {judged.images:<3d} {judged.dice:5.2f}"
         )
 
 
 def export(options: Namespace) -> None:
-    """Write scores, curves and example films."""
+    """Write scores, curves and example images."""
     from amae_engine.jobs.evaluate_run import evaluate_run
     from amae_engine.jobs.export import export_results
 

@@ -16,7 +16,7 @@ from amae_engine.project import Project
 if TYPE_CHECKING:
     from amae_engine.bench.catalog_size import CatalogTimes
     from amae_engine.bench.importing import Imported
-    from amae_engine.bench.scoring_line import ScoredFilms
+    from amae_engine.bench.scoring_line import ScoredImages
 
 _CATALOGS = [1000, 10_000, 100_000, 1_000_000]
 _IMPORTED = 24  # files of each kind
@@ -28,7 +28,7 @@ def doctor(options: Namespace) -> None:
     from amae_engine.jobs.machine import machine_facts
 
     facts: dict[str, Any] = machine_facts()
-    normals, unlabeled = options.films // 2, options.films - options.films // 2
+    normals, unlabeled = options.images // 2, options.images - options.images // 2
     if options.project is not None:
         with Project.open(options.project).session() as session:
             counts = studies.split_counts(session)
@@ -40,7 +40,7 @@ def doctor(options: Namespace) -> None:
     for name, value in facts.items():
         say(f"{name:<22} {value}")
     say(
-        f"{normals} normal and {unlabeled} unlabeled films, preset {options.preset}: "
+        f"{normals} normal and {unlabeled} unlabeled images, preset {options.preset}: "
         f"stage 1 {clock(expected.stage1)}, stage 2 {clock(expected.stage2)}"
     )
 
@@ -51,7 +51,7 @@ def bench(options: Namespace) -> None:
         _bench_catalog(options)
     elif "import" in options.names:
         _bench_import(options)
-    elif options.films:
+    elif options.images:
         _bench_scoring(options)
     else:
         _bench_steps(options)
@@ -60,21 +60,21 @@ def bench(options: Namespace) -> None:
 def _bench_catalog(options: Namespace) -> None:
     from amae_engine.bench.catalog_size import catalog_times
 
-    for times in catalog_times(options.films or _CATALOGS, options.catalog):
+    for times in catalog_times(options.images or _CATALOGS, options.catalog):
         _say_catalog(times, options.json)
 
 
 def _bench_import(options: Namespace) -> None:
     from amae_engine.bench.importing import bench_import
 
-    for imported in bench_import((options.films or [_IMPORTED])[0]):
+    for imported in bench_import((options.images or [_IMPORTED])[0]):
         _say_imported(imported, options.json)
 
 
 def _bench_scoring(options: Namespace) -> None:
     from amae_engine.bench.scoring_line import scoring_line
 
-    for point in scoring_line(options.films, options.preset):
+    for point in scoring_line(options.images, options.preset):
         _say_point(point, options.json)
 
 
@@ -97,12 +97,12 @@ def _bench_steps(options: Namespace) -> None:
             say(as_text(measured))
 
 
-def _say_point(point: ScoredFilms, as_json: bool) -> None:
+def _say_point(point: ScoredImages, as_json: bool) -> None:
     if as_json:
         say_json(dataclasses.asdict(point))
         return
     say(
-        f"scoring {point.films} films: {point.seconds:.1f} s, {point.images_per_second:.1f} "
+        f"scoring {point.images} images: {point.seconds:.1f} s, {point.images_per_second:.1f} "
         f"images/s; maps {point.map_bytes / 1e6:.0f} MB; peak memory "
         f"{point.resident_bytes / 1e9:.2f} GB"
     )
@@ -113,9 +113,9 @@ def _say_imported(imported: Imported, as_json: bool) -> None:
         say_json({**dataclasses.asdict(imported), "ratio_to_plain": imported.ratio})
         return
     say(
-        f"import {imported.kind}: {imported.films_per_second:.1f} films/s; plain loop "
-        f"{imported.plain_films_per_second:.1f}: {imported.ratio:.2f} times faster; "
-        f"{imported.bytes_per_film / 1e6:.1f} MB a file; peak memory "
+        f"import {imported.kind}: {imported.images_per_second:.1f} images/s; plain loop "
+        f"{imported.plain_images_per_second:.1f}: {imported.ratio:.2f} times faster; "
+        f"{imported.bytes_per_image / 1e6:.1f} MB a file; peak memory "
         f"{imported.peak_memory_bytes / 1e9:.2f} GB"
     )
 
@@ -130,7 +130,7 @@ def _say_catalog(times: CatalogTimes, as_json: bool) -> None:
     }
     told = "; ".join(f"slowest {kind} {name} {ms} ms" for kind, (name, ms) in slowest.items())
     say(
-        f"catalog of {times.films} films: open {times.open:.0f} ms; {told}; page of rows "
+        f"catalog of {times.images} images: open {times.open:.0f} ms; {told}; page of rows "
         f"{times.page} ms; counts {times.counts} ms; process {times.resident_bytes / 1e6:.0f} MB; "
         f"database {times.database_bytes / 1e6:.0f} MB"
     )

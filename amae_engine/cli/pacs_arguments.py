@@ -10,13 +10,13 @@ from amae_engine.cli import pacs_commands
 
 def add_pacs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `pacs check`, `pacs find` and `pacs fetch`."""
-    text = "films from a PACS, over DICOMweb or DIMSE"
+    text = "images from a PACS, over DICOMweb or DIMSE"
     acts = verbs.add_parser("pacs", help=text, description=text).add_subparsers(
         required=True, metavar="ACT"
     )
     for name, told, command in (
         ("check", "see whether the PACS answers", pacs_commands.check),
-        ("find", "count the films that a query means", pacs_commands.find),
+        ("find", "count the images that a query means", pacs_commands.find),
         ("fetch", "fetch what is new and import it", pacs_commands.fetch),
     ):
         act = acts.add_parser(name, help=told, description=told)

@@ -1,4 +1,4 @@
-"""`amae pacs check|find|fetch`: films from a PACS; what they print names nobody."""
+"""`amae pacs check|find|fetch`: images from a PACS; what they print names nobody."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def check(options: Namespace) -> None:
 
 
 def find(options: Namespace) -> None:
-    """Count the films that a query means, by modality and year."""
+    """Count the images that a query means, by modality and year."""
     with connect(_server(options), _password()) as connection:
-        films = list(find_images(connection.search, _query(options)))
-    counts = RemoteCounts.of(films)
+        images = list(find_images(connection.search, _query(options)))
+    counts = RemoteCounts.of(images)
     if options.json:
-        rows = [{"modality": m, "year": y, "films": n} for (m, y), n in counts.films.items()]
-        say_json({"films": counts.total, "studies": counts.studies, "counts": rows})
+        rows = [{"modality": m, "year": y, "images": n} for (m, y), n in counts.images.items()]
+        say_json({"images": counts.total, "studies": counts.studies, "counts": rows})
         return
-    say(f"{counts.total} films in {counts.studies} studies")
-    for (modality, year), count in counts.films.items():
+    say(f"{counts.total} images in {counts.studies} studies")
+    for (modality, year), count in counts.images.items():
         say(f"{modality} {year:<8} {count}")
 
 

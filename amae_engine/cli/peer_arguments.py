@@ -10,7 +10,7 @@ from amae_engine.config import Synthesis
 from amae_engine.peers.methods import Protocol
 
 _PEER = "train and score a method that AMAE is compared with"
-_PANEL = "a picture of synthetic anomalies on the project's normal films"
+_PANEL = "a picture of synthetic anomalies on the project's normal images"
 
 
 def add_peer(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -14,7 +14,7 @@ from amae_engine.project import Project
 
 
 def peer(options: Namespace) -> None:
-    """List the peers, or train one and score the test films."""
+    """List the peers, or train one and score the test images."""
     if options.list:
         _list(options.json)
         return

@@ -45,7 +45,7 @@ def auc_interval(truth: Truth, scores: Values, level: float = 0.95) -> Auc:
     """AUC of scores (n,) against truth (n,) of 0 and 1.
 
     Where the classes separate perfectly, DeLong's variance is zero and its interval a point; there
-    Wilson's interval for the smaller class stands in, so that few films never look certain.
+    Wilson's interval for the smaller class stands in, so that few images never look certain.
 
     Raises:
         BadInput: Only one class is present, or a score is not a number.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 _DARK = 15  # grey levels counted as dark border
 
-Films = npt.NDArray[np.uint8]
+StoredImages = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
 
@@ -24,13 +24,13 @@ def grey_distance(normals: Floats, others: Floats) -> Floats:
     return distance
 
 
-def grey_features(films: Films) -> Floats:
-    """Eleven statistics (B, 11) of films (B, S, S) uint8; take a few hundred at a time.
+def grey_features(images: StoredImages) -> Floats:
+    """Eleven statistics (B, 11) of images (B, S, S) uint8; take a few hundred at a time.
 
     Mean, spread, share of dark pixels, mean of the edge, 5th and 95th percentile, mean and
     spread of the centre, mean horizontal, vertical and central gradient.
     """
-    values = films.astype(np.float32)
+    values = images.astype(np.float32)
     side = values.shape[1]
     flat = values.reshape(len(values), -1)
     border = side // 16

@@ -17,19 +17,19 @@ _THRESHOLDS = 200
 
 @dataclass(frozen=True, slots=True)
 class Localisation:
-    """One map, judged on n films with marked regions.
+    """One map, judged on n images with marked regions.
 
     Attributes:
-        films: n.
+        images: n.
         marked_share: Of all pixels; the AP and the pointing game of a map that knows nothing.
-        pixel_auc: Over all pixels of these films.
+        pixel_auc: Over all pixels of these images.
         pixel_ap: The same; average precision.
-        pointed: Films whose highest pixel lies in a marked region (pointing game; Zhang et al.,
+        pointed: Images whose highest pixel lies in a marked region (pointing game; Zhang et al.,
             ECCV 2016).
-        dice: Mean over the films, each thresholded where the other half of the films is best.
+        dice: Mean over the images, each thresholded where the other half of the images is best.
     """
 
-    films: int
+    images: int
     marked_share: float
     pixel_auc: float
     pixel_ap: float
@@ -40,7 +40,7 @@ class Localisation:
 def judge_maps(maps: Maps, masks: Masks) -> Localisation:
     """Judge maps (n, H, W), larger where more abnormal, on marked regions (n, H, W).
 
-    Every film must have a marked pixel, and one that is not.
+    Every image must have a marked pixel, and one that is not.
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -49,7 +49,7 @@ def judge_maps(maps: Maps, masks: Masks) -> Localisation:
     highest = maps.reshape(len(maps), -1).argmax(axis=1)
     pointed = masks.reshape(len(masks), -1)[np.arange(len(maps)), highest]
     return Localisation(
-        films=len(maps),
+        images=len(maps),
         marked_share=float(masks.mean()),
         pixel_auc=float(roc_auc_score(truth, values)),
         pixel_ap=float(average_precision_score(truth, values)),
@@ -59,17 +59,17 @@ def judge_maps(maps: Maps, masks: Masks) -> Localisation:
 
 
 def box_mask(
-    boxes: Sequence[tuple[float, float, float, float]], film: tuple[int, int], size: int
+    boxes: Sequence[tuple[float, float, float, float]], image: tuple[int, int], size: int
 ) -> Masks:
-    """Marked pixels (size, size) of a map over a film of (rows, columns).
+    """Marked pixels (size, size) of a map over an image of (rows, columns).
 
     Args:
-        boxes: left, top, width, height in the film's pixels.
-        film: The film's rows and columns.
-        size: Of the map, which covers the whole film.
+        boxes: left, top, width, height in the image's pixels.
+        image: The image's rows and columns.
+        size: Of the map, which covers the whole image.
     """
-    down = (np.arange(size) + 0.5) * film[0] / size
-    across = (np.arange(size) + 0.5) * film[1] / size
+    down = (np.arange(size) + 0.5) * image[0] / size
+    across = (np.arange(size) + 0.5) * image[1] / size
     mask = np.zeros((size, size), dtype=bool)
     for left, top, width, height in boxes:
         rows = (down >= top) & (down < top + height)

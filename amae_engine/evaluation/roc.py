@@ -88,7 +88,7 @@ def average_precision_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Bootstrap interval of the AP; whole patients are drawn, so that their films stay together."""
+    """Bootstrap interval of the AP; whole patients are drawn, so that their images stay together."""
     random = np.random.default_rng(seed)
     _, group = np.unique(patients, return_inverse=True)
     order = np.argsort(-scores, kind="stable")
@@ -99,7 +99,7 @@ def average_precision_interval(
     for start in range(0, repeats, _REPEATS_AT_ONCE):
         size = min(_REPEATS_AT_ONCE, repeats - start)
         drawn = random.multinomial(count, np.full(count, 1 / count), size=size)  # (r, patients)
-        weights = drawn[:, group].astype(np.float64)  # (r, n): how often each film was drawn
+        weights = drawn[:, group].astype(np.float64)  # (r, n): how often each image was drawn
         hits = (weights * hit).cumsum(axis=1)[:, last]
         called = weights.cumsum(axis=1)[:, last]
         usable = (hits[:, -1] > 0) & (hits[:, -1] < called[:, -1])

@@ -1,4 +1,4 @@
-"""Films inside a zip archive or behind a DICOMDIR."""
+"""Images inside a zip archive or behind a DICOMDIR."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import pydicom
 
-from amae_engine.images.film import Refusal, cause
+from amae_engine.images.decoded_image import Refusal, cause
 
 ZIP_SUFFIX = ".zip"
 DICOMDIR = "DICOMDIR"
@@ -125,7 +125,7 @@ def _require_harmless(members: list[zipfile.ZipInfo], free: int) -> None:
     if size > max(_SMALL, MOST_EXPANSION * packed):
         raise Refusal(
             f"the zip archive would become {size // 1_000_000} MB from {packed // 1_000_000} MB, "
-            f"more than films do; unpack it yourself if you trust it."
+            f"more than images do; unpack it yourself if you trust it."
         )
     if size + _SPARE > free:
         raise Refusal(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from amae_engine.images.film import Refusal, require_size
+from amae_engine.images.decoded_image import Refusal, require_size
 
 _JPEG_2000 = b"\xff\x4f\xff\x51"  # SOC, SIZ (ISO/IEC 15444-1 A.5.1)
 _JPEG = b"\xff\xd8"

@@ -1,4 +1,4 @@
-"""CSV tables of films: which column says what, and reading them line by line."""
+"""CSV tables of images: which column says what, and reading them line by line."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def from_csv(
     table: Path, columns: CsvColumns, root: Path | None = None, role: str = ""
 ) -> list[SourceFile]:
-    """Films named in a CSV table; those whose truth means "skip" are not among them.
+    """Images named in a CSV table; those whose truth means "skip" are not among them.
 
     Args:
         table: With a header line.
@@ -116,7 +116,7 @@ def from_csv(
             )
         )
     if is_empty:
-        raise BadInput(f"{table.name} names no film.")
+        raise BadInput(f"{table.name} names no image.")
     return found
 
 
@@ -137,8 +137,8 @@ def _fitting_role(role: str, truth: TruthWord, where: str) -> str:
     fitting = required_role(role, where)
     if fitting == "normal" and truth is TruthWord.ABNORMAL:
         raise BadInput(
-            f"{where}: a film with the role normal cannot be abnormal; give it the role unlabeled "
-            f"or test, or leave abnormal films out ('abnormal' = skip)."
+            f"{where}: an image with the role normal cannot be abnormal; give it the role unlabeled "
+            f"or test, or leave abnormal images out ('abnormal' = skip)."
         )
     return fitting
 

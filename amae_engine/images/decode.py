@@ -1,4 +1,4 @@
-"""One file of any kind to a film ready for the store."""
+"""One file of any kind to an image ready for the store."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from amae_engine.images.decoded_image import DecodedImage, Refusal
 from amae_engine.images.dicom import read_dicom
-from amae_engine.images.film import Film, Refusal
 from amae_engine.images.fingerprints import Hash, difference_hash
 from amae_engine.images.picture import SUFFIXES, read_picture
 from amae_engine.images.pixel_store import to_store_size
@@ -20,31 +20,31 @@ _NEARLY_CONSTANT = 2.0  # standard deviation in grey levels
 
 
 @dataclass(frozen=True, slots=True)
-class StoredFilm:
-    """A film at the store's size with the facts of its file.
+class IncomingImage:
+    """An image at the store's size with the facts of its file.
 
     Attributes:
-        film: Its `pixels` are (S, S) uint8.
+        image: Its `pixels` are (S, S) uint8.
         rows, columns: Of the original.
         pixel_hash: SHA-256 of the original's decoded size and pixels.
-        fingerprint: The difference hash of the film at the store's size.
+        fingerprint: The difference hash of the image at the store's size.
     """
 
-    film: Film
+    image: DecodedImage
     rows: int
     columns: int
     pixel_hash: str
     fingerprint: Hash
 
 
-def is_film_file(path: Path) -> bool:
-    """Whether a file's name or first bytes say that it may hold a film."""
+def is_image_file(path: Path) -> bool:
+    """Whether a file's name or first bytes say that it may hold an image."""
     if path.suffix.lower() in (*SUFFIXES, *DICOM_SUFFIXES):
         return True
     return path.name.upper() != "DICOMDIR" and _has_dicom_mark(path)
 
 
-def read_film(path: Path) -> Film:
+def read_image(path: Path) -> DecodedImage:
     """Decode one file at its own size.
 
     Raises:
@@ -62,25 +62,25 @@ def read_film(path: Path) -> Film:
         raise Refusal("it needs more memory than there is.") from error
 
 
-def read_for_store(path: Path, side: int) -> StoredFilm:
+def read_for_store(path: Path, side: int) -> IncomingImage:
     """Decode one file and bring it to the store's size.
 
     Raises:
         Refusal: Why this file cannot be imported.
     """
-    film = read_film(path)
-    rows, columns = film.pixels.shape
+    image = read_image(path)
+    rows, columns = image.pixels.shape
     if (
-        float(film.pixels[:: max(1, rows // 256), :: max(1, columns // 256)].std())
+        float(image.pixels[:: max(1, rows // 256), :: max(1, columns // 256)].std())
         < _NEARLY_CONSTANT
     ):
-        raise Refusal("the film is empty (all its pixels are nearly the same).")
+        raise Refusal("the image is empty (all its pixels are nearly the same).")
     digest = hashlib.sha256(f"{rows}x{columns}".encode())
-    digest.update(np.ascontiguousarray(film.pixels).data)
-    small = to_store_size(film.pixels, side)
-    flags = (*film.flags, *look_at(to_store_size(small)))
-    return StoredFilm(
-        film=replace(film, pixels=small, flags=flags),
+    digest.update(np.ascontiguousarray(image.pixels).data)
+    small = to_store_size(image.pixels, side)
+    flags = (*image.flags, *look_at(to_store_size(small)))
+    return IncomingImage(
+        image=replace(image, pixels=small, flags=flags),
         rows=rows,
         columns=columns,
         pixel_hash=digest.hexdigest(),

@@ -13,18 +13,18 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from amae_engine.images.decode import StoredFilm, read_for_store
-from amae_engine.images.film import Refusal
+from amae_engine.images.decode import IncomingImage, read_for_store
+from amae_engine.images.decoded_image import Refusal
 from amae_engine.images.picture import SUFFIXES
 
 _AHEAD = 128  # files decoded before they are asked for
 _PER_WORKER = 8  # files that pay for starting another process
 
-Decoded = StoredFilm | Refusal
+Decoded = IncomingImage | Refusal
 
 
 def decode_all(paths: Sequence[Path], side: int) -> Iterator[Decoded]:
-    """The film of each path at the store's `side`, or why there is none; in the order given.
+    """The image of each path at the store's `side`, or why there is none; in the order given.
 
     Closing the iterator ends its processes.
     """

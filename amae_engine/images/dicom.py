@@ -1,4 +1,4 @@
-"""One DICOM file to a film: header, decoder, shades."""
+"""One DICOM file to an image: header, decoder, shades."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_color_lut, pixel_array
 
 from amae_engine.images.codestream import require_whole
-from amae_engine.images.film import MOST_BYTES, Film, Refusal, cause, require_size
+from amae_engine.images.decoded_image import MOST_BYTES, DecodedImage, Refusal, cause, require_size
 from amae_engine.images.jpeg_extended import decode_jpeg_extended
 from amae_engine.images.windowing import render
 
@@ -61,7 +61,7 @@ _SYNTAX_OF_ENCODING = {  # (implicit VR, little endian), for files without a met
 Bytes = npt.NDArray[np.uint8]
 
 
-def read_dicom(path: Path) -> Film:
+def read_dicom(path: Path) -> DecodedImage:
     """Decode one radiograph.
 
     Raises:
@@ -71,7 +71,7 @@ def read_dicom(path: Path) -> Film:
         dataset = _dataset(path)
         _require_radiograph(dataset)
         _require_pixels(dataset)
-        film = _facts(dataset)
+        image = _facts(dataset)
     except (Refusal, MemoryError):
         raise
     except Exception as error:  # pydicom converts a value when it is asked for: anything can come
@@ -79,14 +79,14 @@ def read_dicom(path: Path) -> Film:
             raise
         raise Refusal(f"its DICOM header is damaged ({type(error).__name__}).") from error
     pixels, flags = _grey(dataset, _decoded(dataset))
-    return replace(film, pixels=pixels, flags=(*flags, *film.flags))
+    return replace(image, pixels=pixels, flags=(*flags, *image.flags))
 
 
-def _facts(dataset: FileDataset) -> Film:
-    """What the header says of a film whose pixels are still to come."""
+def _facts(dataset: FileDataset) -> DecodedImage:
+    """What the header says of an image whose pixels are still to come."""
     view = _text(dataset, "ViewPosition").upper()
     burnt_in = _text(dataset, "BurnedInAnnotation").upper() == "YES"
-    return Film(
+    return DecodedImage(
         pixels=np.empty((0, 0), dtype=np.uint8),
         bits_stored=int(dataset.get("BitsStored", 8)),
         photometric=_text(dataset, "PhotometricInterpretation"),
@@ -108,7 +108,7 @@ def _dataset(path: Path) -> FileDataset:
     if size == 0:
         raise Refusal("the file is empty.")
     if size > MOST_BYTES:
-        raise Refusal(f"the file has {size // 1_000_000} MB, more than any film.")
+        raise Refusal(f"the file has {size // 1_000_000} MB, more than any image.")
     content = BytesIO(path.read_bytes())  # it gives no more than there is, whatever a length says
     _require_moderate_inflation(content.getvalue())
     try:
@@ -139,7 +139,7 @@ def _require_moderate_inflation(content: bytes) -> None:
         size += len(piece)
         piece = b"" if inflater.eof else inflater.decompress(inflater.unconsumed_tail, _PIECE)
     if size > MOST_BYTES:
-        raise Refusal("the deflated file inflates to more than any film.")
+        raise Refusal("the deflated file inflates to more than any image.")
 
 
 def _require_radiograph(dataset: FileDataset) -> None:
@@ -155,9 +155,9 @@ def _require_radiograph(dataset: FileDataset) -> None:
             f"body part {known[0]} is not a chest." if known else "its body part is no chest."
         )
     if _text(dataset, "ViewPosition").upper() in _LATERAL:
-        raise Refusal("the view is lateral; AMAE reads frontal chest films.")
+        raise Refusal("the view is lateral; AMAE reads frontal chest images.")
     if "LOCALIZER" in _text(dataset, "ImageType").upper():
-        raise Refusal("the image is a localizer, not a film.")
+        raise Refusal("the image is a localizer, not an image.")
     if _text(dataset, "PatientSpeciesDescription").upper() not in _HUMAN:
         raise Refusal("the patient is not human (Patient Species Description).")
 
@@ -169,10 +169,10 @@ def _require_pixels(dataset: FileDataset) -> None:
     require_size(rows, columns, int(dataset.get("SamplesPerPixel", 1)))
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
     if frames > 1:
-        raise Refusal(f"the file holds {frames} frames; export the film you want on its own.")
+        raise Refusal(f"the file holds {frames} frames; export the image you want on its own.")
     bits = int(dataset.get("BitsStored", 0))
     if not 1 <= bits <= 16:
-        raise Refusal(f"its pixels have {bits} bits; a film has 8 to 16.")
+        raise Refusal(f"its pixels have {bits} bits; an image has 8 to 16.")
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in _DECODERS:
         require_whole(_frame(dataset), rows, columns)
@@ -213,7 +213,7 @@ def _grey(dataset: FileDataset, stored: npt.NDArray[Any]) -> tuple[Bytes, tuple[
         eight = (stored >> 8 if deep else stored)[..., :3].astype(np.uint8)
         return np.array(Image.fromarray(np.ascontiguousarray(eight)).convert("L")), ("colour",)
     if stored.ndim != 2 or photometric not in _GREY:
-        raise Refusal(f"photometric interpretation {photometric[:16]} is not a grey film.")
+        raise Refusal(f"photometric interpretation {photometric[:16]} is not a grey image.")
     try:
         return render(stored, dataset)
     except (Refusal, MemoryError):

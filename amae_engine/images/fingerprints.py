@@ -1,4 +1,4 @@
-"""Recognise a film again in another format: difference hashes, then the stored pixels."""
+"""Recognise an image again in another format: difference hashes, then the stored pixels."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from PIL import Image
 
 from amae_engine.images.pixel_store import PixelStore
 
-# 16 × 16 bits. Measured on 6,428 chest films: of other films 1 in 100,000 lies within 20 bits
+# 16 × 16 bits. Measured on 6,428 chest images: of other images 1 in 100,000 lies within 20 bits
 # (with 8 × 8 bits: 1 in 100 within 3); copies with another window, gamma, size or JPEG quality lie
 # within 16, and 19 of 20 whose window cuts a third of the greys away within 23.
 _SIDE = 16
 _WORDS = _SIDE * _SIDE // 64
 _MOST_BITS = 20
 _MOST_BITS_IN_FIRST_WORD = 12
-_LARGEST_RESIDUAL = 0.15  # standard deviations; copies reach 0.12, other films start at 0.25
-_FEWEST_PIXELS = 0.2  # of the film, neither black nor white in either copy
+_LARGEST_RESIDUAL = 0.15  # standard deviations; copies reach 0.12, other images start at 0.25
+_FEWEST_PIXELS = 0.2  # of the image, neither black nor white in either copy
 
 Hash = npt.NDArray[np.uint64]
 
 
-def difference_hash(film: npt.NDArray[np.uint8]) -> Hash:
-    """Where a film (S, S) gets brighter from left to right, on a 16 × 17 grid.
+def difference_hash(image: npt.NDArray[np.uint8]) -> Hash:
+    """Where an image (S, S) gets brighter from left to right, on a 16 × 17 grid.
 
     Returns:
         (4,) uint64.
     """
-    small = Image.fromarray(film).resize((_SIDE + 1, _SIDE), Image.Resampling.BOX)
+    small = Image.fromarray(image).resize((_SIDE + 1, _SIDE), Image.Resampling.BOX)
     grey = np.asarray(small)
     return np.packbits(grey[:, 1:] > grey[:, :-1]).view(np.uint64)
 
 
 def probably_same(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> bool:
-    """Whether two films (S, S) differ by brightness and contrast only.
+    """Whether two images (S, S) differ by brightness and contrast only.
 
     The mean absolute residual of a linear fit of standardised greys, over the pixels that neither
     window has cut to black or white.
@@ -48,7 +48,7 @@ def probably_same(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> b
 
 
 class Fingerprints:
-    """The hashes of a pixel store's films, kept beside it and completed where some are missing.
+    """The hashes of a pixel store's images, kept beside it and completed where some are missing.
 
     Args:
         folder: The store's folder; holds `fingerprints.u64`, which can be deleted at any time.
@@ -65,34 +65,34 @@ class Fingerprints:
         self._hashes[:, : self._count] = known.T
         self.sync()
 
-    def find(self, film: npt.NDArray[np.uint8], wanted: Hash) -> list[int]:
-        """Rows of the store whose films are probably the same as `film`, oldest first.
+    def find(self, image: npt.NDArray[np.uint8], wanted: Hash) -> list[int]:
+        """Rows of the store whose images are probably the same as `image`, oldest first.
 
         Args:
-            film: (S, S).
+            image: (S, S).
             wanted: Its difference hash.
         """
         first = np.bitwise_count(self._hashes[0, : self._count] ^ wanted[0])
         rows = np.flatnonzero(first <= _MOST_BITS_IN_FIRST_WORD)
         bits = np.bitwise_count(self._hashes[:, rows] ^ wanted[:, None]).sum(axis=0)
         near = rows[bits <= _MOST_BITS]
-        return [int(row) for row in near if probably_same(self._film(int(row)), film)]
+        return [int(row) for row in near if probably_same(self._image(int(row)), image)]
 
-    def add(self, film: npt.NDArray[np.uint8], value: Hash) -> int:
-        """Note a film that will be appended to the store next; returns the row it will have."""
-        self._pending[self._count] = film
+    def add(self, image: npt.NDArray[np.uint8], value: Hash) -> int:
+        """Note an image that will be appended to the store next; returns the row it will have."""
+        self._pending[self._count] = image
         self._append(value)
         return self._count - 1
 
     def sync(self) -> None:
-        """Have, and keep on disk, exactly the hashes of the films that the store now has."""
+        """Have, and keep on disk, exactly the hashes of the images that the store now has."""
         self._pending.clear()
         self._count = min(self._count, len(self._pixels))
         for row in range(self._count, len(self._pixels)):
             self._append(difference_hash(self._pixels.array[row]))
         self._write()
 
-    def _film(self, row: int) -> npt.NDArray[np.uint8]:
+    def _image(self, row: int) -> npt.NDArray[np.uint8]:
         pending = self._pending.get(row)
         return self._pixels.array[row] if pending is None else pending
 

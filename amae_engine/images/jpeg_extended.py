@@ -6,7 +6,7 @@ import gdcm
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.images.film import Refusal
+from amae_engine.images.decoded_image import Refusal
 
 
 def decode_jpeg_extended(

@@ -31,7 +31,7 @@ _RSNA_CLASSES: TruthValues = {
     "Lung Opacity": TruthWord.ABNORMAL,
     "No Lung Opacity / Not Normal": TruthWord.ABNORMAL,
 }
-_RSNA_TARGETS: TruthValues = {  # 0 holds normal films and films with another finding
+_RSNA_TARGETS: TruthValues = {  # 0 holds normal images and images with another finding
     "0": TruthWord.UNKNOWN,
     "1": TruthWord.ABNORMAL,
 }
@@ -39,8 +39,8 @@ _RSNA_CLASS_TABLE = "stage_2_detailed_class_info.csv"
 
 
 @dataclass(frozen=True, slots=True)
-class KnownFilm:
-    """One film of a known table.
+class KnownImage:
+    """One image of a known table.
 
     Attributes:
         name: Its path or name; the suffix may be missing.
@@ -53,7 +53,7 @@ class KnownFilm:
     role: str = ""
 
 
-Reader = Callable[[Path, TruthValues], Iterator["KnownFilm | str"]]
+Reader = Callable[[Path, TruthValues], Iterator["KnownImage | str"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class KnownTable:
 
     Attributes:
         columns: Its header has at least these.
-        read: Its films; a text is the reason why a film is left out.
+        read: Its images; a text is the reason why an image is left out.
     """
 
     title: str
@@ -82,14 +82,14 @@ def from_known_table(
     role: str = "",
     truth_values: TruthValues | None = None,
 ) -> Selection:
-    """Films of a public set's table.
+    """Images of a public set's table.
 
     Args:
         table: The table.
         known: What it was recognised as.
-        root: Where the films lie, in subfolders of any depth.
-        role: For all films; "normal" takes those that are known to be normal. "" takes the set's
-            own parts: its test and validation films are tested on, the others are unlabeled.
+        root: Where the images lie, in subfolders of any depth.
+        role: For all images; "normal" takes those that are known to be normal. "" takes the set's
+            own parts: its test and validation images are tested on, the others are unlabeled.
         truth_values: What values of the truth column mean, in place of the usual meaning.
 
     Raises:
@@ -97,25 +97,25 @@ def from_known_table(
     """
     files, found = FileIndex(root), []
     left_out: Counter[str] = Counter()
-    for film in known.read(table, truth_values or {}):
-        if isinstance(film, str):
-            left_out[film] += 1
+    for image in known.read(table, truth_values or {}):
+        if isinstance(image, str):
+            left_out[image] += 1
             continue
-        own_role = required_role(role or film.role, f"{table.name} ({known.title})")
-        if film.truth is TruthWord.SKIP:
+        own_role = required_role(role or image.role, f"{table.name} ({known.title})")
+        if image.truth is TruthWord.SKIP:
             left_out["left out by its truth value"] += 1
-        elif own_role == "normal" and film.truth is not TruthWord.NORMAL:
+        elif own_role == "normal" and image.truth is not TruthWord.NORMAL:
             left_out["not known to be normal"] += 1
         else:
-            path = files.find(film.name)
-            found.append(SourceFile(path, own_role, film.truth.number, film.patient))
+            path = files.find(image.name)
+            found.append(SourceFile(path, own_role, image.truth.number, image.patient))
     if not found and not left_out:
-        raise BadInput(f"{table.name} names no film.")
+        raise BadInput(f"{table.name} names no image.")
     return Selection(known.title, tuple(found), tuple(left_out.most_common()))
 
 
-def _rsna_labels(table: Path, values: TruthValues) -> Iterator[KnownFilm | str]:
-    """One row a box; the classes beside it tell normal films from other findings."""
+def _rsna_labels(table: Path, values: TruthValues) -> Iterator[KnownImage | str]:
+    """One row a box; the classes beside it tell normal images from other findings."""
     beside = table.with_name(_RSNA_CLASS_TABLE)
     if beside.is_file():
         yield from _rsna_classes(beside, values)
@@ -123,23 +123,23 @@ def _rsna_labels(table: Path, values: TruthValues) -> Iterator[KnownFilm | str]:
     yield from _rsna_rows(table, "Target", {**_RSNA_TARGETS, **values})
 
 
-def _rsna_classes(table: Path, values: TruthValues) -> Iterator[KnownFilm | str]:
+def _rsna_classes(table: Path, values: TruthValues) -> Iterator[KnownImage | str]:
     yield from _rsna_rows(table, "class", {**_RSNA_CLASSES, **values})
 
 
-def _rsna_rows(table: Path, column: str, values: TruthValues) -> Iterator[KnownFilm | str]:
-    """One film a patient; its rows agree."""
+def _rsna_rows(table: Path, column: str, values: TruthValues) -> Iterator[KnownImage | str]:
+    """One image a patient; its rows agree."""
     seen = set()
     for number, line in lines(table):
         patient = line["patientId"]
         if patient not in seen:
             seen.add(patient)
             truth = parse_truth(line[column], f"{table.name}, line {number}", values)
-            yield KnownFilm(patient, truth, patient)
+            yield KnownImage(patient, truth, patient)
 
 
-def _vindr(table: Path, values: TruthValues) -> Iterator[KnownFilm | str]:
-    """Normal when more than half of a film's readers said "No finding"."""
+def _vindr(table: Path, values: TruthValues) -> Iterator[KnownImage | str]:
+    """Normal when more than half of an image's readers said "No finding"."""
     normal_readers: dict[str, set[str]] = {}
     readers: dict[str, set[str]] = {}
     for _, line in lines(table):
@@ -150,11 +150,11 @@ def _vindr(table: Path, values: TruthValues) -> Iterator[KnownFilm | str]:
             said_normal.add(reader)
     for image, everyone in readers.items():
         is_normal = 2 * len(normal_readers[image]) > len(everyone)
-        yield KnownFilm(image, TruthWord.NORMAL if is_normal else TruthWord.ABNORMAL)
+        yield KnownImage(image, TruthWord.NORMAL if is_normal else TruthWord.ABNORMAL)
 
 
-def _nih(table: Path, values: TruthValues) -> Iterator[KnownFilm | str]:
-    """The paper's subset: postero-anterior films of adults over 18."""
+def _nih(table: Path, values: TruthValues) -> Iterator[KnownImage | str]:
+    """The paper's subset: postero-anterior images of adults over 18."""
     for number, line in lines(table):
         where = f"{table.name}, line {number}"
         if line["View Position"].upper() != "PA":
@@ -166,10 +166,10 @@ def _nih(table: Path, values: TruthValues) -> Iterator[KnownFilm | str]:
             is_normal = findings.lower() == "no finding"
             usual = TruthWord.NORMAL if is_normal else TruthWord.ABNORMAL
             truth = values.get(findings, usual)
-            yield KnownFilm(line["Image Index"], truth, line["Patient ID"].zfill(8))
+            yield KnownImage(line["Image Index"], truth, line["Patient ID"].zfill(8))
 
 
-def _chexpert(table: Path, values: TruthValues) -> Iterator[KnownFilm | str]:
+def _chexpert(table: Path, values: TruthValues) -> Iterator[KnownImage | str]:
     for _, line in lines(table):
         if line["Frontal/Lateral"].lower() != "frontal":
             yield "not frontal"
@@ -177,11 +177,11 @@ def _chexpert(table: Path, values: TruthValues) -> Iterator[KnownFilm | str]:
         parts = PurePosixPath(line["Path"]).parts
         patient = next((part for part in parts if part.startswith("patient")), "")
         role = "test" if {"valid", "test"} & set(parts) else "unlabeled"
-        yield KnownFilm(line["Path"], _finding_truth(line), patient, role)
+        yield KnownImage(line["Path"], _finding_truth(line), patient, role)
 
 
-def _mimic(table: Path, values: TruthValues) -> Iterator[KnownFilm | str]:
-    """Labels are the study's, views and official parts the film's: three tables in one folder."""
+def _mimic(table: Path, values: TruthValues) -> Iterator[KnownImage | str]:
+    """Labels are the study's, views and official parts the image's: three tables in one folder."""
     truths = {line["study_id"]: _finding_truth(line) for _, line in lines(table)}
     parts = {
         line["dicom_id"]: "unlabeled" if line["split"] == "train" else "test"
@@ -191,10 +191,10 @@ def _mimic(table: Path, values: TruthValues) -> Iterator[KnownFilm | str]:
         if line["ViewPosition"] not in ("PA", "AP"):
             yield f"view {line['ViewPosition'] or 'unknown'}, not frontal"
             continue
-        film, subject, study = line["dicom_id"], line["subject_id"], line["study_id"]
-        name = f"files/p{subject[:2]}/p{subject}/s{study}/{film}.jpg"
+        image, subject, study = line["dicom_id"], line["subject_id"], line["study_id"]
+        name = f"files/p{subject[:2]}/p{subject}/s{study}/{image}.jpg"
         truth = truths.get(study, TruthWord.UNKNOWN)
-        yield KnownFilm(name, truth, subject, parts.get(film, "unlabeled"))
+        yield KnownImage(name, truth, subject, parts.get(image, "unlabeled"))
 
 
 def _mimic_table(table: Path, kind: str) -> Path:

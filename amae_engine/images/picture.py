@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from amae_engine.images.film import Film, Refusal, cause, require_size
+from amae_engine.images.decoded_image import DecodedImage, Refusal, cause, require_size
 from amae_engine.images.windowing import NO_WINDOW, stretch
 
 logging.getLogger("PIL").setLevel(logging.INFO)  # its debugging lines hold a picture's tags
@@ -18,7 +18,7 @@ _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 
 
-def read_picture(path: Path) -> Film:
+def read_picture(path: Path) -> DecodedImage:
     """Decode one picture: 1, 8 or 16 bit, grey, RGB, RGBA or palette, EXIF rotation applied.
 
     Raises:
@@ -29,7 +29,7 @@ def read_picture(path: Path) -> Film:
             require_size(picture.height, picture.width, len(picture.getbands()))
             pages = getattr(picture, "n_frames", 1)
             if pages > 1:
-                raise Refusal(f"the picture has {pages} pages; export one film a file.")
+                raise Refusal(f"the picture has {pages} pages; export one image a file.")
             deep = picture.mode in _DEEP
             kind = f"{picture.format} {picture.mode}"
             white_is_zero = deep and _is_white_zero(picture)
@@ -38,7 +38,7 @@ def read_picture(path: Path) -> Film:
     except UnidentifiedImageError as error:
         raise Refusal("not a picture that can be read (unknown format).") from error
     except Image.DecompressionBombError as error:
-        raise Refusal("the picture is larger than any film.") from error
+        raise Refusal("the picture is larger than any image.") from error
     except (Refusal, MemoryError):
         raise
     except Exception as error:  # Pillow's readers raise what they meet: struct.error, KeyError, …
@@ -46,7 +46,7 @@ def read_picture(path: Path) -> Film:
             raise
         raise Refusal(f"the picture is damaged or cut short ({cause(error)}).") from error
     pixels = stretch(values) if deep else values
-    return Film(
+    return DecodedImage(
         pixels=255 - pixels if white_is_zero else pixels,
         bits_stored=16 if deep else 8,
         photometric="MONOCHROME2",

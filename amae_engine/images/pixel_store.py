@@ -1,7 +1,8 @@
-"""Decoded films as one memory-mapped array of bytes."""
+"""Decoded images as one memory-mapped array of bytes."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from contextlib import AbstractContextManager
@@ -15,14 +16,14 @@ from PIL import Image
 from amae_engine.errors import ProjectError
 
 SIDE = 256
-Film = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
 
 
-def to_store_size(pixels: Film, side: int = SIDE) -> Film:
-    """The whole film (rows, columns) uint8 squashed to (side, side), antialiased.
+def to_store_size(pixels: Pixels, side: int = SIDE) -> Pixels:
+    """The whole image (rows, columns) uint8 squashed to (side, side), antialiased.
 
     The aspect ratio is not kept, as in the methods that AMAE is compared with; maps go back to
-    the film's own shape by the same two factors.
+    the image's own shape by the same two factors.
     """
     if pixels.shape == (side, side):
         return pixels
@@ -32,10 +33,10 @@ def to_store_size(pixels: Film, side: int = SIDE) -> Film:
 
 
 class PixelStore:
-    """uint8 films (n, S, S) in one file that only ever grows.
+    """uint8 images (n, S, S) in one file that only ever grows.
 
     Args:
-        folder: Holds `films.u8` and `store.json`; created when it is missing.
+        folder: Holds `images.u8` and `store.json`; created when it is missing.
         side: S of a new store.
 
     Raises:
@@ -44,7 +45,8 @@ class PixelStore:
 
     def __init__(self, folder: Path, side: int = SIDE) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / "films.u8"
+        self._path = folder / "images.u8"
+        _take_over(folder / "films.u8", self._path)
         facts = folder / "store.json"
         if facts.is_file():
             self.side: int = json.loads(facts.read_text(encoding="utf-8"))["side"]
@@ -53,33 +55,33 @@ class PixelStore:
             facts.write_text(json.dumps({"side": side, "dtype": "uint8"}), encoding="utf-8")
             self._path.touch()
         if not self._path.is_file():
-            raise ProjectError("pixels/films.u8 is missing; restore the project's pixels folder.")
+            raise ProjectError("pixels/images.u8 is missing; restore the project's pixels folder.")
         self._mapped: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
-        """Whole films in the store."""
+        """Whole images in the store."""
         return self._path.stat().st_size // self.side**2
 
     def locked(self) -> AbstractContextManager[object]:
         """Hold the store alone, among all processes and machines that share its folder."""
         return FileLock(self._path.with_suffix(".lock"))
 
-    def append(self, films: list[Film]) -> int:
-        """Write films (side, side) at the end and flush them to disk.
+    def append(self, images: list[Pixels]) -> int:
+        """Write images (side, side) at the end and flush them to disk.
 
         Returns:
-            The row of the first one. A half-written film of an earlier crash is overwritten.
+            The row of the first one. A half-written image of an earlier crash is overwritten.
         """
         first = len(self)
         with self._path.open("r+b") as file:
             file.seek(first * self.side**2)
-            for film in films:
-                if film.shape != (self.side, self.side) or film.dtype != np.uint8:
+            for image in images:
+                if image.shape != (self.side, self.side) or image.dtype != np.uint8:
                     raise ValueError(
-                        f"A film must be uint8 ({self.side}, {self.side}); it is "
-                        f"{film.dtype} {film.shape}."
+                        f"An image must be uint8 ({self.side}, {self.side}); it is "
+                        f"{image.dtype} {image.shape}."
                     )
-                file.write(np.ascontiguousarray(film).tobytes())
+                file.write(np.ascontiguousarray(image).tobytes())
             file.truncate()
             file.flush()
             os.fsync(file.fileno())
@@ -100,14 +102,21 @@ class PixelStore:
         return mapped
 
     def read(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        """A copy (B, S, S) of the films in `rows` (B,).
+        """A copy (B, S, S) of the images in `rows` (B,).
 
         Raises:
             ProjectError: A row lies beyond the file: the store was cut or replaced.
         """
         if len(rows) and int(rows.max()) >= len(self):
             raise ProjectError(
-                f"pixels/films.u8 holds {len(self)} films, but the catalog names film "
+                f"pixels/images.u8 holds {len(self)} images, but the catalog names image "
                 f"{int(rows.max())}; restore the pixels folder from a backup."
             )
         return np.array(self.array[rows])
+
+
+def _take_over(old: Path, new: Path) -> None:
+    """Rename the file of a store that AMAE 0.1 made; another process may do the same."""
+    if old.is_file() and not new.exists():
+        with contextlib.suppress(FileNotFoundError):
+            old.rename(new)

@@ -1,6 +1,6 @@
-"""A quick look at a stored film: is it an upright frontal chest, bone bright, without text?
+"""A quick look at a stored image: is it an upright frontal chest, bone bright, without text?
 
-The film's ranks on a 32 × 32 grid are correlated with a mean chest under small shifts and
+The image's ranks on a 32 × 32 grid are correlated with a mean chest under small shifts and
 stretches. A flag is a hint for the reader: nothing is refused or turned by it.
 """
 
@@ -27,7 +27,7 @@ _STRETCHES = (0.85, 1.0, 1.15)
 _SHIFTS = (-3, 0, 3)  # grid cells
 # Of 900 adult and 5,528 paediatric chests, 0.4 % and none lie below (resources/plausibility).
 _LEAST_LIKENESS = 0.36
-_SURE_LIKENESS = 0.5  # an inverted or turned film below it may be no chest at all
+_SURE_LIKENESS = 0.5  # an inverted or turned image below it may be no chest at all
 _CLEARLY_MORE = 0.05
 _FLAT_BLOCK = 2.0  # standard deviation in grey levels of 16 × 16 pixels
 _MOST_FLAT = 0.85  # share of flat blocks
@@ -40,12 +40,12 @@ Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 
-def look_at(film: Bytes) -> tuple[str, ...]:
-    """Flags of a stored film (S, S), S a multiple of 32; () where nothing seems wrong."""
-    text = (TEXT,) if _has_text(film) else ()
-    if _flat_share(film) > _MOST_FLAT:
+def look_at(image: Bytes) -> tuple[str, ...]:
+    """Flags of a stored image (S, S), S a multiple of 32; () where nothing seems wrong."""
+    text = (TEXT,) if _has_text(image) else ()
+    if _flat_share(image) > _MOST_FLAT:
         return (NEAR_EMPTY, *text)
-    upright, inverted, turned = likeness(film)
+    upright, inverted, turned = likeness(image)
     other, flag = max((inverted, INVERTED), (turned, TURNED))
     if upright >= _LEAST_LIKENESS and other <= upright + _CLEARLY_MORE:
         return text
@@ -54,10 +54,10 @@ def look_at(film: Bytes) -> tuple[str, ...]:
     return (flag, *text) if other >= _SURE_LIKENESS else (NOT_FRONTAL_CHEST, flag, *text)
 
 
-def likeness(film: Bytes) -> tuple[float, float, float]:
-    """How much a film (S, S) is like the mean chest as it is, inverted, and turned, −1…1."""
+def likeness(image: Bytes) -> tuple[float, float, float]:
+    """How much an image (S, S) is like the mean chest as it is, inverted, and turned, −1…1."""
     plain, bowed = _bank()
-    ranks = _ranks(_grid(film))
+    ranks = _ranks(_grid(image))
 
     def scores(grid: Floats) -> Floats:
         flat = grid.reshape(1, -1)
@@ -69,9 +69,9 @@ def likeness(film: Bytes) -> tuple[float, float, float]:
     return float(upright.max()), float(-upright.min()), turned
 
 
-def mean_chest(films: npt.NDArray[np.uint8]) -> Bytes:
-    """The template: the mean (32, 32) of the ranks of films (n, S, S), 0…255."""
-    mean = np.mean([_ranks(_grid(film)) for film in films], axis=0)
+def mean_chest(images: npt.NDArray[np.uint8]) -> Bytes:
+    """The template: the mean (32, 32) of the ranks of images (n, S, S), 0…255."""
+    mean = np.mean([_ranks(_grid(image)) for image in images], axis=0)
     return np.rint(mean * 255).astype(np.uint8)
 
 
@@ -108,10 +108,10 @@ def _normed(flat: Floats, degree: int) -> Floats:
     return np.asarray(rest / np.maximum(length, 1e-6), dtype=np.float32)
 
 
-def _grid(film: Bytes) -> Floats:
-    """The means of a film's cells (32, 32)."""
-    side = len(film) // _GRID
-    return film.reshape(_GRID, side, _GRID, side).mean(axis=(1, 3), dtype=np.float32)
+def _grid(image: Bytes) -> Floats:
+    """The means of an image's cells (32, 32)."""
+    side = len(image) // _GRID
+    return image.reshape(_GRID, side, _GRID, side).mean(axis=(1, 3), dtype=np.float32)
 
 
 def _ranks(grid: Floats) -> Floats:
@@ -121,18 +121,18 @@ def _ranks(grid: Floats) -> Floats:
     return np.asarray(middle[place].reshape(grid.shape) / (grid.size - 1), dtype=np.float32)
 
 
-def _flat_share(film: Bytes) -> float:
-    blocks = film.reshape(len(film) // 16, 16, len(film) // 16, 16).astype(np.float32)
+def _flat_share(image: Bytes) -> float:
+    blocks = image.reshape(len(image) // 16, 16, len(image) // 16, 16).astype(np.float32)
     return float((blocks.std(axis=(1, 3)) < _FLAT_BLOCK).mean())
 
 
-def _has_text(film: Bytes) -> bool:
+def _has_text(image: Bytes) -> bool:
     """Whether three rows in turn have many narrow bright strokes close together."""
-    step = np.diff(film.astype(np.int16), axis=1)
+    step = np.diff(image.astype(np.int16), axis=1)
     up = step > _STROKE
     down = step < -_STROKE
     ends = down.shape[1] - _STROKE_WIDTH
-    closed = np.zeros((len(film), ends), dtype=bool)
+    closed = np.zeros((len(image), ends), dtype=bool)
     for width in range(1, _STROKE_WIDTH + 1):
         closed |= down[:, width : width + ends]
     strokes = up[:, :ends] & closed

@@ -1,4 +1,4 @@
-"""Published choices of films: DDAD's `data.json` and NSA's curated lists of NIH films."""
+"""Published choices of images: DDAD's `data.json` and NSA's curated lists of NIH images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def from_repartition(
     """
     train, pools, test = _read(table)
     if (unlabeled is None) != (anomaly_ratio is None):
-        raise BadSetting("Give both the number of unlabeled films M and the anomaly ratio AR.")
+        raise BadSetting("Give both the number of unlabeled images M and the anomaly ratio AR.")
     if unlabeled is not None and anomaly_ratio is not None:
         pools = choose_unlabeled(pools, unlabeled, anomaly_ratio, table.name)
     wanted = [(name, "normal", 0) for name in train]
@@ -59,18 +59,18 @@ def choose_unlabeled(
     M·AR is cut, not rounded, as `int(extra_data * ar)` in DDAD does.
 
     Raises:
-        BadSetting: M or AR cannot be, or a pool has too few films.
+        BadSetting: M or AR cannot be, or a pool has too few images.
     """
     if not 0 <= anomaly_ratio <= 1:
         raise BadSetting(f"The anomaly ratio AR must lie in 0…1; it is {anomaly_ratio}.")
     if unlabeled < 1:
-        raise BadSetting(f"The number of unlabeled films M must be at least 1; it is {unlabeled}.")
+        raise BadSetting(f"The number of unlabeled images M must be at least 1; it is {unlabeled}.")
     abnormal = int(unlabeled * anomaly_ratio)
     for truth, count in ((0, unlabeled - abnormal), (1, abnormal)):
         if count > len(pools[truth]):
             kind = "abnormal" if truth else "normal"
             raise BadSetting(
-                f"{where}: AR {anomaly_ratio} of M = {unlabeled} needs {count} {kind} films, but "
+                f"{where}: AR {anomaly_ratio} of M = {unlabeled} needs {count} {kind} images, but "
                 f"the unlabeled pool has {len(pools[truth])}; {_possible(pools, unlabeled)}"
             )
     return {0: pools[0][: unlabeled - abnormal], 1: pools[1][:abnormal]}
@@ -83,9 +83,9 @@ def curated_lists(path: Path) -> list[Path]:
 
 
 def from_curated_lists(path: Path, root: Path) -> list[SourceFile]:
-    """NSA's curated lists of NIH films: normals to train on, normals and anomalies to test on.
+    """NSA's curated lists of NIH images: normals to train on, normals and anomalies to test on.
 
-    A film's patient is the first eight digits of its name, as NIH names them.
+    An image's patient is the first eight digits of its name, as NIH names them.
 
     Args:
         path: One list, or the folder of all of them.

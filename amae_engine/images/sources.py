@@ -1,4 +1,4 @@
-"""Where films come from: files and folders → path, role, truth; what every source shares."""
+"""Where images come from: files and folders → path, role, truth; what every source shares."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from amae_engine.errors import BadInput, BadSetting
 from amae_engine.images.archive import DICOMDIR, dicomdir_files
-from amae_engine.images.decode import DICOM_SUFFIXES, is_film_file
+from amae_engine.images.decode import DICOM_SUFFIXES, is_image_file
 from amae_engine.images.picture import SUFFIXES
 
 ROLES = ("normal", "unlabeled", "test")
-_FILM_SUFFIXES = (*SUFFIXES, *DICOM_SUFFIXES)
+_IMAGE_SUFFIXES = (*SUFFIXES, *DICOM_SUFFIXES)
 FOLDER_WORDS = ("normal", "abnormal", "unlabeled", "test", "train")
 _TRUTHS = {
     "0": 0, "normal": 0, "no finding": 0, "negative": 0,
@@ -27,7 +27,7 @@ class TruthWord(StrEnum):
     NORMAL = "normal"
     ABNORMAL = "abnormal"
     UNKNOWN = "unknown"
-    SKIP = "skip"  # the film is left out
+    SKIP = "skip"  # the image is left out
 
     @property
     def number(self) -> int | None:
@@ -61,7 +61,7 @@ class Selection:
     Attributes:
         kind: What the source was taken for, for the reader: "folders", "VinDr-CXR train.csv".
         files: To import, in the source's order.
-        left_out: Reasons for which films that the source names are not taken, with counts.
+        left_out: Reasons for which images that the source names are not taken, with counts.
     """
 
     kind: str
@@ -75,7 +75,7 @@ class FileIndex:
     A name that two files share is not guessed: such a file counts as missing.
 
     Args:
-        root: The folder with the films, in subfolders of any depth.
+        root: The folder with the images, in subfolders of any depth.
     """
 
     def __init__(self, root: Path) -> None:
@@ -107,7 +107,7 @@ class FileIndex:
         by_name: dict[str, Path | None] = {}
         by_stem: dict[str, Path | None] = {}
         for path in self._root.rglob("*"):
-            if path.is_dir() or not is_film_file(path):
+            if path.is_dir() or not is_image_file(path):
                 continue
             by_name[path.name] = None if path.name in by_name else path
             stem = _stem(path.name)
@@ -118,7 +118,7 @@ class FileIndex:
 def from_paths(
     paths: Sequence[Path], role: str = "", folder_words: Mapping[str, str] | None = None
 ) -> list[SourceFile]:
-    """Films in files and folders.
+    """Images in files and folders.
 
     A subfolder's name gives role and truth: normal/, unlabeled/, test/normal/, test/abnormal/,
     also DDAD's train/0, train/unlabeled/1, test/0. `role` decides where no folder does.
@@ -129,7 +129,7 @@ def from_paths(
         folder_words: What other folder names mean: {"controls": "normal", "ward 3": "unlabeled"}.
 
     Raises:
-        BadInput: A path is missing, holds no film, or nothing says which role a film has.
+        BadInput: A path is missing, holds no image, or nothing says which role an image has.
         BadSetting: A folder name is said to mean something unknown.
     """
     words = _checked(folder_words or {})
@@ -143,11 +143,11 @@ def from_paths(
         if path.is_file():
             found.append(_with_role(path, role, None))
             continue
-        files = sorted(p for p in path.rglob("*") if p.is_file() and is_film_file(p))
+        files = sorted(p for p in path.rglob("*") if p.is_file() and is_image_file(p))
         if not files:
             raise BadInput(
                 f"{path.name} holds no DICOM, PNG, JPEG or TIFF file; choose the folder with the "
-                f"films."
+                f"images."
             )
         found += [_from_place(file, path, role, words) for file in files]
     return found
@@ -198,7 +198,7 @@ def required_role(role: str, where: str) -> str:
         return role
     named = f"'{role}' is no role" if role else "nothing says which role it has"
     raise BadInput(
-        f"{where}: {named}; choose {', '.join(ROLES)}, or sort the films into folders of these "
+        f"{where}: {named}; choose {', '.join(ROLES)}, or sort the images into folders of these "
         f"names."
     )
 
@@ -236,6 +236,6 @@ def _checked(folder_words: Mapping[str, str]) -> dict[str, str]:
 
 
 def _stem(name: str) -> str:
-    """A name without folders and without the suffix of a film ("1.2.840.7" keeps its dots)."""
+    """A name without folders and without the suffix of an image ("1.2.840.7" keeps its dots)."""
     path = Path(name)
-    return path.stem if path.suffix.lower() in _FILM_SUFFIXES else path.name
+    return path.stem if path.suffix.lower() in _IMAGE_SUFFIXES else path.name

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
-from amae_engine.images.film import Refusal, to_bytes
+from amae_engine.images.decoded_image import Refusal, to_bytes
 
 NO_WINDOW = "no-window"
 PADDING = "padding"
@@ -23,7 +23,7 @@ BAD_WINDOW = "bad-window"
 _LARGEST_TABLE = 1 << 16
 _LEAST_CONTRAST = 2.0  # standard deviation in grey levels that a window must leave
 _BORDER_SHARE = (0.02, 0.9)  # share of pixels of one extreme value that makes it a border
-_BORDER_SPREAD = 0.04  # of the film's range, within which a collimated line stays
+_BORDER_SPREAD = 0.04  # of the image's range, within which a collimated line stays
 _LOOKED_AT = 512  # lines and columns, at most, in which a border is looked for
 
 Integers = npt.NDArray[np.integer]
@@ -38,7 +38,7 @@ class _Codes:
     Attributes:
         codes: (rows, columns) uint16.
         domain: (n,) the stored value of each code.
-        padded: (n,) whether the value lies outside the film.
+        padded: (n,) whether the value lies outside the image.
     """
 
     codes: npt.NDArray[np.uint16]
@@ -46,7 +46,7 @@ class _Codes:
     padded: npt.NDArray[np.bool_]
 
     def counts(self, codes: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
-        """How many of `codes` have each value of the film, (n,)."""
+        """How many of `codes` have each value of the image, (n,)."""
         counted = np.bincount(codes.ravel(), minlength=len(self.domain))
         return np.where(self.padded, 0, counted)
 
@@ -57,15 +57,15 @@ def render(stored: Integers, header: Dataset) -> tuple[Bytes, tuple[str, ...]]:
     Of several windows the first is taken; where there is none, robust percentiles.
 
     Returns:
-        The film (rows, columns) and flags: "no-window", "bad-window", "padding".
+        The image (rows, columns) and flags: "no-window", "bad-window", "padding".
 
     Raises:
-        Refusal: The values are no grey film of 8 to 16 bits, or a look-up table is broken.
+        Refusal: The values are no grey image of 8 to 16 bits, or a look-up table is broken.
     """
     pixels = _coded(stored, header)
     counts = pixels.counts(pixels.codes)
     if not counts.any():
-        raise Refusal("the film is empty (all of it is padding).")
+        raise Refusal("the image is empty (all of it is padding).")
     flags = (PADDING,) if counts.sum() < stored.size else ()
     values = _modality(pixels.domain, header)
     shades = _voi(values, header)
@@ -83,7 +83,7 @@ def render(stored: Integers, header: Dataset) -> tuple[Bytes, tuple[str, ...]]:
 
 
 def robust_range(values: Floats, counts: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """The 0.5th and 99.5th percentile of a film, without a large flat border.
+    """The 0.5th and 99.5th percentile of an image, without a large flat border.
 
     Args:
         values: (n,) grey values.
@@ -117,7 +117,9 @@ def _coded(stored: Integers, header: Dataset) -> _Codes:
     lowest = int(stored.min())
     span = int(stored.max()) - lowest + 1
     if stored.dtype.kind not in "iu" or span > _LARGEST_TABLE:
-        raise Refusal(f"its pixels are {stored.dtype} over {span} values; a film has 8 to 16 bits.")
+        raise Refusal(
+            f"its pixels are {stored.dtype} over {span} values; an image has 8 to 16 bits."
+        )
     codes = (stored - lowest).astype(np.uint16) if lowest else stored.astype(np.uint16, copy=False)
     domain = np.arange(lowest, lowest + span)
     padded = np.zeros(span, dtype=bool)
@@ -162,7 +164,7 @@ def _looked_up(
 ) -> tuple[Floats, int]:
     """What a LUT item (PS3.3 C.11.1.1) makes of values (n,), and its largest entry."""
     if "LUTDescriptor" not in table or not table.get("LUTData"):
-        raise Refusal("its look-up table is broken; export the film without it.")
+        raise Refusal("its look-up table is broken; export the image without it.")
     first = int(table.LUTDescriptor[1])
     entries = _entries(table["LUTData"].value, int(table.LUTDescriptor[2]), header)
     place = np.clip(np.rint(values).astype(np.int64) - first, 0, len(entries) - 1)
@@ -180,7 +182,7 @@ def _entries(data: bytes | list[int] | int, bits: int, header: Dataset) -> Integ
 
 
 def _is_ready(domain: npt.NDArray[np.int64], values: Floats, header: Dataset) -> bool:
-    """Whether a film without a window has 8 bits that were made to be seen as they are."""
+    """Whether an image without a window has 8 bits that were made to be seen as they are."""
     plain = np.array_equal(domain, values)
     return plain and int(header.get("BitsStored", 8)) == 8 and domain[0] >= 0 and domain[-1] <= 255
 
@@ -197,9 +199,9 @@ def _contrast(shades: Bytes, counts: npt.NDArray[np.int64]) -> float:
     return math.sqrt(np.average((shades - mean) ** 2, weights=counts))
 
 
-def _inside_collimator(film: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The part of a film (rows, columns) within its flat borders, at most every few lines."""
-    seen = film[:: -(-film.shape[0] // _LOOKED_AT), :: -(-film.shape[1] // _LOOKED_AT)]
+def _inside_collimator(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The part of an image (rows, columns) within its flat borders, at most every few lines."""
+    seen = image[:: -(-image.shape[0] // _LOOKED_AT), :: -(-image.shape[1] // _LOOKED_AT)]
     low, high = np.percentile(seen, (1, 99))
     rows, columns = (
         _within(np.ptp(np.percentile(seen, (5, 95), axis=axis), axis=0), float(high - low))

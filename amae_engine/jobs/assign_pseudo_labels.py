@@ -98,7 +98,7 @@ def current_pseudo_labels(
     if not scored.any():
         raise TooFewImages(
             f"Run {run.id} has scored none of the {len(table.ids)} unlabeled images; import "
-            f"unlabeled films and run stage 1 again."
+            f"unlabeled images and run stage 1 again."
         )
     probability = _probability(config.source, found, scored)
     ids = table.ids[scored]
@@ -134,7 +134,7 @@ def _probability(
     unlabeled, normal = unlabeled[scored], normal[~np.isnan(normal)]
     if np.isnan(unlabeled).any() or len(normal) == 0:
         raise NotReady(
-            f"The stage-1 run has no score '{_KINDS[source].label}' for every unlabeled film; run "
+            f"The stage-1 run has no score '{_KINDS[source].label}' for every unlabeled image; run "
             f"stage 1 again, or have them rated by another (Train, 'Pseudo-labels by')."
         )
     if source is PseudoLabelSource.DENSITY:
@@ -145,7 +145,7 @@ def _probability(
 
 
 def require_both_classes(view: PseudoLabelView) -> None:
-    """Stage 2 needs films for module B.
+    """Stage 2 needs images for module B.
 
     Raises:
         TooFewImages: A class is empty; the message says what to do.
@@ -154,8 +154,8 @@ def require_both_classes(view: PseudoLabelView) -> None:
     if abnormal < FEWEST_PER_MODULE:
         raise TooFewImages(
             f"Module B needs at least {FEWEST_PER_MODULE} pseudo-abnormal images; there are "
-            f"{abnormal}. Mark abnormal films in Pseudo-labels, raise K, or import more unlabeled "
-            f"films."
+            f"{abnormal}. Mark abnormal images in Pseudo-labels, raise K, or import more unlabeled "
+            f"images."
         )
 
 

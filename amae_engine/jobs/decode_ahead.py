@@ -1,4 +1,4 @@
-"""Decoded films in batches, beside what they belong to."""
+"""Decoded images in batches, beside what they belong to."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TypeVar
 from amae_engine.images.decode_pool import Decoded, decode_all
 
 T = TypeVar("T")
-BATCH = 64  # films that are handed over at once
+BATCH = 64  # images that are handed over at once
 
 
 def decode_ahead(
     items: Sequence[T], path_of: Callable[[T], Path], side: int
 ) -> Iterator[list[tuple[T, Decoded]]]:
-    """Films of items, or why there is none, in the order given."""
-    films = decode_all([path_of(item) for item in items], side)
+    """Images of items, or why there is none, in the order given."""
+    images = decode_all([path_of(item) for item in items], side)
     for start in range(0, len(items), BATCH):
-        yield list(zip(items[start : start + BATCH], films, strict=False))
+        yield list(zip(items[start : start + BATCH], images, strict=False))

@@ -1,4 +1,4 @@
-"""The demo: a project of real films that ships with the program."""
+"""The demo: a project of real images that ships with the program."""
 
 from __future__ import annotations
 
@@ -25,13 +25,11 @@ from amae_engine.resources import required_resource
 
 NAME = "Demo"
 DEMO_SOURCE = "demo"
-ATTRIBUTION = (
-    "Demo films: Kermany, Zhang, Goldbaum, Mendeley Data 2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0"
-)
+ATTRIBUTION = "Demo images: Kermany, Zhang, Goldbaum, Mendeley Data 2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0"
 
 
 def import_demo(project: Project) -> Generator[Event, None, ImportReport]:
-    """Import the demo films into an empty project."""
+    """Import the demo images into an empty project."""
     table = required_resource("demo/manifest.csv")
     files = from_csv(table, CsvColumns())
     report = yield from import_images(project, files, DEMO_SOURCE, "demo")

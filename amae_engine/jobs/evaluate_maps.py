@@ -14,7 +14,7 @@ from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput, NotReady
 from amae_engine.evaluation.localisation import Localisation, box_mask, judge_maps
 from amae_engine.jobs.run_record import newest_finished
-from amae_engine.jobs.score_images import load_film_maps
+from amae_engine.jobs.score_images import load_image_maps
 from amae_engine.project import Project
 
 _COLUMNS = ("file", "x", "y", "width", "height")
@@ -25,17 +25,17 @@ Box = tuple[float, float, float, float]
 def evaluate_maps(
     project: Project, boxes_table: Path, score_run: int = 0
 ) -> dict[ScoreKind, Localisation]:
-    """Pixel AUC and AP, pointing game and Dice of every map of a run, on marked test films.
+    """Pixel AUC and AP, pointing game and Dice of every map of a run, on marked test images.
 
     Args:
         project: Where the run is.
-        boxes_table: CSV with file, x, y, width, height in pixels of the original film; a film's
+        boxes_table: CSV with file, x, y, width, height in pixels of the original image; an image's
             file is found by the end of its original's path.
         score_run: 0 for the newest finished one.
 
     Raises:
         BadInput: The table cannot be read, or a box has no size.
-        NotReady: The run has no map of any film in the table.
+        NotReady: The run has no map of any image in the table.
     """
     boxes = _read(boxes_table)
     run = newest_finished(project, RunKind.SCORE, score_run, "Evaluating maps").id
@@ -48,7 +48,7 @@ def evaluate_maps(
     for row in rows:
         original = project.original_path(row.id)
         marked = boxes.get(_ending(original.as_posix()), ()) if original else ()
-        found = load_film_maps(project, run, row.id) if marked else None
+        found = load_image_maps(project, run, row.id) if marked else None
         if found is None:
             continue
         mask = box_mask(marked, (row.rows, row.columns), len(found.discrepancy))
@@ -61,7 +61,7 @@ def evaluate_maps(
                 maps[kind].append(values)
     if not masks:
         raise NotReady(
-            f"No test film of run {run} is marked in {boxes_table.name}; its column 'file' must "
+            f"No test image of run {run} is marked in {boxes_table.name}; its column 'file' must "
             f"end like the paths of the imported originals (folder/name), and they must be there."
         )
     return {kind: judge_maps(np.stack(values), np.stack(masks)) for kind, values in maps.items()}

@@ -76,7 +76,7 @@ class RunEvaluation:
         """What the numbers were measured on, for every place that shows one."""
         normal, abnormal = int((self.truth == 0).sum()), int((self.truth == 1).sum())
         return (
-            f"{normal} normal + {abnormal} abnormal test films of '{self.project}', "
+            f"{normal} normal + {abnormal} abnormal test images of '{self.project}', "
             f"run {self.run_id}{f', {self.peer}' if self.peer else ''}"
         )
 
@@ -105,8 +105,8 @@ def evaluate_run(project: Project, score_run: int = 0) -> RunEvaluation:
     normal, abnormal = int((truth == 0).sum()), int((truth == 1).sum())
     if normal == 0 or abnormal == 0:
         raise NotReady(
-            f"AUC and ROC need test films of both classes with known truth; run {run.id} has "
-            f"{normal} normal and {abnormal} abnormal ones. Set the truth of test films in Studies "
+            f"AUC and ROC need test images of both classes with known truth; run {run.id} has "
+            f"{normal} normal and {abnormal} abnormal ones. Set the truth of test images in Studies "
             f"or import it with a table."
         )
     chosen = table.ids[judged]

@@ -1,4 +1,4 @@
-"""Write a run's scores, curves and example films into the project's exports folder."""
+"""Write a run's scores, curves and example images into the project's exports folder."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from amae_engine.config import ScoreKind
 from amae_engine.jobs.evaluate_run import RunEvaluation, ScoreEvaluation
-from amae_engine.jobs.score_images import load_film_maps
+from amae_engine.jobs.score_images import load_image_maps
 from amae_engine.project import Project
-from amae_engine.reports.figures import FilmPanel, NamedCurve, write_curves, write_film_panels
+from amae_engine.reports.figures import ImagePanel, NamedCurve, write_curves, write_image_panels
 from amae_engine.reports.table import ResultLine, text_table, write_scores_csv
 
 _PANELS = 6
@@ -39,7 +39,7 @@ def result_text(evaluation: RunEvaluation) -> str:
 
 
 def export_results(project: Project, evaluation: RunEvaluation) -> list[Path]:
-    """Write scores (CSV), result table (text), curves and example films (PNG, SVG).
+    """Write scores (CSV), result table (text), curves and example images (PNG, SVG).
 
     Returns:
         The files written, in `exports/run-NNN/`.
@@ -62,7 +62,7 @@ def export_results(project: Project, evaluation: RunEvaluation) -> list[Path]:
         path = folder / f"curves.{suffix}"
         write_curves(path, roc, pr, evaluation.measured_on)
         written.append(path)
-    return written + _export_films(project, evaluation, folder)
+    return written + _export_images(project, evaluation, folder)
 
 
 def _legend(evaluation: RunEvaluation, score: ScoreEvaluation, measure: str) -> str:
@@ -74,8 +74,8 @@ def _legend(evaluation: RunEvaluation, score: ScoreEvaluation, measure: str) -> 
     return f"{name} [{score.kind.origin}] {measure} {value:.3f} ({low:.3f}–{high:.3f})"
 
 
-def _export_films(project: Project, evaluation: RunEvaluation, folder: Path) -> list[Path]:
-    """The films with the highest and the lowest A_inter, each with its maps."""
+def _export_images(project: Project, evaluation: RunEvaluation, folder: Path) -> list[Path]:
+    """The images with the highest and the lowest A_inter, each with its maps."""
     paper = next((s for s in evaluation.scores if s.kind is ScoreKind.DISCREPANCY), None)
     if paper is None:
         return []
@@ -83,23 +83,23 @@ def _export_films(project: Project, evaluation: RunEvaluation, folder: Path) -> 
     chosen = [*order[: _PANELS // 2], *order[-(_PANELS // 2) :]]
     panels, scale = [], 1.0
     for place in dict.fromkeys(int(i) for i in chosen):
-        maps = load_film_maps(project, evaluation.run_id, int(evaluation.image_ids[place]))
+        maps = load_image_maps(project, evaluation.run_id, int(evaluation.image_ids[place]))
         if maps is None:
             continue
         scale = maps.scale[str(ScoreKind.DISCREPANCY)]
         truth = "abnormal" if evaluation.truth[place] else "normal"
         title = f"{evaluation.names[place]}, {truth}, {paper.values[place]:.3f}"
-        film = _film(project, int(evaluation.image_ids[place]))
-        panels.append(FilmPanel(title, film, maps.mean_a, maps.mean_b, maps.discrepancy))
-    path = folder / "films.png"
-    write_film_panels(path, panels, scale, f"Highest and lowest A_inter, run {evaluation.run_id}")
+        image = _image(project, int(evaluation.image_ids[place]))
+        panels.append(ImagePanel(title, image, maps.mean_a, maps.mean_b, maps.discrepancy))
+    path = folder / "images.png"
+    write_image_panels(path, panels, scale, f"Highest and lowest A_inter, run {evaluation.run_id}")
     return [path]
 
 
-def _film(project: Project, image_id: int) -> np.ndarray:
+def _image(project: Project, image_id: int) -> np.ndarray:
     from amae_engine.catalog import studies
 
     with project.session() as session:
         row = studies.rows(session, [image_id])[0]
-    film = project.pixels.read(np.array([row.store_row]))[0]
-    return film.astype(np.float32) / 255
+    image = project.pixels.read(np.array([row.store_row]))[0]
+    return image.astype(np.float32) / 255

@@ -1,4 +1,4 @@
-"""Look for films in a PACS; nothing is fetched."""
+"""Look for images in a PACS; nothing is fetched."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from amae_engine.catalog import film_keys
+from amae_engine.catalog import image_keys
 from amae_engine.events import Event, Progress
 from amae_engine.images.deidentify import keyed_hash
 from amae_engine.pacs.connection import Connection, connect
@@ -20,13 +20,13 @@ _SECONDS_BETWEEN_EVENTS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class FoundFilm:
-    """A film in the PACS as a reader may see it.
+class FoundImage:
+    """An image in the PACS as a reader may see it.
 
     Attributes:
         patient_key: The project's keyed hash, the same as in the catalog.
         sop_key: The keyed hash of the SOP instance.
-        name: Of the same film in the project, "" where it is not there.
+        name: Of the same image in the project, "" where it is not there.
     """
 
     study_date: str
@@ -40,28 +40,28 @@ class FoundFilm:
 
 @dataclass(frozen=True, slots=True)
 class RemoteCounts:
-    """How many films a query means.
+    """How many images a query means.
 
     Attributes:
-        films: By modality and year of the study ("no date" where the PACS gives none), in order.
+        images: By modality and year of the study ("no date" where the PACS gives none), in order.
         studies: How many studies they are from.
         known: Are in the project already.
     """
 
-    films: dict[tuple[str, str], int]
+    images: dict[tuple[str, str], int]
     studies: int
     known: int = 0
 
     @classmethod
     def of(cls, images: Sequence[RemoteImage], known: int = 0) -> Self:
-        """Count films."""
+        """Count images."""
         years = ((i.modality, i.study_date[:4] or "no date") for i in images)
         return cls(dict(sorted(Counter(years).items())), len({i.study for i in images}), known)
 
     @property
     def total(self) -> int:
-        """All films."""
-        return sum(self.films.values())
+        """All images."""
+        return sum(self.images.values())
 
 
 def check_pacs(server: Server, password: str = "") -> None:
@@ -76,20 +76,20 @@ def check_pacs(server: Server, password: str = "") -> None:
 
 def find_remote_images(
     project: Project, server: Server, query: PacsQuery, password: str = ""
-) -> Generator[Event, None, tuple[FoundFilm, ...]]:
-    """List the films of a PACS that match, with what the project has of them.
+) -> Generator[Event, None, tuple[FoundImage, ...]]:
+    """List the images of a PACS that match, with what the project has of them.
 
     Raises:
         PacsError: The PACS cannot be reached, refuses or fails.
     """
     with connect(server, password) as connection:
-        found = yield from list_films(project, connection, query)
+        found = yield from list_images(project, connection, query)
     return found
 
 
-def list_films(
+def list_images(
     project: Project, connection: Connection, query: PacsQuery
-) -> Generator[Event, None, tuple[FoundFilm, ...]]:
+) -> Generator[Event, None, tuple[FoundImage, ...]]:
     """The same on a connection that is open."""
     images: list[RemoteImage] = []
     last_event = time.monotonic()
@@ -100,9 +100,9 @@ def list_films(
             yield Progress("Asking the PACS", len(images), 0)
     keys = [keyed_hash(project.key, "instance", image.sop) for image in images]
     with project.session() as session:
-        names = film_keys.names_by_key(session, keys)
+        names = image_keys.names_by_key(session, keys)
     return tuple(
-        FoundFilm(
+        FoundImage(
             study_date=image.study_date,
             modality=image.modality,
             body_part=image.body_part,

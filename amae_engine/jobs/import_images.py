@@ -10,7 +10,7 @@ from amae_engine.errors import BadInput
 from amae_engine.events import Changed, Changes, Event, Level, Notice, Progress
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.decode_ahead import decode_ahead
-from amae_engine.jobs.film_intake import FilmIntake
+from amae_engine.jobs.image_intake import ImageIntake
 from amae_engine.jobs.import_report import FileFate, ImportReport, NothingImported, Outcome
 from amae_engine.project import Project
 
@@ -24,25 +24,25 @@ def import_images(
     reader: str = "",
     keep_suspects: bool = False,
 ) -> Generator[Event, None, ImportReport]:
-    """Import films; a bad file is refused with its reason and the others go on.
+    """Import images; a bad file is refused with its reason and the others go on.
 
     Closing the generator keeps what was committed so far.
 
     Args:
-        project: Receives the films.
+        project: Receives the images.
         files: What to import.
-        source: A short label of where the films come from; put no patient into it.
+        source: A short label of where the images come from; put no patient into it.
         reader: Who imports, for the audit.
-        keep_suspects: Import films too that are probably there in another format.
+        keep_suspects: Import images too that are probably there in another format.
 
     Raises:
         BadInput: There is no file.
         NothingImported: Every file was refused; the error holds the report.
     """
     if not files:
-        raise BadInput("There is nothing to import; choose a folder or files with films.")
+        raise BadInput("There is nothing to import; choose a folder or files with images.")
     fates: list[FileFate] = []
-    intake = FilmIntake(project, source, reader, keep_suspects)
+    intake = ImageIntake(project, source, reader, keep_suspects)
     began = last_event = time.monotonic()
     for batch in decode_ahead(files, lambda file: file.path, project.pixels.side):
         fates += intake.store(batch)
@@ -65,16 +65,16 @@ def _told(project: Project, report: ImportReport) -> Generator[Event, None, None
     yield Notice(report.summary())
     if report.count(Outcome.SUSPECT):
         yield Notice(
-            f"{report.count(Outcome.SUSPECT)} films are probably in the project in another format "
+            f"{report.count(Outcome.SUSPECT)} images are probably in the project in another format "
             f"and were left out; the report names them. Import them again with their twins kept "
-            f"(--keep-suspects) if they are other films.",
+            f"(--keep-suspects) if they are other images.",
             Level.WARNING,
         )
     with project.session() as session:
         shared = len(studies.patients_in_two_splits(session))
     if shared:
         yield Notice(
-            f"{shared} patients have films in more than one split; results on them would be too "
+            f"{shared} patients have images in more than one split; results on them would be too "
             f"good, so training is blocked. Move each into one split (amae fix-patients).",
             Level.WARNING,
         )

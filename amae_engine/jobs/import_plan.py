@@ -25,19 +25,19 @@ class ImportPlan:
     """One import.
 
     Attributes:
-        paths: Folders, films, zip archives and DICOMDIRs; or one CSV table; or one DDAD repartition (.json); or NSA's
+        paths: Folders, images, zip archives and DICOMDIRs; or one CSV table; or one DDAD repartition (.json); or NSA's
             curated lists (one .txt, or their folder).
-        role: For films that no folder or table gives a role.
-        source: A short label of where the films come from.
+        role: For images that no folder or table gives a role.
+        source: A short label of where the images come from.
         image_folder: Where a table's files lie; its own folder by default.
         columns: File, role, truth and patient column of a CSV table; () for the mapping
             remembered for its header, the ready one of a public set, or the usual names.
         truth_values: What values of the truth column mean: ("COVID", "abnormal").
         folder_words: What folder names mean: ("controls", "normal").
         unlabeled: M of a repartition; None takes the whole pool.
-        anomaly_ratio: AR of those M films.
+        anomaly_ratio: AR of those M images.
         manifest: A table with columns file and patient, for a repartition.
-        keep_suspects: Import films too that are probably there in another format.
+        keep_suspects: Import images too that are probably there in another format.
     """
 
     paths: tuple[Path, ...]
@@ -71,10 +71,10 @@ class ImportPlan:
             project: Remembers how tables are mapped.
 
         Raises:
-            BadInput: The sources cannot be read, or hold no film.
+            BadInput: The sources cannot be read, or hold no image.
         """
         if not self.paths:
-            raise BadInput("Nothing to import: choose a folder, films, a CSV or a data.json.")
+            raise BadInput("Nothing to import: choose a folder, images, a CSV or a data.json.")
         first = self.paths[0]
         root = self.image_folder or (first if first.is_dir() else first.parent)
         if len(self.paths) == 1:

@@ -8,14 +8,14 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from amae_engine.catalog import film_keys, patients
+from amae_engine.catalog import image_keys, patients
 from amae_engine.catalog.tables import Split
 from amae_engine.events import Event, Progress
-from amae_engine.images.decode import StoredFilm
-from amae_engine.images.film import Refusal
+from amae_engine.images.decode import IncomingImage
+from amae_engine.images.decoded_image import Refusal
 from amae_engine.images.sources import Selection, SourceFile
 from amae_engine.jobs.decode_ahead import decode_ahead
-from amae_engine.jobs.film_intake import keys_of, patient_key
+from amae_engine.jobs.image_intake import keys_of, patient_key
 from amae_engine.jobs.import_plan import ImportPlan
 from amae_engine.project import Project
 
@@ -30,7 +30,7 @@ class PreviewCount:
 
     role: str
     truth: int | None
-    films: int
+    images: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ class ImportPreview:
         counts: By role and truth, of all files.
         missing: Files that are not there.
         repeated: Files that the source names more than once; each counts once.
-        left_out: Why films that the source names are not taken, with counts.
-        shared_patients: Patients who would have films in more than one split, as far as the
+        left_out: Why images that the source names are not taken, with counts.
+        shared_patients: Patients who would have images in more than one split, as far as the
             table, the files read on trial and the project tell.
         tried: Files that were read on trial.
         refused: Of these, files that would be refused.
-        known: Of these, films that the project has.
+        known: Of these, images that the project has.
         reasons: The first reasons for refusals, missing and repeated files.
     """
 
@@ -68,7 +68,7 @@ class ImportPreview:
         """The preview for a reader, line by line."""
         words = {0: "normal", 1: "abnormal", None: "truth unknown"}
         told = [f"Dry run, nothing is imported. Source: {self.kind}, {self.files} files."]
-        told += [f"{c.role:<10} {words[c.truth]:<14} {c.films}" for c in self.counts]
+        told += [f"{c.role:<10} {words[c.truth]:<14} {c.images}" for c in self.counts]
         told += [f"left out: {count} × {reason}" for reason, count in self.left_out]
         for count, text in (
             (self.missing, "files are missing"),
@@ -94,7 +94,7 @@ def preview_import(
         project: Where it would go; None for one that is not made yet.
 
     Raises:
-        BadInput: The sources cannot be read, or hold no film.
+        BadInput: The sources cannot be read, or hold no image.
     """
     with tempfile.TemporaryDirectory(prefix="amae-") as place:
         selection = plan.unpacked(Path(place)).select(project)
@@ -137,18 +137,18 @@ class _Trial:
         self.reasons: list[str] = []
         self.patients: dict[Path, str] = {}
 
-    def note(self, batch: list[tuple[SourceFile, StoredFilm | Refusal]]) -> None:
+    def note(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> None:
         self.tried += len(batch)
-        for file, film in batch:
-            if isinstance(film, Refusal):
+        for file, image in batch:
+            if isinstance(image, Refusal):
                 self.refused += 1
-                self.reasons.append(f"{file.path.name}: {film}")
+                self.reasons.append(f"{file.path.name}: {image}")
                 continue
-            self.patients[file.path] = film.film.patient
+            self.patients[file.path] = image.image.patient
             if self._project is not None:
-                keys = [key for key in keys_of(self._project, film) if key]
+                keys = [key for key in keys_of(self._project, image) if key]
                 with self._project.session() as session:
-                    self.known += bool(film_keys.names_by_key(session, keys))
+                    self.known += bool(image_keys.names_by_key(session, keys))
 
 
 def _sorted_out(

@@ -18,7 +18,7 @@ class Outcome(StrEnum):
 
     IMPORTED = "imported"
     DUPLICATE = "duplicate"
-    SUSPECT = "suspect"  # probably a film that is there, in another format: the reader decides
+    SUSPECT = "suspect"  # probably an image that is there, in another format: the reader decides
     REFUSED = "refused"
 
 
@@ -44,13 +44,13 @@ class ImportReport:
     def summary(self) -> str:
         """One sentence for the reader."""
         text = (
-            f"{self.count(Outcome.IMPORTED)} films imported, "
+            f"{self.count(Outcome.IMPORTED)} images imported, "
             f"{self.count(Outcome.DUPLICATE)} already there, "
             f"{self.count(Outcome.REFUSED)} refused"
         )
         suspects = self.count(Outcome.SUSPECT)
         if suspects:
-            text += f", {suspects} left out as probably the same as another film"
+            text += f", {suspects} left out as probably the same as another image"
         return text + "."
 
     def refusals(self) -> str:

@@ -10,7 +10,7 @@ _NAMED = 5
 
 
 def require_one_split_a_patient(project: Project) -> None:
-    """Let training begin only where no patient has films in more than one split.
+    """Let training begin only where no patient has images in more than one split.
 
     Raises:
         BadInput: Which patients do, and the cure.
@@ -22,7 +22,7 @@ def require_one_split_a_patient(project: Project) -> None:
     named = ", ".join(f"P{number}" for number in shared[:_NAMED])
     rest = " and others" if len(shared) > _NAMED else ""
     raise BadInput(
-        f"{len(shared)} patients have films in more than one split ({named}{rest}): the results "
-        f"would be too good. Move all films of each into one split, in one act, with `amae "
+        f"{len(shared)} patients have images in more than one split ({named}{rest}): the results "
+        f"would be too good. Move all images of each into one split, in one act, with `amae "
         f"fix-patients`, or remove some of them."
     )

@@ -24,7 +24,7 @@ def machine_facts() -> dict[str, str]:
     free = shutil.disk_usage(Path.home()).free / 1e9
     shipped = {
         "bundled weights": "weights/compact.safetensors",
-        "demo films": "demo/manifest.csv",
+        "demo images": "demo/manifest.csv",
     }
     return {
         **versions(),

@@ -1,4 +1,4 @@
-"""The maps behind a peer's score: written batch by batch, read film by film."""
+"""The maps behind a peer's score: written batch by batch, read image by image."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SCALE_PERCENTILE = 99.5  # of each batch's pixels; the largest is the overlay's
 
 @dataclass(frozen=True, slots=True)
 class PeerMap:
-    """The map (H, W) float32 behind one film's score, and the upper end that all films share."""
+    """The map (H, W) float32 behind one image's score, and the upper end that all images share."""
 
     values: npt.NDArray[np.float32]
     scale: float
 
 
 def load_peer_map(project: Project, run_id: int, image_id: int) -> PeerMap | None:
-    """The map of one film in a peer's run, or None where the run does not have it."""
+    """The map of one image in a peer's run, or None where the run does not have it."""
     folder = project.run_folder(run_id) / "maps"
     if not (folder / "facts.json").is_file():
         return None
@@ -42,7 +42,7 @@ class PeerMapWriter:
 
     Args:
         folder: Made with the first map; a peer without maps leaves none.
-        image_ids: (n,) of the films, ascending.
+        image_ids: (n,) of the images, ascending.
     """
 
     def __init__(self, folder: Path, image_ids: npt.NDArray[np.int64]) -> None:

@@ -1,4 +1,4 @@
-"""Stage 0 as a job: starting weights from the project's own normal and unlabeled films."""
+"""Stage 0 as a job: starting weights from the project's own normal and unlabeled images."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def pretrain_weights(
     if len(rows) < _FEWEST:
         raise TooFewImages(
             f"Pre-training needs at least {_FEWEST} normal and unlabeled images; there are "
-            f"{len(rows)}. Import more films, or use the bundled weights."
+            f"{len(rows)}. Import more images, or use the bundled weights."
         )
     record = RunRecord(project, RunKind.PRETRAIN, config, None, config.training.epochs, resume)
     yield from record.follow("Starting weights", _train(project, config, rows, record))
@@ -57,7 +57,7 @@ def _train(
 ) -> Generator[Event, None, None]:
     import torch
 
-    from amae_engine.jobs.film_access import films_of
+    from amae_engine.jobs.image_access import images_of
     from amae_engine.method.compute_device import choose_device
     from amae_engine.method.pretrain import pretrain
     from amae_engine.models.checkpoint import save_weights
@@ -66,8 +66,8 @@ def _train(
     torch.manual_seed(config.training.seed)
     start = weights_path(project, config.weights) if config.weights else None
     network = _network(config, start).to(device)
-    films = films_of(project, rows, device)
-    yield from pretrain(network, films, config, record.id, record.folder / "checkpoint.pt")
+    images = images_of(project, rows, device)
+    yield from pretrain(network, images, config, record.id, record.folder / "checkpoint.pt")
     if processes.leads():
         facts = {"config": config.to_json(), "images": str(len(rows)), "source": project.name}
         save_weights(network, record.folder / WEIGHTS_FILE, facts)

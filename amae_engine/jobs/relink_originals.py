@@ -7,12 +7,12 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from amae_engine.catalog import film_keys
+from amae_engine.catalog import image_keys
 from amae_engine.errors import BadInput
 from amae_engine.events import Event, Level, Notice, Progress
-from amae_engine.images.film import Refusal
+from amae_engine.images.decoded_image import Refusal
 from amae_engine.jobs.decode_ahead import decode_ahead
-from amae_engine.jobs.film_intake import keys_of
+from amae_engine.jobs.image_intake import keys_of
 from amae_engine.project import Project
 
 _SECONDS_BETWEEN_EVENTS = 0.1
@@ -25,7 +25,7 @@ class RelinkReport:
     Attributes:
         missing: Originals that were not where they had been.
         found: Those found again, verified by pixels or SOP instance.
-        others: Files of the same names that hold other films.
+        others: Files of the same names that hold other images.
     """
 
     missing: int
@@ -36,7 +36,7 @@ class RelinkReport:
         """One sentence for the reader."""
         text = f"{self.found} of {self.missing} missing originals found again"
         return (
-            f"{text}; {self.others} files of the same name are other films."
+            f"{text}; {self.others} files of the same name are other images."
             if (self.others)
             else f"{text}."
         )
@@ -49,7 +49,7 @@ def relink_originals(project: Project, folder: Path) -> Generator[Event, None, R
         BadInput: There is no such folder.
     """
     if not folder.is_dir():
-        raise BadInput(f"{folder.name}: there is no such folder; choose where the films are now.")
+        raise BadInput(f"{folder.name}: there is no such folder; choose where the images are now.")
     missing = project.missing_originals()
     ids_of = _ids_by_key(project, list(missing))
     names = {path.name for path in missing.values()}
@@ -58,8 +58,8 @@ def relink_originals(project: Project, folder: Path) -> Generator[Event, None, R
     done, last_event = 0, time.monotonic()
     for batch in decode_ahead(candidates, lambda path: path, project.pixels.side):
         links: dict[int, Path] = {}
-        for path, film in batch:
-            keys = () if isinstance(film, Refusal) else keys_of(project, film)
+        for path, image in batch:
+            keys = () if isinstance(image, Refusal) else keys_of(project, image)
             same = {ids_of[key] for key in keys if key in ids_of}
             links |= {i: path for i in same if missing[i].name == path.name and i not in found}
             found |= links.keys()
@@ -76,6 +76,6 @@ def relink_originals(project: Project, folder: Path) -> Generator[Event, None, R
 def _ids_by_key(project: Project, ids: list[int]) -> dict[str | None, int]:
     """Image ids by the hash of their pixels and by that of their SOP instance."""
     with project.session() as session:
-        keys = film_keys.of_images(session, ids)
-    by_key: dict[str | None, int] = {film.pixel_hash: film.image_id for film in keys}
-    return by_key | {film.sop_key: film.image_id for film in keys if film.sop_key}
+        keys = image_keys.of_images(session, ids)
+    by_key: dict[str | None, int] = {image.pixel_hash: image.image_id for image in keys}
+    return by_key | {image.sop_key: image.image_id for image in keys if image.sop_key}

@@ -1,4 +1,4 @@
-"""Fetch films from a PACS and import them: what is there already is not fetched again."""
+"""Fetch images from a PACS and import them: what is there already is not fetched again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from amae_engine.errors import BadSetting, NotDelivered, NotReady, PacsError
 from amae_engine.events import Event, Level, Notice, Progress
 from amae_engine.images.sources import ROLES, SourceFile
-from amae_engine.jobs.find_remote_images import FoundFilm, list_films
+from amae_engine.jobs.find_remote_images import FoundImage, list_images
 from amae_engine.jobs.import_images import import_images
 from amae_engine.jobs.import_report import ImportReport, NothingImported, Outcome
 from amae_engine.pacs.connection import Connection, connect
@@ -30,8 +30,8 @@ class Retrieval:
 
     Attributes:
         role: "normal", "unlabeled" or "test".
-        source: A short label of where the films come from; name no patient in it.
-        keep_suspects: Import films too that are probably there in another format.
+        source: A short label of where the images come from; name no patient in it.
+        keep_suspects: Import images too that are probably there in another format.
     """
 
     server: Server
@@ -47,12 +47,12 @@ class Retrieval:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalReport:
-    """What became of the films that the PACS has.
+    """What became of the images that the PACS has.
 
     Attributes:
         known: Were in the project before.
-        undelivered: Why each film that did not come stayed away.
-        imported: The fate of each film that came; None where there was nothing to import.
+        undelivered: Why each image that did not come stayed away.
+        imported: The fate of each image that came; None where there was nothing to import.
     """
 
     found: int
@@ -64,20 +64,20 @@ class RetrievalReport:
         """What happened, in a line."""
         told = self.imported.summary() if self.imported else "Nothing new came."
         missing = f" {len(self.undelivered)} did not come." if self.undelivered else ""
-        return f"The PACS has {self.found} films; {self.known} were here. {told}{missing}"
+        return f"The PACS has {self.found} images; {self.known} were here. {told}{missing}"
 
 
 def retrieve_images(
     project: Project, retrieval: Retrieval, password: str = "", reader: str = ""
 ) -> Generator[Event, None, RetrievalReport]:
-    """Find, fetch and import films.
+    """Find, fetch and import images.
 
-    Each film is fetched whole into the project's `private/originals/`, under its keyed hash, or
+    Each image is fetched whole into the project's `private/originals/`, under its keyed hash, or
     not at all. After a failure or a cancel the same call fetches what is missing and imports all.
-    A film that the project refuses or has in another form is not kept.
+    An image that the project refuses or has in another form is not kept.
 
     Args:
-        project: Receives the films.
+        project: Receives the images.
         retrieval: What to bring.
         password: Of the server's user; it is kept nowhere.
         reader: Who imports, for the audit.
@@ -85,22 +85,22 @@ def retrieve_images(
     Raises:
         PacsError: The PACS cannot be reached, refuses or fails; what came is kept.
         NotReady: Another fetch into this project is at work.
-        NothingImported: Every film was refused.
+        NothingImported: Every image was refused.
     """
     server = retrieval.server
     if isinstance(server, DicomWebServer) and server.sends_password_in_clear:
         yield Notice(f"{server.name}: http sends the password unencrypted.", Level.WARNING)
     with _originals(project) as folder:
         with connect(server, password) as connection:
-            found = yield from list_films(project, connection, retrieval.query)
-            new = [film for film in found if not film.name]
+            found = yield from list_images(project, connection, retrieval.query)
+            new = [image for image in found if not image.name]
             yield Notice(_what_is_there(found, new))
-            missing = [film for film in new if not _place(folder, film).is_file()]
+            missing = [image for image in new if not _place(folder, image).is_file()]
             undelivered = yield from _fetch(connection, missing, folder)
         files = [
-            SourceFile(_place(folder, film), retrieval.role)
-            for film in new
-            if _place(folder, film).is_file()
+            SourceFile(_place(folder, image), retrieval.role)
+            for image in new
+            if _place(folder, image).is_file()
         ]
         known = len(found) - len(new)
         imported = None
@@ -125,54 +125,54 @@ def _originals(project: Project) -> Iterator[Path]:
         ) from error
 
 
-def _place(folder: Path, film: FoundFilm) -> Path:
-    return folder / f"{film.sop_key[:32]}.dcm"
+def _place(folder: Path, image: FoundImage) -> Path:
+    return folder / f"{image.sop_key[:32]}.dcm"
 
 
-def _what_is_there(found: Sequence[FoundFilm], new: Sequence[FoundFilm]) -> str:
-    studies = len({film.remote.study for film in found})
+def _what_is_there(found: Sequence[FoundImage], new: Sequence[FoundImage]) -> str:
+    studies = len({image.remote.study for image in found})
     known = len(found) - len(new)
-    return f"The PACS has {len(found)} films in {studies} studies; {known} are in the project."
+    return f"The PACS has {len(found)} images in {studies} studies; {known} are in the project."
 
 
 def _fetch(
-    connection: Connection, films: Sequence[FoundFilm], folder: Path
+    connection: Connection, images: Sequence[FoundImage], folder: Path
 ) -> Generator[Event, None, tuple[str, ...]]:
-    """Fetch films one by one; returns why those that did not come stayed away."""
+    """Fetch images one by one; returns why those that did not come stayed away."""
     undelivered: list[str] = []
     began = last_event = time.monotonic()
-    for done, film in enumerate(films, start=1):
+    for done, image in enumerate(images, start=1):
         try:
-            _fetch_one(connection, film, _place(folder, film))
+            _fetch_one(connection, image, _place(folder, image))
         except NotDelivered as reason:
             undelivered.append(str(reason))
         except PacsError as error:
             came = done - 1 - len(undelivered)
             raise type(error)(
-                f"{error} {came} of {len(films)} films were fetched and are kept; fetch again to go"
+                f"{error} {came} of {len(images)} images were fetched and are kept; fetch again to go"
                 f" on with the others."
             ) from error
         now = time.monotonic()
-        if now - last_event > _SECONDS_BETWEEN_EVENTS or done == len(films):
+        if now - last_event > _SECONDS_BETWEEN_EVENTS or done == len(images):
             last_event = now
             rate = done / (now - began)
-            yield Progress("Fetching films", done, len(films), rate, (len(films) - done) / rate)
-    if films and len(undelivered) == len(films):
-        raise PacsError(f"Not one of {len(films)} films came; the first: {undelivered[0]}.")
+            yield Progress("Fetching images", done, len(images), rate, (len(images) - done) / rate)
+    if images and len(undelivered) == len(images):
+        raise PacsError(f"Not one of {len(images)} images came; the first: {undelivered[0]}.")
     if undelivered:
         yield Notice(
-            f"{len(undelivered)} of {len(films)} films did not come; the first: {undelivered[0]}. "
+            f"{len(undelivered)} of {len(images)} images did not come; the first: {undelivered[0]}. "
             f"Fetch again, or ask the administrator of the PACS.",
             Level.WARNING,
         )
     return tuple(undelivered)
 
 
-def _fetch_one(connection: Connection, film: FoundFilm, place: Path) -> None:
-    """Beside first, then renamed: a file with a film's name is whole."""
+def _fetch_one(connection: Connection, image: FoundImage, place: Path) -> None:
+    """Beside first, then renamed: a file with an image's name is whole."""
     half = place.with_suffix(".part")
     try:
-        connection.retrieve(film.remote, half)
+        connection.retrieve(image.remote, half)
         half.replace(place)
     finally:
         half.unlink(missing_ok=True)
@@ -181,7 +181,7 @@ def _fetch_one(connection: Connection, film: FoundFilm, place: Path) -> None:
 def _import(
     project: Project, files: Sequence[SourceFile], retrieval: Retrieval, reader: str, is_rest: bool
 ) -> Generator[Event, None, ImportReport]:
-    """Import; refusing every film is an error unless they are the rest of an earlier fetch."""
+    """Import; refusing every image is an error unless they are the rest of an earlier fetch."""
     try:
         report = yield from import_images(
             project, files, retrieval.source, reader, retrieval.keep_suspects
@@ -197,7 +197,7 @@ def _import(
 
 
 def _drop(report: ImportReport) -> None:
-    """Delete the files that became no film of the project."""
+    """Delete the files that became no image of the project."""
     for fate in report.fates:
         if fate.outcome is not Outcome.IMPORTED:
             fate.path.unlink(missing_ok=True)

@@ -42,17 +42,17 @@ _FROM_STAGE1 = (
 )
 _SCALE_PERCENTILE = 99.5  # of all pixels of all maps: the overlay's common upper end
 _SAMPLED_PIXELS = 2_000_000
-_FILMS_AT_ONCE = 256  # in memory, for the baseline
+_IMAGES_AT_ONCE = 256  # in memory, for the baseline
 
 
 @dataclass(frozen=True, slots=True)
-class FilmMaps:
-    """Maps (H, W) float32 of one film; μA and μB in grey values 0…1, the others standardised.
+class ImageMaps:
+    """Maps (H, W) float32 of one image; μA and μB in grey values 0…1, the others standardised.
 
     Attributes:
-        scale: Upper end of the overlay for each map with a score, shared by all films of the run.
+        scale: Upper end of the overlay for each map with a score, shared by all images of the run.
         unlabeled_probe: Each patch's share of the probe's score, against what is usual there in
-            normal films; None where stage 1 has no probe.
+            normal images; None where stage 1 has no probe.
     """
 
     discrepancy: npt.NDArray[np.float32]
@@ -79,7 +79,7 @@ def score_images(project: Project, config: ScoreConfig) -> Generator[Event, None
     table = _images(project, config)
     if len(table.ids) == 0:
         raise TooFewImages(
-            f"There is no film to score in {', '.join(config.splits)}; import films with the role "
+            f"There is no image to score in {', '.join(config.splits)}; import images with the role "
             f"'test'."
         )
     record = RunRecord(project, RunKind.SCORE, config, parent.id, 0)
@@ -88,8 +88,8 @@ def score_images(project: Project, config: ScoreConfig) -> Generator[Event, None
     return record.id
 
 
-def load_film_maps(project: Project, run_id: int, image_id: int) -> FilmMaps | None:
-    """The maps of one film in a score run, or None where the run does not have it."""
+def load_image_maps(project: Project, run_id: int, image_id: int) -> ImageMaps | None:
+    """The maps of one image in a score run, or None where the run does not have it."""
     folder = project.run_folder(run_id) / "maps"
     if not (folder / "facts.json").is_file():
         return None
@@ -103,7 +103,7 @@ def load_film_maps(project: Project, run_id: int, image_id: int) -> FilmMaps | N
         for name in (*_MAPS, _PROBE_MAP)
         if (folder / f"{name}.npy").is_file()
     }
-    return FilmMaps(**maps, scale=facts["scale"])
+    return ImageMaps(**maps, scale=facts["scale"])
 
 
 def _images(project: Project, config: ScoreConfig) -> studies.ImageTable:
@@ -132,13 +132,13 @@ def _score(
 ) -> Generator[Event, None, None]:
     import torch
 
-    from amae_engine.jobs.film_access import films_of
+    from amae_engine.jobs.image_access import images_of
     from amae_engine.method.compute_device import choose_device, random_generator
     from amae_engine.method.discrepancy import compare_modules, joined_maps
     from amae_engine.method.features import whole_images
-    from amae_engine.method.films import split_rows
     from amae_engine.method.masking import scoring_masks
     from amae_engine.method.memory import even_parts, images_at_once, in_parts
+    from amae_engine.method.stored_images import split_rows
 
     device = choose_device(config.device)
     modules = [_load_module(project, config.stage2_run, m).to(device).eval() for m in "AB"]
@@ -148,8 +148,8 @@ def _score(
         config.masks_per_image, patches, config.mask_ratio, config.mask_plan, random
     )
 
-    def compared(films: Tensor, at_once: int) -> BatchMaps:
-        parts = (whole_images(films[p], size) for p in even_parts(len(films), at_once))
+    def compared(images: Tensor, at_once: int) -> BatchMaps:
+        parts = (whole_images(images[p], size) for p in even_parts(len(images), at_once))
         settings = (masks, config.precision, config.masked_only)
         return joined_maps([compare_modules(modules[0], modules[1], p, *settings) for p in parts])
 
@@ -159,11 +159,11 @@ def _score(
     of_modules = (ScoreKind.DISCREPANCY, ScoreKind.LIKELIHOOD_RATIO)
     values = {kind: np.zeros(len(table.ids)) for kind in of_modules}
     batches = split_rows(len(table.ids), config.batch_size)
-    films = films_of(project, table.store_rows, device).batches(batches)
+    images = images_of(project, table.store_rows, device).batches(batches)
     at_once = images_at_once(modules[0].config, config.masks_per_image, device)
     at_once = min(at_once, config.batch_size)
     start, began = 0, time.monotonic()
-    for batch in films:
+    for batch in images:
         maps, at_once = in_parts(partial(compared, batch), at_once)
         end = start + len(batch)
         for kind in of_modules:
@@ -182,7 +182,7 @@ def _score(
     missing = _store(project, record.id, table, values, stage1_run)
     if missing:
         yield Notice(
-            f"{missing} films came after stage 1 and have no stage-1 score; run stage 1 again to "
+            f"{missing} images came after stage 1 and have no stage-1 score; run stage 1 again to "
             f"rate them."
         )
 
@@ -190,15 +190,15 @@ def _score(
 def _grey(
     project: Project, table: studies.ImageTable
 ) -> Generator[Event, None, npt.NDArray[np.float64]]:
-    """The trivial baseline's distance of every film, read in pieces."""
+    """The trivial baseline's distance of every image, read in pieces."""
     with project.session() as session:
         normals = studies.images_in(session, Split.NORMAL)
     statistics = []
     for rows in (normals.store_rows, table.store_rows):
         parts = [np.zeros((0, 11))]
-        for start in range(0, len(rows), _FILMS_AT_ONCE):
+        for start in range(0, len(rows), _IMAGES_AT_ONCE):
             yield Progress("Scoring · grey statistics", start, len(rows))
-            parts.append(grey_features(project.pixels.read(rows[start : start + _FILMS_AT_ONCE])))
+            parts.append(grey_features(project.pixels.read(rows[start : start + _IMAGES_AT_ONCE])))
         statistics.append(np.concatenate(parts))
     return grey_distance(*statistics)
 
@@ -294,7 +294,7 @@ def _store(
     values: dict[ScoreKind, npt.NDArray[np.float64]],
     stage1_run: int,
 ) -> int:
-    """Save every kind of score under this run; returns how many films have no stage-1 score."""
+    """Save every kind of score under this run; returns how many images have no stage-1 score."""
     with project.session() as session:
         for kind in _FROM_STAGE1:
             values[kind] = scores.of_images(session, stage1_run, kind, table.ids)

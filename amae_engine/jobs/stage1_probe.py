@@ -1,4 +1,4 @@
-"""Part of stage 1: the probe of normal against unlabeled films, its scores and its file."""
+"""Part of stage 1: the probe of normal against unlabeled images, its scores and its file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 PROBE_FILE = "probe.npz"
-_USUAL_FILMS = 256
+_USUAL_IMAGES = 256
 _SIDES = {Label.NORMAL: 0, Label.EXCLUDE: -1}
 
 
@@ -36,9 +36,9 @@ def rate_by_probe(
     tables: dict[Split, studies.ImageTable],
     features: dict[Split, Tensor],
 ) -> Generator[Event, None, None]:
-    """Tell U from N in the same features; scores of every film, and what its maps need.
+    """Tell U from N in the same features; scores of every image, and what its maps need.
 
-    Unlabeled films that a reader called normal count as normal, excluded ones are only rated.
+    Unlabeled images that a reader called normal count as normal, excluded ones are only rated.
     """
     from amae_engine.method.unlabeled_probe import FEWEST_UNLABELED, fit_probe
 
@@ -46,7 +46,7 @@ def rate_by_probe(
     if len(unlabeled.ids) < FEWEST_UNLABELED:
         yield Notice(
             f"The score '{ScoreKind.UNLABELED_PROBE.label}' needs at least {FEWEST_UNLABELED} "
-            f"unlabeled films; there are {len(unlabeled.ids)}, so this run does not have it."
+            f"unlabeled images; there are {len(unlabeled.ids)}, so this run does not have it."
         )
         return
     yield Progress("Stage 1 · normal against unlabeled", 0, 1)
@@ -76,19 +76,19 @@ def rate_by_probe(
     _, share = mixture_posterior(found[Split.NORMAL], found[Split.UNLABELED])
     yield Notice(
         f"By '{ScoreKind.UNLABELED_PROBE.label}', about {100 * share:.0f} % of the "
-        f"{len(unlabeled.ids)} unlabeled films are unlike the {len(normal.ids)} normal ones."
+        f"{len(unlabeled.ids)} unlabeled images are unlike the {len(normal.ids)} normal ones."
     )
 
 
 def _save(path: Path, probe: Probe, usual: npt.NDArray[np.float32]) -> None:
-    """Write a probe and what is usual at each patch of a normal film (g, g)."""
+    """Write a probe and what is usual at each patch of a normal image (g, g)."""
     beside = path.with_suffix(".part.npz")
     np.savez(beside, direction=probe.direction, offset=probe.offset, usual=usual)
     beside.replace(path)
 
 
 def load_probe(path: Path) -> tuple[Probe, npt.NDArray[np.float32]]:
-    """A probe, and what is usual at each patch of a normal film (g, g)."""
+    """A probe, and what is usual at each patch of a normal image (g, g)."""
     from amae_engine.method.unlabeled_probe import Probe
 
     with np.load(path) as stored:
@@ -102,17 +102,17 @@ def _usual(
     rows: npt.NDArray[np.int64],
     precision: Precision,
 ) -> npt.NDArray[np.float32]:
-    """The mean of what each patch adds to the score (g, g), over some of the normal films."""
-    from amae_engine.jobs.film_access import films_of
+    """The mean of what each patch adds to the score (g, g), over some of the normal images."""
+    from amae_engine.jobs.image_access import images_of
     from amae_engine.method.features import BATCH, whole_images
-    from amae_engine.method.films import split_rows
+    from amae_engine.method.stored_images import split_rows
     from amae_engine.method.unlabeled_probe import token_scores
 
-    some = rows[:: -(-len(rows) // _USUAL_FILMS)]
-    films = films_of(project, some, next(network.parameters()).device)
+    some = rows[:: -(-len(rows) // _USUAL_IMAGES)]
+    images = images_of(project, some, next(network.parameters()).device)
     parts = [
         token_scores(network, probe, whole_images(batch, network.config.image_size), precision)
-        for batch in films.batches(split_rows(len(some), BATCH))
+        for batch in images.batches(split_rows(len(some), BATCH))
     ]
     usual: npt.NDArray[np.float32] = np.concatenate([p.cpu().numpy() for p in parts]).mean(axis=0)
     return usual

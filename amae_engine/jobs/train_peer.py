@@ -1,4 +1,4 @@
-"""A peer method as a job: train it on a project's films, then score the test films."""
+"""A peer method as a job: train it on a project's images, then score the test images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from amae_engine.catalog import runs, scores, studies
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.errors import TooFewImages, TrainingFailed
 from amae_engine.events import Event, Level, Notice, Progress
-from amae_engine.jobs.film_lungs import NORMAL_CACHE, lungs_of
+from amae_engine.jobs.image_lungs import NORMAL_CACHE, lungs_of
 from amae_engine.jobs.leakage import require_one_split_a_patient
 from amae_engine.jobs.peer_maps import PeerMapWriter
 from amae_engine.jobs.run_record import RunRecord
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from amae_engine.config import ScoreKind
-    from amae_engine.peers.contract import Peer, PeerFilms
+    from amae_engine.peers.contract import Peer, TrainingImages
 
 _FEWEST_UNLABELED = 2
 _BATCH = 32
@@ -45,7 +45,7 @@ def train_peer(
         The run's number; `evaluate_run` judges it.
 
     Raises:
-        BadInput: A patient has films in more than one split.
+        BadInput: A patient has images in more than one split.
         TooFewImages: There are fewer than 16 normal images, or none to use under protocol Y.
         BadWeights: The starting weights cannot be had.
         TrainingFailed: A loss is not a number; the message names the batch.
@@ -69,12 +69,12 @@ def _require_enough(config: PeerConfig, tables: Tables) -> None:
     if normals < FEWEST_NORMALS:
         raise TooFewImages(
             f"{name} learns from normal images and needs at least {FEWEST_NORMALS}; there are "
-            f"{normals}. Import films with the role 'normal'."
+            f"{normals}. Import images with the role 'normal'."
         )
     if config.protocol is Protocol.Y and unlabeled < _FEWEST_UNLABELED:
         raise TooFewImages(
             f"Under protocol Y {name} also learns from unlabeled images and needs at least "
-            f"{_FEWEST_UNLABELED}; there are {unlabeled}. Import films with the role 'unlabeled', "
+            f"{_FEWEST_UNLABELED}; there are {unlabeled}. Import images with the role 'unlabeled', "
             f"or choose protocol N."
         )
 
@@ -87,8 +87,8 @@ def _run(
 
     device = choose_device(config.device)
     peer = _peer(project, config).to(device)
-    films = yield from _films(project, peer, tables, device)
-    yield from peer.fit(films, record.id, record.folder / "checkpoint.pt")
+    images = yield from _images(project, peer, tables, device)
+    yield from peer.fit(images, record.id, record.folder / "checkpoint.pt")
     save_peer(peer, record.folder / WEIGHTS_FILE)
     yield from _score(project, peer.eval(), tables[Split.TEST], record, device)
     for checkpoint in record.folder.glob("checkpoint*.pt"):
@@ -104,11 +104,11 @@ def _peer(project: Project, config: PeerConfig) -> Peer:
     return make_peer(config, load_weights(weights_path(project, config.weights)).network)
 
 
-def _films(
+def _images(
     project: Project, peer: Peer, tables: Tables, device: torch.device
-) -> Generator[Event, None, PeerFilms]:
-    from amae_engine.jobs.film_access import films_of
-    from amae_engine.peers.contract import PeerFilms
+) -> Generator[Event, None, TrainingImages]:
+    from amae_engine.jobs.image_access import images_of
+    from amae_engine.peers.contract import TrainingImages
 
     config = peer.config
     normal, unlabeled = tables[Split.NORMAL].store_rows, tables[Split.UNLABELED].store_rows
@@ -119,10 +119,10 @@ def _films(
     if peer.needs_lungs:
         cache, step = _LUNG_CACHES[config.protocol], config.method.facts.label
         lungs = yield from lungs_of(project, trained, config.image_size, device, step, cache)
-    return PeerFilms(
-        normal=films_of(project, normal, device),
-        unlabeled=films_of(project, unlabeled, device),
-        trained=films_of(project, trained, device),
+    return TrainingImages(
+        normal=images_of(project, normal, device),
+        unlabeled=images_of(project, unlabeled, device),
+        trained=images_of(project, trained, device),
         lungs=lungs,
     )
 
@@ -134,19 +134,19 @@ def _score(
     record: RunRecord,
     device: torch.device,
 ) -> Generator[Event, None, None]:
-    """Scores of every test film into the catalog, maps into the run's folder."""
-    from amae_engine.jobs.film_access import films_of
-    from amae_engine.method.films import split_rows
+    """Scores of every test image into the catalog, maps into the run's folder."""
+    from amae_engine.jobs.image_access import images_of
+    from amae_engine.method.stored_images import split_rows
 
     if len(table.ids) == 0:
         yield Notice(
-            "There is no test film to score; import films with the role 'test'.", Level.WARNING
+            "There is no test image to score; import images with the role 'test'.", Level.WARNING
         )
         return
     found: dict[ScoreKind, list[npt.NDArray[np.float32]]] = {}
     maps = PeerMapWriter(record.folder / "maps", table.ids)
     done = 0
-    for batch in films_of(project, table.store_rows, device).batches(
+    for batch in images_of(project, table.store_rows, device).batches(
         split_rows(len(table.ids), _BATCH)
     ):
         rated = peer.score(batch)

@@ -41,7 +41,7 @@ def train_stage1(
         The run's number.
 
     Raises:
-        BadInput: A patient has films in more than one split.
+        BadInput: A patient has images in more than one split.
         TooFewImages: There are fewer than 16 normal images.
         BadWeights: The starting weights are missing or belong to another preset.
     """
@@ -56,7 +56,7 @@ def train_stage1(
     if normals < FEWEST_NORMALS:
         raise TooFewImages(
             f"Stage 1 learns from normal images and needs at least {FEWEST_NORMALS}; there are "
-            f"{normals}. Import films with the role 'normal'."
+            f"{normals}. Import images with the role 'normal'."
         )
     parent = int(config.weights[4:]) if config.weights.startswith("run:") else None
     record = RunRecord(project, RunKind.STAGE1, config, parent, config.training.epochs, resume)
@@ -73,8 +73,8 @@ def _run(
 ) -> Generator[Event, None, None]:
     import torch
 
-    from amae_engine.jobs.film_access import films_of
-    from amae_engine.jobs.film_lungs import lungs_of
+    from amae_engine.jobs.image_access import images_of
+    from amae_engine.jobs.image_lungs import lungs_of
     from amae_engine.method.compute_device import choose_device
     from amae_engine.method.stage1 import STEP, Stage1Data, held_out_rows, train_classifier
     from amae_engine.models.anomaly_classifier import AnomalyClassifier
@@ -92,8 +92,8 @@ def _run(
     torch.manual_seed(config.training.seed)
     classifier = AnomalyClassifier(network.config.encoder_width).to(device)
     held_out = held_out_rows(len(normals), config.validation_percent, config.training.seed)
-    films = films_of(project, normals, device)
-    data = Stage1Data(films, lungs, features[Split.NORMAL][:, 0].contiguous(), held_out)
+    images = images_of(project, normals, device)
+    data = Stage1Data(images, lungs, features[Split.NORMAL][:, 0].contiguous(), held_out)
     checkpoint = record.folder / "checkpoint.pt"
     yield from train_classifier(network, classifier, data, config, record.id, checkpoint)
     if processes.leads():
@@ -127,22 +127,22 @@ def _features(
     config: Stage1Config,
 ) -> Generator[Event, None, dict[Split, Tensor]]:
     """Frozen features (n, V, d) of every image's views, split by split."""
-    from amae_engine.jobs.film_access import films_of
+    from amae_engine.jobs.image_access import images_of
     from amae_engine.method.features import extract_features
 
     device, seed = next(network.parameters()).device, config.training.seed
     features = {}
     for split, table in tables.items():
-        films = films_of(project, table.store_rows, device)
+        images = images_of(project, table.store_rows, device)
         views = 0 if split is Split.TEST else _RANDOM_VIEWS
-        job = extract_features(network, films, config.training.precision, views, seed)
+        job = extract_features(network, images, config.training.precision, views, seed)
         while True:
             try:
                 done = next(job)
             except StopIteration as stop:
                 features[split] = stop.value
                 break
-            yield Progress(f"Stage 1 · features of {split} films", done, len(table.ids))
+            yield Progress(f"Stage 1 · features of {split} images", done, len(table.ids))
     return features
 
 

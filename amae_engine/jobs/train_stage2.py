@@ -48,7 +48,7 @@ def train_stage2(
         The run's number.
 
     Raises:
-        BadInput: A patient has films in more than one split.
+        BadInput: A patient has images in more than one split.
         NotReady: Stage 1 has not run yet.
         TooFewImages: No image is pseudo-abnormal.
     """
@@ -131,14 +131,14 @@ def _adapt(
     rows: npt.NDArray[np.int64],
     device: torch.device,
 ) -> Generator[Event, None, None]:
-    from amae_engine.jobs.film_access import films_of
+    from amae_engine.jobs.image_access import images_of
     from amae_engine.method.stage2 import adapt_module
     from amae_engine.models.checkpoint import load_weights, save_weights
 
     network = load_weights(files.start).network.to(device)
-    films = films_of(project, rows, device)
+    images = images_of(project, rows, device)
     run_id = int(files.folder.name)
-    yield from adapt_module(network, films, files.module, config, run_id, files.checkpoint)
+    yield from adapt_module(network, images, files.module, config, run_id, files.checkpoint)
     if processes.leads():
         facts = {"config": config.to_json(), "images": str(len(rows))}
         save_weights(network, files.finished, facts)

@@ -12,7 +12,7 @@ def undo_import(project: Project, reader: str = "") -> imports.ImportRow:
     Their pixels stay in the store as unused rows: it only ever grows.
 
     Raises:
-        NotReady: There is no import, a run has used its films, or a reader decided on them.
+        NotReady: There is no import, a run has used its images, or a reader decided on them.
     """
     with project.session() as session:
         undone, image_ids = imports.undo(session, reader)

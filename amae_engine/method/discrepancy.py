@@ -22,7 +22,7 @@ class BatchMaps:
         mean_b: μ̂_B.
         spread: Standard deviation of |x̂_A − x̂_B| over the L masks: how stable a finding is.
         discrepancy: |μ̂_A − μ̂_B| (Eq. 4).
-        likelihood_ratio: (x − μ̂_A)² − (x − μ̂_B)²; positive where B explains the film better.
+        likelihood_ratio: (x − μ̂_A)² − (x − μ̂_B)²; positive where B explains the image better.
     """
 
     mean_a: Tensor
@@ -43,8 +43,8 @@ def compare_modules(
     """Reconstruct images with both modules under the same L masks and compare the means.
 
     Args:
-        module_a: Adapted to normal films.
-        module_b: Adapted to abnormal films.
+        module_a: Adapted to normal images.
+        module_b: Adapted to abnormal images.
         images: (B, 1, H, W) standardised.
         masks: L masks; every image and both modules share them.
         precision: Of the matrix products.

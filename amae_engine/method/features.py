@@ -1,4 +1,4 @@
-"""Frozen features f0(x) of films, and their distance to the normal ones."""
+"""Frozen features f0(x) of images, and their distance to the normal ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from torch import Tensor
 from amae_engine.config import Precision
 from amae_engine.method import processes
 from amae_engine.method.compute_device import autocast, random_generator
-from amae_engine.method.films import Films, split_rows
 from amae_engine.method.image_batches import (
     crop_and_resize,
     random_boxes,
@@ -21,19 +20,20 @@ from amae_engine.method.image_batches import (
     to_grey,
     whole_box,
 )
+from amae_engine.method.stored_images import StoredImages, split_rows
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 BATCH = 64
 _FOLDS = 5
-_SMALLEST_VIEW = 0.8  # of the film's area
+_SMALLEST_VIEW = 0.8  # of the image's area
 _GAMMA, _CONTRAST, _BRIGHTNESS = 0.25, 0.1, 0.05  # standard deviations
 
 Features = npt.NDArray[np.float32]
 
 
-def whole_images(films: Tensor, size: int) -> Tensor:
-    """Whole films (B, S, S) uint8 as standardised images (B, 1, size, size)."""
-    return crop_and_resize(films, whole_box(films.shape[-1], films.device), size, None)
+def whole_images(stored: Tensor, size: int) -> Tensor:
+    """Whole images (B, S, S) uint8 as standardised images (B, 1, size, size)."""
+    return crop_and_resize(stored, whole_box(stored.shape[-1], stored.device), size, None)
 
 
 def encode_batch(network: MaskedAutoencoder, images: Tensor, precision: Precision) -> Tensor:
@@ -44,24 +44,24 @@ def encode_batch(network: MaskedAutoencoder, images: Tensor, precision: Precisio
 
 def extract_features(
     network: MaskedAutoencoder,
-    films: Films,
+    stored: StoredImages,
     precision: Precision,
     random_views: int = 0,
     seed: int = 0,
 ) -> Generator[int, None, Tensor]:
-    """Features (n, V, d) float32 of V views of films; yields the films done after each batch.
+    """Features (n, V, d) float32 of V views of images; yields the images done after each batch.
 
-    The views are the whole film, its mirror image, and so many random ones (`random_view`).
+    The views are the whole image, its mirror image, and so many random ones (`random_view`).
     Several processes share each batch, and all get the whole result.
     """
     network.eval()
     features: list[Tensor] = []
     done, size = 0, network.config.image_size
-    batches = split_rows(len(films), BATCH)
+    batches = split_rows(len(stored), BATCH)
     mine = [rows[processes.share(len(rows))] for rows in batches]
-    for number, (rows, batch) in enumerate(zip(batches, films.batches(mine), strict=True)):
+    for number, (rows, batch) in enumerate(zip(batches, stored.batches(mine), strict=True)):
         images = whole_images(batch, size)
-        random = random_generator(films.device, seed, number)
+        random = random_generator(stored.device, seed, number)
         others = [random_view(batch, len(rows), size, random) for _ in range(random_views)]
         views = (images, images.flip(-1), *others)
         parts = [encode_batch(network, view, precision) for view in views]
@@ -69,27 +69,27 @@ def extract_features(
         done += len(rows)
         yield done
     if not features:
-        return torch.zeros(0, 2 + random_views, network.config.encoder_width, device=films.device)
+        return torch.zeros(0, 2 + random_views, network.config.encoder_width, device=stored.device)
     return torch.cat(features)
 
 
-def random_view(films: Tensor, count: int, size: int, random: torch.Generator) -> Tensor:
-    """Films as another acquisition might show them: crop, mirror, gamma, contrast, brightness.
+def random_view(stored: Tensor, count: int, size: int, random: torch.Generator) -> Tensor:
+    """Images as another acquisition might show them: crop, mirror, gamma, contrast, brightness.
 
     Args:
-        films: (B, S, S) uint8; this process's share of a batch.
-        count: The whole batch's films; every process draws for all of them.
+        stored: (B, S, S) uint8; this process's share of a batch.
+        count: The whole batch's images; every process draws for all of them.
         size: Of the images.
-        random: On the films' device.
+        random: On the images' device.
 
     Returns:
         (B, 1, size, size) standardised.
     """
-    mine, device = processes.share(count), films.device
-    boxes = random_boxes(count, films.shape[-1], _SMALLEST_VIEW, random)[mine]
+    mine, device = processes.share(count), stored.device
+    boxes = random_boxes(count, stored.shape[-1], _SMALLEST_VIEW, random)[mine]
     draws = torch.randn(3, count, 1, 1, 1, generator=random, device=device)[:, mine]
     mirrored = torch.rand(count, generator=random, device=device)[mine] < 0.5
-    grey = to_grey(crop_and_resize(films, boxes, size, mirrored)).clamp(1e-4, 1)
+    grey = to_grey(crop_and_resize(stored, boxes, size, mirrored)).clamp(1e-4, 1)
     gamma, contrast, brightness = (
         (_GAMMA * draws[0]).exp(), 1 + _CONTRAST * draws[1], _BRIGHTNESS * draws[2]
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Stored films to standardised images: crop, flip and resize whole batches on the device."""
+"""Stored images to standardised images: crop, flip and resize whole batches on the device."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from amae_engine.models.checkpoint import GREY_MEAN, GREY_STD
 
 
 def whole_box(side: int, device: torch.device) -> Tensor:
-    """The crop box (1, 4) that keeps a whole film: top, left, height, width in pixels."""
+    """The crop box (1, 4) that keeps a whole image: top, left, height, width in pixels."""
     return torch.tensor([[0.0, 0.0, side, side]], device=device)
 
 
 def random_boxes(count: int, side: int, smallest: float, random: torch.Generator) -> Tensor:
-    """Boxes of RandomResizedCrop: area `smallest`…1 of the film, aspect 3/4…4/3 (log-uniform).
+    """Boxes of RandomResizedCrop: area `smallest`…1 of the image, aspect 3/4…4/3 (log-uniform).
 
     Returns:
         (count, 4) float32 on the generator's device: top, left, height, width in pixels.
@@ -30,24 +30,24 @@ def random_boxes(count: int, side: int, smallest: float, random: torch.Generator
     return torch.stack((top, left, height, width), dim=1)
 
 
-def crop_and_resize(films: Tensor, boxes: Tensor, size: int, flipped: Tensor | None) -> Tensor:
-    """Resize a box of each film with an antialiasing triangle kernel, as two matrix products.
+def crop_and_resize(stored: Tensor, boxes: Tensor, size: int, flipped: Tensor | None) -> Tensor:
+    """Resize a box of each image with an antialiasing triangle kernel, as two matrix products.
 
     Args:
-        films: (B, S, S) uint8 in [0, 255].
-        boxes: (B, 4) top, left, height, width in pixels, or (1, 4) for all films.
+        stored: (B, S, S) uint8 in [0, 255].
+        boxes: (B, 4) top, left, height, width in pixels, or (1, 4) for all images.
         size: Side of the result.
         flipped: (B,) bool, True to mirror left and right; None for never.
 
     Returns:
         (B, 1, size, size) float32, standardised grey values.
     """
-    side = films.shape[-1]
+    side = stored.shape[-1]
     down = _resize_matrix(boxes[:, 0], boxes[:, 2], side, size)  # (B, size, S)
     across = _resize_matrix(boxes[:, 1], boxes[:, 3], side, size)
     if flipped is not None:
         across = torch.where(flipped[:, None, None], across.flip(1), across)
-    images = down @ films.float() @ across.transpose(1, 2)  # (B, size, size)
+    images = down @ stored.float() @ across.transpose(1, 2)  # (B, size, size)
     return standardise(images.unsqueeze(1) / 255)
 
 
@@ -57,7 +57,7 @@ def standardise(grey: Tensor) -> Tensor:
 
 
 def to_grey(images: Tensor) -> Tensor:
-    """The networks' units back to grey values, 0…1 for pixels of a film."""
+    """The networks' units back to grey values, 0…1 for pixels of an image."""
     return images * GREY_STD + GREY_MEAN
 
 

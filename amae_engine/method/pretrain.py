@@ -1,4 +1,4 @@
-"""Stage 0: masked pre-training of f and g on a project's own films ([30]'s recipe)."""
+"""Stage 0: masked pre-training of f and g on a project's own images ([30]'s recipe)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from amae_engine.config import PretrainConfig
 from amae_engine.events import Event
-from amae_engine.method.films import FIRST, Films
 from amae_engine.method.memory import images_at_once
 from amae_engine.method.reconstruction import MaskedObjective, preview
+from amae_engine.method.stored_images import FIRST, StoredImages
 from amae_engine.method.training_loop import Task, train
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
@@ -19,7 +19,7 @@ STEP = "Starting weights"
 
 def pretrain(
     network: MaskedAutoencoder,
-    films: Films,
+    stored: StoredImages,
     config: PretrainConfig,
     run_id: int,
     checkpoint: Path,
@@ -27,8 +27,8 @@ def pretrain(
     """Train `network` in place to reconstruct removed patches.
 
     Args:
-        network: On the device that `films` are on.
-        films: N ∪ U.
+        network: On the device that `stored` are on.
+        stored: N ∪ U.
         config: Recipe.
         run_id: Put into the events.
         checkpoint: The last whole epoch.
@@ -41,11 +41,11 @@ def pretrain(
         STEP,
         "",
         network,
-        len(films),
-        inputs=films.batches,
-        draw=lambda images, random: objective.draw(images, 1, films.side, random),
+        len(stored),
+        inputs=stored.batches,
+        draw=lambda images, random: objective.draw(images, 1, stored.side, random),
         objective=objective,
-        at_once=images_at_once(network.config, 1, films.device),
-        preview=lambda: preview(network, films.take(FIRST), 0.75, STEP, ""),
+        at_once=images_at_once(network.config, 1, stored.device),
+        preview=lambda: preview(network, stored.take(FIRST), 0.75, STEP, ""),
     )
     yield from train(task, training, run_id, checkpoint)

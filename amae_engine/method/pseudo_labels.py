@@ -104,14 +104,14 @@ def density_probability(distances: Floats, normal_distances: Floats) -> Floats:
 
 
 def mixture_posterior(normal: Floats, unlabeled: Floats) -> tuple[Floats, float]:
-    """P(abnormal | x) of the unlabeled films, and the anomaly ratio that it implies.
+    """P(abnormal | x) of the unlabeled images, and the anomaly ratio that it implies.
 
     U's scores are taken for a mixture of N's distribution, a known Gaussian, and a second one of
     the same width that lies higher; its place and share are found by expectation-maximisation.
 
     Args:
-        normal: (n,) cross-fitted scores of the normal films.
-        unlabeled: (m,) of the unlabeled films.
+        normal: (n,) cross-fitted scores of the normal images.
+        unlabeled: (m,) of the unlabeled images.
 
     Returns:
         The second Gaussian's posterior (m,) in 0…1, which rises with the score, and its share.

@@ -13,11 +13,11 @@ from amae_engine.models.masked_autoencoder import MaskedAutoencoder, take
 
 
 class MaskedObjective(nn.Module):
-    """Eq. 3's loss of randomly cropped, flipped and masked films: all that a GPU computes in a step.
+    """Eq. 3's loss of randomly cropped, flipped and masked images: all that a GPU computes in a step.
 
     Args:
         network: f and g.
-        smallest_crop: Least share of a film's area in a crop.
+        smallest_crop: Least share of an image's area in a crop.
         mask_ratio: Share of patches that are removed.
     """
 
@@ -29,16 +29,16 @@ class MaskedObjective(nn.Module):
     def draw(
         self, images: int, masks: int, side: int, random: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Crop boxes (B, 4), flips (B,) and mask noise (B, L, T) of films with `side` pixels."""
+        """Crop boxes (B, 4), flips (B,) and mask noise (B, L, T) of images with `side` pixels."""
         boxes = random_boxes(images, side, self._smallest_crop, random)
         flipped = torch.rand(images, generator=random, device=random.device) < 0.5
         patches = self.network.config.patches
         noise = torch.rand(images * masks, patches, generator=random, device=random.device)
         return boxes, flipped, noise.unflatten(0, (images, masks))
 
-    def forward(self, films: Tensor, boxes: Tensor, flipped: Tensor, noise: Tensor) -> Tensor:
-        """The mean loss of films (B, S, S) uint8 over their L masks."""
-        images = crop_and_resize(films, boxes, self.network.config.image_size, flipped)
+    def forward(self, stored: Tensor, boxes: Tensor, flipped: Tensor, noise: Tensor) -> Tensor:
+        """The mean loss of images (B, S, S) uint8 over their L masks."""
+        images = crop_and_resize(stored, boxes, self.network.config.image_size, flipped)
         masks = masks_from_noise(noise.flatten(0, 1), self._mask_ratio)
         return masked_loss(self.network, images, masks)
 
@@ -59,14 +59,14 @@ def masked_loss(network: MaskedAutoencoder, images: Tensor, masks: Masks) -> Ten
 
 
 def preview(
-    network: MaskedAutoencoder, film: Tensor, mask_ratio: float, step: str, module: str
+    network: MaskedAutoencoder, stored: Tensor, mask_ratio: float, step: str, module: str
 ) -> Preview:
-    """What `network` makes of one film (1, S, S) uint8 from its visible patches."""
-    side, size = film.shape[-1], network.config.image_size
-    random = torch.Generator(film.device).manual_seed(0)
+    """What `network` makes of one image (1, S, S) uint8 from its visible patches."""
+    side, size = stored.shape[-1], network.config.image_size
+    random = torch.Generator(stored.device).manual_seed(0)
     network.eval()
     with torch.no_grad():
-        image = crop_and_resize(film, whole_box(side, film.device), size, None)
+        image = crop_and_resize(stored, whole_box(side, stored.device), size, None)
         masks = random_masks(1, 1, network.config.patches, mask_ratio, random)
         patches = network.patchify(image)
         predicted = network.decode(network.encode(patches, masks.kept), masks.kept, masks.removed)

@@ -15,8 +15,8 @@ from amae_engine.events import Event
 from amae_engine.method import processes
 from amae_engine.method.compute_device import random_generator
 from amae_engine.method.features import BATCH, encode_batch, whole_images
-from amae_engine.method.films import Films
 from amae_engine.method.image_batches import standardise, to_grey
+from amae_engine.method.stored_images import StoredImages
 from amae_engine.method.training_loop import Task, train
 from amae_engine.models.anomaly_classifier import AnomalyClassifier
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
@@ -30,20 +30,20 @@ class Stage1Data:
     """The normal images of stage 1.
 
     Attributes:
-        films: (n, S, S).
+        stored: (n, S, S).
         lungs: Their lung masks (n, s, s), 0 or 1, at the network's image size.
-        features: (n, d) float32, f0 of the unchanged films.
-        held_out: (n,) bool, True for films of the validation curve.
+        features: (n, d) float32, f0 of the unchanged images.
+        held_out: (n,) bool, True for images of the validation curve.
     """
 
-    films: Films
-    lungs: Films
+    stored: StoredImages
+    lungs: StoredImages
     features: Tensor
     held_out: Tensor
 
 
 def held_out_rows(count: int, percent: int, seed: int) -> Tensor:
-    """(count,) bool: which films are kept for the validation curve, at most half of them."""
+    """(count,) bool: which images are kept for the validation curve, at most half of them."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     rows = torch.zeros(count, dtype=torch.bool)
     rows[order[: min(count * percent // 100, count // 2)]] = True
@@ -60,8 +60,8 @@ def train_classifier(
 ) -> Generator[Event, None, None]:
     """Train `classifier` in place; `network` is frozen and sees every patch.
 
-    Features of the unchanged films are constant. A film's anomaly is drawn anew every
-    `redraw_every` epochs, one part of the films in each epoch.
+    Features of the unchanged images are constant. An image's anomaly is drawn anew every
+    `redraw_every` epochs, one part of the images in each epoch.
     """
     network.eval().requires_grad_(False)
     device = data.features.device
@@ -125,29 +125,29 @@ def _synthetic(
 ) -> Iterator[Tensor]:
     """Features of fresh anomalies of the `chosen` rows, batch by batch."""
     batches = [rows for rows in chosen.split(BATCH) if len(rows)]
-    pairs = zip(data.films.batches(batches), data.lungs.batches(batches), strict=True)
-    for films, lungs in pairs:
+    pairs = zip(data.stored.batches(batches), data.lungs.batches(batches), strict=True)
+    for stored, lungs in pairs:
         precision, synthesis = config.training.precision, config.synthesis
-        yield synthetic_features(network, films, lungs, random, precision, synthesis)
+        yield synthetic_features(network, stored, lungs, random, precision, synthesis)
 
 
 def synthetic_features(
     network: MaskedAutoencoder,
-    films: Tensor,
+    stored: Tensor,
     lungs: Tensor,
     random: torch.Generator,
     precision: Precision,
     synthesis: Synthesis = Synthesis.ANATPASTE,
 ) -> Tensor:
-    """f0(Aug(x)) (B, d) of fresh anomalies made from films (B, S, S) and their lungs (B, s, s).
+    """f0(Aug(x)) (B, d) of fresh anomalies made from images (B, S, S) and their lungs (B, s, s).
 
     Every process draws and pastes the whole batch, encodes its share and gets the whole result.
     """
     size = network.config.image_size
-    grey = to_grey(whole_images(films, size))[:, 0].clamp(0, 1)
+    grey = to_grey(whole_images(stored, size))[:, 0].clamp(0, 1)
     anomalous = synthesise(synthesis, grey, lungs > 0, random).images
-    mine = standardise(anomalous)[processes.share(len(films)), None]
-    return processes.all_rows(encode_batch(network, mine, precision), len(films))
+    mine = standardise(anomalous)[processes.share(len(stored)), None]
+    return processes.all_rows(encode_batch(network, mine, precision), len(stored))
 
 
 def resize_lungs(lungs: Tensor, size: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Stage 2: one masked autoencoder adapts to normal films, another to abnormal ones (Eq. 3)."""
+"""Stage 2: one masked autoencoder adapts to normal images, another to abnormal ones (Eq. 3)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 
 from amae_engine.config import Stage2Config
 from amae_engine.events import Event
-from amae_engine.method.films import FIRST, Films
 from amae_engine.method.memory import images_at_once
 from amae_engine.method.reconstruction import MaskedObjective, preview
+from amae_engine.method.stored_images import FIRST, StoredImages
 from amae_engine.method.training_loop import Task, train
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 
 def adapt_module(
     network: MaskedAutoencoder,
-    films: Films,
+    stored: StoredImages,
     module: str,
     config: Stage2Config,
     run_id: int,
@@ -25,8 +25,8 @@ def adapt_module(
     """Train f and g of one module in place, from the starting weights in `network`.
 
     Args:
-        network: A fresh copy of (f0, g0), on the device that `films` are on.
-        films: N ∪ Un for module "A", Ua for module "B".
+        network: A fresh copy of (f0, g0), on the device that `stored` are on.
+        stored: N ∪ Un for module "A", Ua for module "B".
         module: "A" or "B".
         config: L, mask ratio and schedule.
         run_id: Put into the events.
@@ -38,13 +38,13 @@ def adapt_module(
         step,
         module,
         network,
-        len(films),
-        inputs=films.batches,
+        len(stored),
+        inputs=stored.batches,
         draw=lambda images, random: objective.draw(
-            images, config.masks_per_image, films.side, random
+            images, config.masks_per_image, stored.side, random
         ),
         objective=objective,
-        at_once=images_at_once(network.config, config.masks_per_image, films.device),
-        preview=lambda: preview(network, films.take(FIRST), config.mask_ratio, step, module),
+        at_once=images_at_once(network.config, config.masks_per_image, stored.device),
+        preview=lambda: preview(network, stored.take(FIRST), config.mask_ratio, step, module),
     )
     yield from train(task, config.training, run_id, checkpoint)

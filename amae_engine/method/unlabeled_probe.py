@@ -1,9 +1,9 @@
-"""N against U: a linear probe that tells unlabeled films from normal ones in frozen features.
+"""N against U: a linear probe that tells unlabeled images from normal ones in frozen features.
 
-Unlabeled films are normal ones and abnormal ones, so what sets U apart from N is what is abnormal
-in it (positive-unlabeled learning; Elkan and Noto, KDD 2008). No film rates itself: the probe is
-cross-fitted, and all films of a patient are left out together. It is linear in mean-pooled patch
-tokens, so each patch's share of a film's score is known: that is its map (Zhou et al., CVPR 2016).
+Unlabeled images are normal ones and abnormal ones, so what sets U apart from N is what is abnormal
+in it (positive-unlabeled learning; Elkan and Noto, KDD 2008). No image rates itself: the probe is
+cross-fitted, and all images of a patient are left out together. It is linear in mean-pooled patch
+tokens, so each patch's share of an image's score is known: that is its map (Zhou et al., CVPR 2016).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float32]
 
 FEWEST_UNLABELED = 10
 _FOLDS = 5
-_PENALTY = 0.03  # scikit-learn's C; chosen on the unlabeled films of both development sets
+_PENALTY = 0.03  # scikit-learn's C; chosen on the unlabeled images of both development sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,14 @@ def fit_probe(
     """Fit on N against U, cross-fitted over patients.
 
     Args:
-        features: (n, V, d) of V views; the first two are the whole film and its mirror image,
+        features: (n, V, d) of V views; the first two are the whole image and its mirror image,
             which are what is rated.
-        side: (n,) 0 for films known to be normal, 1 for unlabeled ones, −1 to rate a film only.
+        side: (n,) 0 for images known to be normal, 1 for unlabeled ones, −1 to rate an image only.
         patients: (n,) a number a patient.
         seed: Of the folds.
 
     Returns:
-        The mean of the folds' probes, for films that none of them saw; and each film's score (n,)
+        The mean of the folds' probes, for images that none of them saw; and each image's score (n,)
         by the probe that did not see its patient.
     """
     folds = _folds(patients, seed)
@@ -81,7 +81,7 @@ def fit_probe(
 def token_scores(
     network: MaskedAutoencoder, probe: Probe, images: Tensor, precision: Precision
 ) -> Tensor:
-    """What each patch adds to a film's score: (B, g, g), whose mean is the score.
+    """What each patch adds to an image's score: (B, g, g), whose mean is the score.
 
     Args:
         network: The frozen encoder that the probe was fitted on.
@@ -97,13 +97,13 @@ def token_scores(
 
 
 def probe_maps(scores: Tensor, usual: Tensor, size: int) -> Tensor:
-    """Maps (B, size, size): patches (B, g, g) against what is usual there in normal films (g, g)."""
+    """Maps (B, size, size): patches (B, g, g) against what is usual there in normal images (g, g)."""
     above = (scores - usual)[:, None]
     return functional.interpolate(above, (size, size), mode="bilinear", align_corners=False)[:, 0]
 
 
 def _folds(patients: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
-    """A fold for each film; all films of a patient are in one."""
+    """A fold for each image; all images of a patient are in one."""
     _, numbers = np.unique(patients, return_inverse=True)
     shuffled = np.random.default_rng(seed).permutation(numbers.max() + 1 if len(numbers) else 0)
     folds: npt.NDArray[np.int64] = shuffled[numbers] % _FOLDS

@@ -1,1 +1,1 @@
-"""Films from a PACS: DICOMweb (QIDO-RS, WADO-RS) and DIMSE (C-FIND, C-GET, C-MOVE)."""
+"""Images from a PACS: DICOMweb (QIDO-RS, WADO-RS) and DIMSE (C-FIND, C-GET, C-MOVE)."""

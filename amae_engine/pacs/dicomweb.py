@@ -75,12 +75,12 @@ class DicomWeb:
     def retrieve(self, image: RemoteImage, path: Path) -> None:
         """Write one image to a file; see `Connection`."""
         with self._told(self._not_delivered):
-            film = self._client.retrieve_instance(
+            dataset = self._client.retrieve_instance(
                 image.study, image.series, image.sop, media_types=_AS_STORED
             )
-        if film.get("SOPInstanceUID") != image.sop:
+        if dataset.get("SOPInstanceUID") != image.sop:
             raise NotDelivered("the PACS sent another image than the one asked for")
-        film.save_as(path)
+        dataset.save_as(path)
 
     def _every_study(self, keys: Keys) -> Iterator[dict[str, Any]]:
         """All pages, also from a server that caps a page, or that knows no offset."""

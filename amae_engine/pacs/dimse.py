@@ -27,7 +27,7 @@ from amae_engine.errors import NotDelivered, PacsError
 from amae_engine.pacs.query import ANSWERED, Keys, Level, RemoteImage
 from amae_engine.pacs.server import DimseServer, Retrieve
 
-_FILMS = (
+_STORAGE_CLASSES = (
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
@@ -108,10 +108,10 @@ class Dimse:
         }
         self._inbox.expect(image.sop)
         status = self._final(self._ask_for(_identifier(Level.IMAGE, keys)), self._verb)
-        film = self._inbox.take()
-        if film is None:
+        content = self._inbox.take()
+        if content is None:
             raise NotDelivered(self._why_not(status))
-        path.write_bytes(film)
+        path.write_bytes(content)
 
     @property
     def _verb(self) -> str:
@@ -174,10 +174,10 @@ class Dimse:
         entity.add_requested_context(_RETRIEVE_MODELS[self._server.retrieve])
         roles = []
         if self._server.retrieve is Retrieve.GET:
-            roles = [build_role(film, scp_role=True) for film in _FILMS]
-            for film in _FILMS:
+            roles = [build_role(kind, scp_role=True) for kind in _STORAGE_CLASSES]
+            for kind in _STORAGE_CLASSES:
                 for syntax in _SYNTAXES:  # one context each, so that nothing is transcoded
-                    entity.add_requested_context(film, syntax)
+                    entity.add_requested_context(kind, syntax)
         server, tls = self._server, self._server.tls
         association = entity.associate(
             server.host,
@@ -217,8 +217,8 @@ class Dimse:
     def _listen(self) -> Any:
         entity = self._entity()
         entity.require_called_aet = True
-        for film in _FILMS:
-            entity.add_supported_context(film, list(_SYNTAXES))
+        for kind in _STORAGE_CLASSES:
+            entity.add_supported_context(kind, list(_SYNTAXES))
         tls = self._server.tls
         try:
             return entity.start_server(
@@ -229,7 +229,7 @@ class Dimse:
             )
         except (OSError, SSLError) as error:
             raise PacsError(
-                f"Port {self._server.receive_port} cannot be opened to receive films "
+                f"Port {self._server.receive_port} cannot be opened to receive images "
                 f"({error.strerror}); choose another, and have the PACS know it."
             ) from error
 
@@ -239,19 +239,19 @@ class _Inbox:
 
     def __init__(self) -> None:
         self._wanted = ""
-        self._film: bytes | None = None
+        self._content: bytes | None = None
 
     def expect(self, sop: str) -> None:
-        self._wanted, self._film = sop, None
+        self._wanted, self._content = sop, None
 
     def take(self) -> bytes | None:
-        film, self._wanted, self._film = self._film, "", None
-        return film
+        content, self._wanted, self._content = self._content, "", None
+        return content
 
     def store(self, event: evt.Event) -> int:
         if event.request.AffectedSOPInstanceUID != self._wanted:
             return _NOT_AUTHORIZED
-        self._film = event.encoded_dataset()
+        self._content = event.encoded_dataset()
         return _SUCCESS
 
 

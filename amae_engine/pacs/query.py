@@ -35,12 +35,12 @@ Search = Callable[[Level, Keys], Iterable[Keys]]
 
 @dataclass(frozen=True, slots=True)
 class PacsQuery:
-    """Which films are wanted.
+    """Which images are wanted.
 
     Attributes:
         modalities: Such as CR and DX.
         since, until: Study dates, both included; None for no bound.
-        body_part: Films that state another one are left out; those that state none are kept.
+        body_part: Images that state another one are left out; those that state none are kept.
         patients: Patient IDs; () for all. They are sent to the PACS and go nowhere else.
     """
 
@@ -85,7 +85,7 @@ class PacsQuery:
 
 @dataclass(frozen=True, slots=True)
 class RemoteImage:
-    """One film in the PACS. Its UIDs and patient are for asking and hashing only."""
+    """One image in the PACS. Its UIDs and patient are for asking and hashing only."""
 
     study: str = field(repr=False)
     series: str = field(repr=False)

@@ -15,7 +15,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Retrieve(StrEnum):
-    """How films are asked for over DIMSE (PS3.4 C.4.2 and C.4.3)."""
+    """How images are asked for over DIMSE (PS3.4 C.4.2 and C.4.3)."""
 
     GET = "get"  # on the connection that is open
     MOVE = "move"  # the PACS connects to us; it must know our AE title, host and port
@@ -107,7 +107,7 @@ class DimseServer:
 
     Attributes:
         called_ae, calling_ae: The PACS's AE title and ours.
-        retrieve: Whether films come by C-GET or by C-MOVE.
+        retrieve: Whether images come by C-GET or by C-MOVE.
         receive_port: Where we listen during C-MOVE.
         tls: None for an unencrypted connection.
         timeout_seconds: How long the PACS may be silent.

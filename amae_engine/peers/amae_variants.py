@@ -14,11 +14,11 @@ from amae_engine.events import Event
 from amae_engine.method.compute_device import random_generator
 from amae_engine.method.discrepancy import compare_modules, reconstructions
 from amae_engine.method.features import whole_images
-from amae_engine.method.films import Films
 from amae_engine.method.masking import Masks, scoring_masks
 from amae_engine.method.stage2 import adapt_module
+from amae_engine.method.stored_images import StoredImages
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
-from amae_engine.peers.contract import Peer, PeerFilms, PeerScores
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages
 from amae_engine.peers.methods import PeerConfig
 
 _WARMUP_SHARE = 20 / 150  # of the epochs, as in the paper
@@ -36,11 +36,16 @@ class AmaeVariant(Peer):
         return {"model": self._shape.to_json()}
 
     @abstractmethod
-    def score(self, films: Tensor) -> PeerScores:
+    def score(self, stored: Tensor) -> PeerScores:
         """See `Peer.score`."""
 
     def _adapt(
-        self, network: MaskedAutoencoder, films: Films, module: str, run_id: int, checkpoint: Path
+        self,
+        network: MaskedAutoencoder,
+        stored: StoredImages,
+        module: str,
+        run_id: int,
+        checkpoint: Path,
     ) -> Generator[Event, None, None]:
         epochs = self.config.epochs
         training = TrainingConfig(
@@ -52,18 +57,18 @@ class AmaeVariant(Peer):
         )
         own = checkpoint.with_stem(f"{checkpoint.stem}_{module.lower()}")
         stage2 = Stage2Config(training=training)
-        yield from adapt_module(network, films, module, stage2, run_id, own)
+        yield from adapt_module(network, stored, module, stage2, run_id, own)
 
-    def _images_and_masks(self, films: Tensor) -> tuple[Tensor, Masks]:
+    def _images_and_masks(self, stored: Tensor) -> tuple[Tensor, Masks]:
         settings = ScoreConfig()
         masks = scoring_masks(
             settings.masks_per_image,
             self._shape.patches,
             settings.mask_ratio,
             settings.mask_plan,
-            random_generator(films.device, self.config.seed),
+            random_generator(stored.device, self.config.seed),
         )
-        return whole_images(films, self._shape.image_size), masks
+        return whole_images(stored, self._shape.image_size), masks
 
 
 class MaskReconstruction(AmaeVariant):
@@ -73,13 +78,15 @@ class MaskReconstruction(AmaeVariant):
         super().__init__(config, start)
         self.network = start
 
-    def fit(self, films: PeerFilms, run_id: int, checkpoint: Path) -> Generator[Event, None, None]:
+    def fit(
+        self, stored: TrainingImages, run_id: int, checkpoint: Path
+    ) -> Generator[Event, None, None]:
         """Adapt to N, or to N ∪ U under protocol Y."""
-        yield from self._adapt(self.network, films.trained, "A", run_id, checkpoint)
+        yield from self._adapt(self.network, stored.trained, "A", run_id, checkpoint)
 
-    def score(self, films: Tensor) -> PeerScores:
+    def score(self, stored: Tensor) -> PeerScores:
         """The squared error of the mean of L reconstructions, map and mean."""
-        images, masks = self._images_and_masks(films)
+        images, masks = self._images_and_masks(stored)
         seen = reconstructions(self.network, images, masks, Precision.AUTO)  # (B, L, T, p²)
         error = (images - self.network.unpatchify(seen.mean(dim=1)))[:, 0].square()
         return PeerScores({ScoreKind.PEER: error.mean(dim=(1, 2))}, error)
@@ -94,14 +101,16 @@ class NoPseudoLabels(AmaeVariant):
         self.module_b = MaskedAutoencoder(start.config)
         self.module_b.load_state_dict(start.state_dict())
 
-    def fit(self, films: PeerFilms, run_id: int, checkpoint: Path) -> Generator[Event, None, None]:
+    def fit(
+        self, stored: TrainingImages, run_id: int, checkpoint: Path
+    ) -> Generator[Event, None, None]:
         """Adapt both modules, each from (f0, g0)."""
-        yield from self._adapt(self.module_a, films.normal, "A", run_id, checkpoint)
-        yield from self._adapt(self.module_b, films.unlabeled, "B", run_id, checkpoint)
+        yield from self._adapt(self.module_a, stored.normal, "A", run_id, checkpoint)
+        yield from self._adapt(self.module_b, stored.unlabeled, "B", run_id, checkpoint)
 
-    def score(self, films: Tensor) -> PeerScores:
+    def score(self, stored: Tensor) -> PeerScores:
         """A_inter with its map, and the likelihood ratio of the same modules."""
-        images, masks = self._images_and_masks(films)
+        images, masks = self._images_and_masks(stored)
         with torch.no_grad():
             maps = compare_modules(self.module_a, self.module_b, images, masks, Precision.AUTO)
         means = {

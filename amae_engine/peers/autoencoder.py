@@ -10,7 +10,7 @@ from torch import Tensor
 
 from amae_engine.config import ScoreKind
 from amae_engine.events import Event
-from amae_engine.peers.contract import Peer, PeerFilms, PeerScores, signed_images, update
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, signed_images, update
 from amae_engine.peers.conv_autoencoder import ConvAutoencoder
 from amae_engine.peers.fitting import Phase, fit_phases
 from amae_engine.peers.methods import PeerConfig, PeerMethod
@@ -26,7 +26,9 @@ class Autoencoder(Peer):
         self._uncertain = config.method is PeerMethod.AE_U
         self.network = ConvAutoencoder(config.image_size, outputs=2 if self._uncertain else 1)
 
-    def fit(self, films: PeerFilms, run_id: int, checkpoint: Path) -> Generator[Event, None, None]:
+    def fit(
+        self, stored: TrainingImages, run_id: int, checkpoint: Path
+    ) -> Generator[Event, None, None]:
         """Reconstruct the training images; AE-U minimises their Gaussian likelihood."""
         rate = self.config.learning_rate
         optimizer = torch.optim.Adam(self.network.parameters(), lr=rate, betas=BETAS, fused=True)
@@ -36,13 +38,13 @@ class Autoencoder(Peer):
             error, log_variance = self._error(images)
             return update(optimizer, (error + log_variance).mean())
 
-        phase = Phase("", films.trained, step, (optimizer,))
+        phase = Phase("", stored.trained, step, (optimizer,))
         yield from fit_phases(self, [phase], run_id, checkpoint)
 
-    def score(self, films: Tensor) -> PeerScores:
+    def score(self, stored: Tensor) -> PeerScores:
         """The mean and the map of the (weighted) squared error."""
         with torch.no_grad():
-            error, _ = self._error(signed_images(films, self.config.image_size))
+            error, _ = self._error(signed_images(stored, self.config.image_size))
         return PeerScores({ScoreKind.PEER: error.mean(dim=(1, 2))}, error)
 
     def _error(self, images: Tensor) -> tuple[Tensor, Tensor]:

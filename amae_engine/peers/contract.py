@@ -1,4 +1,4 @@
-"""What every peer method is: something that learns from films and scores films."""
+"""What every peer method is: something that learns from images and scores images."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from amae_engine.config import ScoreKind
 from amae_engine.events import Event
 from amae_engine.method.features import whole_images
-from amae_engine.method.films import Films
 from amae_engine.method.image_batches import to_grey
+from amae_engine.method.stored_images import StoredImages
 from amae_engine.peers.methods import PeerConfig
 
 
 @dataclass(frozen=True, slots=True)
-class PeerFilms:
+class TrainingImages:
     """The training images, (n, S, S) uint8 each.
 
     Attributes:
@@ -29,15 +29,15 @@ class PeerFilms:
         lungs: Masks of `trained`, 0 or 1, at the peer's image size; None where it needs none.
     """
 
-    normal: Films
-    unlabeled: Films
-    trained: Films
-    lungs: Films | None = None
+    normal: StoredImages
+    unlabeled: StoredImages
+    trained: StoredImages
+    lungs: StoredImages | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PeerScores:
-    """Scores of a batch of films; larger is more abnormal.
+    """Scores of a batch of images; larger is more abnormal.
 
     Attributes:
         images: (B,) float32 for each score the method has; `ScoreKind.PEER` is its own.
@@ -62,11 +62,13 @@ class Peer(nn.Module, ABC):
         self.config = config
 
     @abstractmethod
-    def fit(self, films: PeerFilms, run_id: int, checkpoint: Path) -> Generator[Event, None, None]:
-        """Learn from films on this module's device.
+    def fit(
+        self, stored: TrainingImages, run_id: int, checkpoint: Path
+    ) -> Generator[Event, None, None]:
+        """Learn from images on this module's device.
 
         Args:
-            films: The training images.
+            stored: The training images.
             run_id: Put into the events.
             checkpoint: Holds the last whole epoch; training goes on from there if it exists.
 
@@ -75,22 +77,22 @@ class Peer(nn.Module, ABC):
         """
 
     @abstractmethod
-    def score(self, films: Tensor) -> PeerScores:
-        """Rate films (B, S, S) uint8 on this module's device; call in evaluation mode."""
+    def score(self, stored: Tensor) -> PeerScores:
+        """Rate images (B, S, S) uint8 on this module's device; call in evaluation mode."""
 
     def facts(self) -> dict[str, str]:
         """What else its weights file must say, so that `load_peer` can build it."""
         return {}
 
 
-def grey_images(films: Tensor, size: int) -> Tensor:
-    """Whole films (B, S, S) uint8 as grey values (B, 1, size, size) float32 in [0, 1]."""
-    return to_grey(whole_images(films, size)).clamp(0, 1)
+def grey_images(stored: Tensor, size: int) -> Tensor:
+    """Whole images (B, S, S) uint8 as grey values (B, 1, size, size) float32 in [0, 1]."""
+    return to_grey(whole_images(stored, size)).clamp(0, 1)
 
 
-def signed_images(films: Tensor, size: int) -> Tensor:
+def signed_images(stored: Tensor, size: int) -> Tensor:
     """The same in [−1, 1]."""
-    return grey_images(films, size) * 2 - 1
+    return grey_images(stored, size) * 2 - 1
 
 
 def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:

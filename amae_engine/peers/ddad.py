@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from amae_engine.config import ScoreKind
 from amae_engine.events import Event
-from amae_engine.method.films import Films
+from amae_engine.method.stored_images import StoredImages
 from amae_engine.peers.autoencoder import BETAS
-from amae_engine.peers.contract import Peer, PeerFilms, PeerScores, signed_images, update
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, signed_images, update
 from amae_engine.peers.conv_autoencoder import ConvAutoencoder
 from amae_engine.peers.fitting import Phase, fit_phases
 from amae_engine.peers.methods import PeerConfig, Protocol
@@ -31,16 +31,18 @@ class Ddad(Peer):
         self.normal_module = self._module()
         self.mixed_module = self._module() if config.protocol is Protocol.Y else None
 
-    def fit(self, films: PeerFilms, run_id: int, checkpoint: Path) -> Generator[Event, None, None]:
+    def fit(
+        self, stored: TrainingImages, run_id: int, checkpoint: Path
+    ) -> Generator[Event, None, None]:
         """Train each network on its own, with its own order of the images."""
-        phases = self._phases("normal module", self.normal_module, films.normal)
+        phases = self._phases("normal module", self.normal_module, stored.normal)
         if self.mixed_module is not None:
-            phases += self._phases("mixed module", self.mixed_module, films.trained)
+            phases += self._phases("mixed module", self.mixed_module, stored.trained)
         yield from fit_phases(self, phases, run_id, checkpoint)
 
-    def score(self, films: Tensor) -> PeerScores:
+    def score(self, stored: Tensor) -> PeerScores:
         """A_rec and A_intra of the normal module; A_inter between both under protocol Y."""
-        images = signed_images(films, self.config.image_size)
+        images = signed_images(stored, self.config.image_size)
         with torch.no_grad():
             normal = torch.stack([network(images)[:, 0] for network in self.normal_module])
             mean = normal.mean(dim=0)
@@ -59,13 +61,13 @@ class Ddad(Peer):
         size = self.config.image_size
         return nn.ModuleList(ConvAutoencoder(size) for _ in range(_NETWORKS))
 
-    def _phases(self, name: str, module: nn.ModuleList, films: Films) -> list[Phase]:
+    def _phases(self, name: str, module: nn.ModuleList, stored: StoredImages) -> list[Phase]:
         return [
-            self._phase(f"{name} {number}/{_NETWORKS}", network, films)
+            self._phase(f"{name} {number}/{_NETWORKS}", network, stored)
             for number, network in enumerate(module, start=1)
         ]
 
-    def _phase(self, name: str, network: nn.Module, films: Films) -> Phase:
+    def _phase(self, name: str, network: nn.Module, stored: StoredImages) -> Phase:
         rate = self.config.learning_rate
         optimizer = torch.optim.Adam(network.parameters(), lr=rate, betas=BETAS, fused=True)
 
@@ -73,4 +75,4 @@ class Ddad(Peer):
             images = signed_images(batch, self.config.image_size)
             return update(optimizer, (network(images) - images).square().mean())
 
-        return Phase(name, films, step, (optimizer,))
+        return Phase(name, stored, step, (optimizer,))

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from amae_engine.config import ScoreKind, Synthesis
 from amae_engine.events import Event
-from amae_engine.peers.contract import Peer, PeerFilms, PeerScores, grey_images, update
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, grey_images, update
 from amae_engine.peers.fitting import Phase, fit_phases
 from amae_engine.peers.methods import PeerConfig
 from amae_engine.peers.structural_similarity import ssim
@@ -30,8 +30,10 @@ class Draem(Peer):
         self.reconstructing = UNet((1, 1), 2 * config.width, has_skips=False)
         self.marking = UNet((2, 2), config.width, has_skips=True)
 
-    def fit(self, films: PeerFilms, run_id: int, checkpoint: Path) -> Generator[Event, None, None]:
-        """Half of the films carry an anomaly; the rate falls to a fifth at 80 % and at 90 %."""
+    def fit(
+        self, stored: TrainingImages, run_id: int, checkpoint: Path
+    ) -> Generator[Event, None, None]:
+        """Half of the images carry an anomaly; the rate falls to a fifth at 80 % and at 90 %."""
         optimizer = torch.optim.Adam(self.parameters(), lr=self.config.learning_rate)
 
         def step(batch: Tensor, _rows: Tensor, random: torch.Generator) -> Tensor:
@@ -45,13 +47,13 @@ class Draem(Peer):
             loss = (restored - images).square().mean() + (1 - ssim(restored, images)).mean()
             return update(optimizer, loss + _focal(logits, truth))
 
-        phase = Phase("", films.trained, step, (optimizer,), rate=_steps)
+        phase = Phase("", stored.trained, step, (optimizer,), rate=_steps)
         yield from fit_phases(self, [phase], run_id, checkpoint)
 
-    def score(self, films: Tensor) -> PeerScores:
+    def score(self, stored: Tensor) -> PeerScores:
         """The marking network's map, and the maximum of it after averaging 21 × 21 pixels."""
         with torch.no_grad():
-            _, logits = self._both(grey_images(films, self.config.image_size))
+            _, logits = self._both(grey_images(stored, self.config.image_size))
             maps = logits.softmax(dim=1)[:, 1]
             smooth = functional.avg_pool2d(maps, _SMOOTHED, stride=1, padding=_SMOOTHED // 2)
         return PeerScores({ScoreKind.PEER: smooth.amax(dim=(1, 2))}, maps)

@@ -1,4 +1,4 @@
-"""f-AnoGAN ([23]): a Wasserstein GAN of normal films, then an encoder into its latent space."""
+"""f-AnoGAN ([23]): a Wasserstein GAN of normal images, then an encoder into its latent space."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from amae_engine.config import ScoreKind
 from amae_engine.events import Event
-from amae_engine.peers.contract import Peer, PeerFilms, PeerScores, signed_images, update
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, signed_images, update
 from amae_engine.peers.fitting import Phase, fit_phases
 from amae_engine.peers.methods import PeerConfig
 from amae_engine.peers.residual_networks import ResidualEncoder, ResidualGenerator, layer_norm
@@ -38,14 +38,16 @@ class FAnoGan(Peer):
         )
         self.register_buffer("critic_steps", torch.zeros((), dtype=torch.long))
 
-    def fit(self, films: PeerFilms, run_id: int, checkpoint: Path) -> Generator[Event, None, None]:
+    def fit(
+        self, stored: TrainingImages, run_id: int, checkpoint: Path
+    ) -> Generator[Event, None, None]:
         """First the GAN, then the encoder while the GAN stays as it is."""
-        phases = [self._gan(films), self._inversion(films)]
+        phases = [self._gan(stored), self._inversion(stored)]
         yield from fit_phases(self, phases, run_id, checkpoint)
 
-    def score(self, films: Tensor) -> PeerScores:
+    def score(self, stored: Tensor) -> PeerScores:
         """Error of the image, and κ times that of the critic's features."""
-        images = signed_images(films, self.config.image_size)
+        images = signed_images(stored, self.config.image_size)
         with torch.no_grad():
             error, features = self._errors(images)
         total = error.mean(dim=(1, 2)) + _FEATURES * features.mean(dim=1)
@@ -57,7 +59,7 @@ class FAnoGan(Peer):
         error = (images - made)[:, 0].square()
         return error, (self.critic.features(images) - self.critic.features(made)).square()
 
-    def _gan(self, films: PeerFilms) -> Phase:
+    def _gan(self, stored: TrainingImages) -> Phase:
         rate = self.config.learning_rate
         judge, maker = (
             torch.optim.Adam(network.parameters(), lr=rate, betas=_GAN_BETAS)
@@ -75,7 +77,7 @@ class FAnoGan(Peer):
                 update(maker, -self.critic(self.generator(_latent(len(real), random))).mean())
             return loss
 
-        return Phase("GAN", films.trained, step, (judge, maker))
+        return Phase("GAN", stored.trained, step, (judge, maker))
 
     def _gradient_penalty(self, real: Tensor, made: Tensor, random: torch.Generator) -> Tensor:
         share = torch.rand(len(real), 1, 1, 1, generator=random, device=random.device)
@@ -83,7 +85,7 @@ class FAnoGan(Peer):
         (slope,) = torch.autograd.grad(self.critic(between).sum(), between, create_graph=True)
         return (slope.flatten(1).norm(dim=1) - 1).square().mean()
 
-    def _inversion(self, films: PeerFilms) -> Phase:
+    def _inversion(self, stored: TrainingImages) -> Phase:
         optimizer = torch.optim.RMSprop(self.encoder.parameters(), lr=_ENCODER_RATE)
 
         def keep_the_gan(_epoch: int) -> None:
@@ -94,7 +96,7 @@ class FAnoGan(Peer):
             error, features = self._errors(signed_images(batch, self.config.image_size))
             return update(optimizer, error.mean() + _FEATURES * features.mean())
 
-        return Phase("encoder", films.trained, step, (optimizer,), prepare=keep_the_gan)
+        return Phase("encoder", stored.trained, step, (optimizer,), prepare=keep_the_gan)
 
 
 def _latent(count: int, random: torch.Generator) -> Tensor:

@@ -19,8 +19,8 @@ from torch import Tensor
 from amae_engine.errors import TrainingFailed
 from amae_engine.events import EpochEnd, Event, Progress
 from amae_engine.method.compute_device import random_generator
-from amae_engine.method.films import Films
 from amae_engine.method.memory import ran_out
+from amae_engine.method.stored_images import StoredImages
 from amae_engine.method.training_loop import shuffled_batches
 from amae_engine.peers.contract import Peer
 
@@ -39,19 +39,19 @@ def cosine(done: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of a peer's training: `config.epochs` epochs over some films.
+    """A part of a peer's training: `config.epochs` epochs over some images.
 
     Attributes:
         name: For the reader; "" where there is only one phase.
-        films: What it learns from.
-        step: Learns from films (B, S, S) uint8, their rows (B,) and a generator; returns the loss.
+        stored: What it learns from.
+        step: Learns from images (B, S, S) uint8, their rows (B,) and a generator; returns the loss.
         optimizers: Kept in the checkpoint; their learning rates follow `rate`.
         rate: The share of each learning rate at a finished share of the phase, 0…1.
         prepare: Called before each epoch with its number, in training mode.
     """
 
     name: str
-    films: Films
+    stored: StoredImages
     step: Callable[[Tensor, Tensor, torch.Generator], Tensor]
     optimizers: tuple[torch.optim.Optimizer, ...]
     rate: Callable[[float], float] = constant
@@ -87,21 +87,21 @@ def _epoch(
 ) -> Generator[Event, None, float]:
     """One epoch; returns its mean loss."""
     config = peer.config
-    random = random_generator(phase.films.device, config.seed, number, epoch)
-    batches = shuffled_batches(len(phase.films), config.batch_size, random)
+    random = random_generator(phase.stored.device, config.seed, number, epoch)
+    batches = shuffled_batches(len(phase.stored), config.batch_size, random)
     losses: list[Tensor] = []
-    for films, rows in zip(phase.films.batches(batches), batches, strict=True):
+    for stored, rows in zip(phase.stored.batches(batches), batches, strict=True):
         share = phase.rate((epoch + len(losses) / len(batches)) / config.epochs)
         for optimizer in phase.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * share
         try:
-            losses.append(phase.step(films, rows, random))
+            losses.append(phase.step(stored, rows, random))
         except RuntimeError as error:
             if not ran_out(error):
                 raise
             raise TrainingFailed(
-                f"{clock.step_name}: memory ran out with {len(films)} images at once; lower "
+                f"{clock.step_name}: memory ran out with {len(stored)} images at once; lower "
                 f"batch_size ({config.batch_size}) or image_size ({config.image_size})."
             ) from error
         if clock.is_due():
@@ -140,7 +140,7 @@ class _Clock:
         return True
 
     def progress(self, epochs: float) -> Progress:
-        count = len(self._phase.films)
+        count = len(self._phase.stored)
         total = count * self._peer.config.epochs
         return Progress(self.step_name, round(epochs * count), total, *self._pace(epochs))
 
@@ -164,7 +164,7 @@ class _Clock:
         fresh = max(epochs - self._first, 1e-9)
         spent = max(time.monotonic() - self._began, 1e-6)
         left = spent / fresh * (self._peer.config.epochs - epochs)
-        return fresh * len(self._phase.films) / spent, left
+        return fresh * len(self._phase.stored) / spent, left
 
 
 def _save(path: Path, peer: Peer, phase: Phase, number: int, epoch: int) -> None:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from amae_engine.config import ScoreKind
 from amae_engine.events import Event
-from amae_engine.method.films import Films, split_rows
-from amae_engine.peers.contract import Peer, PeerFilms, PeerScores, grey_images, update
+from amae_engine.method.stored_images import StoredImages, split_rows
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, grey_images, update
 from amae_engine.peers.fitting import Phase, fit_phases
 from amae_engine.peers.methods import PeerConfig
 from amae_engine.peers.residual_networks import ResidualEncoder, ResidualGenerator, layer_norm
@@ -43,7 +43,9 @@ class Igd(Peer):
         self.register_buffer("centre", torch.zeros(_LATENT))
         self.register_buffer("spread", torch.ones(()))
 
-    def fit(self, films: PeerFilms, run_id: int, checkpoint: Path) -> Generator[Event, None, None]:
+    def fit(
+        self, stored: TrainingImages, run_id: int, checkpoint: Path
+    ) -> Generator[Event, None, None]:
         """Autoencoder against a critic that tells interpolated codes; rate falls as (1 − t)^0.9."""
         rate = self.config.learning_rate
         own = [*self.encoder.parameters(), *self.generator.parameters()]
@@ -66,17 +68,17 @@ class Igd(Peer):
 
         phase = Phase(
             "",
-            films.trained,
+            stored.trained,
             step,
             (optimizer, judge),
             rate=lambda done: (1 - done) ** 0.9,
-            prepare=lambda epoch: self._describe(films.trained, epoch),
+            prepare=lambda epoch: self._describe(stored.trained, epoch),
         )
         yield from fit_phases(self, [phase], run_id, checkpoint)
 
-    def score(self, films: Tensor) -> PeerScores:
-        """The mean of both parts; IGD has no map of whole films."""
-        images = grey_images(films, self.config.image_size)
+    def score(self, stored: Tensor) -> PeerScores:
+        """The mean of both parts; IGD has no map of whole images."""
+        images = grey_images(stored, self.config.image_size)
         with torch.no_grad():
             codes = self.encoder(images)
             error = self._dissimilarity(images, self._decoded(codes))
@@ -98,12 +100,12 @@ class Igd(Peer):
         """1 − the Gaussian's value at each code (B,)."""
         return 1 - torch.exp(-(codes - self.centre).square().sum(dim=1) / self.spread)
 
-    def _describe(self, films: Films, epoch: int) -> None:
+    def _describe(self, stored: StoredImages, epoch: int) -> None:
         """Centre and spread of all codes, anew every tenth epoch."""
         if epoch % _CENTRE_EVERY:
             return
         self.eval()
-        batches = films.batches(split_rows(len(films), self.config.batch_size))
+        batches = stored.batches(split_rows(len(stored), self.config.batch_size))
         with torch.no_grad():
             codes = [self.encoder(grey_images(batch, self.config.image_size)) for batch in batches]
         every = torch.cat(codes)

@@ -97,7 +97,7 @@ def load_peer(path: Path) -> Peer:
         peer = make_peer(config.replace(backbone_weights=""), start)
         for name, buffer in peer.named_buffers():
             if name in state:
-                buffer.resize_(state[name].shape)  # what was remembered of the training films
+                buffer.resize_(state[name].shape)  # what was remembered of the training images
         peer.load_state_dict(state)
     except (AmaeError, KeyError, ValueError, RuntimeError) as error:
         raise BadWeights(f"{path.name} is damaged or of another version: {error}") from error

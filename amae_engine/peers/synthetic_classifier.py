@@ -1,4 +1,4 @@
-"""CutPaste ([14]) and AnatPaste ([22]): features that tell films from synthetic anomalies."""
+"""CutPaste ([14]) and AnatPaste ([22]): features that tell images from synthetic anomalies."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from amae_engine.config import ScoreKind, Synthesis
 from amae_engine.events import Event
-from amae_engine.method.films import Films, split_rows
+from amae_engine.method.stored_images import StoredImages, split_rows
 from amae_engine.peers.backbones import make_backbone
-from amae_engine.peers.contract import Peer, PeerFilms, PeerScores, grey_images, update
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, grey_images, update
 from amae_engine.peers.fitting import Phase, cosine, fit_phases
 from amae_engine.peers.methods import PeerConfig
 from amae_engine.synthesis.cutpaste import jittered
@@ -46,8 +46,10 @@ class SyntheticClassifier(Peer):
             width = after
         self.head = nn.Sequential(*layers, nn.Linear(width, 2))
 
-    def fit(self, films: PeerFilms, run_id: int, checkpoint: Path) -> Generator[Event, None, None]:
-        """Tell each film from a fresh anomaly made of it; then remember the films' features."""
+    def fit(
+        self, stored: TrainingImages, run_id: int, checkpoint: Path
+    ) -> Generator[Event, None, None]:
+        """Tell each image from a fresh anomaly made of it; then remember the images' features."""
         optimizer = torch.optim.SGD(
             self.parameters(),
             lr=self.config.learning_rate,
@@ -58,20 +60,20 @@ class SyntheticClassifier(Peer):
         def step(batch: Tensor, rows: Tensor, random: torch.Generator) -> Tensor:
             images = grey_images(batch, self.config.image_size)[:, 0]
             images = jittered(images, torch.ones_like(images, dtype=torch.bool), random)
-            lungs = films.lungs.take(rows) > 0 if films.lungs is not None else None
+            lungs = stored.lungs.take(rows) > 0 if stored.lungs is not None else None
             made = synthesise(self._synthesis, images, lungs, random).images
             logits = self.head(self._features(torch.cat((images, made))))
             truth = torch.arange(2, device=logits.device).repeat_interleave(len(images))
             return update(optimizer, functional.cross_entropy(logits, truth))
 
-        phase = Phase("", films.trained, step, (optimizer,), rate=cosine)
+        phase = Phase("", stored.trained, step, (optimizer,), rate=cosine)
         yield from fit_phases(self, [phase], run_id, checkpoint)
-        self.known = self._unit_features(films.trained)
+        self.known = self._unit_features(stored.trained)
 
-    def score(self, films: Tensor) -> PeerScores:
+    def score(self, stored: Tensor) -> PeerScores:
         """−log density of the features (Gaussian kernels), and P(synthetic)."""
         with torch.no_grad():
-            features = self._features(grey_images(films, self.config.image_size)[:, 0])
+            features = self._features(grey_images(stored, self.config.image_size)[:, 0])
             probability = self.head(features).softmax(dim=1)[:, 1]
             near = -torch.cdist(functional.normalize(features), self.known).square()
             density = (near / (2 * _BANDWIDTH**2)).logsumexp(dim=1) - math.log(len(self.known))
@@ -81,11 +83,11 @@ class SyntheticClassifier(Peer):
         features: Tensor = self.backbone((images * 2 - 1)[:, None])
         return features
 
-    def _unit_features(self, films: Films) -> Tensor:
-        """Features (n, d) of length 1 of unchanged films."""
+    def _unit_features(self, stored: StoredImages) -> Tensor:
+        """Features (n, d) of length 1 of unchanged images."""
         self.eval()
         size = self.config.image_size
-        batches = films.batches(split_rows(len(films), self.config.batch_size))
+        batches = stored.batches(split_rows(len(stored), self.config.batch_size))
         with torch.no_grad():
             found = [self._features(grey_images(batch, size)[:, 0]) for batch in batches]
         return functional.normalize(torch.cat(found))

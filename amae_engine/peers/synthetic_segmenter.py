@@ -12,7 +12,7 @@ from torch.nn import functional
 from amae_engine.config import ScoreKind, Synthesis
 from amae_engine.events import Event
 from amae_engine.peers.backbones import make_pyramid
-from amae_engine.peers.contract import Peer, PeerFilms, PeerScores, grey_images, update
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, grey_images, update
 from amae_engine.peers.fitting import Phase, cosine, fit_phases
 from amae_engine.peers.methods import PeerConfig
 from amae_engine.synthesis.synthesis import synthesise
@@ -35,7 +35,9 @@ class SyntheticSegmenter(Peer):
         self.decoder = nn.ModuleList(blocks)
         self.last = nn.Conv2d(width, 1, 3, padding=1)
 
-    def fit(self, films: PeerFilms, run_id: int, checkpoint: Path) -> Generator[Event, None, None]:
+    def fit(
+        self, stored: TrainingImages, run_id: int, checkpoint: Path
+    ) -> Generator[Event, None, None]:
         """Learn the labels of fresh anomalies."""
         optimizer = torch.optim.Adam(self.parameters(), lr=self.config.learning_rate)
 
@@ -47,13 +49,13 @@ class SyntheticSegmenter(Peer):
                 optimizer, functional.binary_cross_entropy_with_logits(logits, made.labels)
             )
 
-        phase = Phase("", films.trained, step, (optimizer,), rate=cosine)
+        phase = Phase("", stored.trained, step, (optimizer,), rate=cosine)
         yield from fit_phases(self, [phase], run_id, checkpoint)
 
-    def score(self, films: Tensor) -> PeerScores:
+    def score(self, stored: Tensor) -> PeerScores:
         """The predicted labels, and their mean."""
         with torch.no_grad():
-            maps = self._logits(grey_images(films, self.config.image_size)[:, 0]).sigmoid()
+            maps = self._logits(grey_images(stored, self.config.image_size)[:, 0]).sigmoid()
         return PeerScores({ScoreKind.PEER: maps.mean(dim=(1, 2))}, maps)
 
     def _logits(self, images: Tensor) -> Tensor:

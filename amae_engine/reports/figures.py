@@ -1,4 +1,4 @@
-"""ROC and PR curves and films with their maps as PNG, SVG or PDF."""
+"""ROC and PR curves and images with their maps as PNG, SVG or PDF."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from amae_engine.reports.table import RESEARCH_USE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_FILMS_IN_ROW = 6
+_IMAGES_IN_ROW = 6
 _COLOURS = ("#7f7f7f", "#4a9df0", "#2ca089", "#e08a2c", "#b58fd6")
 
 
@@ -29,11 +29,11 @@ class NamedCurve:
 
 
 @dataclass(frozen=True, slots=True)
-class FilmPanel:
-    """A film and its maps, all (H, W): film and means in 0…1, the map in its own units."""
+class ImagePanel:
+    """An image and its maps, all (H, W): image and means in 0…1, the map in its own units."""
 
     title: str
-    film: npt.NDArray[np.float32]
+    image: npt.NDArray[np.float32]
     mean_a: npt.NDArray[np.float32]
     mean_b: npt.NDArray[np.float32]
     discrepancy: npt.NDArray[np.float32]
@@ -56,14 +56,14 @@ def write_curves(
     _save(figure, path, f"Measured on {measured_on}. {RESEARCH_USE}")
 
 
-def write_film_panels(path: Path, panels: Sequence[FilmPanel], scale: float, about: str) -> None:
-    """A row a film: film, map over film, μA, μB; one colour scale for all."""
+def write_image_panels(path: Path, panels: Sequence[ImagePanel], scale: float, about: str) -> None:
+    """A row an image: image, map over image, μA, μB; one colour scale for all."""
     figure = _figure(9, 2.3 * len(panels))
     drawn = None
     for row, panel in enumerate(panels):
         columns = (
-            (panel.title, panel.film, False),
-            ("discrepancy", panel.film, True),
+            (panel.title, panel.image, False),
+            ("discrepancy", panel.image, True),
             ("module A (normal)", panel.mean_a, False),
             ("module B (abnormal)", panel.mean_b, False),
         )
@@ -89,23 +89,23 @@ def write_film_panels(path: Path, panels: Sequence[FilmPanel], scale: float, abo
 
 def write_synthetic_panel(
     path: Path,
-    films: npt.NDArray[np.float32],
+    images: npt.NDArray[np.float32],
     labels: npt.NDArray[np.float32],
     about: str,
 ) -> None:
-    """Films with a synthetic anomaly, six in a row; what was changed is outlined.
+    """Images with a synthetic anomaly, six in a row; what was changed is outlined.
 
     Args:
         path: Its suffix gives the format.
-        films: (n, H, W) in [0, 1].
-        labels: (n, H, W); above 0 where a film was changed.
+        images: (n, H, W) in [0, 1].
+        labels: (n, H, W); above 0 where an image was changed.
         about: How they were made, and from what.
     """
-    rows = -(-len(films) // _FILMS_IN_ROW)
-    figure = _figure(2 * _FILMS_IN_ROW, 2 * rows + 0.3)
-    for place, (film, label) in enumerate(zip(films, labels, strict=True), start=1):
-        axes = figure.add_subplot(rows, _FILMS_IN_ROW, place)
-        axes.imshow(film, cmap="gray", vmin=0, vmax=1)
+    rows = -(-len(images) // _IMAGES_IN_ROW)
+    figure = _figure(2 * _IMAGES_IN_ROW, 2 * rows + 0.3)
+    for place, (image, label) in enumerate(zip(images, labels, strict=True), start=1):
+        axes = figure.add_subplot(rows, _IMAGES_IN_ROW, place)
+        axes.imshow(image, cmap="gray", vmin=0, vmax=1)
         if label.max() > 0:
             axes.contour(label > 0, levels=[0.5], colors="#e08a2c", linewidths=0.8)
         axes.axis("off")

@@ -1,4 +1,4 @@
-"""FPI (Tan et al., 2020) and PII (Tan et al., 2021): a square of a second film, at the same place.
+"""FPI (Tan et al., 2020) and PII (Tan et al., 2021): a square of a second image, at the same place.
 
 The label of every changed pixel is the mixing factor α.
 """
@@ -21,7 +21,7 @@ def fpi(images: Tensor, others: Tensor, random: torch.Generator) -> tuple[Tensor
 
     Args:
         images: (B, S, S) in [0, 1].
-        others: (B, S, S), the second films.
+        others: (B, S, S), the second images.
         random: On the images' device.
 
     Returns:

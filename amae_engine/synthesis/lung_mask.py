@@ -1,8 +1,8 @@
 """Unsupervised lung regions that guide AnatPaste ([22]), with fallbacks that are counted.
 
-[22]'s segmentation finds no lung on about one film in twelve and then pastes anywhere. Here such
-a film falls back in steps: a softer segmentation, then the mean lung of the other films, then two
-standard ellipses; how many films took which step is part of the result.
+[22]'s segmentation finds no lung on about one image in twelve and then pastes anywhere. Here such
+an image falls back in steps: a softer segmentation, then the mean lung of the other images, then two
+standard ellipses; how many images took which step is part of the result.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from skimage.segmentation import clear_border
 _REFERENCE_SIDE = 256  # every pixel constant of [22] is given at this side
 _SMALLEST_REGION = 400
 _SQUARE = np.ones((3, 3), dtype=bool)
-_PLAUSIBLE = (0.04, 0.60)  # share of the film that two lungs can cover
-_MEAN_NEEDS = 8  # segmented films below which a mean lung says little
+_PLAUSIBLE = (0.04, 0.60)  # share of the image that two lungs can cover
+_MEAN_NEEDS = 8  # segmented images below which a mean lung says little
 
-Film = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
 
 class LungStep(IntEnum):
-    """Which step found the lungs of a film."""
+    """Which step found the lungs of an image."""
 
     SEGMENTED = 0  # [22]'s segmentation
     SOFTER = 1  # the same, keeping regions that touch the border and lung near small ones
-    MEAN_OF_OTHERS = 2  # where most segmented films of this set have lung
+    MEAN_OF_OTHERS = 2  # where most segmented images of this set have lung
     STANDARD = 3  # two ellipses
 
 
 @dataclass(frozen=True, slots=True)
 class LungMasks:
-    """Lung masks of a set of films.
+    """Lung masks of a set of images.
 
     Attributes:
         masks: (n, S, S) bool.
@@ -50,23 +50,23 @@ class LungMasks:
     steps: npt.NDArray[np.int8]
 
     def count(self, step: LungStep) -> int:
-        """How many films took `step`."""
+        """How many images took `step`."""
         return int((self.steps == step).sum())
 
 
-def segment_lungs(film: Film) -> Mask:
-    """The lung regions of one film by [22]'s own steps; empty where it finds none.
+def segment_lungs(image: Pixels) -> Mask:
+    """The lung regions of one image by [22]'s own steps; empty where it finds none.
 
     CLAHE (clip 0.01) → Otsu → dark and above 0 → opening → clear border → dilation → bounding
     boxes of regions below 400 px (at 256²) are cleared.
 
     Args:
-        film: (S, S) uint8, bone bright.
+        image: (S, S) uint8, bone bright.
     """
-    dark = _dark_side(film)
+    dark = _dark_side(image)
     lungs = ndimage.binary_dilation(clear_border(ndimage.binary_opening(dark, _SQUARE)), _SQUARE)
     labels, _ = ndimage.label(lungs, structure=_SQUARE)
-    smallest = _SMALLEST_REGION * (film.shape[0] / _REFERENCE_SIDE) ** 2
+    smallest = _SMALLEST_REGION * (image.shape[0] / _REFERENCE_SIDE) ** 2
     sizes = np.bincount(labels.ravel())
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         if sizes[number] < smallest:
@@ -74,13 +74,13 @@ def segment_lungs(film: Film) -> Mask:
     return lungs
 
 
-def lung_masks(films: npt.NDArray[np.uint8]) -> Generator[int, None, LungMasks]:
-    """Masks of many films (n, S, S) uint8; yields the films done after each tenth one."""
-    masks = np.zeros(films.shape, dtype=bool)
-    steps = np.full(len(films), LungStep.STANDARD, dtype=np.int8)
-    for row, film in enumerate(films):
+def lung_masks(images: npt.NDArray[np.uint8]) -> Generator[int, None, LungMasks]:
+    """Masks of many images (n, S, S) uint8; yields the images done after each tenth one."""
+    masks = np.zeros(images.shape, dtype=bool)
+    steps = np.full(len(images), LungStep.STANDARD, dtype=np.int8)
+    for row, image in enumerate(images):
         for step, segment in ((LungStep.SEGMENTED, segment_lungs), (LungStep.SOFTER, _softer)):
-            mask = segment(film)
+            mask = segment(image)
             if _PLAUSIBLE[0] <= mask.mean() <= _PLAUSIBLE[1]:
                 masks[row], steps[row] = mask, step
                 break
@@ -91,27 +91,27 @@ def lung_masks(films: npt.NDArray[np.uint8]) -> Generator[int, None, LungMasks]:
 
 
 def standard_lungs(side: int) -> Mask:
-    """Two ellipses where an upright frontal film has its lungs."""
+    """Two ellipses where an upright frontal image has its lungs."""
     rows, columns = np.mgrid[:side, :side] / side
     left = ((columns - 0.30) / 0.14) ** 2 + ((rows - 0.47) / 0.30) ** 2 <= 1
     right = ((columns - 0.70) / 0.14) ** 2 + ((rows - 0.47) / 0.30) ** 2 <= 1
     return left | right
 
 
-def _dark_side(film: Film) -> Mask:
-    if film.min() == film.max():
-        return np.zeros(film.shape, dtype=bool)
-    equalised = equalize_adapthist(film, clip_limit=0.01)
-    return (equalised < threshold_otsu(equalised)) & (film > 0)
+def _dark_side(image: Pixels) -> Mask:
+    if image.min() == image.max():
+        return np.zeros(image.shape, dtype=bool)
+    equalised = equalize_adapthist(image, clip_limit=0.01)
+    return (equalised < threshold_otsu(equalised)) & (image > 0)
 
 
-def _softer(film: Film) -> Mask:
-    """Large dark regions of the film's middle, whether or not they touch the border."""
-    side = film.shape[0]
+def _softer(image: Pixels) -> Mask:
+    """Large dark regions of the image's middle, whether or not they touch the border."""
+    side = image.shape[0]
     margin = side // 10
-    middle = np.zeros(film.shape, dtype=bool)
+    middle = np.zeros(image.shape, dtype=bool)
     middle[margin:-margin, margin:-margin] = True
-    dark = ndimage.binary_opening(_dark_side(film) & middle, _SQUARE, iterations=2)
+    dark = ndimage.binary_opening(_dark_side(image) & middle, _SQUARE, iterations=2)
     labels, count = ndimage.label(dark)
     if count == 0:
         return dark

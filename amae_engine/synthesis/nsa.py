@@ -17,7 +17,7 @@ HALF_WIDTH = (0.03, 0.4)
 GAMMA_OFFSET, GAMMA_SCALE = 0.05, 0.03  # half-width: offset + Gamma(2, scale)
 RESIZE = (0.7, 1.3)
 BACKGROUND = 20 / 255
-OVERLAP = 0.7  # of the patch must be object, in the second film and in this one
+OVERLAP = 0.7  # of the patch must be object, in the second image and in this one
 STEEPNESS, MIDDLE = 1 / 2, 4  # of the logistic label, in grey values of 255
 _TRIES = 32  # places drawn for a patch; without a fit it is left out
 _GRID = 16  # points across a patch at which object is looked for
@@ -27,11 +27,11 @@ _REFERENCE_SIDE = 256
 
 
 def nsa(images: Tensor, others: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Clone up to three resized and shifted patches of another film into each image.
+    """Clone up to three resized and shifted patches of another image into each image.
 
     Args:
         images: (B, S, S) in [0, 1].
-        others: (B, S, S), the second films.
+        others: (B, S, S), the second images.
         random: On the images' device.
 
     Returns:

@@ -1,7 +1,7 @@
 """DRAEM's anomalies (Zavrtanik et al., ICCV 2021): a foreign texture in a Perlin-noise shape.
 
 DRAEM takes its textures from the Describable Textures Dataset, which is not at hand; here another
-film of the batch, altered as DRAEM alters textures, stands in for it.
+image of the batch, altered as DRAEM alters textures, stands in for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from amae_engine.synthesis.placing import uniform
 
-FINEST = 6  # cells across the film are a power of two below 2^6, each way
+FINEST = 6  # cells across the image are a power of two below 2^6, each way
 THRESHOLD = 0.5
 MOST_TRANSPARENT = 0.8
 _LATTICE = 2 ** (FINEST + 1)
@@ -22,7 +22,7 @@ _LATTICE = 2 ** (FINEST + 1)
 def perlin_texture(
     images: Tensor, others: Tensor, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Put an altered other film into a random shape of each image (B, S, S) in [0, 1].
+    """Put an altered other image into a random shape of each image (B, S, S) in [0, 1].
 
     Returns:
         The images, and the changed pixels (B, S, S) bool.
@@ -62,18 +62,18 @@ def _fade(place: Tensor) -> Tensor:
     return place**3 * (place * (place * 6 - 15) + 10)
 
 
-def _altered(films: Tensor, random: torch.Generator) -> Tensor:
-    """Gamma, brightness, solarising, posterising, inverting: each on three films of ten."""
+def _altered(images: Tensor, random: torch.Generator) -> Tensor:
+    """Gamma, brightness, solarising, posterising, inverting: each on three images of ten."""
 
-    def some(changed: Tensor, films: Tensor) -> Tensor:
-        chosen = uniform(len(films), 0, 1, random) < 0.3
-        return torch.where(chosen[:, None, None], changed, films)
+    def some(changed: Tensor, images: Tensor) -> Tensor:
+        chosen = uniform(len(images), 0, 1, random) < 0.3
+        return torch.where(chosen[:, None, None], changed, images)
 
     def draw(low: float, high: float) -> Tensor:
-        return uniform(len(films), low, high, random)[:, None, None]
+        return uniform(len(images), low, high, random)[:, None, None]
 
-    films = some(films.clamp(min=1e-6) ** draw(0.5, 2.0), films)
-    films = some((films * draw(0.8, 1.2) + draw(-30, 30) / 255).clamp(0, 1), films)
-    films = some(torch.where(films > draw(32, 128) / 255, 1 - films, films), films)
-    films = some((films * 16).floor() / 16, films)
-    return some(1 - films, films)
+    images = some(images.clamp(min=1e-6) ** draw(0.5, 2.0), images)
+    images = some((images * draw(0.8, 1.2) + draw(-30, 30) / 255).clamp(0, 1), images)
+    images = some(torch.where(images > draw(32, 128) / 255, 1 - images, images), images)
+    images = some((images * 16).floor() / 16, images)
+    return some(1 - images, images)

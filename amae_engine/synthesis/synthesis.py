@@ -47,7 +47,7 @@ def synthesise(
 ) -> Synthetic:
     """Make one synthetic anomaly from each normal image.
 
-    A method that needs a second film takes another one of the batch; where the batch is one film,
+    A method that needs a second image takes another one of the batch; where the batch is one image,
     its mirror image.
 
     Args:
@@ -64,11 +64,11 @@ def synthesise(
     if kind in _WITHIN:
         changed, where = _WITHIN[kind](images, random)
         return Synthetic(changed, where.float())
-    changed, labels = _BETWEEN[kind](images, _other_films(images, random), random)
+    changed, labels = _BETWEEN[kind](images, _other_images(images, random), random)
     return Synthetic(changed, labels.float())
 
 
-def _other_films(images: Tensor, random: torch.Generator) -> Tensor:
+def _other_images(images: Tensor, random: torch.Generator) -> Tensor:
     if len(images) == 1:
         return images.flip(2)
     shift = torch.randint(1, len(images), (1,), generator=random, device=random.device)

@@ -11,7 +11,7 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from films import finish
+from demo_images import finish
 
 from amae_app.main_window import MainWindow
 from amae_app.settings import Settings

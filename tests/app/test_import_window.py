@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from films import DEMO, demo_files, finish
+from demo_images import DEMO, demo_files, finish
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
@@ -23,15 +23,15 @@ from amae_engine.project import Project
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """12 films: 8 normal, 4 to test on; one file that is no film."""
-    place = tmp_path / "films"
+    """12 images: 8 normal, 4 to test on; one file that is no image."""
+    place = tmp_path / "images"
     for name, role in (("normal", "normal"), ("test/abnormal", "test")):
         (place / name).mkdir(parents=True)
         count = 8 if role == "normal" else 4
         files = [f for f in demo_files(8, 0, 8) if f.role == role and (role == "normal" or f.truth)]
         for file in files[:count]:
             (place / name / file.path.name).write_bytes(file.path.read_bytes())
-    (place / "normal" / "notes.png").write_text("no film")
+    (place / "normal" / "notes.png").write_text("no image")
     return place
 
 
@@ -72,11 +72,11 @@ def test_a_table_is_mapped_by_the_reader_and_an_unknown_value_asked_for(
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("picture", "set", "finding"))
-        for number, (film, word) in enumerate(
+        for number, (image, word) in enumerate(
             zip(demo_files(3, 0, 0), ("clear", "clear", "odd"), strict=True)
         ):
             name = f"{number}.jpeg"
-            (tmp_path / name).write_bytes(film.path.read_bytes())
+            (tmp_path / name).write_bytes(image.path.read_bytes())
             writer.writerow((name, "unlabeled", word))
     page = _page(open_window(project))
     page._ask_import([table])
@@ -109,7 +109,7 @@ def test_dropped_folders_open_the_dialog_with_their_preview(open_window, project
 
 def test_when_every_file_is_refused_the_report_is_shown(open_window, project, qtbot, tmp_path):
     for number in range(3):
-        (tmp_path / f"{number}.png").write_text("no film")
+        (tmp_path / f"{number}.png").write_text("no image")
     page = _page(open_window(project))
     page.start_import(ImportPlan((tmp_path,), role="normal"))
     qtbot.waitUntil(lambda: bool(page.reports), timeout=20_000)
@@ -118,11 +118,11 @@ def test_when_every_file_is_refused_the_report_is_shown(open_window, project, qt
     assert page.reports[0].table.rowCount() == 1
 
 
-def test_a_film_in_another_format_is_offered_not_taken(open_window, project, qtbot, tmp_path):
-    film = demo_files(1, 0, 0)[0]
-    finish(import_images(project, [film], "first"))
+def test_a_image_in_another_format_is_offered_not_taken(open_window, project, qtbot, tmp_path):
+    image = demo_files(1, 0, 0)[0]
+    finish(import_images(project, [image], "first"))
     twin = tmp_path / "twin.png"
-    Image.open(film.path).convert("L").resize((512, 512)).save(twin)
+    Image.open(image.path).convert("L").resize((512, 512)).save(twin)
     page = _page(open_window(project))
     page.start_import(ImportPlan((twin,), role="normal"))
     qtbot.waitUntil(lambda: bool(page.reports), timeout=20_000)

@@ -1,4 +1,4 @@
-"""Films from a real PACS in the window: count, fetch, see what became of each."""
+"""Images from a real PACS in the window: count, fetch, see what became of each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from films_in_dicom import IDENTITIES, write_dicom
+from images_in_dicom import IDENTITIES, write_dicom
 from orthanc_server import CALLED_AE, PASSWORD, USER, OrthancServer, missing_program
 from PySide6.QtCore import QSettings
 
@@ -43,7 +43,7 @@ def _unlabeled(project: Project) -> int:
         return studies.split_counts(session)[Split.UNLABELED].images
 
 
-def test_films_are_counted_fetched_and_reported(
+def test_images_are_counted_fetched_and_reported(
     open_window, project: Project, qtbot, pacs: OrthancServer
 ):
     page = open_window(project)._pages[0]
@@ -52,8 +52,8 @@ def test_films_are_counted_fetched_and_reported(
     dialog.user.setText(USER)
     dialog.password.setText(PASSWORD)
     dialog.count.click()
-    qtbot.waitUntil(lambda: "films in" in dialog.answer.text(), timeout=30_000)
-    assert "<b>4</b> films in 4 studies; 0 are in the project" in dialog.answer.text()
+    qtbot.waitUntil(lambda: "images in" in dialog.answer.text(), timeout=30_000)
+    assert "<b>4</b> images in 4 studies; 0 are in the project" in dialog.answer.text()
     assert _unlabeled(project) == 0
     dialog.accept()
     qtbot.waitUntil(lambda: bool(page.reports), timeout=60_000)

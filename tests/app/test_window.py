@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from films import DEMO
+from demo_images import DEMO
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSlider, QTableView, QWidget
 
@@ -45,7 +45,7 @@ def test_the_first_start_offers_demo_new_and_open(open_window):
         assert _find(window, QPushButton, name).isVisible()
 
 
-def test_the_demo_button_makes_a_project_of_real_films(open_window, qtbot, tmp_path: Path):
+def test_the_demo_button_makes_a_project_of_real_images(open_window, qtbot, tmp_path: Path):
     window = open_window(None)
     window.open_demo(tmp_path / "demo")
     qtbot.waitUntil(lambda: window.context is not None, timeout=60_000)
@@ -93,8 +93,8 @@ def test_importing_through_the_page_reports_every_file(open_window, project, qtb
     page = window._pages[0]
     window.show_page(0)
     (tmp_path / "bad.dcm").write_text("text")
-    films = sorted((DEMO / "images").glob("normal_*.jpeg"))[:3]
-    page.start_import(ImportPlan((*films, tmp_path / "bad.dcm"), role="normal", source="ward"))
+    images = sorted((DEMO / "images").glob("normal_*.jpeg"))[:3]
+    page.start_import(ImportPlan((*images, tmp_path / "bad.dcm"), role="normal", source="ward"))
     qtbot.waitUntil(lambda: bool(page.reports), timeout=WAIT)
     report = page.reports[0]
     assert report.table.item(0, 0).text() == "bad.dcm"
@@ -103,7 +103,7 @@ def test_importing_through_the_page_reports_every_file(open_window, project, qtb
     report.close()
 
 
-def test_moving_films_to_another_split(open_window, small_project, qtbot):
+def test_moving_images_to_another_split(open_window, small_project, qtbot):
     window = open_window(small_project)
     window.show_page(0)
     table = _find(window, QTableView, "studiesTable")
@@ -118,12 +118,12 @@ def test_moving_films_to_another_split(open_window, small_project, qtbot):
 # --- train ---------------------------------------------------------------------------------------
 
 
-def test_a_project_without_films_waits_for_them(open_window, project, qtbot):
+def test_a_project_without_images_waits_for_them(open_window, project, qtbot):
     window = open_window(project)
     window.show_page(1)
     button = _find(window, QPushButton, "startStage1Button")
     page = window._pages[1]
-    qtbot.waitUntil(lambda: page.count_text() == "needs films", timeout=WAIT)
+    qtbot.waitUntil(lambda: page.count_text() == "needs images", timeout=WAIT)
     assert not button.isEnabled()
 
 
@@ -209,7 +209,7 @@ def test_keys_decide_and_undo(labels_page, rated_project, qtbot):
     qtbot.keyClick(page.gallery, Qt.Key.Key_A)
     assert _decided(rated_project) == {first: Label.ABNORMAL}
     qtbot.waitUntil(lambda: page.gallery.gallery.tile(0).checked, timeout=WAIT)
-    assert page.gallery.currentIndex().row() == 1  # the next film is in focus
+    assert page.gallery.currentIndex().row() == 1  # the next image is in focus
     qtbot.keyClick(page.gallery, Qt.Key.Key_X)
     assert len(_decided(rated_project)) == 2
     page.undo()
@@ -260,7 +260,7 @@ def test_purity_is_given_with_its_interval_and_count(labels_page, qtbot):
     assert "purity is unknown" in page.review.text()
     page.gallery.selectAll()
     page.confirm()
-    qtbot.waitUntil(lambda: "of 10 checked films" in page.review.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "of 10 checked images" in page.review.text(), timeout=WAIT)
     assert "95 % interval" in page.review.text()
     assert "n = " in page.truth.text()
 
@@ -284,7 +284,7 @@ def results_page(open_window, scored_project, qtbot):
     return page
 
 
-def test_films_are_listed_by_score_with_their_map(results_page):
+def test_images_are_listed_by_score_with_their_map(results_page):
     page = results_page
     assert page.model.rowCount() == 10
     values = [float(page.model.data(page.model.index(i, 2))) for i in range(10)]
@@ -297,7 +297,7 @@ def test_every_score_says_whose_it_is_and_on_what_it_was_measured(results_page):
     text = results_page.panel.numbers.text()
     for kind in ScoreKind:
         assert kind.origin in text or kind.origin == "peer"
-    assert "5 normal + 5 abnormal test films of 'Test'" in results_page.panel.measured.text()
+    assert "5 normal + 5 abnormal test images of 'Test'" in results_page.panel.measured.text()
 
 
 def test_the_operating_point_moves_everywhere(results_page):
@@ -319,7 +319,7 @@ def test_a_confusion_cell_filters_the_list(results_page, qtbot):
     assert truths == {"normal"}
 
 
-def test_reading_keys_act_on_the_film(results_page, qtbot):
+def test_reading_keys_act_on_the_image(results_page, qtbot):
     page = results_page
     qtbot.keyClick(page.table, Qt.Key.Key_I)
     assert page.review.main.is_inverted
@@ -358,18 +358,18 @@ def test_missing_truth_explains_what_is_missing(open_window, scored_project, qtb
     window = open_window(scored_project)
     window.show_page(3)
     problem = _find(window, QLabel, "rocProblem")
-    qtbot.waitUntil(lambda: "Set the truth of test films" in problem.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "Set the truth of test images" in problem.text(), timeout=WAIT)
     assert window._pages[3].model.rowCount() == 10
 
 
 def test_export_writes_into_the_project(results_page, scored_project, qtbot):
     _click(qtbot, results_page, "exportButton")
     folder = scored_project.exports_folder / "run-003"
-    qtbot.waitUntil(lambda: (folder / "films.png").is_file(), timeout=60_000)
+    qtbot.waitUntil(lambda: (folder / "images.png").is_file(), timeout=60_000)
 
 
 def test_compare_lists_runs_and_tests_two(open_window, scored_project, qtbot):
-    from films import finish
+    from demo_images import finish
 
     from amae_engine.config import MaskPlan, ScoreConfig
     from amae_engine.jobs.score_images import score_images
@@ -402,7 +402,7 @@ def test_a_runtime_error_in_a_job_reaches_the_reader(qtbot):
 
 def test_a_failed_job_drops_the_ones_that_build_on_it(qtbot):
     def bad():
-        raise BadInput("no films")
+        raise BadInput("no images")
         yield
 
     def good():
@@ -414,7 +414,7 @@ def test_a_failed_job_drops_the_ones_that_build_on_it(qtbot):
     queue.add(("first", bad), ("second", good))
     queue.add(("third", good))
     qtbot.waitUntil(lambda: len(ended) == 2, timeout=5000)
-    assert ended == [("first", "no films"), ("third", "")]
+    assert ended == [("first", "no images"), ("third", "")]
 
 
 def test_pausing_stops_the_generator(qtbot):

@@ -1,4 +1,4 @@
-"""Films, decisions, runs, scores and filters in a real SQLite catalog."""
+"""Images, decisions, runs, scores and filters in a real SQLite catalog."""
 
 import json
 
@@ -36,7 +36,7 @@ def test_an_unknown_filter_key_is_named(small_project: Project):
         studies.page_of_ids(session, "colour:red")
 
 
-def test_removed_films_leave_every_list_until_restored(small_project: Project):
+def test_removed_images_leave_every_list_until_restored(small_project: Project):
     first = _ids(small_project, Split.NORMAL)[0]
     with small_project.session() as session:
         studies.remove(session, [first], "BB")

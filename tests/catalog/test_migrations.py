@@ -34,7 +34,7 @@ def _upgrade(engine: Engine, revision: str) -> None:
 
 @pytest.fixture
 def first_release(tmp_path: Path, catalog_url: str) -> Path:
-    """A project folder as AMAE 0.1 left it: 6 films, a run, a score, a decision."""
+    """A project folder as AMAE 0.1 left it: 6 images, a run, a score, a decision."""
     folder = tmp_path / "old"
     for part in ("pixels", "runs", "exports", "private"):
         (folder / part).mkdir(parents=True)

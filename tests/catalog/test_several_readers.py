@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from films import DEMO, demo_files, finish
+from demo_images import DEMO, demo_files, finish
 
 from amae_engine.catalog import decisions, studies
 from amae_engine.catalog.network_folder import is_network_folder
@@ -66,10 +66,10 @@ def test_undo_takes_back_one_s_own_act_though_another_has_its_number(project: Pr
         assert decisions.current(session) == {one: Label.NORMAL}
 
 
-def test_two_imports_at_once_keep_every_film_and_no_film_twice(project: Project, tmp_path: Path):
-    films = demo_files(24, 0, 0)
+def test_two_imports_at_once_keep_every_image_and_no_image_twice(project: Project, tmp_path: Path):
+    images = demo_files(24, 0, 0)
     commands = []
-    for number, part in enumerate((films[:16], films[8:])):
+    for number, part in enumerate((images[:16], images[8:])):
         table = tmp_path / f"{number}.csv"
         with table.open("w", newline="") as file:
             writer = csv.writer(file)
@@ -110,7 +110,7 @@ def test_a_database_of_another_project_is_refused(postgres, tmp_path: Path):
     first = Project.create(tmp_path / "one", "One", url)
     finish(import_images(first, demo_files(2, 0, 0), "demo"))
     first.close()
-    with pytest.raises(ProjectError, match="holds another project's films"):
+    with pytest.raises(ProjectError, match="holds another project's images"):
         Project.create(tmp_path / "two", "Two", url)
 
 
@@ -134,11 +134,11 @@ def test_network_mounts_are_told_from_local_ones(tmp_path: Path):
     mounts = tmp_path / "mounts"
     mounts.write_text(
         "/dev/vda / ext4 rw 0 0\n"
-        "server:/films /mnt/films nfs4 rw 0 0\n"
+        "server:/images /mnt/images nfs4 rw 0 0\n"
         "//nas/x /mnt/with\\040space cifs rw 0 0\n"
-        "/dev/vdb /mnt/films/local xfs rw 0 0\n"
+        "/dev/vdb /mnt/images/local xfs rw 0 0\n"
     )
-    assert is_network_folder(Path("/mnt/films/project"), mounts)
+    assert is_network_folder(Path("/mnt/images/project"), mounts)
     assert is_network_folder(Path("/mnt/with space/p"), mounts)
-    assert not is_network_folder(Path("/mnt/films/local/p"), mounts)
+    assert not is_network_folder(Path("/mnt/images/local/p"), mounts)
     assert not is_network_folder(Path("/home/me"), mounts)

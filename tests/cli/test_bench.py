@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from films import DEMO, TINY
+from demo_images import DEMO, TINY
 from torch.utils.flop_counter import FlopCounterMode
 
 from amae_engine.bench import plain
@@ -34,7 +34,7 @@ def test_the_plain_loops_run_the_same_method():
     before = network.decoder_pred.weight.clone()
     assert plain.masked_steps(network, paths, (2, 2, 0.75)) == 4
     assert not torch.equal(before, network.decoder_pred.weight)
-    assert plain.score_films((network.eval(), network), paths, 4) == 4
+    assert plain.score_images((network.eval(), network), paths, 4) == 4
 
 
 def test_an_unknown_benchmark_is_named(capsys):

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from films import DEMO, ROOT
+from demo_images import DEMO, ROOT
 
 from amae_app.__main__ import COMMANDS
 from amae_engine.cli import main
@@ -16,11 +16,11 @@ from amae_engine.project import Project
 
 @pytest.fixture
 def made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    """A project of the demo's films, imported through the command line."""
+    """A project of the demo's images, imported through the command line."""
     folder = tmp_path / "p"
     code = main(["import", "--project", str(folder), "--csv", str(DEMO / "manifest.csv")])
     assert code == 0
-    assert "normal     96 films of 96 patients" in capsys.readouterr().out
+    assert "normal     96 images of 96 patients" in capsys.readouterr().out
     return folder
 
 
@@ -46,7 +46,7 @@ def test_the_whole_path_runs_headless(
     capsys.readouterr()
     assert main(["evaluate", *project, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["measured_on"].startswith("32 normal + 32 abnormal test films")
+    assert result["measured_on"].startswith("32 normal + 32 abnormal test images")
     assert result["scores"]["discrepancy"]["origin"] == "paper"
     assert main(["export", *project]) == 0
     assert (made / "exports" / "run-003" / "curves.png").is_file()
@@ -80,8 +80,8 @@ def test_a_mistake_gives_one_sentence_and_exit_code_1(
 
 
 def test_an_import_that_fails_makes_no_project(tmp_path: Path):
-    (tmp_path / "films").mkdir()
-    main(["import", "--project", str(tmp_path / "new"), str(tmp_path / "films")])
+    (tmp_path / "images").mkdir()
+    main(["import", "--project", str(tmp_path / "new"), str(tmp_path / "images")])
     assert not (tmp_path / "new").exists()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from films import finish
+from demo_images import finish
 from sklearn import metrics
 
 from amae_engine.catalog import studies
@@ -53,11 +53,11 @@ def test_pixels_agree_with_scikit_learn_and_the_pointing_game_with_a_count():
     assert found.pointed == sum(hits)
 
 
-def test_dice_takes_no_threshold_from_the_film_it_judges():
+def test_dice_takes_no_threshold_from_the_image_it_judges():
     masks = np.zeros((2, 10, 10), dtype=bool)
     masks[:, :5] = True
     maps = np.stack([masks[0] * 1.0, masks[1] * 1.0 + 10]).astype(np.float32)
-    assert judge_maps(maps, masks).dice < 0.7  # each threshold is right for the other film only
+    assert judge_maps(maps, masks).dice < 0.7  # each threshold is right for the other image only
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_maps_are_judged_from_the_command_line(
     command = ["evaluate", "--project", str(scored.folder), "--boxes", str(boxes)]
     assert main(command) == 0
     told = capsys.readouterr().out
-    assert "4 test films with marked regions" in told
+    assert "4 test images with marked regions" in told
     assert told.count("of 4") == 3
     boxes.write_text("file,x,y,width,height\nimages/other.jpeg,1,1,5,5\n")
     assert main(command) == 1

@@ -70,7 +70,7 @@ def test_a_score_does_not_differ_from_itself(sample):
     assert compare_aucs(truth, scores, scores).p_value == 1.0
 
 
-def test_perfect_separation_of_few_films_is_not_certain():
+def test_perfect_separation_of_few_images_is_not_certain():
     truth = np.array([0] * 6 + [1] * 6)
     found = auc_interval(truth, truth.astype(float))
     assert (found.value, found.high) == (1.0, 1.0)
@@ -106,7 +106,7 @@ def test_ap_interval_agrees_with_drawing_patients_one_by_one(sample):
     assert (low, high) == pytest.approx(np.percentile(found, (2.5, 97.5)), abs=0.03)
 
 
-def test_operating_point_counts_every_film(sample):
+def test_operating_point_counts_every_image(sample):
     truth, scores = sample
     point = operating_point(truth, scores, 0.5)
     assert point.true_positives + point.false_negatives == (truth == 1).sum()
@@ -152,9 +152,9 @@ def test_grey_statistics_reproduce_the_published_baseline(shared):
     normals = [line for line in lines if line["split"] == "normal"][::4]
     test = [line for line in lines if line["split"] == "test"]
 
-    def films(chosen):
-        return np.stack([read_for_store(folder / x["file"], 256).film.pixels for x in chosen])
+    def images(chosen):
+        return np.stack([read_for_store(folder / x["file"], 256).image.pixels for x in chosen])
 
-    distance = grey_distance(grey_features(films(normals)), grey_features(films(test)))
+    distance = grey_distance(grey_features(images(normals)), grey_features(images(test)))
     truth = np.array([int(line["label"]) for line in test])
     assert metrics.roc_auc_score(truth, distance) == pytest.approx(0.74, abs=0.04)

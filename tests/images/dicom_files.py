@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pydicom
-from films import DEMO, SHARED
+from demo_images import DEMO, SHARED
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
@@ -27,7 +27,7 @@ def manifest() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def demo_film() -> np.ndarray:
+def demo_image() -> np.ndarray:
     """A chest (rows, columns) uint8."""
     return np.asarray(Image.open(DEMO / "images" / "normal_001.jpeg").convert("L"))
 
@@ -35,7 +35,7 @@ def demo_film() -> np.ndarray:
 def write_dicom(
     path: Path, stored: np.ndarray, syntax: UID = ExplicitVRLittleEndian, **header: Any
 ) -> Path:
-    """A chest film with the given stored values; `header` adds or replaces attributes."""
+    """A chest image with the given stored values; `header` adds or replaces attributes."""
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = syntax
     meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation

@@ -102,7 +102,7 @@ def _overwrite(content: bytearray, chance: random.Random) -> bytearray:
 def main(folder: Path, first: int, last: int) -> None:
     """Read mutations `first` to `last` - 1 of the folder's files."""
     from amae_engine.images.decode_pool import decode
-    from amae_engine.images.film import Refusal
+    from amae_engine.images.decoded_image import Refusal
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     sources = sorted(path for path in folder.iterdir() if not path.name.startswith("mutant"))
@@ -111,9 +111,9 @@ def main(folder: Path, first: int, last: int) -> None:
         mutant = folder / f"mutant{source.suffix}"
         mutant.write_bytes(mutate(source.read_bytes(), number))
         faulthandler.dump_traceback_later(SECONDS, exit=True)
-        film = decode(mutant, 256)
+        image = decode(mutant, 256)
         faulthandler.cancel_dump_traceback_later()
-        reason = str(film) if isinstance(film, Refusal) else ""
+        reason = str(image) if isinstance(image, Refusal) else ""
         told = {"number": number, "file": source.name, "reason": reason}
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()

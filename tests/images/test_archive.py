@@ -7,36 +7,36 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import PYDICOM, demo_film, write_dicom
-from films import DEMO
+from demo_images import DEMO
+from dicom_files import PYDICOM, demo_image, write_dicom
 
 from amae_engine.images.archive import dicomdir_files, unpack
-from amae_engine.images.decode import is_film_file, read_film
-from amae_engine.images.film import Refusal
+from amae_engine.images.decode import is_image_file, read_image
+from amae_engine.images.decoded_image import Refusal
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """Two films in folders, a note, a Mac's leftovers and an archive in the archive."""
-    film = write_dicom(tmp_path / "film.dcm", demo_film())
-    path = tmp_path / "films.zip"
+    """Two images in folders, a note, a Mac's leftovers and an archive in the archive."""
+    image = write_dicom(tmp_path / "image.dcm", demo_image())
+    path = tmp_path / "images.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
-        target.write(film, "normal/1.2.840.1")
-        target.write(DEMO / "images" / "normal_001.jpeg", "test/abnormal/film.jpeg")
-        target.writestr("notes.txt", "two films")
-        target.writestr("__MACOSX/._film.jpeg", "resource fork")
+        target.write(image, "normal/1.2.840.1")
+        target.write(DEMO / "images" / "normal_001.jpeg", "test/abnormal/image.jpeg")
+        target.writestr("notes.txt", "two images")
+        target.writestr("__MACOSX/._image.jpeg", "resource fork")
         target.writestr("inner.zip", "never looked at")
     return path
 
 
-def test_an_archive_becomes_a_folder_with_its_films(archive: Path, tmp_path: Path):
+def test_an_archive_becomes_a_folder_with_its_images(archive: Path, tmp_path: Path):
     folder = unpack(archive, tmp_path / "here")
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    films = [p for p in sorted(folder.rglob("*")) if p.is_file() and is_film_file(p)]
-    pixels = [read_film(path).pixels for path in films]
-    assert names == {"normal/1.2.840.1", "test/abnormal/film.jpeg", "notes.txt"}
+    images = [p for p in sorted(folder.rglob("*")) if p.is_file() and is_image_file(p)]
+    pixels = [read_image(path).pixels for path in images]
+    assert names == {"normal/1.2.840.1", "test/abnormal/image.jpeg", "notes.txt"}
     assert len(pixels) == 2
-    assert np.array_equal(pixels[0], demo_film())
+    assert np.array_equal(pixels[0], demo_image())
 
 
 def test_an_archive_is_unpacked_once_and_a_changed_one_anew(archive: Path, tmp_path: Path):
@@ -69,7 +69,7 @@ def test_a_name_outside_the_archive_is_refused(tmp_path: Path, name: str):
 
 def test_a_link_in_an_archive_is_refused(tmp_path: Path):
     path = tmp_path / "link.zip"
-    link = zipfile.ZipInfo("film.dcm")
+    link = zipfile.ZipInfo("image.dcm")
     link.external_attr = 0o120777 << 16
     with zipfile.ZipFile(path, "w") as target:
         target.writestr(link, "/etc/passwd")
@@ -88,7 +88,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path):
 def test_a_size_that_lies_ends_in_a_refusal(tmp_path: Path):
     path = tmp_path / "lies.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
-        target.writestr("film.dcm", bytes(5_000_000))
+        target.writestr("image.dcm", bytes(5_000_000))
     honest = struct.pack("<I", 5_000_000)
     path.write_bytes(path.read_bytes().replace(honest, struct.pack("<I", 1000)))
     with pytest.raises(Refusal, match="damaged"):
@@ -133,7 +133,7 @@ def test_a_dicomdir_finds_files_in_small_letters(tmp_path: Path):
     )
     place = tmp_path.joinpath(*(part.lower() for part in first))
     place.parent.mkdir(parents=True)
-    place.write_bytes(b"film")
+    place.write_bytes(b"image")
     files = dicomdir_files(tmp_path / "DICOMDIR")
     assert files[0] == place
     assert not files[1].exists()
@@ -158,7 +158,7 @@ def test_what_is_no_dicomdir_is_refused(tmp_path: Path, content: bytes, reason: 
         dicomdir_files(tmp_path / "DICOMDIR")
 
 
-def test_a_dicomdir_is_no_film(tmp_path: Path):
+def test_a_dicomdir_is_no_image(tmp_path: Path):
     copy = tmp_path / "DICOMDIR"
     copy.write_bytes((PYDICOM / "dicomdirtests" / "DICOMDIR").read_bytes())
-    assert not is_film_file(copy)
+    assert not is_image_file(copy)

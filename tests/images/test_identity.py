@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from demo_images import DEMO, demo_files, finish
 from dicom_files import write_dicom
-from films import DEMO, demo_files, finish
 from PIL import Image, PngImagePlugin
 from pydicom.datadict import DicomDictionary
 from pydicom.dataset import Dataset
@@ -40,16 +40,16 @@ _TEXT = {
     "UI": "1.2.826.77120415.1",
     "UR": "urn:secretperson",
 }
-# what says that the file is a film that AMAE reads, and how
+# what says that the file is an image that AMAE reads, and how
 _KEPT = (
     "SpecificCharacterSet", "SOPClassUID", "Modality", "BodyPartExamined", "ViewPosition",
     "ImageType", "PatientSpeciesDescription", "NumberOfFrames", "PresentationLUTShape",
 )  # fmt: skip
 
 
-def _planted(path: Path, film: np.ndarray, number: int) -> int:
-    """Write a film whose every attribute of the standard names a patient; how many there are."""
-    dataset = pydicom.dcmread(write_dicom(path, film))
+def _planted(path: Path, image: np.ndarray, number: int) -> int:
+    """Write an image whose every attribute of the standard names a patient; how many there are."""
+    dataset = pydicom.dcmread(write_dicom(path, image))
     count = 0
     for tag, (vr, _, _, retired, keyword) in DicomDictionary.items():
         usable = keyword and not retired and Tag(tag).group not in (0x0000, 0x0002, 0x0004, 0x0028)
@@ -71,19 +71,19 @@ def _planted(path: Path, film: np.ndarray, number: int) -> int:
 
 
 def _sources(folder: Path) -> tuple[list[SourceFile], int]:
-    """Films, a copy and a broken file in which every name names a patient."""
+    """Images, a copy and a broken file in which every name names a patient."""
     folder.mkdir()
     demo = sorted((DEMO / "images").glob("*.jpeg"))[-4:]
-    films = [np.asarray(Image.open(path).convert("L")) for path in demo]
-    count = _planted(folder / "Secretperson_77120415.dcm", films[0], 1)
-    _planted(folder / "Secretperson_77120415_copy.dcm", films[0], 1)
-    _planted(folder / "Quentin.dcm", films[1], 2)
+    images = [np.asarray(Image.open(path).convert("L")) for path in demo]
+    count = _planted(folder / "Secretperson_77120415.dcm", images[0], 1)
+    _planted(folder / "Secretperson_77120415_copy.dcm", images[0], 1)
+    _planted(folder / "Quentin.dcm", images[1], 2)
     text = PngImagePlugin.PngInfo()
     text.add_text("Patient", "Secretperson Quentin 19610203")
-    Image.fromarray(films[2]).save(folder / "Quentin 19610203.png", pnginfo=text)
+    Image.fromarray(images[2]).save(folder / "Quentin 19610203.png", pnginfo=text)
     exif = Image.Exif()
     exif[0x010E], exif[0x013B] = "Secretperson 77120415", "Quentin"
-    Image.fromarray(films[3]).save(folder / "acc-99133.jpg", exif=exif, comment=b"Secretperson")
+    Image.fromarray(images[3]).save(folder / "acc-99133.jpg", exif=exif, comment=b"Secretperson")
     (folder / "Secretperson_broken.dcm").write_bytes(b"Secretperson Quentin" * 40)
     bad = pydicom.dcmread(folder / "Quentin.dcm")
     bad.BodyPartExamined = "SECRETPERSON"

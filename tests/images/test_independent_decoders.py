@@ -12,7 +12,7 @@ import pytest
 from dicom_files import DICOM, PYDICOM, as_chest
 from PIL import Image
 
-from amae_engine.images.decode import read_film
+from amae_engine.images.decode import read_image
 
 _TOOLS = ("dcm2pnm", "dcmconv", "dcmdjpeg", "dcmdjpls", "dcmdrle", "gdcmconv")
 _MISSING = [tool for tool in _TOOLS if shutil.which(tool) is None]
@@ -21,7 +21,7 @@ _NATIVE, _OTHER = ("dcmconv", "+te"), ("gdcmconv", "--raw")
 _NOT_COMPARED = ("SC_rgb_jpeg.dcm", "JPEG2000-embedded-sequence-delimiter.dcm")  # made to mislead
 
 
-def _may_be_film(path: Path) -> bool:
+def _may_be_image(path: Path) -> bool:
     header = pydicom.dcmread(path, force=True, stop_before_pixels=True)
     frames, sides = (
         header.get("NumberOfFrames", 1),
@@ -37,7 +37,7 @@ _FILES = [
     for folder in (DICOM, DICOM / "more", PYDICOM)
     for path in sorted(folder.glob("*.dcm"))
     if path.name not in (*_NOT_COMPARED, *_SAME_AS_ANOTHER, "MR_truncated.dcm")
-    and _may_be_film(path)
+    and _may_be_image(path)
 ]
 
 pytestmark = [
@@ -50,21 +50,21 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("path", _FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_a_film_has_the_shades_that_dcmtk_shows(path: Path, tmp_path: Path):
+def test_a_image_has_the_shades_that_dcmtk_shows(path: Path, tmp_path: Path):
     chest = as_chest(path, tmp_path / "chest.dcm")
-    film = read_film(chest)
+    image = read_image(chest)
     native = _decompressed(chest, tmp_path)
-    if "no-window" in film.flags:
+    if "no-window" in image.flags:
         # the contrast is AMAE's choice; the order of the shades is the file's
         order = np.argsort(_stored(native), axis=None, kind="stable")
-        steps = np.diff(film.pixels.ravel()[order].astype(int))
-        assert (-steps if film.photometric == "MONOCHROME1" else steps).min() >= 0
+        steps = np.diff(image.pixels.ravel()[order].astype(int))
+        assert (-steps if image.photometric == "MONOCHROME1" else steps).min() >= 0
         return
     header = pydicom.dcmread(native, stop_before_pixels=True)
     window = "+Wl" if "VOILUTSequence" in header else "+Wi" if "WindowWidth" in header else ""
     shown = _shown(native, [window, "1"] if window else ["-W"])
-    assert shown.shape == film.pixels.shape
-    assert np.abs(shown.astype(int) - film.pixels).max() <= 1
+    assert shown.shape == image.pixels.shape
+    assert np.abs(shown.astype(int) - image.pixels).max() <= 1
 
 
 def _decompressed(path: Path, folder: Path) -> Path:

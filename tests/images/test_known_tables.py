@@ -55,7 +55,7 @@ def _rsna(folder: Path) -> tuple[Path, Path]:
     return labels, classes
 
 
-def test_rsna_is_one_film_a_patient_and_its_classes_tell_the_truth(tmp_path: Path):
+def test_rsna_is_one_image_a_patient_and_its_classes_tell_the_truth(tmp_path: Path):
     labels, classes = _rsna(tmp_path)
     wanted = [("aa-1", "test", 1, "aa-1"), ("bb-2", "test", 1, "bb-2"), ("cc-3", "test", 0, "cc-3")]
     assert _facts(_read(labels, "test")) == wanted
@@ -129,7 +129,7 @@ def test_a_damaged_age_is_named_with_its_line(tmp_path: Path):
         _read(table, "test")
 
 
-def test_chexpert_brings_roles_patients_and_frontal_films(tmp_path: Path):
+def test_chexpert_brings_roles_patients_and_frontal_images(tmp_path: Path):
     table = tmp_path / "train.csv"
     place = "CheXpert-v1.0-small/{}/patient00007/study1/view{}_{}.jpg"
     rows = [
@@ -143,14 +143,14 @@ def test_chexpert_brings_roles_patients_and_frontal_films(tmp_path: Path):
     text = [f"{path},Female,68,{side},{view},{labels}" for path, side, view, labels in rows]
     header = f"Path,Sex,Age,Frontal/Lateral,AP/PA,{_LABELS}"
     table.write_text("\n".join([header, *text]) + "\n")
-    film = tmp_path / "train" / "patient00007" / "study1" / "view1_frontal.jpg"
-    film.parent.mkdir(parents=True)
-    film.write_bytes(b"")
+    image = tmp_path / "train" / "patient00007" / "study1" / "view1_frontal.jpg"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"")
     selection = _read(table)
     assert [(f.role, f.truth) for f in selection.files] == [
         ("unlabeled", 0), ("unlabeled", None), ("test", 1), ("unlabeled", 0),
     ]  # fmt: skip
-    assert selection.files[0].path == film
+    assert selection.files[0].path == image
     assert {f.patient for f in selection.files} == {"patient00007"}
     assert selection.left_out == (("not frontal", 1),)
 
@@ -175,16 +175,16 @@ def _mimic(folder: Path) -> Path:
 
 def test_mimic_joins_labels_views_and_parts(tmp_path: Path):
     table = _mimic(tmp_path)
-    film = tmp_path / "files" / "p10" / "p10000032" / "s50" / "d1.jpg"
-    film.parent.mkdir(parents=True)
-    film.write_bytes(b"")
+    image = tmp_path / "files" / "p10" / "p10000032" / "s50" / "d1.jpg"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"")
     selection = _read(table)
     assert _facts(selection) == [
         ("d1.jpg", "unlabeled", 0, "10000032"),
         ("d3.jpg", "test", 1, "10000764"),
         ("d4.jpg", "test", None, "10000764"),
     ]
-    assert selection.files[0].path == film
+    assert selection.files[0].path == image
     assert selection.left_out == (("view LATERAL, not frontal", 1),)
 
 

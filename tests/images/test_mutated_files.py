@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_files import DICOM, HTJ2K, PYDICOM, as_chest, demo_film, write_dicom
-from films import DEMO, ROOT
+from demo_images import DEMO, ROOT
+from dicom_files import DICOM, HTJ2K, PYDICOM, as_chest, demo_image, write_dicom
 from PIL import Image
 
 pytest.importorskip("resource", reason="needs POSIX resource limits, absent on Windows")
@@ -40,7 +40,7 @@ _PYDICOM = ("JPGExtended.dcm", "MR_small_jpeg_ls_lossless.dcm", "examples_palett
 
 @pytest.fixture
 def samples(tmp_path: Path) -> Path:
-    """A folder with a real film in every encoding."""
+    """A folder with a real image in every encoding."""
     folder = tmp_path / "samples"
     folder.mkdir()
     for path in [*(DICOM / name for name in _SHARED), *(PYDICOM / name for name in _PYDICOM)]:
@@ -48,10 +48,10 @@ def samples(tmp_path: Path) -> Path:
             as_chest(path, folder / path.name)
     for path in HTJ2K.glob("*.dcm"):
         (folder / path.name).write_bytes(path.read_bytes())
-    write_dicom(folder / "plain.dcm", demo_film())
+    write_dicom(folder / "plain.dcm", demo_image())
     jpeg = DEMO / "images" / "normal_002.jpeg"
-    (folder / "film.jpeg").write_bytes(jpeg.read_bytes())
-    deep = Image.fromarray(demo_film().astype(np.uint16) * 200)
+    (folder / "image.jpeg").write_bytes(jpeg.read_bytes())
+    deep = Image.fromarray(demo_image().astype(np.uint16) * 200)
     deep.save(folder / "deep.png")
     deep.save(folder / "deep.tiff", compression="tiff_lzw")
     Image.open(jpeg).convert("RGBA").save(folder / "colour.png")

@@ -1,4 +1,4 @@
-"""Folders, tables and repartitions: which film has which role and truth."""
+"""Folders, tables and repartitions: which image has which role and truth."""
 
 import gzip
 from pathlib import Path
@@ -12,7 +12,7 @@ from amae_engine.images.repartition import from_curated_lists, from_repartition
 from amae_engine.images.sources import FileIndex, TruthWord, from_paths
 
 
-def _films(folder: Path, *names: str) -> None:
+def _images(folder: Path, *names: str) -> None:
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,23 +33,23 @@ def test_an_empty_folder_says_what_to_choose(tmp_path: Path):
         from_paths([tmp_path])
 
 
-def test_films_without_a_role_say_how_to_give_one(tmp_path: Path):
+def test_images_without_a_role_say_how_to_give_one(tmp_path: Path):
     Image.new("L", (64, 64)).save(tmp_path / "a.png")
     with pytest.raises(BadInput, match="nothing says which role it has; choose normal, unlabeled"):
         from_paths([tmp_path])
 
 
 def test_csv_errors_name_the_line_and_the_column(tmp_path: Path):
-    table = tmp_path / "films.csv"
+    table = tmp_path / "images.csv"
     table.write_text("file,split,truth\na.png,test,maybe\n")
-    with pytest.raises(BadInput, match=r"films\.csv, line 2: truth must be .* it is 'maybe'"):
+    with pytest.raises(BadInput, match=r"images\.csv, line 2: truth must be .* it is 'maybe'"):
         from_csv(table, CsvColumns())
     table.write_text("name,split\na.png,test\n")
     with pytest.raises(BadInput, match="no column 'file' .*its columns are name, split"):
         from_csv(table, CsvColumns())
 
 
-def test_repartition_takes_the_first_films_of_each_pool(shared: Path):
+def test_repartition_takes_the_first_images_of_each_pool(shared: Path):
     table = shared / "data" / "repartitions" / "RSNA.json"
     files = from_repartition(table, table.parent, 4000, 0.6)
     chosen = [f for f in files if f.role == "unlabeled"]
@@ -62,12 +62,12 @@ def test_repartition_takes_the_first_films_of_each_pool(shared: Path):
 def test_an_anomaly_ratio_beyond_the_pool_is_an_error(shared: Path):
     table = shared / "data" / "repartitions" / "VinCXR.json"
     from_repartition(table, table.parent, 4000, 0.848)
-    with pytest.raises(BadSetting, match="needs 3400 abnormal films, .* has 3394"):
+    with pytest.raises(BadSetting, match="needs 3400 abnormal images, .* has 3394"):
         from_repartition(table, table.parent, 4000, 0.85)
 
 
 def test_folder_names_can_be_given_a_meaning(tmp_path: Path):
-    _films(tmp_path, "Controls/a.png", "val/NORMAL/b.png", "val/Sick/c.png", "ward 3/d.png")
+    _images(tmp_path, "Controls/a.png", "val/NORMAL/b.png", "val/Sick/c.png", "ward 3/d.png")
     words = {"controls": "normal", "val": "test", "sick": "abnormal", "Ward 3": "unlabeled"}
     found = {f.path.name: (f.role, f.truth) for f in from_paths([tmp_path], "", words)}
     assert found == {
@@ -81,7 +81,7 @@ def test_folder_names_can_be_given_a_meaning(tmp_path: Path):
 
 
 def test_truth_values_of_a_table_can_be_given_a_meaning(tmp_path: Path):
-    table = tmp_path / "films.csv"
+    table = tmp_path / "images.csv"
     table.write_text("name,set,finding\na.png,test,COVID\nb.png,test,Clear\nc.png,test,Poor\n")
     values = {
         "covid": TruthWord.ABNORMAL,
@@ -95,25 +95,27 @@ def test_truth_values_of_a_table_can_be_given_a_meaning(tmp_path: Path):
         from_csv(table, CsvColumns("name", "set", "finding", "", values))
 
 
-def test_an_abnormal_film_cannot_be_a_normal_one(tmp_path: Path):
-    table = tmp_path / "films.csv"
+def test_an_abnormal_image_cannot_be_a_normal_one(tmp_path: Path):
+    table = tmp_path / "images.csv"
     table.write_text("file,split,truth\na.png,normal,1\n")
-    with pytest.raises(BadInput, match="line 2: a film with the role normal cannot be abnormal"):
+    with pytest.raises(BadInput, match="line 2: an image with the role normal cannot be abnormal"):
         from_csv(table, CsvColumns())
 
 
 def test_packed_tables_and_short_lines_are_read(tmp_path: Path):
-    table = tmp_path / "films.csv.gz"
+    table = tmp_path / "images.csv.gz"
     table.write_bytes(gzip.compress(b"\xef\xbb\xbffile,split,truth,patient\na.png,test\n"))
-    (film,) = from_csv(table, CsvColumns())
-    assert (film.role, film.truth, film.patient) == ("test", None, "")
+    (image,) = from_csv(table, CsvColumns())
+    assert (image.role, image.truth, image.patient) == ("test", None, "")
     table.write_bytes(b"no gzip")
-    with pytest.raises(BadInput, match=r"films\.csv\.gz cannot be read as a CSV table"):
+    with pytest.raises(BadInput, match=r"images\.csv\.gz cannot be read as a CSV table"):
         from_csv(table, CsvColumns())
 
 
 def test_files_are_found_by_path_by_name_and_by_stem_but_never_guessed(tmp_path: Path):
-    _films(tmp_path, "train/p1/view.png", "train/p2/view.png", "deep/down/one.png", "1.2.840.7.png")
+    _images(
+        tmp_path, "train/p1/view.png", "train/p2/view.png", "deep/down/one.png", "1.2.840.7.png"
+    )
     index = FileIndex(tmp_path)
     assert index.find("CheXpert-v1.0/train/p2/view.png") == tmp_path / "train/p2/view.png"
     assert index.find("one.png") == tmp_path / "deep/down/one.png"
@@ -175,8 +177,8 @@ def test_a_repartition_of_png_names_finds_dicom_files(tmp_path: Path):
     )
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "a.dcm").write_bytes(b"")
-    (film,) = from_repartition(table, tmp_path, patients={"a.png": "p1"})
-    assert (film.path.name, film.patient) == ("a.dcm", "p1")
+    (image,) = from_repartition(table, tmp_path, patients={"a.png": "p1"})
+    assert (image.path.name, image.patient) == ("a.dcm", "p1")
 
 
 def test_the_curated_nih_lists_are_the_paper_s(shared: Path):

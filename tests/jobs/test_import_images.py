@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from films import DEMO, demo_files, finish
+from demo_images import DEMO, demo_files, finish
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
@@ -22,7 +22,7 @@ from amae_engine.project import Project
 NAME = "Secretperson^Quentin"
 
 
-def _dicom(path: Path, film: np.ndarray, uid: str) -> Path:
+def _dicom(path: Path, image: np.ndarray, uid: str) -> Path:
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
@@ -33,23 +33,23 @@ def _dicom(path: Path, film: np.ndarray, uid: str) -> Path:
     dataset.PatientName, dataset.PatientID = NAME, "MRN-77120415"
     dataset.PatientBirthDate, dataset.AccessionNumber = "19610203", "ACC-99133"
     dataset.Modality, dataset.BodyPartExamined, dataset.ViewPosition = "DX", "CHEST", "PA"
-    dataset.Rows, dataset.Columns = film.shape
+    dataset.Rows, dataset.Columns = image.shape
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated = dataset.BitsStored = 8
     dataset.HighBit, dataset.PixelRepresentation = 7, 0
-    dataset.PixelData = film.tobytes()
+    dataset.PixelData = image.tobytes()
     dataset.save_as(path, enforce_file_format=True)
     return path
 
 
 @pytest.fixture
-def film() -> np.ndarray:
+def image() -> np.ndarray:
     return np.asarray(Image.open(DEMO / "images" / "normal_001.jpeg").convert("L"))
 
 
 def test_good_files_come_in_and_bad_ones_say_why(project: Project, tmp_path: Path):
     text = tmp_path / "notes.dcm"
-    text.write_text("not a film")
+    text.write_text("not an image")
     cut = tmp_path / "cut.png"
     Image.open(DEMO / "images" / "normal_002.jpeg").save(cut)
     cut.write_bytes(cut.read_bytes()[:3000])
@@ -61,15 +61,15 @@ def test_good_files_come_in_and_bad_ones_say_why(project: Project, tmp_path: Pat
     assert "cut short" in report.fates[4].reason
     assert any(isinstance(e, Progress) and e.done == 5 for e in events)
     assert Changes(Changed.IMAGES) in events
-    assert any(isinstance(e, Notice) and "3 films imported" in e.message for e in events)
+    assert any(isinstance(e, Notice) and "3 images imported" in e.message for e in events)
 
 
 def test_no_identity_reaches_the_catalog_or_the_store(
-    project: Project, film: np.ndarray, tmp_path: Path
+    project: Project, image: np.ndarray, tmp_path: Path
 ):
     folder = tmp_path / "Secretperson_Quentin"
     folder.mkdir()
-    path = _dicom(folder / "MRN-77120415.dcm", film, "1.2.3.4.5.6.77120415")
+    path = _dicom(folder / "MRN-77120415.dcm", image, "1.2.3.4.5.6.77120415")
     finish(import_images(project, [SourceFile(path, "test", 1)], "ward"))
     project.close()
     needles = [b"Secretperson", b"Quentin", b"77120415", b"19610203", b"ACC-99133"]
@@ -79,11 +79,11 @@ def test_no_identity_reaches_the_catalog_or_the_store(
             assert not any(needle in content for needle in needles), file.name
 
 
-def test_the_same_film_comes_in_once(project: Project, film: np.ndarray, tmp_path: Path):
-    one = _dicom(tmp_path / "one.dcm", film, "1.2.3")
-    same_instance = _dicom(tmp_path / "two.dcm", 255 - film, "1.2.3")
+def test_the_same_image_comes_in_once(project: Project, image: np.ndarray, tmp_path: Path):
+    one = _dicom(tmp_path / "one.dcm", image, "1.2.3")
+    same_instance = _dicom(tmp_path / "two.dcm", 255 - image, "1.2.3")
     same_pixels = tmp_path / "three.png"
-    Image.fromarray(film).save(same_pixels)
+    Image.fromarray(image).save(same_pixels)
     files = [SourceFile(p, "normal") for p in (one, same_instance, same_pixels)]
     report, _ = finish(import_images(project, files, "twice"))
     assert [f.outcome for f in report.fates] == ["imported", "duplicate", "duplicate"]
@@ -93,12 +93,12 @@ def test_the_same_film_comes_in_once(project: Project, film: np.ndarray, tmp_pat
 
 
 def test_a_known_patient_is_recognised_without_being_named(
-    project: Project, film: np.ndarray, tmp_path: Path
+    project: Project, image: np.ndarray, tmp_path: Path
 ):
     other = np.asarray(Image.open(DEMO / "images" / "normal_002.jpeg").convert("L"))
     files = [
         SourceFile(_dicom(tmp_path / f"{uid}.dcm", pixels, uid), role)
-        for uid, pixels, role in (("1.2.1", film, "normal"), ("1.2.2", other, "test"))
+        for uid, pixels, role in (("1.2.1", image, "normal"), ("1.2.2", other, "test"))
     ]
     _, events = finish(import_images(project, files, "ward"))
     with project.session() as session:
@@ -106,9 +106,9 @@ def test_a_known_patient_is_recognised_without_being_named(
     assert any("more than one split" in e.message for e in events if isinstance(e, Notice))
 
 
-def test_the_stored_film_is_the_decoded_film(project: Project, film: np.ndarray, tmp_path: Path):
-    path = tmp_path / "film.png"
-    Image.fromarray(film).resize((256, 256)).save(path)
+def test_the_stored_image_is_the_decoded_image(project: Project, image: np.ndarray, tmp_path: Path):
+    path = tmp_path / "image.png"
+    Image.fromarray(image).resize((256, 256)).save(path)
     finish(import_images(project, [SourceFile(path, "normal")], "png"))
     stored = project.pixels.read(np.array([0]))[0]
     assert np.array_equal(stored, np.asarray(Image.open(path)))
@@ -146,13 +146,13 @@ def test_when_every_file_is_bad_the_reasons_are_told_and_the_report_is_kept(
     assert (tmp_path / "report.csv").read_text().count("refused") == 3
 
 
-def test_a_film_with_a_window_is_windowed(film: np.ndarray, tmp_path: Path):
-    from amae_engine.images.decode import read_film
+def test_a_image_with_a_window_is_windowed(image: np.ndarray, tmp_path: Path):
+    from amae_engine.images.decode import read_image
 
-    path = _dicom(tmp_path / "w.dcm", film, "1.2.9")
+    path = _dicom(tmp_path / "w.dcm", image, "1.2.9")
     dataset = pydicom.dcmread(path)
     dataset.WindowCenter, dataset.WindowWidth = 100, 50
     dataset.save_as(path)
-    pixels = read_film(path).pixels
-    assert (pixels[film <= 74] == 0).all()
-    assert (pixels[film >= 126] == 255).all()
+    pixels = read_image(path).pixels
+    assert (pixels[image <= 74] == 0).all()
+    assert (pixels[image >= 126] == 255).all()

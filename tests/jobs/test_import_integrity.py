@@ -1,4 +1,4 @@
-"""Each film once, each patient in one split, every import undoable, originals found again."""
+"""Each image once, each patient in one split, every import undoable, originals found again."""
 
 import csv
 import json
@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from films import DEMO, demo_files, finish
+from demo_images import DEMO, demo_files, finish
 from PIL import Image
 
 from amae_engine.catalog import decisions, patients, studies
@@ -29,33 +29,33 @@ from amae_engine.project import Project
 SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
 
 
-def _films(project: Project) -> int:
+def _images(project: Project) -> int:
     with project.session() as session:
         return len(studies.page_of_ids(session))
 
 
 def _shared(project: Project) -> None:
-    """One patient with a normal film and a test film."""
+    """One patient with a normal image and a test image."""
     one, two = sorted((DEMO / "images").glob("normal_*.jpeg"))[-2:]
     files = [SourceFile(one, "normal", 0, "twice"), SourceFile(two, "test", 0, "twice")]
     finish(import_images(project, files, "ward"))
 
 
 def test_a_copy_in_another_format_is_offered_not_taken(project: Project, tmp_path: Path):
-    film = demo_files(1, 0, 0)[0]
-    finish(import_images(project, [film], "first"))
+    image = demo_files(1, 0, 0)[0]
+    finish(import_images(project, [image], "first"))
     copy = tmp_path / "copy.png"
-    Image.open(film.path).convert("L").resize((600, 600)).point(lambda v: v * 0.9).save(copy)
+    Image.open(image.path).convert("L").resize((600, 600)).point(lambda v: v * 0.9).save(copy)
     again = [SourceFile(copy, "normal")]
     report, _ = finish(import_images(project, again, "second"))
     assert isinstance(report, ImportReport)
     assert report.count(Outcome.SUSPECT) == 1
-    assert "probably the same film as CXR-00001" in report.fates[0].reason
+    assert "probably the same image as CXR-00001" in report.fates[0].reason
     report, _ = finish(import_images(project, again, "second", keep_suspects=True))
     assert report.count(Outcome.IMPORTED) == 1
 
 
-def test_other_patients_films_are_not_taken_for_copies(project: Project):
+def test_other_patients_images_are_not_taken_for_copies(project: Project):
     report, _ = finish(import_images(project, demo_files(40, 30, 30), "demo"))
     assert isinstance(report, ImportReport)
     assert report.count(Outcome.IMPORTED) == 100
@@ -66,7 +66,7 @@ def test_a_patient_in_two_splits_blocks_both_stages(project: Project, tiny_weigh
     finish(train_stage1(project, Stage1Config(weights=str(tiny_weights), training=SHORT)))
     _shared(project)
     with pytest.raises(
-        BadInput, match="1 patients have films in more than one split .P41.*fix-pat"
+        BadInput, match="1 patients have images in more than one split .P41.*fix-pat"
     ):
         finish(train_stage1(project, Stage1Config(weights=str(tiny_weights), training=SHORT)))
     with pytest.raises(BadInput, match="in more than one split"):
@@ -77,7 +77,7 @@ def test_patients_are_put_into_one_split_and_back(project: Project):
     _shared(project)
     with project.session() as session:
         moved = patients.resolve_patients_in_two_splits(session, "BB")
-        assert [(film.before, film.after) for film in moved] == [(Split.NORMAL, Split.TEST)]
+        assert [(image.before, image.after) for image in moved] == [(Split.NORMAL, Split.TEST)]
         assert studies.patients_in_two_splits(session) == []
         patients.move_back(session, moved, "BB")
         assert len(studies.patients_in_two_splits(session)) == 1
@@ -89,7 +89,7 @@ def test_the_last_import_is_taken_back_and_can_come_again(project: Project):
     finish(import_images(project, demo_files(4, 0, 0), "first"))
     finish(import_images(project, demo_files(0, 4, 2), "second"))
     undone = undo_import(project, "BB")
-    assert (undone.source, undone.films, _films(project)) == ("second", 6, 4)
+    assert (undone.source, undone.images, _images(project)) == ("second", 6, 4)
     report, _ = finish(import_images(project, demo_files(0, 4, 2), "again"))
     assert isinstance(report, ImportReport)
     assert report.count(Outcome.IMPORTED) == 6
@@ -101,16 +101,16 @@ def test_the_last_import_is_taken_back_and_can_come_again(project: Project):
 
 def test_an_import_that_training_used_stays(small_project: Project, tiny_weights: Path):
     finish(train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=SHORT)))
-    with pytest.raises(NotReady, match="run 1 was at work after its films came in. Remove the"):
+    with pytest.raises(NotReady, match="run 1 was at work after its images came in. Remove the"):
         undo_import(small_project)
-    assert _films(small_project) == 40
+    assert _images(small_project) == 40
 
 
 def test_an_import_that_a_reader_decided_on_stays(small_project: Project):
     with small_project.session() as session:
         ids = studies.images_in(session, Split.UNLABELED).ids.tolist()
         decisions.decide(session, ids[:3], Label.NORMAL, "BB")
-    with pytest.raises(NotReady, match="decided on 3 of its films, and decisions are kept"):
+    with pytest.raises(NotReady, match="decided on 3 of its images, and decisions are kept"):
         undo_import(small_project)
 
 
@@ -136,7 +136,7 @@ def test_moved_originals_are_found_by_name_and_verified_by_pixels(project: Proje
 
 def test_a_dry_run_changes_nothing_and_tells_the_fate(project: Project, tmp_path: Path):
     finish(import_images(project, demo_files(2, 0, 0), "first"))
-    table = tmp_path / "films.csv"
+    table = tmp_path / "images.csv"
     names = [file.path.name for file in demo_files(4, 0, 0)]
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -149,12 +149,12 @@ def test_a_dry_run_changes_nothing_and_tells_the_fate(project: Project, tmp_path
     assert (preview.files, preview.missing, preview.repeated, preview.known) == (6, 1, 1, 2)
     assert any("named as normal and as test" in reason for reason in preview.reasons)
     assert sorted(p for p in project.folder.rglob("*") if p.is_file()) == before
-    assert _films(project) == 2
+    assert _images(project) == 2
 
 
 def test_a_mapping_is_remembered_for_the_next_table_of_its_kind(project: Project, tmp_path: Path):
-    for number, film in enumerate(demo_files(2, 0, 0)):
-        shutil.copy(film.path, tmp_path / f"{number}.jpeg")
+    for number, image in enumerate(demo_files(2, 0, 0)):
+        shutil.copy(image.path, tmp_path / f"{number}.jpeg")
         with (tmp_path / f"{number}.csv").open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(("picture", "set", "finding", "who"))
@@ -177,10 +177,10 @@ def test_a_zip_comes_in_and_its_originals_stay_with_the_project(project: Project
             target.write(file.path, f"normal/{file.path.name}")
     plan = ImportPlan((archive,))
     preview, _ = finish(preview_import(plan, project))
-    assert (preview.files, _films(project)) == (3, 0)
+    assert (preview.files, _images(project)) == (3, 0)
     finish(import_plan(project, plan))
     archive.unlink()
-    assert _films(project) == 3
+    assert _images(project) == 3
     original = project.original_path(1)
     assert original is not None
     assert project.folder / "private" in original.parents
@@ -188,17 +188,17 @@ def test_a_zip_comes_in_and_its_originals_stay_with_the_project(project: Project
 
 def test_the_command_line_previews_undoes_and_puts_right(tmp_path: Path, capsys):
     place = ["--project", str(tmp_path / "p")]
-    films = [str(file.path) for file in demo_files(3, 0, 0)]
-    assert main(["import", *films, "--role", "normal", *place, "--dry-run", "--json"]) == 0
+    images = [str(file.path) for file in demo_files(3, 0, 0)]
+    assert main(["import", *images, "--role", "normal", *place, "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["files"] == 3
     assert not (tmp_path / "p").exists()
-    assert main(["import", *films, "--role", "normal", *place]) == 0
+    assert main(["import", *images, "--role", "normal", *place]) == 0
     project = Project.open(tmp_path / "p")
     _shared(project)
     assert main(["fix-patients", *place, "--reader", "BB"]) == 0
     assert "from normal to test" in capsys.readouterr().err
     assert main(["undo-import", *place]) == 0
-    assert _films(project) == 3
+    assert _images(project) == 3
     project.close()
     (tmp_path / "moved").mkdir()
     assert main(["relink", str(tmp_path / "moved"), *place]) == 0
@@ -206,8 +206,8 @@ def test_the_command_line_previews_undoes_and_puts_right(tmp_path: Path, capsys)
 
 
 def test_a_report_of_refusals_is_written_though_nothing_came_in(tmp_path: Path, capsys):
-    (tmp_path / "a.png").write_text("no film")
-    (tmp_path / "b.png").write_text("no film")
+    (tmp_path / "a.png").write_text("no image")
+    (tmp_path / "b.png").write_text("no image")
     report = tmp_path / "report.csv"
     place = ["--project", str(tmp_path / "p"), "--report", str(report)]
     assert main(["import", str(tmp_path), "--role", "normal", *place]) == 1

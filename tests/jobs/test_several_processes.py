@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from films import TINY, finish
+from demo_images import TINY, finish
 from safetensors.torch import load_file
 
 from amae_engine.catalog import decisions, runs, studies

@@ -1,4 +1,4 @@
-"""Both stages on real films with a tiny network: results, resume, cancel, child process."""
+"""Both stages on real images with a tiny network: results, resume, cancel, child process."""
 
 import csv
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from films import TINY, demo_files, finish
+from demo_images import TINY, demo_files, finish
 from safetensors.torch import load_file
 
 from amae_engine.catalog import decisions, runs, scores, studies
@@ -29,7 +29,7 @@ from amae_engine.jobs.evaluate_run import evaluate_run
 from amae_engine.jobs.export import export_results, result_text
 from amae_engine.jobs.import_images import import_images
 from amae_engine.jobs.pretrain_weights import pretrain_weights
-from amae_engine.jobs.score_images import load_film_maps, score_images
+from amae_engine.jobs.score_images import load_image_maps, score_images
 from amae_engine.jobs.train_stage1 import train_stage1
 from amae_engine.jobs.train_stage2 import train_stage2
 from amae_engine.project import Project
@@ -44,7 +44,7 @@ def _stage1(weights: Path) -> Stage1Config:
 @pytest.fixture
 def after_stage1(small_project: Project, tiny_weights: Path) -> Project:
     finish(train_stage1(small_project, _stage1(tiny_weights)))
-    # a tiny random network may call every film the same: two readers' labels give B its films
+    # a tiny random network may call every image the same: two readers' labels give B its images
     with small_project.session() as session:
         ids = studies.images_in(session, Split.UNLABELED).ids.tolist()
         decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
@@ -58,7 +58,7 @@ def scored(after_stage1: Project) -> Project:
     return after_stage1
 
 
-def test_stage1_rates_every_film_and_keeps_its_metrics(small_project: Project, tiny_weights: Path):
+def test_stage1_rates_every_image_and_keeps_its_metrics(small_project: Project, tiny_weights: Path):
     run, events = finish(train_stage1(small_project, _stage1(tiny_weights)))
     ends = [e for e in events if isinstance(e, EpochEnd)]
     assert [e.epoch for e in ends] == [1, 2, 3]
@@ -108,12 +108,12 @@ def test_scores_maps_and_evaluation_agree(scored: Project):
     assert kinds == {kind for kind in ScoreKind if kind.origin != "peer"}
     paper = next(s for s in evaluation.scores if s.kind is ScoreKind.DISCREPANCY)
     for image_id, value in zip(evaluation.image_ids, paper.values, strict=True):
-        maps = load_film_maps(scored, evaluation.run_id, int(image_id))
+        maps = load_image_maps(scored, evaluation.run_id, int(image_id))
         assert maps is not None
         assert maps.discrepancy.shape == (64, 64)
         assert maps.discrepancy.mean() == pytest.approx(value, rel=5e-3)  # float16 on disk
-    assert "5 normal + 5 abnormal test films of 'Test'" in result_text(evaluation)
-    assert load_film_maps(scored, evaluation.run_id, 99999) is None
+    assert "5 normal + 5 abnormal test images of 'Test'" in result_text(evaluation)
+    assert load_image_maps(scored, evaluation.run_id, 99999) is None
 
 
 def test_scoring_twice_with_one_seed_gives_the_same_numbers(scored: Project):
@@ -127,7 +127,7 @@ def test_scoring_twice_with_one_seed_gives_the_same_numbers(scored: Project):
 
 def test_export_writes_tables_and_pictures_without_paths(scored: Project):
     files = {p.name: p for p in export_results(scored, evaluate_run(scored))}
-    assert {"results.txt", "scores.csv", "curves.png", "curves.svg", "films.png"} == set(files)
+    assert {"results.txt", "scores.csv", "curves.png", "curves.svg", "images.png"} == set(files)
     text = files["scores.csv"].read_text()
     assert "Research use only" in text
     assert len(text.splitlines()) == 3 + 10
@@ -208,20 +208,24 @@ def test_an_empty_module_b_is_an_error_not_silence(after_stage1: Project):
         assert runs.newest(session, RunKind.STAGE2, RunState.FAILED) is None
 
 
-def test_a_project_without_test_films_says_so(after_stage1: Project):
+def test_a_project_without_test_images_says_so(after_stage1: Project):
     finish(train_stage2(after_stage1, Stage2Config(training=SHORT)))
     with after_stage1.session() as session:
         ids = studies.images_in(session, Split.TEST).ids.tolist()
         studies.change_split(session, ids, Split.UNLABELED, "BB")
-    with pytest.raises(TooFewImages, match="no film to score in test; import films with the role"):
+    with pytest.raises(
+        TooFewImages, match="no image to score in test; import images with the role"
+    ):
         finish(score_images(after_stage1, ScoreConfig()))
 
 
-def test_test_films_without_truth_explain_what_is_missing(scored: Project):
+def test_test_images_without_truth_explain_what_is_missing(scored: Project):
     with scored.session() as session:
         ids = studies.images_in(session, Split.TEST).ids.tolist()
         studies.set_truth(session, ids, None, "BB")
-    with pytest.raises(NotReady, match="0 normal and 0 abnormal ones. Set the truth of test films"):
+    with pytest.raises(
+        NotReady, match="0 normal and 0 abnormal ones. Set the truth of test images"
+    ):
         evaluate_run(scored)
 
 

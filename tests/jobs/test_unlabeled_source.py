@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from films import demo_files, finish
+from demo_images import demo_files, finish
 
 from amae_engine.catalog import scores, studies
 from amae_engine.catalog.tables import RunKind, Split
@@ -23,7 +23,7 @@ from amae_engine.jobs.assign_pseudo_labels import current_pseudo_labels
 from amae_engine.jobs.import_images import import_images
 from amae_engine.jobs.label_settings import choose_label_settings, label_settings
 from amae_engine.jobs.run_record import newest_finished
-from amae_engine.jobs.score_images import load_film_maps, score_images
+from amae_engine.jobs.score_images import load_image_maps, score_images
 from amae_engine.jobs.train_stage1 import train_stage1
 from amae_engine.jobs.train_stage2 import train_stage2
 from amae_engine.project import Project
@@ -32,12 +32,12 @@ SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
 BY_PROBE = PseudoLabelConfig(source=PseudoLabelSource.UNLABELED)
 
 
-def test_the_probe_labels_and_maps_films(small_project: Project, tiny_weights: Path):
+def test_the_probe_labels_and_maps_images(small_project: Project, tiny_weights: Path):
     _, events = finish(
         train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=SHORT))
     )
     assert any(
-        isinstance(e, Notice) and "unlabeled films are unlike the 20 normal" in e.message
+        isinstance(e, Notice) and "unlabeled images are unlike the 20 normal" in e.message
         for e in events
     )
     view = current_pseudo_labels(small_project, BY_PROBE)
@@ -52,20 +52,20 @@ def test_the_probe_labels_and_maps_films(small_project: Project, tiny_weights: P
         score = scores.of_images(session, run, ScoreKind.UNLABELED_PROBE, table.ids)
     means = []
     for image_id in table.ids:
-        maps = load_film_maps(small_project, run, int(image_id))
+        maps = load_image_maps(small_project, run, int(image_id))
         assert maps is not None
         assert maps.unlabeled_probe is not None
         means.append(float(maps.unlabeled_probe.mean()))
-    # the score is the mean over the film and its mirror image, the map shows the film alone
+    # the score is the mean over the image and its mirror image, the map shows the image alone
     assert np.corrcoef(means, score)[0, 1] > 0.9
 
 
-def test_too_few_unlabeled_films_are_told(project: Project, tiny_weights: Path):
+def test_too_few_unlabeled_images_are_told(project: Project, tiny_weights: Path):
     finish(import_images(project, demo_files(20, 4, 4), "demo"))
     config = Stage1Config(weights=str(tiny_weights), training=SHORT)
     _, events = finish(train_stage1(project, config))
     assert any(
-        isinstance(e, Notice) and "needs at least 10 unlabeled films; there are 4" in e.message
+        isinstance(e, Notice) and "needs at least 10 unlabeled images; there are 4" in e.message
         for e in events
     )
     with pytest.raises(NotReady, match="has no score 'Normal against unlabeled'.*rated by another"):

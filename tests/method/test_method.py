@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from films import TINY
+from demo_images import TINY
 from torch.nn import functional
 
 from amae_engine.config import (
@@ -45,20 +45,20 @@ def test_complementary_masks_beyond_one_round_keep_distinct_patches():
     assert all(len(set(row.tolist())) == 16 for row in masks.kept)
 
 
-def test_whole_film_resize_agrees_with_an_independent_one():
-    film = torch.randint(0, 256, (1, 64, 64), dtype=torch.uint8)
-    ours = to_grey(crop_and_resize(film, whole_box(64, film.device), 32, None)) * 255
+def test_whole_image_resize_agrees_with_an_independent_one():
+    stored = torch.randint(0, 256, (1, 64, 64), dtype=torch.uint8)
+    ours = to_grey(crop_and_resize(stored, whole_box(64, stored.device), 32, None)) * 255
     theirs = functional.interpolate(
-        film[:, None].float(), size=32, mode="bilinear", antialias=True, align_corners=False
+        stored[:, None].float(), size=32, mode="bilinear", antialias=True, align_corners=False
     )
     assert torch.allclose(ours, theirs, atol=0.01)
 
 
 def test_flipping_mirrors_left_and_right():
-    film = torch.randint(0, 256, (1, 64, 64), dtype=torch.uint8)
-    box = whole_box(64, film.device)
-    plain = crop_and_resize(film, box, 32, None)
-    flipped = crop_and_resize(film, box, 32, torch.tensor([True]))
+    stored = torch.randint(0, 256, (1, 64, 64), dtype=torch.uint8)
+    box = whole_box(64, stored.device)
+    plain = crop_and_resize(stored, box, 32, None)
+    flipped = crop_and_resize(stored, box, 32, torch.tensor([True]))
     assert torch.allclose(flipped, plain.flip(3), atol=1e-5)
 
 

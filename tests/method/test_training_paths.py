@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from films import TINY, stored_films
+from demo_images import TINY, stored_images
 from torch import Tensor, nn
 
 from amae_engine.config import Compile, MaskPlan, Precision, Stage2Config, TrainingConfig
 from amae_engine.events import EpochEnd, Notice
 from amae_engine.method.discrepancy import compare_modules
 from amae_engine.method.features import whole_images
-from amae_engine.method.films import Films
 from amae_engine.method.masking import scoring_masks
 from amae_engine.method.memory import in_parts, largest_batch, saved_bytes, state_bytes
 from amae_engine.method.reconstruction import MaskedObjective
 from amae_engine.method.side_by_side import side_by_side
 from amae_engine.method.stage2 import adapt_module
+from amae_engine.method.stored_images import StoredImages
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 CPU = torch.device("cpu")
@@ -26,8 +26,8 @@ SHORT = TrainingConfig(epochs=2, warmup_epochs=1, batch_size=8, precision=Precis
 
 
 @pytest.fixture(scope="module")
-def films() -> np.ndarray:
-    return stored_films(20)
+def stored() -> np.ndarray:
+    return stored_images(20)
 
 
 def _network() -> MaskedAutoencoder:
@@ -35,44 +35,50 @@ def _network() -> MaskedAutoencoder:
     return MaskedAutoencoder(TINY)
 
 
-def _adapted(films: Films, folder: Path, training: TrainingConfig = SHORT) -> tuple[Tensor, list]:
+def _adapted(
+    stored: StoredImages, folder: Path, training: TrainingConfig = SHORT
+) -> tuple[Tensor, list]:
     network = _network()
-    job = adapt_module(network, films, "A", Stage2Config(training=training), 1, folder / "c.pt")
+    job = adapt_module(network, stored, "A", Stage2Config(training=training), 1, folder / "c.pt")
     events = list(job)
     return nn.utils.parameters_to_vector(network.parameters()).detach(), events
 
 
-def test_films_streamed_from_the_store_train_the_same_network(films: np.ndarray, tmp_path: Path):
+def test_images_streamed_from_the_store_train_the_same_network(stored: np.ndarray, tmp_path: Path):
     (tmp_path / "one").mkdir()
-    resident = Films(lambda rows: films[rows], len(films), CPU, resident=True)
-    streamed = Films(lambda rows: films[rows], len(films), CPU, resident=False)
+    resident = StoredImages(lambda rows: stored[rows], len(stored), CPU, resident=True)
+    streamed = StoredImages(lambda rows: stored[rows], len(stored), CPU, resident=False)
     assert (resident.resident, streamed.resident) == (True, False)
     one, _ = _adapted(resident, tmp_path / "one")
     two, _ = _adapted(streamed, tmp_path)
     assert torch.equal(one, two)
 
 
-def test_films_stay_on_the_device_only_where_they_fit(films: np.ndarray, monkeypatch):
-    monkeypatch.setattr("amae_engine.method.films.free_bytes", lambda _device: films.nbytes)
-    assert not Films(lambda rows: films[rows], len(films), CPU).resident
-    monkeypatch.setattr("amae_engine.method.films.free_bytes", lambda _device: 2 * films.nbytes)
-    assert Films(lambda rows: films[rows], len(films), CPU).resident
+def test_images_stay_on_the_device_only_where_they_fit(stored: np.ndarray, monkeypatch):
+    monkeypatch.setattr(
+        "amae_engine.method.stored_images.free_bytes", lambda _device: stored.nbytes
+    )
+    assert not StoredImages(lambda rows: stored[rows], len(stored), CPU).resident
+    monkeypatch.setattr(
+        "amae_engine.method.stored_images.free_bytes", lambda _device: 2 * stored.nbytes
+    )
+    assert StoredImages(lambda rows: stored[rows], len(stored), CPU).resident
 
 
 def test_running_out_of_memory_halves_what_goes_through_at_once(
-    films: np.ndarray, tmp_path: Path, monkeypatch
+    stored: np.ndarray, tmp_path: Path, monkeypatch
 ):
     (tmp_path / "one").mkdir()
-    whole, _ = _adapted(Films.of(torch.from_numpy(films)), tmp_path / "one")
+    whole, _ = _adapted(StoredImages.of(torch.from_numpy(stored)), tmp_path / "one")
     forward = MaskedObjective.forward
 
-    def small_device(self: MaskedObjective, films: Tensor, *draws: Tensor) -> Tensor:
-        if len(films) > 3:
+    def small_device(self: MaskedObjective, stored: Tensor, *draws: Tensor) -> Tensor:
+        if len(stored) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return forward(self, films, *draws)
+        return forward(self, stored, *draws)
 
     monkeypatch.setattr(MaskedObjective, "forward", small_device)
-    parts, events = _adapted(Films.of(torch.from_numpy(films)), tmp_path)
+    parts, events = _adapted(StoredImages.of(torch.from_numpy(stored)), tmp_path)
     told = [event.message for event in events if isinstance(event, Notice)]
     assert len(told) == 1
     assert "going on with 3 images at a time" in told[0]
@@ -99,20 +105,20 @@ def test_other_errors_are_not_tried_again():
     assert tried == [8]
 
 
-def test_bf16_losses_stay_within_one_percent_of_float32(films: np.ndarray):
+def test_bf16_losses_stay_within_one_percent_of_float32(stored: np.ndarray):
     objective = MaskedObjective(_network(), 0.5, 0.75)
-    draws = objective.draw(len(films), 2, films.shape[-1], torch.Generator().manual_seed(0))
+    draws = objective.draw(len(stored), 2, stored.shape[-1], torch.Generator().manual_seed(0))
     with torch.no_grad():
-        exact = objective(torch.from_numpy(films), *draws)
+        exact = objective(torch.from_numpy(stored), *draws)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            fast = objective(torch.from_numpy(films), *draws)
+            fast = objective(torch.from_numpy(stored), *draws)
     assert fast.item() == pytest.approx(exact.item(), rel=0.01)
 
 
-def test_bf16_scores_rank_films_as_float32_does(films: np.ndarray):
+def test_bf16_scores_rank_images_as_float32_does(stored: np.ndarray):
     torch.manual_seed(1)
     one, other = _network().eval(), MaskedAutoencoder(TINY).eval()
-    images = whole_images(torch.from_numpy(films), TINY.image_size)
+    images = whole_images(torch.from_numpy(stored), TINY.image_size)
     random = torch.Generator().manual_seed(0)
     masks = scoring_masks(4, TINY.patches, 0.75, MaskPlan.INDEPENDENT, random)
     exact, fast = (
@@ -125,9 +131,9 @@ def test_bf16_scores_rank_films_as_float32_does(films: np.ndarray):
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler for torch.compile")
 @pytest.mark.filterwarnings("ignore")
-def test_a_compiled_step_gives_the_same_loss_and_gradients(films: np.ndarray, tmp_path: Path):
+def test_a_compiled_step_gives_the_same_loss_and_gradients(stored: np.ndarray, tmp_path: Path):
     (tmp_path / "one").mkdir()
-    few = Films.of(torch.from_numpy(films[:8]))
+    few = StoredImages.of(torch.from_numpy(stored[:8]))
     plain, _ = _adapted(few, tmp_path / "one")
     fast, _ = _adapted(few, tmp_path, SHORT.replace(compile=Compile.ON))
     assert torch.allclose(plain, fast, atol=2e-5)
@@ -171,9 +177,9 @@ def test_an_error_in_one_job_ends_the_other():
 
     def failing():
         yield Notice("before")
-        raise ValueError("broken film")
+        raise ValueError("broken image")
 
-    with pytest.raises(ValueError, match="broken film"):
+    with pytest.raises(ValueError, match="broken image"):
         list(side_by_side([endless(), failing()]))
     assert ended == [True]
 
@@ -194,9 +200,9 @@ def test_closing_closes_every_job():
     assert sorted(ended) == ["a", "b"]
 
 
-def test_modules_side_by_side_become_what_they_become_in_turn(films: np.ndarray, tmp_path: Path):
+def test_modules_side_by_side_become_what_they_become_in_turn(stored: np.ndarray, tmp_path: Path):
     config = Stage2Config(training=SHORT)
-    held = Films.of(torch.from_numpy(films))
+    held = StoredImages.of(torch.from_numpy(stored))
     results = []
     for name in ("in turn", "side by side"):
         networks = {module: _network() for module in "AB"}

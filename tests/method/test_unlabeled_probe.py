@@ -1,29 +1,29 @@
-"""The probe of normal against unlabeled films, on features whose truth is known."""
+"""The probe of normal against unlabeled images, on features whose truth is known."""
 
 import numpy as np
 import pytest
 import torch
-from films import TINY, stored_films
+from demo_images import TINY, stored_images
 from sklearn.metrics import roc_auc_score
 
 from amae_engine.config import Precision
 from amae_engine.method.features import extract_features, whole_images
-from amae_engine.method.films import Films
 from amae_engine.method.pseudo_labels import mixture_posterior
+from amae_engine.method.stored_images import StoredImages
 from amae_engine.method.unlabeled_probe import fit_probe, probe_maps, token_scores
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 
 def _features(shift: float, seed: int = 0, width: int = 16) -> tuple[np.ndarray, ...]:
-    """200 normal films, 200 unlabeled ones of which the last 100 lie `shift` away; 2 views."""
+    """200 normal images, 200 unlabeled ones of which the last 100 lie `shift` away; 2 views."""
     random = np.random.default_rng(seed)
-    films = random.normal(size=(400, width)).astype(np.float32)
-    films[300:, 0] += shift
-    views = films[:, None] + random.normal(scale=0.1, size=(400, 2, width)).astype(np.float32)
+    stored = random.normal(size=(400, width)).astype(np.float32)
+    stored[300:, 0] += shift
+    views = stored[:, None] + random.normal(scale=0.1, size=(400, 2, width)).astype(np.float32)
     return views[:200], views[200:], np.repeat((0, 1), 100)
 
 
-def test_abnormal_films_among_the_unlabeled_score_higher():
+def test_abnormal_images_among_the_unlabeled_score_higher():
     normal, unlabeled, truth = _features(3.0)
     side = np.repeat((0, 1), 200)
     probe, scores = fit_probe(np.concatenate((normal, unlabeled)), side, np.arange(400), seed=0)
@@ -38,13 +38,13 @@ def test_what_a_reader_knows_helps():
     both, numbers = np.concatenate((normal, unlabeled)), np.arange(400)
     side = np.repeat((0, 1), 200)
     _, before = fit_probe(both, side, numbers, seed=0)
-    side[200:260] = 0  # a reader called these normal films of U normal
+    side[200:260] = 0  # a reader called these normal images of U normal
     _, after = fit_probe(both, side, numbers, seed=0)
     rest = slice(260, 400)
     assert roc_auc_score(truth[60:], after[rest]) > roc_auc_score(truth[60:], before[rest])
 
 
-def test_a_film_that_is_only_rated_changes_nothing_for_others():
+def test_a_image_that_is_only_rated_changes_nothing_for_others():
     normal, unlabeled, _ = _features(3.0)
     both, numbers = np.concatenate((normal, unlabeled)), np.arange(400)
     side = np.repeat((0, 1), 200).astype(np.int8)
@@ -58,16 +58,16 @@ def test_a_film_that_is_only_rated_changes_nothing_for_others():
     assert scores[399] != others[399]
 
 
-@pytest.mark.parametrize("films_a_patient", [1, 4])
-def test_no_film_rates_itself_nor_its_patient(films_a_patient: int):
+@pytest.mark.parametrize("images_a_patient", [1, 4])
+def test_no_image_rates_itself_nor_its_patient(images_a_patient: int):
     random = np.random.default_rng(0)
-    people = random.normal(size=(100, 300)).astype(np.float32)  # more features than films
-    films = np.repeat(people, films_a_patient, axis=0)[:, None].repeat(2, axis=1)
-    patients = np.repeat(np.arange(100), films_a_patient)
-    side = np.arange(len(films)) >= len(films) // 2
-    probe, scores = fit_probe(films, side.astype(np.int8), patients, seed=0)
+    people = random.normal(size=(100, 300)).astype(np.float32)  # more features than images
+    stored = np.repeat(people, images_a_patient, axis=0)[:, None].repeat(2, axis=1)
+    patients = np.repeat(np.arange(100), images_a_patient)
+    side = np.arange(len(stored)) >= len(stored) // 2
+    probe, scores = fit_probe(stored, side.astype(np.int8), patients, seed=0)
     assert 0.3 < roc_auc_score(side, scores) < 0.7
-    assert roc_auc_score(side, probe(films)) > 0.95
+    assert roc_auc_score(side, probe(stored)) > 0.95
 
 
 @pytest.mark.parametrize("share", [0.2, 0.6])
@@ -94,8 +94,8 @@ def test_the_mixture_does_not_invent_anomalies():
 def test_a_map_s_mean_is_the_score_against_the_usual():
     torch.manual_seed(0)
     network = MaskedAutoencoder(TINY).eval()
-    films = torch.from_numpy(stored_films(12))
-    job = extract_features(network, Films.of(films), Precision.FLOAT32, random_views=1)
+    stored = torch.from_numpy(stored_images(12))
+    job = extract_features(network, StoredImages.of(stored), Precision.FLOAT32, random_views=1)
     while True:
         try:
             next(job)
@@ -105,7 +105,7 @@ def test_a_map_s_mean_is_the_score_against_the_usual():
     assert features.shape == (12, 3, TINY.encoder_width)
     assert not np.allclose(features[:, 0], features[:, 2], atol=1e-3)
     probe, _ = fit_probe(features, np.repeat((0, 1), 6), np.arange(12), seed=0)
-    images = whole_images(films, TINY.image_size)
+    images = whole_images(stored, TINY.image_size)
     tokens = token_scores(network, probe, images, Precision.FLOAT32)
     assert tokens.mean(dim=(1, 2)).numpy() == pytest.approx(probe(features[:, :1]), abs=1e-4)
     usual = tokens[:6].mean(dim=0)

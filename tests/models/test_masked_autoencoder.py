@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from films import TINY
+from demo_images import TINY
 
 from amae_engine.config import PRESETS
 from amae_engine.errors import BadWeights

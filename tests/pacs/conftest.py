@@ -1,4 +1,4 @@
-"""Fixtures: a real Orthanc with films, and the three ways to it."""
+"""Fixtures: a real Orthanc with images, and the three ways to it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from films_in_dicom import write_dicom
+from images_in_dicom import write_dicom
 from orthanc_server import OrthancServer, missing_program
-from ways_to_a_pacs import FILMS, WAYS, Way
+from ways_to_a_pacs import IMAGES, WAYS, Way
 
 
 @pytest.fixture(scope="session")
@@ -36,12 +36,12 @@ def own_orthanc(programs: None) -> Generator[OrthancServer, None, None]:
 def orthanc(
     programs: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[OrthancServer, None, None]:
-    """A server with six films, which no test changes."""
+    """A server with six images, which no test changes."""
     server = OrthancServer()
     try:
         server.start()
         folder = tmp_path_factory.mktemp("hospital")
-        server.fill([write_dicom(folder, number) for number in range(1, FILMS + 1)])
+        server.fill([write_dicom(folder, number) for number in range(1, IMAGES + 1)])
         yield server
     finally:
         server.stop()
@@ -72,7 +72,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tls_orthanc(
     programs: None, certificate: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[OrthancServer, None, None]:
-    """A server with one film that speaks only encrypted."""
+    """A server with one image that speaks only encrypted."""
     server = OrthancServer(certificate)
     try:
         server.start()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from orthanc_server import CALLED_AE, PASSWORD, USER, OrthancServer
-from ways_to_a_pacs import FILMS
+from ways_to_a_pacs import IMAGES
 
 from amae_engine.cli import main
 
@@ -21,15 +21,15 @@ def test_check_find_and_fetch(
 ):
     assert main(["pacs", "check", *web]) == 0
     assert main(["pacs", "find", *web]) == 0
-    assert f"{FILMS} films in " in capsys.readouterr().out
+    assert f"{IMAGES} images in " in capsys.readouterr().out
     assert main(["pacs", "find", *web, "--modality", "DX", "--since", "2024-01-03"]) == 0
-    assert "2 films in " in capsys.readouterr().out
+    assert "2 images in " in capsys.readouterr().out
     node = ["--dimse", f"{CALLED_AE}@127.0.0.1:{orthanc.dicom_port}"]
     place = ["--project", str(tmp_path / "p"), "--role", "unlabeled"]
     assert main(["pacs", "fetch", *node, *place]) == 0
-    assert f"{FILMS} films imported" in capsys.readouterr().out
+    assert f"{IMAGES} images imported" in capsys.readouterr().out
     assert main(["pacs", "fetch", *web, *place]) == 0
-    assert f"{FILMS} were here. Nothing new came." in capsys.readouterr().out
+    assert f"{IMAGES} were here. Nothing new came." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

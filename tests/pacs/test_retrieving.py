@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from films import finish
-from films_in_dicom import IDENTITIES, film, patient_id, write_dicom
+from demo_images import finish
+from images_in_dicom import IDENTITIES, image, patient_id, write_dicom
 from orthanc_server import PASSWORD, OrthancServer
-from ways_to_a_pacs import FILMS, WAYS, Way
+from ways_to_a_pacs import IMAGES, WAYS, Way
 
 from amae_engine.catalog import studies
 from amae_engine.errors import BadSetting, NotReady, PacsError
 from amae_engine.events import Notice, Progress
-from amae_engine.jobs.find_remote_images import FoundFilm, check_pacs, find_remote_images
+from amae_engine.jobs.find_remote_images import FoundImage, check_pacs, find_remote_images
 from amae_engine.jobs.import_report import NothingImported, Outcome
 from amae_engine.jobs.retrieve_images import Retrieval, RetrievalReport, retrieve_images
 from amae_engine.pacs.query import PacsQuery
@@ -30,7 +30,7 @@ def _fetch(project: Project, server: Server, query: PacsQuery | None = None) -> 
     return report
 
 
-def _find(project: Project, server: Server, query: PacsQuery) -> tuple[FoundFilm, ...]:
+def _find(project: Project, server: Server, query: PacsQuery) -> tuple[FoundImage, ...]:
     found, _ = finish(find_remote_images(project, server, query, PASSWORD))
     assert isinstance(found, tuple)
     return found
@@ -44,7 +44,7 @@ def _halves(project: Project) -> list[Path]:
     return list((project.folder / "private").rglob("*.part"))
 
 
-def _films(project: Project) -> int:
+def _images(project: Project) -> int:
     with project.session() as session:
         return sum(count.images for count in studies.split_counts(session).values())
 
@@ -53,18 +53,18 @@ def test_a_sign_of_life_is_answered(orthanc: OrthancServer, way: Way):
     check_pacs(way(orthanc), PASSWORD)
 
 
-def test_films_are_found_fetched_and_imported(orthanc: OrthancServer, way: Way, project: Project):
+def test_images_are_found_fetched_and_imported(orthanc: OrthancServer, way: Way, project: Project):
     report = _fetch(project, way(orthanc))
-    assert (report.found, report.known, report.undelivered) == (FILMS, 0, ())
+    assert (report.found, report.known, report.undelivered) == (IMAGES, 0, ())
     assert report.imported is not None
-    assert report.imported.count(Outcome.IMPORTED) == FILMS
-    assert len(_originals(project)) == _films(project) == FILMS
+    assert report.imported.count(Outcome.IMPORTED) == IMAGES
+    assert len(_originals(project)) == _images(project) == IMAGES
     assert _halves(project) == []
-    for image_id in range(1, FILMS + 1):
+    for image_id in range(1, IMAGES + 1):
         original = project.original_path(image_id)
         assert original in _originals(project)
         number = int(pydicom.dcmread(original).PatientID[-4:])
-        assert np.array_equal(pydicom.dcmread(original).pixel_array, film(number))
+        assert np.array_equal(pydicom.dcmread(original).pixel_array, image(number))
 
 
 @pytest.mark.parametrize(
@@ -90,15 +90,15 @@ def test_a_query_finds_what_it_names(
     assert {f.body_part for f in found} <= {"CHEST"}
 
 
-def test_a_film_is_found_with_its_name_once_it_is_in_the_project(
+def test_a_image_is_found_with_its_name_once_it_is_in_the_project(
     orthanc: OrthancServer, way: Way, project: Project
 ):
     first = PacsQuery(until=date(2024, 1, 1))
     _fetch(project, way(orthanc), first)
     found = _find(project, way(orthanc), PacsQuery())
     assert [f.name for f in found if f.study_date == "20240101"] == ["CXR-00001"]
-    assert [f.name for f in found if f.study_date != "20240101"] == [""] * (FILMS - 1)
-    assert len({f.patient_key for f in found}) == FILMS
+    assert [f.name for f in found if f.study_date != "20240101"] == [""] * (IMAGES - 1)
+    assert len({f.patient_key for f in found}) == IMAGES
 
 
 def test_a_second_fetch_brings_only_what_is_new(
@@ -116,10 +116,10 @@ def test_a_second_fetch_brings_only_what_is_new(
     assert {p: p.stat().st_mtime_ns for p in _originals(project) if p in before} == before
     report = _fetch(project, server)
     assert (report.known, report.imported) == (3, None)
-    assert _films(project) == 3
+    assert _images(project) == 3
 
 
-def test_the_same_film_under_two_instances_is_imported_once(
+def test_the_same_image_under_two_instances_is_imported_once(
     own_orthanc: OrthancServer, way: Way, project: Project, tmp_path: Path
 ):
     copy = {"SOPInstanceUID": "1.2.826.0.1.3680043.8.498.77"}
@@ -129,7 +129,7 @@ def test_the_same_film_under_two_instances_is_imported_once(
     assert report.found == 2
     assert report.imported is not None
     assert [f.outcome for f in report.imported.fates] == [Outcome.IMPORTED, Outcome.DUPLICATE]
-    assert len(_originals(project)) == _films(project) == 1
+    assert len(_originals(project)) == _images(project) == 1
 
 
 def test_what_the_project_refuses_is_told_and_not_kept(
@@ -146,15 +146,15 @@ def test_what_the_project_refuses_is_told_and_not_kept(
     report = _fetch(project, server)  # only the lateral is left: no error any more
     assert report.imported is not None
     assert [fate.outcome for fate in report.imported.fates] == [Outcome.REFUSED]
-    assert len(_originals(project)) == _films(project) == 1
+    assert len(_originals(project)) == _images(project) == 1
 
 
-def test_closing_leaves_whole_films_that_the_next_fetch_uses(
+def test_closing_leaves_whole_images_that_the_next_fetch_uses(
     orthanc: OrthancServer, way: Way, project: Project
 ):
     job = retrieve_images(project, Retrieval(way(orthanc), PacsQuery(), "test"), PASSWORD)
     events = []
-    while not any(isinstance(e, Progress) and e.step == "Fetching films" for e in events):
+    while not any(isinstance(e, Progress) and e.step == "Fetching images" for e in events):
         events.append(next(job))
     job.close()
     kept = {path: path.stat().st_mtime_ns for path in _originals(project)}
@@ -163,7 +163,7 @@ def test_closing_leaves_whole_films_that_the_next_fetch_uses(
     assert all(pydicom.dcmread(path).pixel_array.size for path in kept)
     _fetch(project, way(orthanc))
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert _films(project) == FILMS
+    assert _images(project) == IMAGES
 
 
 def test_a_server_killed_halfway_costs_only_what_is_missing(
@@ -181,23 +181,23 @@ def test_a_server_killed_halfway_costs_only_what_is_missing(
         event = next(job)
         done = event.done if isinstance(event, Progress) and event.total == 8 else done
     own_orthanc.kill()
-    with pytest.raises(PacsError, match=r"3 of 8 films were fetched and are kept; fetch again"):
+    with pytest.raises(PacsError, match=r"3 of 8 images were fetched and are kept; fetch again"):
         finish(job)
     kept = {path: path.stat().st_mtime_ns for path in _originals(project)}
     assert len(kept) == 3
     assert _halves(project) == []
-    assert _films(project) == 0
+    assert _images(project) == 0
     own_orthanc.start()
     report = _fetch(project, way(own_orthanc))
     assert report.imported is not None
-    assert report.imported.count(Outcome.IMPORTED) == _films(project) == 8
+    assert report.imported.count(Outcome.IMPORTED) == _images(project) == 8
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
 def test_halves_of_a_crash_are_cleared_away(orthanc: OrthancServer, project: Project):
     folder = project.folder / "private" / "originals"
     folder.mkdir()
-    (folder / "0123.part").write_bytes(b"half a film")
+    (folder / "0123.part").write_bytes(b"half an image")
     _fetch(project, WAYS["dicomweb"](orthanc), PacsQuery(until=date(2024, 1, 1)))
     assert _halves(project) == []
 
@@ -210,7 +210,7 @@ def test_two_fetches_into_one_project_do_not_meet(orthanc: OrthancServer, projec
     with pytest.raises(NotReady, match="Another fetch .* is at work; wait for its end"):
         _fetch(project, WAYS["c-get"](orthanc))
     first.close()
-    assert _fetch(project, WAYS["c-get"](orthanc)).found == FILMS
+    assert _fetch(project, WAYS["c-get"](orthanc)).found == IMAGES
 
 
 def test_nobody_is_named_outside_private(
@@ -236,10 +236,10 @@ def test_nobody_is_named_outside_private(
             assert not [word for word in (*IDENTITIES, uids, PASSWORD) if word.encode() in content]
             read += 1
     assert read > 2
-    assert any(isinstance(e, Notice) and "2 films in 2 studies" in e.message for e in events)
+    assert any(isinstance(e, Notice) and "2 images in 2 studies" in e.message for e in events)
 
 
-def test_real_films_come_in_the_transfer_syntax_that_the_pacs_has(
+def test_real_images_come_in_the_transfer_syntax_that_the_pacs_has(
     own_orthanc: OrthancServer, way: Way, project: Project, shared: Path
 ):
     names = ("rsna_01", "derived_deflated", "derived_jpegls_lossless", "derived_14bit_no_window")

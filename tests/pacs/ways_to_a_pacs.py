@@ -6,7 +6,7 @@ from orthanc_server import CALLED_AE, USER, OrthancServer
 
 from amae_engine.pacs.server import DicomWebServer, DimseServer, Retrieve, Server
 
-FILMS = 6
+IMAGES = 6
 """In the shared server: numbers 1 to 6, odd ones DX, even ones CR, 2024-01-01 to 2024-01-06."""
 
 Way = Callable[[OrthancServer], Server]

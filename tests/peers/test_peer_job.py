@@ -1,4 +1,4 @@
-"""Peers on a project's films: runs, scores in the catalog, maps, evaluation, the command line."""
+"""Peers on a project's images: runs, scores in the catalog, maps, evaluation, the command line."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from films import demo_files, finish
+from demo_images import demo_files, finish
 from safetensors.torch import load_file
 
 from amae_app.compare.compare_state import paired_test, read_compare_state
@@ -57,7 +57,7 @@ def test_a_peer_s_run_is_recorded_scored_and_judged(small_project: Project):
     assert load_peer_map(small_project, run, 99999) is None
     evaluation = evaluate_run(small_project, run)
     text = result_text(evaluation)
-    assert "5 normal + 5 abnormal test films of 'Test', run 1, DDAD-AE (Y)" in text
+    assert "5 normal + 5 abnormal test images of 'Test', run 1, DDAD-AE (Y)" in text
     assert "DDAD-AE (Y), A_rec" in text
     files = {path.name for path in export_results(small_project, evaluation)}
     assert {"scores.csv", "curves.png"} <= files
@@ -79,7 +79,7 @@ def test_anatpaste_finds_lungs_for_both_protocols(small_project: Project):
         config = _config(PeerMethod.ANATPASTE, protocol=protocol, image_size=64)
         run, events = finish(train_peer(small_project, config))
         told = [e.message for e in events if isinstance(e, Notice)]
-        assert any(f"of {count} films segmented" in message for message in told)
+        assert any(f"of {count} images segmented" in message for message in told)
         with small_project.session() as session:
             assert scores.kinds(session, run) == [ScoreKind.PEER, ScoreKind.PEER_SOFTMAX]
         assert load_peer_map(small_project, run, 1) is None
@@ -122,8 +122,8 @@ def test_too_few_normal_or_unlabeled_images_are_an_error(project: Project):
     with pytest.raises(TooFewImages, match="Under protocol Y DDAD-AE also learns from unlabeled"):
         finish(train_peer(project, _config()))
     run, events = finish(train_peer(project, _config(PeerMethod.AE, protocol=Protocol.N)))
-    assert any("no test film to score" in e.message for e in events if isinstance(e, Notice))
-    with pytest.raises(NotReady, match="need test films of both classes"):
+    assert any("no test image to score" in e.message for e in events if isinstance(e, Notice))
+    with pytest.raises(NotReady, match="need test images of both classes"):
         evaluate_run(project, run)
 
 
@@ -152,7 +152,7 @@ def test_stage_1_learns_from_any_synthesis(
     assert all(np.isfinite(e.train_loss) for e in events if isinstance(e, EpochEnd))
 
 
-def test_the_picture_of_synthetic_films_is_written(small_project: Project):
+def test_the_picture_of_synthetic_images_is_written(small_project: Project):
     for kind in (Synthesis.ANATPASTE, Synthesis.NSA):
         path, _ = finish(synthetic_panel(small_project, kind))
         assert path.name == f"synthetic-{kind}.png"
@@ -185,7 +185,7 @@ def test_the_command_line_lists_trains_and_judges(
         (["peer", "ae", "--project", "{p}"], "AE learns from normal images"),
         (["peer", "no_pseudo_labels", "--project", "{p}"], "choose --protocol Y"),
         (["peer", "--project", "{p}", "--resume"], "no unfinished peer run to resume"),
-        (["synthetic-panel", "--project", "{p}"], "needs at least 2 normal films"),
+        (["synthetic-panel", "--project", "{p}"], "needs at least 2 normal images"),
     ],
 )
 def test_a_mistake_gives_one_sentence(
@@ -202,8 +202,8 @@ def test_a_score_that_is_no_number_fails_the_run(small_project: Project, monkeyp
 
     whole = Autoencoder.score
 
-    def broken(self, films):
-        found = whole(self, films)
+    def broken(self, stored):
+        found = whole(self, stored)
         found.images[ScoreKind.PEER][3] = float("nan")
         return found
 

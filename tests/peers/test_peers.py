@@ -1,4 +1,4 @@
-"""Every peer learns from a handful of real films, scores them, repeats and survives its file."""
+"""Every peer learns from a handful of real images, scores them, repeats and survives its file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from films import TINY, stored_films
+from demo_images import TINY, stored_images
 from torch import nn
 
 from amae_engine.config import ScoreKind
 from amae_engine.errors import BadSetting, BadWeights, TrainingFailed
 from amae_engine.events import EpochEnd
-from amae_engine.method.films import Films
+from amae_engine.method.stored_images import StoredImages
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
-from amae_engine.peers.contract import Peer, PeerFilms, grey_images
+from amae_engine.peers.contract import Peer, TrainingImages, grey_images
 from amae_engine.peers.conv_autoencoder import ConvAutoencoder
 from amae_engine.peers.making import load_peer, make_peer, save_peer, starts_from_mae
 from amae_engine.peers.methods import Backbone, PeerConfig, PeerMethod, Protocol
@@ -29,11 +29,14 @@ _RATE = {PeerMethod.MASK_RECONSTRUCTION: 2e-3, PeerMethod.NO_PSEUDO_LABELS: 2e-3
 
 
 @pytest.fixture(scope="module")
-def films() -> PeerFilms:
-    stored = torch.from_numpy(stored_films(24)[:, ::2, ::2].copy())
+def stored() -> TrainingImages:
+    stored = torch.from_numpy(stored_images(24)[:, ::2, ::2].copy())
     lungs = torch.from_numpy(standard_lungs(SIZE)).byte().expand(24, -1, -1)
-    return PeerFilms(
-        Films.of(stored[:16]), Films.of(stored[16:]), Films.of(stored), Films.of(lungs)
+    return TrainingImages(
+        StoredImages.of(stored[:16]),
+        StoredImages.of(stored[16:]),
+        StoredImages.of(stored),
+        StoredImages.of(lungs),
     )
 
 
@@ -56,45 +59,45 @@ def _peer(config: PeerConfig) -> Peer:
     return make_peer(config, start)
 
 
-def _fit(config: PeerConfig, films: PeerFilms, folder: Path) -> tuple[Peer, list[EpochEnd]]:
+def _fit(config: PeerConfig, stored: TrainingImages, folder: Path) -> tuple[Peer, list[EpochEnd]]:
     folder.mkdir(exist_ok=True)
     if config.protocol is Protocol.N:
-        films = replace(films, trained=films.normal)
+        stored = replace(stored, trained=stored.normal)
     peer = _peer(config)
-    events = list(peer.fit(films, 1, folder / "checkpoint.pt"))
+    events = list(peer.fit(stored, 1, folder / "checkpoint.pt"))
     return peer.eval(), [event for event in events if isinstance(event, EpochEnd)]
 
 
-def _held_out(films: PeerFilms) -> torch.Tensor:
-    return films.unlabeled.take(torch.arange(5))
+def _held_out(stored: TrainingImages) -> torch.Tensor:
+    return stored.unlabeled.take(torch.arange(5))
 
 
 @pytest.mark.parametrize("method", list(PeerMethod))
 def test_a_peer_learns_scores_repeats_and_survives_its_file(
-    method: PeerMethod, films: PeerFilms, tmp_path: Path
+    method: PeerMethod, stored: TrainingImages, tmp_path: Path
 ):
     config = _config(method)
-    peer, ends = _fit(config, films, tmp_path / "one")
+    peer, ends = _fit(config, stored, tmp_path / "one")
     phases = method.facts.phases[config.protocol is Protocol.Y]
     assert len(ends) == config.epochs * phases
     assert ends[-1].train_loss < ends[-config.epochs].train_loss
-    found = peer.score(_held_out(films))
+    found = peer.score(_held_out(stored))
     assert ScoreKind.PEER in found.images
     for values in found.images.values():
         assert values.shape == (5,)
         assert values.dtype == torch.float32
         assert values.isfinite().all()
-        assert len(values.unique()) == 5  # films differ, and so do their scores
+        assert len(values.unique()) == 5  # images differ, and so do their scores
     if method.value in _OWN_MAPS:
         assert found.maps is None
     else:
         assert found.maps is not None
         assert found.maps.shape == (5, SIZE, SIZE)
         assert found.maps.half().isfinite().all()
-    again, _ = _fit(config, films, tmp_path / "two")
-    repeated = again.score(_held_out(films))
+    again, _ = _fit(config, stored, tmp_path / "two")
+    repeated = again.score(_held_out(stored))
     save_peer(peer, tmp_path / "peer.safetensors")
-    loaded = load_peer(tmp_path / "peer.safetensors").score(_held_out(films))
+    loaded = load_peer(tmp_path / "peer.safetensors").score(_held_out(stored))
     for kind, values in found.images.items():
         assert torch.equal(repeated.images[kind], values)
         assert torch.equal(loaded.images[kind], values)
@@ -104,10 +107,10 @@ def test_a_peer_learns_scores_repeats_and_survives_its_file(
     "method", [PeerMethod.F_ANOGAN, PeerMethod.IGD, PeerMethod.DDAD_AE, PeerMethod.CUTPASTE]
 )
 def test_a_peer_that_was_stopped_goes_on_to_the_same_result(
-    method: PeerMethod, films: PeerFilms, tmp_path: Path
+    method: PeerMethod, stored: TrainingImages, tmp_path: Path
 ):
-    straight, _ = _fit(_config(method), films, tmp_path / "straight")
-    data = replace(films, trained=films.normal)
+    straight, _ = _fit(_config(method), stored, tmp_path / "straight")
+    data = replace(stored, trained=stored.normal)
     checkpoint = tmp_path / "checkpoint.pt"
     job = _peer(_config(method)).fit(data, 1, checkpoint)
     ends = 0
@@ -121,10 +124,10 @@ def test_a_peer_that_was_stopped_goes_on_to_the_same_result(
     assert torch.equal(one, two)
 
 
-def test_the_seed_decides_the_result(films: PeerFilms, tmp_path: Path):
-    one, _ = _fit(_config(PeerMethod.AE), films, tmp_path / "one")
-    two, _ = _fit(_config(PeerMethod.AE, seed=1), films, tmp_path / "two")
-    batch = _held_out(films)
+def test_the_seed_decides_the_result(stored: TrainingImages, tmp_path: Path):
+    one, _ = _fit(_config(PeerMethod.AE), stored, tmp_path / "one")
+    two, _ = _fit(_config(PeerMethod.AE, seed=1), stored, tmp_path / "two")
+    batch = _held_out(stored)
     assert not torch.equal(
         one.score(batch).images[ScoreKind.PEER], two.score(batch).images[ScoreKind.PEER]
     )
@@ -138,14 +141,14 @@ def test_ddad_s_network_is_the_published_one():
     assert network(torch.zeros(2, 1, 64, 64)).shape == (2, 1, 64, 64)
 
 
-def test_ddad_has_each_score_by_its_definition(films: PeerFilms, tmp_path: Path):
+def test_ddad_has_each_score_by_its_definition(stored: TrainingImages, tmp_path: Path):
     config = _config(PeerMethod.DDAD_AE, protocol=Protocol.Y, epochs=1)
-    peer, ends = _fit(config, films, tmp_path)
+    peer, ends = _fit(config, stored, tmp_path)
     assert [e.module for e in ends] == [
         *(f"normal module {i}/3" for i in (1, 2, 3)),
         *(f"mixed module {i}/3" for i in (1, 2, 3)),
     ]
-    batch = _held_out(films)
+    batch = _held_out(stored)
     images = grey_images(batch, SIZE) * 2 - 1
     with torch.no_grad():
         normal = torch.stack([n(images) for n in peer.normal_module])
@@ -161,42 +164,42 @@ def test_ddad_has_each_score_by_its_definition(films: PeerFilms, tmp_path: Path)
         assert torch.allclose(found.images[kind], maps.mean(dim=(1, 2, 3)), atol=1e-6)
 
 
-def test_under_protocol_n_ddad_s_own_score_is_a_intra(films: PeerFilms, tmp_path: Path):
-    peer, _ = _fit(_config(PeerMethod.DDAD_AE, epochs=1), films, tmp_path)
+def test_under_protocol_n_ddad_s_own_score_is_a_intra(stored: TrainingImages, tmp_path: Path):
+    peer, _ = _fit(_config(PeerMethod.DDAD_AE, epochs=1), stored, tmp_path)
     assert peer.mixed_module is None
-    assert set(peer.score(_held_out(films)).images) == {
+    assert set(peer.score(_held_out(stored)).images) == {
         ScoreKind.PEER,
         ScoreKind.PEER_RECONSTRUCTION,
     }
 
 
-def test_densenet_serves_as_a_backbone(films: PeerFilms, tmp_path: Path):
+def test_densenet_serves_as_a_backbone(stored: TrainingImages, tmp_path: Path):
     for method in (PeerMethod.NSA, PeerMethod.ANATPASTE):
         config = _config(method, epochs=1, backbone=Backbone.DENSENET121)
-        peer, ends = _fit(config, films, tmp_path / method)
+        peer, ends = _fit(config, stored, tmp_path / method)
         assert np.isfinite(ends[0].train_loss)
-        assert peer.score(_held_out(films)).images[ScoreKind.PEER].isfinite().all()
+        assert peer.score(_held_out(stored)).images[ScoreKind.PEER].isfinite().all()
 
 
-def test_density_is_that_of_scikit_learn(films: PeerFilms, tmp_path: Path):
+def test_density_is_that_of_scikit_learn(stored: TrainingImages, tmp_path: Path):
     from sklearn.neighbors import KernelDensity
 
-    peer, _ = _fit(_config(PeerMethod.CUTPASTE, epochs=1), films, tmp_path)
-    batch = _held_out(films)
+    peer, _ = _fit(_config(PeerMethod.CUTPASTE, epochs=1), stored, tmp_path)
+    batch = _held_out(stored)
     with torch.no_grad():
         features = peer.backbone(grey_images(batch, SIZE) * 2 - 1)
     unit = nn.functional.normalize(features).double().numpy()
     tree = KernelDensity(kernel="gaussian", bandwidth=1.0).fit(peer.known.double().numpy())
     ours = -peer.score(batch).images[ScoreKind.PEER].double().numpy()
     width = unit.shape[1]
-    constant = -0.5 * width * np.log(2 * np.pi)  # the same for every film
+    constant = -0.5 * width * np.log(2 * np.pi)  # the same for every image
     assert np.allclose(tree.score_samples(unit), ours + constant, atol=1e-3)
 
 
-def test_a_loss_that_is_no_number_stops_and_names_the_batch(films: PeerFilms, tmp_path: Path):
+def test_a_loss_that_is_no_number_stops_and_names_the_batch(stored: TrainingImages, tmp_path: Path):
     config = _config(PeerMethod.AE, learning_rate=1e30)
     with pytest.raises(TrainingFailed, match=r"AE: the loss is not a number in epoch 1, batch 2"):
-        _fit(config, films, tmp_path)
+        _fit(config, stored, tmp_path)
 
 
 def test_impossible_settings_are_named():
@@ -217,7 +220,7 @@ def test_zeros_stand_for_the_method_s_own_values():
     assert PeerConfig.from_dict(config.to_dict()) == config
 
 
-def test_weights_of_something_else_are_refused(films: PeerFilms, tmp_path: Path):
+def test_weights_of_something_else_are_refused(stored: TrainingImages, tmp_path: Path):
     (tmp_path / "x.safetensors").write_bytes(b"nothing")
     with pytest.raises(BadWeights, match="cannot be read as safetensors"):
         load_peer(tmp_path / "x.safetensors")
@@ -240,10 +243,10 @@ def test_a_backbone_starts_from_a_given_file(method: PeerMethod, tmp_path: Path)
     assert torch.equal(own["layer4.1.conv2.weight"], source.layer4[1].conv2.weight)
 
 
-def test_similarity_is_one_for_equal_images_and_agrees_with_scikit_image(films: PeerFilms):
+def test_similarity_is_one_for_equal_images_and_agrees_with_scikit_image(stored: TrainingImages):
     from skimage.metrics import structural_similarity
 
-    images = grey_images(films.normal.take(torch.arange(4)), 64)
+    images = grey_images(stored.normal.take(torch.arange(4)), 64)
     other = images.roll(1, 0)
     assert torch.allclose(ssim(images, images), torch.ones(4), atol=1e-5)
     assert torch.allclose(multi_scale_ssim(images, images, (0.5, 0.5)), torch.ones(4), atol=1e-5)

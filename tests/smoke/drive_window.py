@@ -1,7 +1,7 @@
 """Use the real window as a new reader would: import, both stages, labels, results, screenshots.
 
 Run under a display (or Xvfb); prints one JSON object of what was seen and how quick the event
-loop was. `--full` uses all demo films and the compact preset's epochs.
+loop was. `--full` uses all demo images and the compact preset's epochs.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def click(window: MainWindow, name: str) -> None:
 
 
 def subset(folder: Path, full: bool) -> Path:
-    """A table of the films to use."""
+    """A table of the images to use."""
     with (DEMO / "manifest.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
-    table = folder / "films.csv"
+    table = folder / "images.csv"
     counts: dict[tuple[str, str], int] = {}
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -100,27 +100,27 @@ def use(window: MainWindow, folder: Path, full: bool, pulse: Pulse) -> dict[str,
     pulse.phase = "results"
     window.show_page(3)
     results = pages["results"]
-    wait_for(lambda: results.review._shown is not None, 60, "a film with its map")
-    next_film = []
+    wait_for(lambda: results.review._shown is not None, 60, "an image with its map")
+    next_image = []
     for _ in range(8):
         began, before = time.perf_counter(), results.review._shown
         QTest.keyClick(results.table, Qt.Key.Key_Down)
-        wait_for(lambda b=before: results.review._shown is not b, 10, "the next film")
-        next_film.append(1000 * (time.perf_counter() - began))
+        wait_for(lambda b=before: results.review._shown is not b, 10, "the next image")
+        next_image.append(1000 * (time.perf_counter() - began))
     shown = results.review._shown
     return {
         "times_s": {name: round(value, 1) for name, value in times.items()},
-        "films_listed": results.model.rowCount(),
+        "images_listed": results.model.rowCount(),
         "map_shape": list(shown.maps.discrepancy.shape),
         "map_is_drawn": results.review.main._overlay.image is not None,
         "roc_curves": len(results.panel.roc._curves),
         "measured_on": results.panel.measured.text(),
-        "next_film_ms_with_20_ms_polling": round(max(next_film), 1),
+        "next_image_ms_with_20_ms_polling": round(max(next_image), 1),
     }
 
 
 def label(window: MainWindow, pages: dict[str, object], pulse: Pulse) -> None:
-    """Check some films by keys, so that module B surely has films."""
+    """Check some images by keys, so that module B surely has images."""
     pulse.phase = "labels"
     click(window, "reviewLabelsButton")
     page = pages["pseudoLabels"]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from films import ROOT
+from demo_images import ROOT
 
 
 @pytest.fixture
@@ -64,10 +64,10 @@ def test_both_stages_run_through_the_buttons_of_the_real_window(display: str, tm
     seen = json.loads(done.stdout.splitlines()[-1])
     sys.stdout.write(f"{seen} in {time.monotonic() - began:.0f} s\n")
     assert seen["platform"] == "xcb"
-    assert seen["films_listed"] == 12
+    assert seen["images_listed"] == 12
     assert seen["map_shape"] == [128, 128]
     assert seen["map_is_drawn"]
     assert seen["roc_curves"] == 6  # every image score
-    assert "6 normal + 6 abnormal test films" in seen["measured_on"]
+    assert "6 normal + 6 abnormal test images" in seen["measured_on"]
     assert len(list(folder.glob("*_1366x768.png"))) == 10
     assert len(list(folder.glob("*_2560x1440.png"))) == 10

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from films import stored_films
+from demo_images import stored_images
 from scipy import ndimage
 from scipy.sparse import lil_matrix
 from scipy.sparse.linalg import spsolve
@@ -19,12 +19,12 @@ from amae_engine.synthesis.synthesis import synthesise
 
 
 @pytest.fixture(scope="module")
-def films() -> torch.Tensor:
-    return torch.from_numpy(stored_films(16)).float() / 255
+def stored() -> torch.Tensor:
+    return torch.from_numpy(stored_images(16)).float() / 255
 
 
-def _lungs(films: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(standard_lungs(films.shape[-1])).expand(len(films), -1, -1)
+def _lungs(stored: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(standard_lungs(stored.shape[-1])).expand(len(stored), -1, -1)
 
 
 def _boxes(masks: torch.Tensor) -> list[tuple[int, int, int, int]]:
@@ -34,21 +34,21 @@ def _boxes(masks: torch.Tensor) -> list[tuple[int, int, int, int]]:
 
 
 @pytest.mark.parametrize("kind", list(Synthesis))
-def test_every_synthesis_changes_labelled_pixels_only(kind: Synthesis, films: torch.Tensor):
-    made = synthesise(kind, films, _lungs(films), torch.Generator().manual_seed(3))
-    assert made.images.shape == made.labels.shape == films.shape
+def test_every_synthesis_changes_labelled_pixels_only(kind: Synthesis, stored: torch.Tensor):
+    made = synthesise(kind, stored, _lungs(stored), torch.Generator().manual_seed(3))
+    assert made.images.shape == made.labels.shape == stored.shape
     assert made.images.min() >= 0
     assert made.images.max() <= 1
     assert ((made.labels >= 0) & (made.labels <= 1)).all()
-    change = (made.images - films).abs()
+    change = (made.images - stored).abs()
     assert (change.amax(dim=(1, 2)) > 0).float().mean() > 0.8
     # what no label names is less than three grey values: grain that NSA's median removes
     assert (change[made.labels == 0] < 0.02).float().mean() > 0.99
 
 
 @pytest.mark.parametrize("kind", list(Synthesis))
-def test_every_synthesis_repeats_by_its_seed(kind: Synthesis, films: torch.Tensor):
-    small = films[:4, ::4, ::4].contiguous()
+def test_every_synthesis_repeats_by_its_seed(kind: Synthesis, stored: torch.Tensor):
+    small = stored[:4, ::4, ::4].contiguous()
     one, two, other = (
         synthesise(kind, small, _lungs(small), torch.Generator().manual_seed(seed)).images
         for seed in (5, 5, 6)
@@ -57,14 +57,14 @@ def test_every_synthesis_repeats_by_its_seed(kind: Synthesis, films: torch.Tenso
     assert not torch.equal(one, other)
 
 
-def test_one_film_alone_can_be_made_anomalous(films: torch.Tensor):
-    made = synthesise(Synthesis.FPI, films[:1], None, torch.Generator().manual_seed(0))
-    assert (made.images - films[:1]).abs().max() > 0
+def test_one_image_alone_can_be_made_anomalous(stored: torch.Tensor):
+    made = synthesise(Synthesis.FPI, stored[:1], None, torch.Generator().manual_seed(0))
+    assert (made.images - stored[:1]).abs().max() > 0
 
 
-def test_anatpaste_needs_lungs(films: torch.Tensor):
+def test_anatpaste_needs_lungs(stored: torch.Tensor):
     with pytest.raises(ValueError, match="give their masks"):
-        synthesise(Synthesis.ANATPASTE, films, None, torch.Generator())
+        synthesise(Synthesis.ANATPASTE, stored, None, torch.Generator())
 
 
 def test_cutpaste_s_patches_have_the_paper_s_area_and_aspect():
@@ -79,7 +79,7 @@ def test_cutpaste_s_patches_have_the_paper_s_area_and_aspect():
     assert 0.27 < aspect.min() < 0.4
     assert 2.5 < aspect.max() < 3.6
     assert np.log(aspect).mean() == pytest.approx(0, abs=0.06)
-    assert boxes[:, :2].min() == 0  # every place of the film is reached
+    assert boxes[:, :2].min() == 0  # every place of the image is reached
 
 
 def test_scars_are_thin_and_turned_by_up_to_45_degrees():
@@ -92,11 +92,11 @@ def test_scars_are_thin_and_turned_by_up_to_45_degrees():
     assert all(max(h, w) <= longest + 2 for _, _, h, w in _boxes(masks))
 
 
-def test_a_pasted_patch_is_the_film_s_own(films: torch.Tensor):
-    made, masks = cutpaste.cutpaste(films, torch.Generator().manual_seed(2))
-    (top, left, height, width), film = _boxes(masks[:1])[0], films[0].numpy()
+def test_a_pasted_patch_is_the_image_s_own(stored: torch.Tensor):
+    made, masks = cutpaste.cutpaste(stored, torch.Generator().manual_seed(2))
+    (top, left, height, width), stored = _boxes(masks[:1])[0], stored[0].numpy()
     patch = made[0, top : top + height, left : left + width].numpy()
-    windows = np.lib.stride_tricks.sliding_window_view(film, patch.shape)
+    windows = np.lib.stride_tricks.sliding_window_view(stored, patch.shape)
     corner = windows[:, :, :: height // 4, :: width // 4]
     wanted = patch[:: height // 4, :: width // 4]
     best = _best_fit(corner, wanted)
@@ -112,10 +112,10 @@ def _best_fit(windows: np.ndarray, wanted: np.ndarray) -> float:
     return float((flat @ target / np.maximum(norms, 1e-9)).max())
 
 
-def test_fpi_mixes_a_square_with_its_label_alpha(films: torch.Tensor):
-    others = films.roll(1, 0)
-    made, labels = interpolation.fpi(films, others, torch.Generator().manual_seed(1))
-    assert torch.allclose(made, films + labels * (others - films))
+def test_fpi_mixes_a_square_with_its_label_alpha(stored: torch.Tensor):
+    others = stored.roll(1, 0)
+    made, labels = interpolation.fpi(stored, others, torch.Generator().manual_seed(1))
+    assert torch.allclose(made, stored + labels * (others - stored))
     for label in labels:
         values = label[label > 0].unique()
         assert len(values) == 1
@@ -135,8 +135,8 @@ def test_fpi_s_squares_have_the_paper_s_size_and_place():
     assert centre.max() <= 0.9
 
 
-def test_poisson_blending_agrees_with_a_sparse_solver(films: torch.Tensor):
-    small = films[:3, ::8, ::8].contiguous()  # (3, 32, 32)
+def test_poisson_blending_agrees_with_a_sparse_solver(stored: torch.Tensor):
+    small = stored[:3, ::8, ::8].contiguous()  # (3, 32, 32)
     guide = stronger(gradient(small.roll(1, 0)), gradient(small))
     corner, size = (
         torch.tensor([[1, 1], [5, 9], [12, 3]]),
@@ -173,16 +173,16 @@ def _sparse_blend(image: np.ndarray, guide: list[np.ndarray], box: tuple) -> np.
     return result
 
 
-def test_pii_leaves_no_seam_where_fpi_does(films: torch.Tensor):
-    others = films.roll(3, 0)
+def test_pii_leaves_no_seam_where_fpi_does(stored: torch.Tensor):
+    others = stored.roll(3, 0)
     edges = {}
     for name, method in (("fpi", interpolation.fpi), ("pii", interpolation.pii)):
-        made, labels = method(films, others, torch.Generator().manual_seed(7))
+        made, labels = method(stored, others, torch.Generator().manual_seed(7))
         inside = labels > 0
         border = inside & ~torch.from_numpy(
             np.stack([ndimage.binary_erosion(mask.numpy()) for mask in inside])
         )
-        edges[name] = float((made - films).abs()[border].mean())
+        edges[name] = float((made - stored).abs()[border].mean())
     assert edges["pii"] < 0.6 * edges["fpi"]
 
 
@@ -198,12 +198,12 @@ def test_nsa_s_label_is_logistic_in_the_change_of_grey_value():
     assert label[30, 30] == 0
 
 
-def test_nsa_s_patches_lie_on_the_body_and_have_the_paper_s_size(films: torch.Tensor):
+def test_nsa_s_patches_lie_on_the_body_and_have_the_paper_s_size(stored: torch.Tensor):
     shapes = nsa._half_widths(4000, torch.Generator().manual_seed(0)).numpy()
     assert shapes.min() >= 0.05
     assert shapes.max() <= 0.4
     assert shapes.mean() == pytest.approx(0.05 + 2 * 0.03, rel=0.05)
-    dark = films.clone()
+    dark = stored.clone()
     dark[:, :, :128] = 0  # no body on the left
     made = synthesise(Synthesis.NSA, dark, None, torch.Generator().manual_seed(0))
     left = (made.labels[:, :, :100] > 0).float().mean()
@@ -211,7 +211,7 @@ def test_nsa_s_patches_lie_on_the_body_and_have_the_paper_s_size(films: torch.Te
     assert left < 0.1 * right
 
 
-def test_films_without_any_body_stay_as_they_are():
+def test_images_without_any_body_stay_as_they_are():
     black = torch.zeros(3, 64, 64)
     made = synthesise(Synthesis.NSA, black, None, torch.Generator().manual_seed(0))
     assert torch.equal(made.images, black)

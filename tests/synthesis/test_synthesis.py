@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from films import DEMO
+from demo_images import DEMO
 from PIL import Image
 
 from amae_engine.synthesis.anatpaste import AREA, OPACITY, anatpaste, draw_pastes, paste_mask
 from amae_engine.synthesis.lung_mask import LungStep, lung_masks, segment_lungs, standard_lungs
 
 
-def _films(count: int, side: int = 256) -> np.ndarray:
+def _images(count: int, side: int = 256) -> np.ndarray:
     paths = sorted((DEMO / "images").glob("normal_*.jpeg"))[:count]
     return np.stack([np.asarray(Image.open(p).convert("L").resize((side, side))) for p in paths])
 
@@ -37,16 +37,16 @@ def test_lung_masks_agree_with_the_original_code(shared: Path):
     assert np.mean(scores) >= 0.95
 
 
-def test_no_film_is_left_without_lungs():
-    films = _films(10)
-    films[3] = 128  # a film without any structure
-    found = _finish(lung_masks(films))
+def test_no_image_is_left_without_lungs():
+    stored = _images(10)
+    stored[3] = 128  # an image without any structure
+    found = _finish(lung_masks(stored))
     assert (found.masks.mean(axis=(1, 2)) > 0.03).all()
     assert found.steps[3] == LungStep.MEAN_OF_OTHERS
     assert found.count(LungStep.SEGMENTED) + found.count(LungStep.SOFTER) == 9
 
 
-def test_standard_lungs_serve_when_no_film_could_be_segmented():
+def test_standard_lungs_serve_when_no_image_could_be_segmented():
     found = _finish(lung_masks(np.full((2, 64, 64), 128, dtype=np.uint8)))
     assert (found.steps == LungStep.STANDARD).all()
     assert np.array_equal(found.masks[0], standard_lungs(64))
@@ -54,7 +54,7 @@ def test_standard_lungs_serve_when_no_film_could_be_segmented():
 
 @pytest.fixture(scope="module")
 def pasted():
-    images = torch.from_numpy(_films(16, 128).copy()).float() / 255
+    images = torch.from_numpy(_images(16, 128).copy()).float() / 255
     lungs = torch.from_numpy(standard_lungs(128)).expand(16, -1, -1)
     result, mask, draw = anatpaste(images, lungs, torch.Generator().manual_seed(0))
     return images, lungs, result, mask, draw
@@ -79,7 +79,7 @@ def test_patch_sizes_opacity_and_place_follow_the_definition():
     lungs = torch.from_numpy(standard_lungs(256)).expand(2000, -1, -1)
     draw = draw_pastes(lungs, torch.Generator().manual_seed(1))
     area = draw.width * draw.height / 256**2
-    # a patch wider than the film is cut to it, so that the smallest areas only grow rarer
+    # a patch wider than the image is cut to it, so that the smallest areas only grow rarer
     assert area.min() >= AREA[0] * 0.8
     assert area.max() <= AREA[1] * 1.05
     assert float(area.mean()) == pytest.approx(sum(AREA) / 2, rel=0.05)

@@ -1,4 +1,4 @@
-"""What a film is recognised by: its keyed hashes and its row of the pixel store."""
+"""What an image is recognised by: its keyed hashes and its row of the pixel store."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _CHUNK = 500  # ids in one IN clause
 
 
 @dataclass(frozen=True, slots=True)
-class FilmKeys:
-    """The keyed hashes of one film; `sop_key` is None where its file had no SOP instance."""
+class ImageKeys:
+    """The keyed hashes of one image; `sop_key` is None where its file had no SOP instance."""
 
     image_id: int
     pixel_hash: str
     sop_key: str | None
 
 
-def of_images(session: Session, ids: Sequence[int]) -> list[FilmKeys]:
+def of_images(session: Session, ids: Sequence[int]) -> list[ImageKeys]:
     """The keys of these images, in no particular order; unknown ids are left out."""
     found = []
     for start in range(0, len(ids), _CHUNK):
         chunk = [int(i) for i in ids[start : start + _CHUNK]]
         query = select(Image.id, Image.pixel_hash, Image.sop_key).where(Image.id.in_(chunk))
-        found += [FilmKeys(*row) for row in session.execute(query)]
+        found += [ImageKeys(*row) for row in session.execute(query)]
     return found
 
 

@@ -1,11 +1,11 @@
-"""Films of the demo set as a hospital has them: in DICOM, with a patient's identity."""
+"""Images of the demo set as a hospital has them: in DICOM, with a patient's identity."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-from films import DEMO
+from demo_images import DEMO
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import (
@@ -18,19 +18,19 @@ NAME, BIRTH, ACCESSION = "Secretperson^Quentin", "19610203", "ACC-99133"
 IDENTITIES = ("Secretperson", "Quentin", BIRTH, ACCESSION, "MRN-771")
 
 
-def film(number: int) -> np.ndarray:
-    """The demo set's film, 1 for the first."""
+def image(number: int) -> np.ndarray:
+    """The demo set's image, 1 for the first."""
     paths = sorted((DEMO / "images").glob("*.jpeg"))
     return np.asarray(Image.open(paths[number - 1]).convert("L"))
 
 
 def patient_id(number: int) -> str:
-    """Of the patient of film `number`."""
+    """Of the patient of image `number`."""
     return f"MRN-771{number:04d}"
 
 
 def write_dicom(folder: Path, number: int, **changes: object) -> Path:
-    """One film, one study and one patient a number; dated 2024-01-01 and the days after."""
+    """One image, one study and one patient a number; dated 2024-01-01 and the days after."""
     uid = f"1.2.826.0.1.3680043.8.498.{number}"
     is_cr = number % 2 == 0
     meta = FileMetaDataset()
@@ -48,7 +48,7 @@ def write_dicom(folder: Path, number: int, **changes: object) -> Path:
     data.SeriesNumber, data.InstanceNumber = 1, 1
     data.Modality, data.ViewPosition = "CR" if is_cr else "DX", "PA"
     data.BodyPartExamined = "CHEST"
-    pixels = film(number)
+    pixels = image(number)
     data.Rows, data.Columns = pixels.shape
     data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
     data.BitsAllocated = data.BitsStored = 8

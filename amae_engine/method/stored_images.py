@@ -1,4 +1,4 @@
-"""A step's films: resident on the device where they fit, else read ahead while it computes."""
+"""A step's images: resident on the device where they fit, else read ahead while it computes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-_RESIDENT_SHARE = 0.5  # of the free memory, at most, for films
+_RESIDENT_SHARE = 0.5  # of the free memory, at most, for images
 _AHEAD = 2  # batches read before they are asked for
 
-FIRST = torch.zeros(1, dtype=torch.long)  # the row of the film that previews show
+FIRST = torch.zeros(1, dtype=torch.long)  # the row of the image that previews show
 Read = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.uint8]]
 
 
-class Films:
-    """Films (n, S, S) uint8, taken in batches of rows.
+class StoredImages:
+    """Images (n, S, S) uint8, taken in batches of rows.
 
     Args:
-        read: Copies rows (B,) of the films from their store: (B, S, S) uint8.
+        read: Copies rows (B,) of the images from their store: (B, S, S) uint8.
         count: n.
         device: Where the batches are wanted.
-        resident: Keep all films on the device; None where they fit into half of what is free.
+        resident: Keep all images on the device; None where they fit into half of what is free.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class Films:
             self._kept = torch.from_numpy(read(np.arange(count))).to(device)
 
     @classmethod
-    def of(cls, films: Tensor) -> Films:
-        """Films that are on a device already."""
-        made = cls(_no_store, 0, films.device, resident=False)
-        made._kept, made._count, made.side = films, len(films), films.shape[-1]
+    def of(cls, stored: Tensor) -> StoredImages:
+        """Images that are on a device already."""
+        made = cls(_no_store, 0, stored.device, resident=False)
+        made._kept, made._count, made.side = stored, len(stored), stored.shape[-1]
         return made
 
     def __len__(self) -> int:
@@ -52,11 +52,11 @@ class Films:
 
     @property
     def resident(self) -> bool:
-        """Whether every film is on the device."""
+        """Whether every image is on the device."""
         return self._kept is not None
 
     def batches(self, rows: Sequence[Tensor]) -> Iterator[Tensor]:
-        """The films (B, S, S) of each batch of rows (B,), on the device."""
+        """The images (B, S, S) of each batch of rows (B,), on the device."""
         if self._kept is not None:
             for batch in rows:
                 yield self._kept[batch.to(self.device)]
@@ -74,12 +74,12 @@ class Films:
                 yield ahead.pop(0).result().to(self.device, non_blocking=True)
 
     def take(self, rows: Tensor) -> Tensor:
-        """The films (B, S, S) of one batch of rows."""
+        """The images (B, S, S) of one batch of rows."""
         return next(self.batches([rows]))
 
     def _fetch(self, rows: Tensor) -> Tensor:
-        films = torch.from_numpy(self._read(rows.cpu().numpy()))
-        return films.pin_memory() if self.device.type == "cuda" else films
+        stored = torch.from_numpy(self._read(rows.cpu().numpy()))
+        return stored.pin_memory() if self.device.type == "cuda" else stored
 
 
 def free_bytes(device: torch.device) -> int:
@@ -92,7 +92,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def _no_store(_rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    raise ValueError("These films are on their device; there is no store to read them from.")
+    raise ValueError("These images are on their device; there is no store to read them from.")
 
 
 def split_rows(count: int, size: int) -> list[Tensor]:

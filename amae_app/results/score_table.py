@@ -1,4 +1,4 @@
-"""The list of test films by score."""
+"""The list of test images by score."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from amae_app.widgets.thumbnails import ThumbnailCache
 from amae_engine.config import ScoreKind
 
 Index = QModelIndex | QPersistentModelIndex
-_COLUMNS = ("Film", "Image", "Score", "Truth")
+_PICTURE = ""  # the thumbnails' column needs no heading
+_COLUMNS = (_PICTURE, "Image", "Score", "Truth")
 _TRUTHS = {0: "normal", 1: "abnormal", -1: "–"}
 
 
-class FilmTableModel(QAbstractTableModel):
+class ScoreTableModel(QAbstractTableModel):
     """Shows `places` of a state with one score."""
 
     def __init__(self, thumbnails: ThumbnailCache, parent: QObject | None = None) -> None:
@@ -79,7 +80,7 @@ class FilmTableModel(QAbstractTableModel):
                 "Truth": _TRUTHS[truth],
             }
             return texts.get(column, "")
-        if role == Qt.ItemDataRole.DecorationRole and column == "Film":
+        if role == Qt.ItemDataRole.DecorationRole and column == _PICTURE:
             return self._thumbnails.icon(int(self._state.store_rows[place]))
         if role == Qt.ItemDataRole.ForegroundRole and column == "Truth":
             c = colours()

@@ -12,7 +12,7 @@ from amae_engine.errors import BadInput
 
 MOST_PIXELS = 120_000_000  # declared rows × columns; beyond it nothing is decoded
 FEWEST_ROWS = 64
-MOST_BYTES = 1_000_000_000  # of a file; a film of 120 million pixels has a quarter of it
+MOST_BYTES = 1_000_000_000  # of a file; an image of 120 million pixels has a quarter of it
 
 
 class Refusal(BadInput):
@@ -20,8 +20,8 @@ class Refusal(BadInput):
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """One decoded film, bone bright.
+class DecodedImage:
+    """One decoded image, bone bright.
 
     Attributes:
         pixels: (rows, columns) uint8.
@@ -47,7 +47,7 @@ class Film:
 
 
 def to_bytes(values: npt.NDArray[np.floating], low: float, high: float) -> npt.NDArray[np.uint8]:
-    """Grey values linearly from [low, high] to 0…255; a constant film becomes black."""
+    """Grey values linearly from [low, high] to 0…255; a constant image becomes black."""
     if high <= low:
         return np.zeros(values.shape, dtype=np.uint8)
     scaled = (values - low) * (255.0 / (high - low))
@@ -55,19 +55,19 @@ def to_bytes(values: npt.NDArray[np.floating], low: float, high: float) -> npt.N
 
 
 def require_size(rows: int, columns: int, samples: int = 1) -> None:
-    """Refuse a declared size that cannot be a film, before any pixel is decoded.
+    """Refuse a declared size that cannot be an image, before any pixel is decoded.
 
     Raises:
-        Refusal: The film is too small or too large.
+        Refusal: The image is too small or too large.
     """
     if rows * columns * samples > MOST_PIXELS:
         colours = f" in {samples} colours" if samples > 1 else ""
         raise Refusal(
-            f"{rows} × {columns} pixels{colours} is larger than any film (at most "
+            f"{rows} × {columns} pixels{colours} is larger than any image (at most "
             f"{MOST_PIXELS // samples // 1_000_000} million)."
         )
     if min(rows, columns) < FEWEST_ROWS:
-        raise Refusal(f"{rows} × {columns} pixels is too small for a film (at least 64 a side).")
+        raise Refusal(f"{rows} × {columns} pixels is too small for an image (at least 64 a side).")
 
 
 def cause(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""One film, as large as its place allows, on the dark film ground."""
+"""One image, as large as its place allows, on the dark image ground."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
-from amae_app.theme import FILM_GROUND
-from amae_app.widgets.thumbnails import film_image
+from amae_app.theme import IMAGE_GROUND
+from amae_app.widgets.thumbnails import image_image
 
 
-class FilmLabel(QWidget):
-    """Draws one film (H, W) uint8 with its aspect ratio kept; nothing to click."""
+class ImageLabel(QWidget):
+    """Draws one image (H, W) uint8 with its aspect ratio kept; nothing to click."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setMinimumSize(120, 120)
-        self.setAccessibleName("Film")
+        self.setAccessibleName("Image")
         self._image: QImage | None = None
 
-    def show_film(self, film: npt.NDArray[np.uint8] | None) -> None:
-        """Show another film, or none."""
-        self._image = None if film is None else film_image(film)
+    def show_image(self, image: npt.NDArray[np.uint8] | None) -> None:
+        """Show another image, or none."""
+        self._image = None if image is None else image_image(image)
         self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw the film in the middle."""
+        """Draw the image in the middle."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(FILM_GROUND))
+        painter.fillRect(self.rect(), QColor(IMAGE_GROUND))
         if self._image is None:
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)

@@ -1,4 +1,4 @@
-"""What the tests share: places, a tiny network, films of the demo set, running a job."""
+"""What the tests share: places, a tiny network, images of the demo set, running a job."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def finish(job: Generator[Event, None, object]) -> tuple[object, list[Event]]:
 
 
 def demo_files(normal: int, unlabeled: int, test: int) -> list[SourceFile]:
-    """The first films of each role of the demo set, both truths in turn."""
+    """The first images of each role of the demo set, both truths in turn."""
     every = from_csv(DEMO / "manifest.csv", CsvColumns())
     chosen = []
     for role, count in (("normal", normal), ("unlabeled", unlabeled), ("test", test)):
-        films = [f for f in every if f.role == role]
-        normals = [f for f in films if not f.truth]
-        abnormals = [f for f in films if f.truth]
+        images = [f for f in every if f.role == role]
+        normals = [f for f in images if not f.truth]
+        abnormals = [f for f in images if f.truth]
         if not abnormals:
             chosen += normals[:count]
             continue
@@ -52,7 +52,7 @@ def demo_files(normal: int, unlabeled: int, test: int) -> list[SourceFile]:
     return chosen
 
 
-def stored_films(count: int) -> np.ndarray:
-    """The first films of the demo set as the pixel store keeps them: (n, 256, 256) uint8."""
+def stored_images(count: int) -> np.ndarray:
+    """The first images of the demo set as the pixel store keeps them: (n, 256, 256) uint8."""
     paths = sorted((DEMO / "images").glob("*.jpeg"))[:count]
-    return np.stack([read_for_store(path, 256).film.pixels for path in paths])
+    return np.stack([read_for_store(path, 256).image.pixels for path in paths])

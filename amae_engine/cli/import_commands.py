@@ -1,4 +1,4 @@
-"""Bringing films in, and putting right what an import brought."""
+"""Bringing images in, and putting right what an import brought."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def bring(options: Namespace) -> None:
-    """Import films, or say what would happen."""
+    """Import images, or say what would happen."""
     from amae_engine.jobs.import_plan import import_plan
     from amae_engine.jobs.import_report import NothingImported
 
@@ -57,19 +57,19 @@ def undo_import(options: Namespace) -> None:
 
     undone = undo(Project.open(options.project), options.reader)
     if options.json:
-        say_json({"source": undone.source, "at": undone.at, "films": undone.films})
+        say_json({"source": undone.source, "at": undone.at, "images": undone.images})
     else:
-        say(f"The import of {undone.source} ({undone.at}) was taken back: {undone.films} films.")
+        say(f"The import of {undone.source} ({undone.at}) was taken back: {undone.images} images.")
 
 
 def fix_patients(options: Namespace) -> None:
-    """Move all films of patients who are in two splits into one."""
+    """Move all images of patients who are in two splits into one."""
     project = Project.open(options.project)
     moved = _fix(project, options.reader, Split(options.keep))
     if options.json:
-        say_json([dataclasses.asdict(film) for film in moved])
+        say_json([dataclasses.asdict(image) for image in moved])
     elif not moved:
-        say("No patient has films in more than one split.")
+        say("No patient has images in more than one split.")
 
 
 def relink(options: Namespace) -> None:
@@ -137,8 +137,8 @@ def _fix(
 ) -> tuple[patients.MovedImage, ...]:
     with project.session() as session:
         moved = patients.resolve_patients_in_two_splits(session, reader, keep)
-    for film in moved:
-        sys.stderr.write(f"moved {film.name} from {film.before} to {film.after}\n")
+    for image in moved:
+        sys.stderr.write(f"moved {image.name} from {image.before} to {image.after}\n")
     return moved
 
 
@@ -150,6 +150,6 @@ def _say_counts(project: Project, as_json: bool) -> None:
         say_json({split: count.images for split, count in counts.items()})
         return
     for split, count in counts.items():
-        say(f"{split:<10} {count.images} films of {count.patients} patients")
+        say(f"{split:<10} {count.images} images of {count.patients} patients")
     if shared:
         say(f"{len(shared)} patients are in more than one split.")

@@ -1,4 +1,4 @@
-"""Lung masks of a project's films: found once, kept beside the pixels."""
+"""Lung masks of a project's images: found once, kept beside the pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from amae_engine.project import Project
 if TYPE_CHECKING:
     import torch
 
-    from amae_engine.method.films import Films
+    from amae_engine.method.stored_images import StoredImages
 
 NORMAL_CACHE = "lungs.npz"  # of N, which stage 1 needs each time
 _MASKS_AT_ONCE = 256
@@ -29,18 +29,18 @@ def lungs_of(
     device: torch.device,
     step: str,
     cache_name: str = NORMAL_CACHE,
-) -> Generator[Event, None, Films]:
-    """Lung masks (n, side, side), 0 or 1, of the films in `rows`; from the cache or new.
+) -> Generator[Event, None, StoredImages]:
+    """Lung masks (n, side, side), 0 or 1, of the images in `rows`; from the cache or new.
 
     Args:
-        project: Whose films.
+        project: Whose images.
         rows: (n,) rows of the pixel store.
         side: Of the masks, pixels.
         device: Where they are wanted.
         step: What needs them, for the reader.
         cache_name: Where they are kept, in the folder `pixels`; it holds one set of rows.
     """
-    from amae_engine.method.films import Films
+    from amae_engine.method.stored_images import StoredImages
 
     cache = project.folder / "pixels" / cache_name
     if processes.leads() and not _is_of(cache, rows):
@@ -49,7 +49,9 @@ def lungs_of(
     with np.load(cache) as stored:
         masks: npt.NDArray[np.uint8] = stored["masks"]
     small = _at_side(masks, side)
-    return Films(lambda rows: np.unpackbits(small[rows], axis=-1, count=side), len(small), device)
+    return StoredImages(
+        lambda rows: np.unpackbits(small[rows], axis=-1, count=side), len(small), device
+    )
 
 
 def _is_of(cache: Path, rows: npt.NDArray[np.int64]) -> bool:
@@ -74,7 +76,7 @@ def _segment(
         yield Progress(f"{step} · finding lungs", done, len(rows))
     counts = {kind: found.count(kind) for kind in LungStep}
     yield Notice(
-        f"Lungs: {counts[LungStep.SEGMENTED]} of {len(rows)} films segmented as in AnatPaste, "
+        f"Lungs: {counts[LungStep.SEGMENTED]} of {len(rows)} images segmented as in AnatPaste, "
         f"{counts[LungStep.SOFTER]} by a softer rule, {counts[LungStep.MEAN_OF_OTHERS]} took the "
         f"mean lung of the others, {counts[LungStep.STANDARD]} a standard shape."
     )
