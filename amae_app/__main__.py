@@ -7,25 +7,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-COMMANDS = (
-    "demo", "import", "pacs", "undo-import", "fix-patients", "relink", "pretrain", "stage1", "stage2", "score", "pseudo",
-    "evaluate", "export", "runs", "doctor", "bench", "peer", "synthetic-panel",
-)  # fmt: skip
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Open the window, or run a command.
 
     `amae` opens the last project, `amae FOLDER` a project, `amae demo` the demo project; every
-    other command runs without a window.
+    other word is a command, which runs without a window.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    wants_window = not words or words[0] not in (*COMMANDS, "-h", "--help")
-    if words[:1] == ["demo"] and "--headless" not in words and "--json" not in words:
+    if words[:1] == ["demo"] and not {"--headless", "--json", "-h", "--help"} & set(words):
         if has_display():
             return _open_window(demo=_demo_folder(words))
         sys.stderr.write("No display was found: the demo runs here without a window.\n")
-    if wants_window:
+    if not words or _is_project_folder(words[0]):
         if not has_display():
             sys.stderr.write(
                 "amae: no display was found, so the window cannot open; `amae --help` lists the "
@@ -40,6 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from amae_engine.cli import main as run_command
 
     return run_command(words)
+
+
+def _is_project_folder(word: str) -> bool:
+    """Whether the first word is a folder to open; a command's name is a command all the same."""
+    if word.startswith("-") or not Path(word).is_dir():
+        return False
+    from amae_engine.cli.arguments import command_names
+
+    return word not in command_names()
 
 
 def has_display() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
-from amae_app.job_queue import JobQueue
+from amae_app.job_queue import JobQueue, QueuedJob
 from amae_app.theme import restyle
 from amae_engine.events import Event, Level, Notice, Progress, clock
 
@@ -60,10 +60,10 @@ class JobBar(QFrame):
         self._notice.setText(text)
         self._notice.setToolTip(message)
 
-    @Slot(object)
-    def _on_event(self, event: Event) -> None:
+    @Slot(object, object)
+    def _on_event(self, job: QueuedJob, event: Event) -> None:
         if isinstance(event, Progress):
-            self._what.setText(event.step)
+            self._what.setText(_of_project(job, event.step))
             self._progress.setRange(0, max(event.total, 0))
             self._progress.setValue(event.done)
             left = "" if event.seconds_left is None else f"{clock(event.seconds_left)} left"
@@ -74,10 +74,10 @@ class JobBar(QFrame):
 
     @Slot()
     def _on_changed(self) -> None:
-        running = self._queue.running
+        running = self._queue.running_job
         for widget in (self._progress, self._detail, self.pause_button, self.cancel_button):
-            widget.setVisible(bool(running))
-        if not running:
+            widget.setVisible(running is not None)
+        if running is None:
             self._what.setText("Nothing runs.")
             self._detail.clear()
             return
@@ -85,13 +85,19 @@ class JobBar(QFrame):
         self.cancel_button.setEnabled(not self._queue.is_cancelling)
         self.cancel_button.setText("Cancelling…" if self._queue.is_cancelling else "Cancel")
         if not self._detail.text():
-            self._what.setText(f"{running}: starting…")
+            self._what.setText(f"{_of_project(running, running.title)}: starting…")
             self._progress.setRange(0, 0)
 
-    @Slot(str, object, str)
-    def _on_ended(self, title: str, _result: object, message: str) -> None:
+    @Slot(object, object, str)
+    def _on_ended(self, job: QueuedJob, _result: object, message: str) -> None:
         self._detail.clear()
+        title = _of_project(job, job.title)
         if message == "cancelled":
             self.show_notice(f"{title}: cancelled; the last whole epoch is kept.")
         elif message:
             self.show_notice(f"{title}: {message}", Level.WARNING)
+
+
+def _of_project(job: QueuedJob, text: str) -> str:
+    """A job's text with the project that it belongs to."""
+    return f"{job.owner.name} · {text}" if job.owner.name else text

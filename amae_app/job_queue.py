@@ -1,12 +1,21 @@
-"""One device, one queue: jobs run one after another."""
+"""One device, one queue: jobs run one after another, each for one project."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from amae_app.job_thread import JobThread, MakeJob
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The project that a job works for; a job that makes a project has none yet."""
+
+    folder: Path | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,19 +25,20 @@ class QueuedJob:
     title: str
     make: MakeJob
     chain: int
+    owner: Owner
 
 
 class JobQueue(QObject):
     """Starts the next job when one ends.
 
     Signals:
-        started(title), event_came(event), ended(title, result or None, message): the message is
+        started(job), event_came(job, event), ended(job, result or None, message): the message is
         "" for a job that ended well.
     """
 
-    started = Signal(str)
-    event_came = Signal(object)
-    ended = Signal(str, object, str)
+    started = Signal(object)
+    event_came = Signal(object, object)
+    ended = Signal(object, object, str)
     changed = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -41,14 +51,19 @@ class JobQueue(QObject):
         self._cancelling = False
 
     @property
+    def running_job(self) -> QueuedJob | None:
+        """The running job."""
+        return self._running
+
+    @property
     def running(self) -> str:
         """The running job's title, "" when nothing runs."""
         return self._running.title if self._running else ""
 
     @property
-    def waiting(self) -> tuple[str, ...]:
-        """Titles of the jobs that wait."""
-        return tuple(job.title for job in self._waiting)
+    def waiting(self) -> tuple[QueuedJob, ...]:
+        """The jobs that wait."""
+        return tuple(self._waiting)
 
     @property
     def is_paused(self) -> bool:
@@ -60,10 +75,10 @@ class JobQueue(QObject):
         """Whether the running job was asked to end and has not ended yet."""
         return self._cancelling
 
-    def add(self, *jobs: tuple[str, MakeJob]) -> None:
+    def add(self, *jobs: tuple[str, MakeJob], owner: Owner = Owner()) -> None:
         """Queue jobs that build on one another: if one fails, the ones after it are dropped."""
         self._chains += 1
-        self._waiting += [QueuedJob(title, make, self._chains) for title, make in jobs]
+        self._waiting += [QueuedJob(title, make, self._chains, owner) for title, make in jobs]
         self._start_next()
 
     def toggle_pause(self) -> None:
@@ -96,13 +111,18 @@ class JobQueue(QObject):
             return
         self._running = self._waiting.pop(0)
         self._thread = JobThread(self._running.make, self)
-        self._thread.event_came.connect(self.event_came)
+        self._thread.event_came.connect(self._on_event)
         self._thread.done.connect(self._on_done)
         self._thread.failed.connect(self._on_failed)
         self._thread.cancelled.connect(self._on_cancelled)
         self._thread.start()
-        self.started.emit(self._running.title)
+        self.started.emit(self._running)
         self.changed.emit()
+
+    @Slot(object)
+    def _on_event(self, event: object) -> None:
+        if self._running is not None:
+            self.event_came.emit(self._running, event)
 
     @Slot(object)
     def _on_done(self, result: object) -> None:
@@ -126,7 +146,7 @@ class JobQueue(QObject):
         thread.deleteLater()
         self._thread = self._running = None
         self._paused = self._cancelling = False
-        self.ended.emit(job.title, result, message)
+        self.ended.emit(job, result, message)
         self._start_next()
 
     def _drop_chain(self, chain: int) -> None:

@@ -54,12 +54,7 @@ class JobThread(QThread):
     def run(self) -> None:
         """Drive the generator (called by Qt on the new thread)."""
         try:
-            job = self._make()
-        except AmaeError as error:
-            self.failed.emit(str(error))
-            return
-        try:
-            self._drive(job)
+            self._drive(self._make())
         except AmaeError as error:
             self.failed.emit(str(error))
         except Exception as error:  # noqa: BLE001 - every error must reach the reader

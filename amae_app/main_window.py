@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from amae_app.compare.compare_page import ComparePage
 from amae_app.help_window import show_help
 from amae_app.job_bar import JobBar
-from amae_app.job_queue import JobQueue
+from amae_app.job_queue import JobQueue, QueuedJob
 from amae_app.pseudo_labels.pseudo_labels_page import PseudoLabelsPage
 from amae_app.rail import Rail
 from amae_app.results.results_page import ResultsPage
@@ -33,7 +33,7 @@ from amae_app.training.training_page import TrainingPage
 from amae_app.window_context import WindowContext
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, Changes, Event
-from amae_engine.jobs.demo import open_demo
+from amae_engine.jobs.demo import import_demo, is_whole, open_demo
 from amae_engine.project import Project
 
 Workspace = StudiesPage | TrainingPage | PseudoLabelsPage | ResultsPage | ComparePage
@@ -90,8 +90,22 @@ class MainWindow(QMainWindow):
         chosen = folder or _DEMO_FOLDER
         if (chosen / "project.json").is_file():
             self.open_project(chosen)
+            self._finish_demo()
             return
         self.queue.add(("Making the demo project", lambda: open_demo(chosen)))
+
+    def _finish_demo(self) -> None:
+        """Go on with an import of the demo images that was cut short."""
+        context = self.context
+        if context is None:
+            return
+        project = context.project
+
+        def answer(whole: bool | AmaeError) -> None:
+            if not context.tell_error(whole) and not whole:
+                context.queue.add(("Importing the demo images", lambda: import_demo(project)))
+
+        context.background("demo", lambda: is_whole(project), answer)
 
     @Slot(int)
     def show_page(self, number: int) -> None:
@@ -209,13 +223,16 @@ class MainWindow(QMainWindow):
         for number, page in enumerate(self._pages):
             self.rail.set_count(number, page.count_text())
 
-    @Slot(object)
-    def _on_event(self, event: Event) -> None:
-        if isinstance(event, Changes) and self.context is not None:
+    @Slot(object, object)
+    def _on_event(self, job: QueuedJob, event: Event) -> None:
+        if isinstance(event, Changes) and self.context is not None and self._is_open(job):
             self.context.announce(event.changed)
 
-    @Slot(str, object, str)
-    def _on_ended(self, title: str, result: object, message: str) -> None:
+    def _is_open(self, job: QueuedJob) -> bool:
+        return self.context is not None and job.owner.folder == self.context.project.folder
+
+    @Slot(object, object, str)
+    def _on_ended(self, job: QueuedJob, result: object, message: str) -> None:
         if isinstance(result, Project):
             # opened on the job's thread: open it anew on this one
             folder = result.folder
@@ -223,7 +240,8 @@ class MainWindow(QMainWindow):
             self.open_project(folder)
             return
         if message and message != "cancelled":
-            self._tell(f"{title}: {message}")
+            name = f"{job.owner.name}, " if not self._is_open(job) and job.owner.name else ""
+            self._tell(f"{name}{job.title}: {message}")
         self._refresh_all()
 
     @Slot()

@@ -8,13 +8,15 @@ from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
 
-from amae_app.job_queue import JobQueue
+from amae_app.job_queue import JobQueue, Owner
+from amae_app.project_jobs import ProjectJobs
 from amae_app.settings import Settings
 from amae_app.widgets.thumbnails import ThumbnailCache
+from amae_engine.catalog.tables import RunKind
 from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, Level
-from amae_engine.jobs.label_settings import choose_label_settings, label_settings
+from amae_engine.jobs.defaults import choose_label_settings, default_config, label_settings
 from amae_engine.project import Project
 
 _log = logging.getLogger(__name__)
@@ -52,12 +54,20 @@ class WindowContext(QObject):
         super().__init__(parent)
         self.project = project
         self.settings = settings
-        self.queue = queue
+        self.queue = ProjectJobs(queue, Owner(project.folder, project.name), self)
         self._labels = label_settings(project)
+        chosen = default_config(project, RunKind.STAGE1)
+        # the preset and the weights that the settings begin with
+        self.first_settings = (chosen.preset, str(chosen.config.to_dict()["weights"]))
         self.thumbnails = ThumbnailCache(project.pixels.read, self)
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(4)
+        self._acts = QThreadPool(self)
+        self._acts.setMaxThreadCount(1)  # acts are written in the order in which they were done
+        self._act_number = 0
         self._generation: dict[str, int] = {}
+        self._busy: set[str] = set()
+        self._next: dict[str, _Work] = {}
         self._waiting: dict[tuple[str, int], Callable[[Any], None]] = {}
         self._answered.connect(self._deliver)
 
@@ -70,8 +80,11 @@ class WindowContext(QObject):
     def labels(self, config: PseudoLabelConfig) -> None:
         if config != self._labels:
             self._labels = config
-            choose_label_settings(self.project, config)
-            self.announce(Changed.SETTINGS)
+            project = self.project
+            self.act(
+                lambda: choose_label_settings(project, config),
+                lambda _: self.announce(Changed.SETTINGS),
+            )
 
     @property
     def reader(self) -> str:
@@ -91,17 +104,52 @@ class WindowContext(QObject):
     ) -> None:
         """Run `function` off the event thread and give its result to `done` on it.
 
-        A newer call with the same key makes the older one's answer late: it is dropped. An
-        error is shown to the reader, and `done` gets it in place of a result.
+        A newer call with the same key makes the older one's answer late: it is dropped. `done`
+        gets an error in place of a result, and tells the reader of it (`tell_error`).
         """
         generation = self._generation.get(key, 0) + 1
         self._generation[key] = generation
         self._waiting[(key, generation)] = done
-        self._pool.start(_Work(self._answered.emit, key, generation, function))
+        work = _Work(self._answered.emit, key, generation, function)
+        if key in self._busy:
+            self._next[key] = work  # one at a time of a kind; only the newest follows
+        else:
+            self._busy.add(key)
+            self._pool.start(work)
+
+    def act(self, function: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Write to the catalog off the event thread, one act after another; none is dropped.
+
+        Args:
+            function: The act.
+            done: Gets its result on the event thread; an error is told to the reader instead.
+        """
+        self._act_number += 1
+        key = f"act {self._act_number}"
+        self._generation[key] = 0
+
+        def told(answer: Any) -> None:
+            del self._generation[key]
+            if isinstance(answer, AmaeError):
+                self.notify(str(answer), Level.WARNING)
+            else:
+                done(answer)
+
+        self._waiting[(key, 0)] = told
+        self._acts.start(_Work(self._answered.emit, key, 0, function))
+
+    def tell_error(self, answer: object) -> bool:
+        """Tell the reader of an answer that is an error; whether it was one."""
+        if not isinstance(answer, AmaeError):
+            return False
+        self.notify(str(answer), Level.WARNING)
+        return True
 
     def close(self) -> None:
-        """Wait for background work and close the project."""
+        """Finish every act, wait for background work and close the project."""
+        self._acts.waitForDone()
         self._waiting.clear()
+        self._next.clear()
         self._pool.waitForDone()
         self.thumbnails.close()
         self.project.close()
@@ -109,6 +157,11 @@ class WindowContext(QObject):
     @Slot(str, int, object, object)
     def _deliver(self, key: str, generation: int, result: object, error: object) -> None:
         done = self._waiting.pop((key, generation), None)
+        following = self._next.pop(key, None)
+        if following is not None:
+            self._pool.start(following)
+        else:
+            self._busy.discard(key)
         if done is None or self._generation[key] != generation:
             return
         done(error if error is not None else result)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from amae_engine.catalog import runs, studies
 from amae_engine.catalog.database import Catalog, require_url
+from amae_engine.catalog.lease import Lease, is_leased, take_lease
 from amae_engine.errors import ProjectError
 from amae_engine.images.deidentify import new_key
 from amae_engine.images.pixel_store import PixelStore
@@ -36,7 +37,7 @@ class Project:
         self.pixels = PixelStore(folder / "pixels")
         self._catalog = Catalog(folder, catalog_url)
         with self.session() as session:
-            runs.mark_interrupted(session)
+            runs.mark_interrupted(session, self.is_at_work)
 
     @classmethod
     def create(cls, folder: Path, name: str | None = None, catalog_url: str = "") -> Project:
@@ -119,6 +120,14 @@ class Project:
     def run_folder(self, run_id: int) -> Path:
         """Where a run keeps its settings, metrics, weights and maps."""
         return self.folder / "runs" / f"{run_id:03d}"
+
+    def take_lease(self, run_id: int) -> Lease | None:
+        """Take the right to work on a run; None where another process holds it."""
+        return take_lease(self.run_folder(run_id), run_id, self._catalog.server)
+
+    def is_at_work(self, run_id: int) -> bool:
+        """Whether a process works on a run now."""
+        return is_leased(self.run_folder(run_id), run_id, self._catalog.server)
 
     @property
     def exports_folder(self) -> Path:

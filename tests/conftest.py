@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 from demo_images import SHARED, TINY, demo_files, finish
 
-from amae_engine.jobs.import_images import import_images
+from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.project import Project
 
 

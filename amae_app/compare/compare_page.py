@@ -8,6 +8,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
     QLabel,
+    QPushButton,
     QStackedWidget,
     QTableWidget,
     QTableWidgetItem,
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.compare.compare_state import (
+    AT_FIRST,
     ComparedRun,
     CompareState,
     differing_settings,
@@ -43,6 +45,8 @@ class ComparePage(QWidget):
         super().__init__(parent)
         self._context = context
         self._state = CompareState(())
+        self._most = AT_FIRST
+        self.more = QPushButton("Show older runs")
         self.table = QTableWidget(0, 3 + len(ScoreKind))
         self.kind = QComboBox()
         self.roc = CurvePlot("1 − specificity", "sensitivity", diagonal=True, has_point=False)
@@ -57,13 +61,21 @@ class ComparePage(QWidget):
     def refresh(self, changed: Changed) -> None:
         """Judge the runs again after scores or truth changed."""
         if changed & (Changed.SCORES | Changed.IMAGES):
-            project = self._context.project
-            self._context.background("compare", lambda: read_compare_state(project), self._show)
+            self._read()
 
     def count_text(self) -> str:
         """How many runs can be compared."""
         count = len(self._state.runs)
         return f"{count} run{'' if count == 1 else 's'}" if count else ""
+
+    def _read(self) -> None:
+        project, most = self._context.project, self._most
+        self._context.background("compare", lambda: read_compare_state(project, most), self._show)
+
+    @Slot()
+    def _on_more(self) -> None:
+        self._most += AT_FIRST
+        self._read()
 
     def _lay_out(self) -> None:
         titles = ["Run", "Finished (UTC)", "Images", *(k.label for k in ScoreKind)]
@@ -99,6 +111,10 @@ class ComparePage(QWidget):
             )
         )
         layout.addWidget(self.table)
+        self.more.setObjectName("moreRunsButton")
+        self.more.setToolTip("Judge and list older runs too")
+        self.more.clicked.connect(self._on_more)
+        layout.addWidget(self.more)
         column_box.addWidget(frame, 2)
         row = QHBoxLayout()
         frame, layout = card()
@@ -129,9 +145,11 @@ class ComparePage(QWidget):
 
     def _show(self, state: CompareState | AmaeError) -> None:
         if isinstance(state, AmaeError):
-            self._context.notify(str(state))
+            self._context.tell_error(state)
             return
         self._state = state
+        self.more.setVisible(state.more > 0)
+        self.more.setText(f"Show older runs ({state.more} more)")
         self._stack.setCurrentIndex(1 if state.runs else 0)
         self.table.setRowCount(len(state.runs))
         for row, run in enumerate(state.runs):
@@ -163,7 +181,7 @@ class ComparePage(QWidget):
             lines.append(
                 f"<span style='color:{tint}'>■</span> run {run.score_run.id}: AUC "
                 f"<b>{score.auc.value:.3f}</b> ({score.auc.low:.3f}–{score.auc.high:.3f}) on "
-                f"{run.evaluation.measured_on}"
+                f"{score.images} test images of '{run.evaluation.project}'"
             )
         self.roc.show_curves(curves, 0)
         self.legend.setText("<br>".join(lines))

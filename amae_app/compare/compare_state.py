@@ -13,8 +13,15 @@ from amae_engine.catalog.runs import RunRow
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.delong import AucDifference, compare_aucs
-from amae_engine.jobs.evaluate_run import RunEvaluation, ScoreEvaluation, evaluate_run, judged_runs
+from amae_engine.jobs.judging.evaluate_run import (
+    RunEvaluation,
+    ScoreEvaluation,
+    evaluate_run,
+    judged_runs,
+)
 from amae_engine.project import Project
+
+AT_FIRST = 20  # runs; each is judged anew with its intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +34,7 @@ class ComparedRun:
 
     def score(self, kind: ScoreKind) -> ScoreEvaluation | None:
         """One of its scores."""
-        if self.evaluation is None:
-            return None
-        return next((s for s in self.evaluation.scores if s.kind is kind), None)
+        return None if self.evaluation is None else self.evaluation.score(kind)
 
     def settings(self) -> dict[str, str]:
         """Every setting of the score run and its parents, by "kind.name"."""
@@ -41,24 +46,30 @@ class ComparedRun:
 
 @dataclass(frozen=True, slots=True)
 class CompareState:
-    """Finished score runs and peers' runs, newest first."""
+    """Finished score runs and peers' runs, newest first.
+
+    Attributes:
+        runs: Those that were read and judged.
+        more: How many older ones there are.
+    """
 
     runs: tuple[ComparedRun, ...]
+    more: int = 0
 
 
-def read_compare_state(project: Project) -> CompareState:
-    """Read and judge the project's score runs and peers' runs."""
+def read_compare_state(project: Project, most: int = AT_FIRST) -> CompareState:
+    """Read and judge the project's score runs and peers' runs, the newest `most` of them."""
     found = judged_runs(project)
     with project.session() as session:
         every = {row.id: row for row in runs.list_runs(session)}
     compared = []
-    for row in found[:20]:
+    for row in found[:most]:
         try:
             evaluation = evaluate_run(project, row.id)
         except NotReady:
             evaluation = None
         compared.append(ComparedRun(row, tuple(_lineage(row, every)), evaluation))
-    return CompareState(tuple(compared))
+    return CompareState(tuple(compared), max(0, len(found) - most))
 
 
 def differing_settings(first: ComparedRun, second: ComparedRun) -> list[tuple[str, str, str]]:
@@ -74,15 +85,11 @@ def differing_settings(first: ComparedRun, second: ComparedRun) -> list[tuple[st
 
 def paired_test(first: ComparedRun, second: ComparedRun, kind: ScoreKind) -> AucDifference | None:
     """DeLong's paired test on the images both runs judged; None where there are none."""
-    if first.evaluation is None or second.evaluation is None:
-        return None
     one, two = first.score(kind), second.score(kind)
     if one is None or two is None:
         return None
-    shared, a, b = np.intersect1d(
-        first.evaluation.image_ids, second.evaluation.image_ids, return_indices=True
-    )
-    truth = first.evaluation.truth[a]
+    shared, a, b = np.intersect1d(one.image_ids, two.image_ids, return_indices=True)
+    truth = one.truth[a]
     if len(shared) == 0 or truth.min() == truth.max():
         return None
     return compare_aucs(truth, one.values[a], two.values[b])

@@ -8,12 +8,13 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from amae_app.words import plural
 from amae_engine.catalog import decisions
 from amae_engine.catalog.decisions import DecisionRow
 from amae_engine.catalog.tables import Label
 from amae_engine.config import PseudoLabelConfig
 from amae_engine.evaluation.agreement import wilson_interval
-from amae_engine.jobs.assign_pseudo_labels import PseudoLabelView, current_pseudo_labels
+from amae_engine.jobs.training.assign_pseudo_labels import PseudoLabelView, current_pseudo_labels
 from amae_engine.project import Project
 
 NORMAL, ABNORMAL, UNUSED, EXCLUDED = 0, 1, -1, -2
@@ -47,10 +48,17 @@ class CurationState:
     decided: dict[int, Label]
     history: tuple[DecisionRow, ...]
 
+    @property
+    def rated_by(self) -> str:
+        """What rates the images, as a sentence begins."""
+        label = self.view.source.label
+        return label[0].upper() + label[1:]
+
     def counts_html(self, normal: str, abnormal: str) -> str:
         """Counts of each class in the two colours, and the modules' sizes."""
         count = {value: int((self.view.labels == value).sum()) for value in (0, 1, -1, -2)}
-        module_a = self.view.normals + count[NORMAL]
+        normals = len(self.view.normal.ids)
+        module_a = normals + count[NORMAL]
         used = count[NORMAL] + count[ABNORMAL]
         ratio = f"{100 * count[ABNORMAL] / used:.0f} %" if used else "–"
         return (
@@ -58,26 +66,27 @@ class CurationState:
             f"unused <b>{count[UNUSED]}</b> · "
             f"<span style='color:{abnormal}'>abnormal <b>{count[ABNORMAL]}</b></span> · "
             f"excluded <b>{count[EXCLUDED]}</b><br>"
-            f"Module A: {self.view.normals} normal + {count[NORMAL]} = <b>{module_a}</b> images. "
+            f"Module A: {normals} normal + {count[NORMAL]} = <b>{module_a}</b> images. "
             f"Module B: <b>{count[ABNORMAL]}</b> images. Anomaly ratio of those used: {ratio}"
         )
 
     def purity_text(self) -> str:
-        """How often stage 1 was right, on the images that readers decided."""
+        """How often the source that rates was right, on the images that readers decided."""
         view = self.view
-        stage1 = view.probability >= 0.5
+        rated_abnormal = view.log_odds >= 0
         checked = [i for i, image in enumerate(view.image_ids.tolist()) if image in self.decided]
         judged = [i for i in checked if self.decided[int(view.image_ids[i])] is not Label.EXCLUDE]
         if not judged:
             return "No image is checked yet: purity is unknown."
         right = sum(
-            (self.decided[int(view.image_ids[i])] is Label.ABNORMAL) == bool(stage1[i])
+            (self.decided[int(view.image_ids[i])] is Label.ABNORMAL) == bool(rated_abnormal[i])
             for i in judged
         )
         share = wilson_interval(right, len(judged))
         return (
-            f"Stage 1 agrees with readers on {100 * share.value:.0f} % of {len(judged)} checked "
-            f"images (95 % interval {100 * share.low:.0f}–{100 * share.high:.0f} %)."
+            f"{self.rated_by} agrees with readers on {100 * share.value:.0f} % of "
+            f"{plural(len(judged), 'checked image')} (95 % interval "
+            f"{100 * share.low:.0f}–{100 * share.high:.0f} %)."
         )
 
     def truth_text(self) -> str:
@@ -109,15 +118,15 @@ class CurationState:
         return places[np.argsort(key, kind="stable")]
 
     def _key(self, order: Order) -> npt.NDArray[np.floating]:
-        p = self.view.probability
+        p = self.view.log_odds
         if order is Order.MOST_ABNORMAL:
             return -p
         if order is Order.MOST_NORMAL:
             return p
         if order is Order.RANDOM:
             return np.random.default_rng(0).random(len(p))
-        to_normal = np.abs(p - self.view.threshold_normal)
-        return np.minimum(to_normal, np.abs(p - self.view.threshold_abnormal))
+        to_normal = np.abs(p - self.view.cut_normal)
+        return np.minimum(to_normal, np.abs(p - self.view.cut_abnormal))
 
 
 def read_curation_state(project: Project, config: PseudoLabelConfig) -> CurationState:

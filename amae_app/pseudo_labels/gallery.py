@@ -51,17 +51,23 @@ class GalleryModel(QAbstractListModel):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._state: CurationState | None = None
+        self._probability = np.zeros(0)
         self._places: Ids = np.zeros(0, dtype=np.int64)
+
+    def _set(self, state: CurationState | None) -> None:
+        self._state = state
+        self._probability = np.zeros(0) if state is None else state.view.probability
 
     def show_state(self, state: CurationState | None, places: Ids) -> None:
         """Replace the tiles."""
         self.beginResetModel()
-        self._state, self._places = state, places
+        self._set(state)
+        self._places = places
         self.endResetModel()
 
     def update_state(self, state: CurationState) -> None:
         """New labels for the same images in the same order."""
-        self._state = state
+        self._set(state)
         if len(self._places):
             self.dataChanged.emit(self.index(0), self.index(len(self._places) - 1))
 
@@ -72,9 +78,9 @@ class GalleryModel(QAbstractListModel):
         view, place = self._state.view, int(self._places[number])
         return Tile(
             int(view.image_ids[place]),
-            int(view.store_rows[place]),
+            int(view.unlabeled.store_rows[place]),
             view.names[place],
-            float(view.probability[place]),
+            float(self._probability[place]),
             int(view.labels[place]),
             bool(view.by_reader[place]),
         )

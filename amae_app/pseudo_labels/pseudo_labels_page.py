@@ -29,11 +29,12 @@ from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.image_view import ImageView
 from amae_app.widgets.score_histogram import Histogram
 from amae_app.window_context import WindowContext
+from amae_app.words import plural
 from amae_engine.catalog import decisions
 from amae_engine.catalog.tables import Label
 from amae_engine.config import PseudoLabelSource
 from amae_engine.errors import AmaeError, NotReady
-from amae_engine.events import Changed, Level
+from amae_engine.events import Changed
 
 _KEYS_TEXT = (
     "← → move · N normal · A abnormal · X exclude · Space confirm · Shift range · Ctrl+Z undo"
@@ -67,7 +68,7 @@ class PseudoLabelsPage(QWidget):
         self.image_facts = quiet()
         self.label_buttons: dict[Label, QPushButton] = {}
         self.empty = EmptyState(
-            "Reading stage 1's scores…",
+            "Reading the ratings…",
             "emptyPseudoLabels",
             "Go to Train",
             "Where stage 1 is started",
@@ -92,16 +93,15 @@ class PseudoLabelsPage(QWidget):
     @Slot(object)
     def decide(self, label: Label) -> None:
         """Give the selected images a label."""
-        self._act([tile.image_id for tile in self.gallery.selected_tiles()], label, "decide")
+        tiles = self.gallery.selected_tiles()
+        self._act([tile.image_id for tile in tiles], [label] * len(tiles), "decide")
 
     @Slot()
     def confirm(self) -> None:
-        """Agree with what stage 1 says about the selected images."""
+        """Agree with what the rating says about the selected images, in one act."""
         tiles = self.gallery.selected_tiles()
-        for label, wanted in ((Label.NORMAL, False), (Label.ABNORMAL, True)):
-            chosen = [t.image_id for t in tiles if (t.probability >= 0.5) is wanted]
-            if chosen:
-                self._act(chosen, label, "confirm")
+        labels = [Label.ABNORMAL if t.probability >= 0.5 else Label.NORMAL for t in tiles]
+        self._act([tile.image_id for tile in tiles], labels, "confirm")
 
     @Slot()
     def undo(self) -> None:
@@ -113,26 +113,37 @@ class PseudoLabelsPage(QWidget):
         """Repeat what was undone."""
         self._step_back(redo=True)
 
-    def _act(self, ids: list[int], label: Label, kind: str) -> None:
+    def _act(self, ids: list[int], labels: list[Label], kind: str) -> None:
         if not ids or self._state is None:
             return
-        run_id = self._state.view.run_id
-        try:
-            with self._context.project.session() as session:
-                decisions.decide(session, ids, label, self._context.reader, run_id, kind)
-        except AmaeError as error:
-            self._context.notify(str(error), Level.WARNING)
-            return
-        row = self.gallery.currentIndex().row()
-        self._context.announce(Changed.DECISIONS)
-        self.gallery.select(row + 1)
+        project, reader, run_id = (
+            self._context.project, self._context.reader, self._state.view.run_id
+        )  # fmt: skip
+
+        def act() -> None:
+            with project.session() as session:
+                decisions.decide(session, ids, labels, reader, run_id, kind)
+
+        self._context.act(act, lambda _: self._context.announce(Changed.DECISIONS))
+        if reader:
+            self.gallery.select(self.gallery.currentIndex().row() + 1)
 
     def _step_back(self, redo: bool) -> None:
-        step = decisions.redo if redo else decisions.undo
-        with self._context.project.session() as session:
-            count = step(session, self._context.reader)
+        project, reader = self._context.project, self._context.reader
+
+        def act() -> decisions.Step:
+            with project.session() as session:
+                return (decisions.redo if redo else decisions.undo)(session, reader)
+
+        self._context.act(act, lambda step: self._stepped(step, redo))
+
+    def _stepped(self, step: decisions.Step, redo: bool) -> None:
         word = "Redone" if redo else "Undone"
-        self._context.notify(f"{word}: {count} images." if count else "There is nothing to undo.")
+        nothing = f"There is nothing to {'redo' if redo else 'undo'}."
+        text = f"{word}: {plural(step.changed, 'image')}." if step.changed else nothing
+        if step.kept:
+            text += f" {plural(step.kept, 'image')} left: another reader decided since."
+        self._context.notify(text)
         self._context.announce(Changed.DECISIONS)
 
     def _lay_out(self) -> None:
@@ -251,9 +262,9 @@ class PseudoLabelsPage(QWidget):
                 self.label_buttons[label] = button
                 line.addWidget(button)
             layout.addLayout(line)
-        confirm = QPushButton("Space  Confirm stage 1")
+        confirm = QPushButton("Space  Confirm the rating")
         confirm.setObjectName("confirmButton")
-        confirm.setToolTip("Agree with stage 1 about the selected images")
+        confirm.setToolTip("Agree with what rates the selected images, each on its own side")
         confirm.clicked.connect(self.confirm)
         layout.addWidget(confirm)
         return frame
@@ -296,8 +307,9 @@ class PseudoLabelsPage(QWidget):
         self._state = answer
         self._stack.setCurrentIndex(1)
         c, view = colours(), answer.view
-        cuts = (view.threshold_normal, view.threshold_abnormal)
+        cuts = view.cut_probabilities
         self.histogram.show_bands(view.probability, *cuts)
+        self.histogram.setLabel("bottom", f"P(abnormal) by {view.source.label}")
         self.histogram.set_lines(list(cuts), [c.normal, c.abnormal])
         self.counts.setText(answer.counts_html(c.normal, c.abnormal))
         self.review.setText(answer.purity_text())
@@ -359,7 +371,7 @@ class PseudoLabelsPage(QWidget):
         used = {0: "in module A", 1: "in module B", -1: "unused", -2: "excluded"}[tile.label]
         by = " · decided by a reader" if tile.checked else ""
         self.image_facts.setText(
-            f"Stage 1: P(abnormal) {tile.probability:.2f}, {side}\nStage 2: {used}{by}"
+            f"{self._rated_by()}: P(abnormal) {tile.probability:.2f}, {side}\nStage 2: {used}{by}"
         )
         project, row = self._context.project, tile.store_row
         self._context.background(
@@ -367,8 +379,13 @@ class PseudoLabelsPage(QWidget):
         )
 
     def _show_image(self, image: npt.NDArray[np.uint8] | AmaeError) -> None:
-        if not isinstance(image, AmaeError):
+        if isinstance(image, AmaeError):
+            self._context.tell_error(image)
+        else:
             self.large.show_image(image)
+
+    def _rated_by(self) -> str:
+        return self._state.rated_by if self._state is not None else ""
 
     @Slot()
     def _on_go(self) -> None:

@@ -23,14 +23,16 @@ from amae_app.theme import card, heading, quiet
 from amae_app.widgets.image_view import FULL, ImageView
 from amae_app.widgets.map_colours import SEQUENTIAL, colour_bar, map_colours
 from amae_engine.config import ScoreKind
-from amae_engine.jobs.score_images import ImageMaps
+from amae_engine.runs.map_files import ImageMaps
 
 _WINDOWS = {"1": FULL, "2": (0.1, 0.7), "3": (0.25, 0.9), "4": (0.4, 1.0)}
-_MAPS = {
-    "|μA − μB| (paper, Eq. 4)": ScoreKind.DISCREPANCY,
-    "likelihood ratio (ours, signed)": ScoreKind.LIKELIHOOD_RATIO,
-    "normal against unlabeled (ours, signed)": ScoreKind.UNLABELED_PROBE,
+_MAP_TEXTS = {
+    ScoreKind.DISCREPANCY: "|μA − μB| (Eq. 4)",
+    ScoreKind.LIKELIHOOD_RATIO: "error of A − error of B (signed)",
+    ScoreKind.UNLABELED_PROBE: "share of each patch, against that of normal images (signed)",
+    ScoreKind.PEER: "this method's own map",
 }
+_SIGNED = (ScoreKind.LIKELIHOOD_RATIO, ScoreKind.UNLABELED_PROBE)
 _KEYS_TEXT = (
     "left drag window/level · wheel zoom · middle drag pan · I invert · G overlay · 1–4 windows · "
     "+ − = zoom and fit · Space reset · ↑ ↓ images"
@@ -43,6 +45,7 @@ class ReviewedImage:
 
     Attributes:
         aspect: Width over height of the original.
+        kind: The score that is shown; the map is that score's.
     """
 
     name: str
@@ -51,6 +54,7 @@ class ReviewedImage:
     image: npt.NDArray[np.uint8]
     aspect: float
     maps: ImageMaps | None
+    kind: ScoreKind
 
 
 class ImageReview(QWidget):
@@ -69,7 +73,7 @@ class ImageReview(QWidget):
             "mean_b": ImageView("Mean reconstruction of module B"),
             "difference": ImageView("Difference of the two means"),
         }
-        self.map_kind = QComboBox()
+        self.map_name = quiet()
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.threshold = QSlider(Qt.Orientation.Horizontal)
         self.colour_map = QComboBox()
@@ -91,10 +95,14 @@ class ImageReview(QWidget):
         self.caption.setText(shown.caption)
         self.why.setText(shown.why)
         self.main.show_image(shown.image, shown.aspect)
-        if shown.maps is not None:
-            self.small["mean_a"].show_image(shown.maps.mean_a, shown.aspect)
-            self.small["mean_b"].show_image(shown.maps.mean_b, shown.aspect)
+        for name in ("mean_a", "mean_b"):
+            mean = shown.maps.maps.get(name) if shown.maps is not None else None
+            self.small[name].show_image(mean, shown.aspect)
         self._draw_maps()
+
+    def show_caption(self, caption: str) -> None:
+        """Say something else of the same image: the operating point has moved."""
+        self.caption.setText(caption)
 
     def window_preset(self, number: str) -> None:
         """One of the four windows, by its key."""
@@ -173,16 +181,16 @@ class ImageReview(QWidget):
         outer.addWidget(frame)
 
     def _controls(self) -> tuple[QHBoxLayout, QHBoxLayout]:
-        for text, kind in _MAPS.items():
-            self.map_kind.addItem(text, str(kind))
         self.colour_map.addItems(list(SEQUENTIAL))
         self.opacity.setRange(0, 100)
         self.opacity.setValue(50)
         self.threshold.setRange(0, 100)
         self.threshold.setValue(25)
         choices, sliders = QHBoxLayout(), QHBoxLayout()
+        self.map_name.setObjectName("mapName")
+        self.map_name.setToolTip("The map always belongs to the score that is chosen")
+        choices.addWidget(self.map_name, 1)
         for text, widget, name, tip in (
-            ("Map", self.map_kind, "mapKindCombo", "Which map lies over the image"),
             ("Opacity", self.opacity, "overlaySlider", "The same for every value of the map"),
             ("Show above", self.threshold, "thresholdSlider", "Share of the scale below which "
              "nothing is drawn"),
@@ -195,12 +203,10 @@ class ImageReview(QWidget):
             if text:
                 row.addWidget(QLabel(text))
             row.addWidget(widget, 1 if isinstance(widget, QSlider) else 0)
-        choices.addStretch()
         choices.addWidget(self.bar)
         self.opacity.valueChanged.connect(self._draw_maps)
         self.threshold.valueChanged.connect(self._draw_maps)
         self.colour_map.currentTextChanged.connect(self._draw_maps)
-        self.map_kind.currentIndexChanged.connect(self._draw_maps)
         return choices, sliders
 
     @Slot()
@@ -212,27 +218,21 @@ class ImageReview(QWidget):
 
     @Slot()
     def _draw_maps(self) -> None:
-        shown = self._shown
-        if shown is None or shown.maps is None:
-            self.main.show_map(None)
+        shown, name = self._shown, self.colour_map.currentText()
+        if shown is None:
             return
-        kind = str(self.map_kind.currentData())
-        signed = kind != ScoreKind.DISCREPANCY
-        values = getattr(shown.maps, kind)
-        if values is None:
+        values = shown.maps.of_score(shown.kind) if shown.maps is not None else None
+        if shown.maps is None or values is None:
+            self.map_name.setText("Map: this score has none, it is one number an image")
             self.main.show_map(None)
-            self.small["difference"].show_map(None)
-            self.bar.show_scale(self.colour_map.currentText(), 0.0, 0.0, signed)
+            self.small["difference"].show_image(None)
+            self.bar.show_scale(name, 0.0, 0.0, signed=False)
             return
-        scale, name = shown.maps.scale[kind], self.colour_map.currentText()
-        over = map_colours(
-            values,
-            scale,
-            name,
-            self.opacity.value() / 100,
-            self.threshold.value() / 100,
-            signed,
-        )
+        signed = shown.kind in _SIGNED
+        self.map_name.setText(f"Map: {_MAP_TEXTS.get(shown.kind, shown.kind.label)}")
+        scale = shown.maps.scale[shown.kind]
+        opacity, above = self.opacity.value() / 100, self.threshold.value() / 100
+        over = map_colours(values, scale, name, opacity, above, signed)
         self.main.show_map(over if self.overlay_on else None)
         self.small["difference"].show_image(np.zeros(values.shape, dtype=np.uint8), shown.aspect)
         self.small["difference"].show_map(map_colours(values, scale, name, 1.0, 0.0, signed))
@@ -263,7 +263,7 @@ class ColourBar(QWidget):
         self._picture = QImage(table.data, 256, 1, QImage.Format.Format_RGBA8888).copy()
         self._ends = (f"{low:.2g}", f"{high:.2g}")
         self.setToolTip(
-            f"{low:.3g} to {high:.3g} standardised grey values; one scale for all images of this run"
+            f"{low:.3g} to {high:.3g} in the map's own units; one scale for all images of this run"
         )
         self.update()
 

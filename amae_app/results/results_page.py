@@ -33,9 +33,9 @@ from amae_app.window_context import WindowContext
 from amae_engine.config import ScoreKind
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
-from amae_engine.jobs.evaluate_run import evaluate_run
-from amae_engine.jobs.export import export_results
-from amae_engine.jobs.score_images import load_image_maps
+from amae_engine.jobs.judging.evaluate_run import evaluate_run
+from amae_engine.jobs.judging.export import export_results
+from amae_engine.runs.map_files import load_image_maps
 
 _TRUTHS = {0: "truth: normal", 1: "truth: abnormal", -1: "truth unknown"}
 
@@ -137,7 +137,7 @@ class ResultsPage(QWidget):
         self.empty.pressed.connect(self._on_go)
         self.run_combo.activated.connect(self._on_run)
         self.score_combo.activated.connect(self._show_score)
-        self.listed_combo.currentTextChanged.connect(self._list)
+        self.listed_combo.currentTextChanged.connect(self._on_listed)
         self.table.selectionModel().currentRowChanged.connect(self._on_current)
         self.table.key_pressed.connect(self._on_key)
         self.panel.threshold_changed.connect(self._on_threshold)
@@ -165,14 +165,14 @@ class ResultsPage(QWidget):
 
     def _fill_combos(self, state: ReviewState) -> None:
         self.run_combo.clear()
-        for run in state.runs:
-            newest = " (newest)" if run == state.runs[0] else ""
-            self.run_combo.addItem(f"Run {run}{newest}", run)
-        self.run_combo.setCurrentIndex(state.runs.index(state.run_id))
+        for run, what in state.runs:
+            newest = " (newest)" if run == state.runs[0][0] else ""
+            self.run_combo.addItem(f"Run {run} · {what}{newest}", run)
+        self.run_combo.setCurrentIndex([run for run, _ in state.runs].index(state.run_id))
         chosen = self.kind
         self.score_combo.clear()
         for kind in state.values:
-            self.score_combo.addItem(f"{kind.label} [{kind.origin}]", str(kind))
+            self.score_combo.addItem(state.label(kind), str(kind))
         place = self.score_combo.findData(str(chosen))
         self.score_combo.setCurrentIndex(max(place, 0))
 
@@ -184,18 +184,23 @@ class ResultsPage(QWidget):
         if kind not in self._thresholds:
             self._thresholds[kind] = default_threshold(self._state, kind)
         self.panel.show_state(self._state, kind, self._thresholds[kind])
-        self._list()
+        self._list(keep=True)
 
     @Slot()
-    def _list(self) -> None:
+    def _on_listed(self) -> None:
+        self._list(keep=False)
+
+    def _list(self, keep: bool) -> None:
         if self._state is None or self.kind not in self._thresholds:
             return
+        before = self.model.place(self.table.currentIndex().row())
         listed = Listed(self.listed_combo.currentText())
         places = self._state.listed(self.kind, self._thresholds[self.kind], listed)
         self.model.show_places(self._state, self.kind, places)
         self.count.setText(f"{len(places)} of {len(self._state.image_ids)}")
         if len(places):
-            self.table.selectRow(0)
+            row = self.model.row_of(before) if keep and before is not None else None
+            self.table.selectRow(row or 0)
         else:
             self.review.show_image(None)
 
@@ -205,35 +210,42 @@ class ResultsPage(QWidget):
         if self._state is None or place is None:
             return
         state, project, kind = self._state, self._context.project, self.kind
-        threshold = self._thresholds[kind]
 
         def read() -> ReviewedImage:
-            image_id = int(state.image_ids[place])
-            value = state.values[kind][place]
-            called = "called abnormal" if value >= threshold else "called normal"
             return ReviewedImage(
                 state.names[place],
-                f"{_TRUTHS[int(state.truth[place])]} · {called}",
+                "",
                 state.why(place),
                 project.pixels.read(np.array([state.store_rows[place]]))[0],
                 float(state.aspects[place]),
-                load_image_maps(project, state.run_id, image_id),
+                load_image_maps(project, state.run_id, int(state.image_ids[place])),
+                kind,
             )
 
         self._context.background("results-image", read, self._show_image)
 
     def _show_image(self, shown: ReviewedImage | AmaeError) -> None:
         if isinstance(shown, AmaeError):
-            self._context.notify(str(shown))
+            self._context.tell_error(shown)
             return
         self.review.show_image(shown)
+        self._show_caption()
+
+    def _show_caption(self) -> None:
+        """Truth, and what the operating point as it stands makes of the image."""
+        place = self.model.place(self.table.currentIndex().row())
+        if self._state is None or place is None or self.kind not in self._thresholds:
+            return
+        called = self._state.called(place, self.kind, self._thresholds[self.kind])
+        self.review.show_caption(f"{_TRUTHS[int(self._state.truth[place])]} · {called}")
 
     @Slot(float)
     def _on_threshold(self, value: float) -> None:
         self._thresholds[self.kind] = value
         self.panel.show_threshold(value)
+        self._show_caption()
         if Listed(self.listed_combo.currentText()) is not Listed.ALL:
-            self._list()
+            self._list(keep=True)
 
     @Slot(object)
     def _on_cell(self, listed: Listed) -> None:

@@ -9,11 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.catalog import scores, studies
-from amae_engine.catalog.tables import Split
+from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.roc import OperatingPoint, operating_point
-from amae_engine.jobs.evaluate_run import RunEvaluation, ScoreEvaluation, evaluate_run, score_runs
+from amae_engine.jobs.judging.evaluate_run import (
+    RunEvaluation,
+    ScoreEvaluation,
+    evaluate_run,
+    judged_runs,
+    peer_title,
+    score_label,
+)
 from amae_engine.project import Project
 
 Values = npt.NDArray[np.float64]
@@ -34,6 +41,7 @@ class ReviewState:
     """One score run: its images, scores, and its evaluation where truth allows one.
 
     Attributes:
+        runs: Every judged run's number and what it is, newest first.
         image_ids, store_rows, truth, names: (n,) scored test images by id; truth −1 is unknown.
         values: For each score (n,), NaN where an image has none.
         aspects: (n,) width over height of each original.
@@ -41,7 +49,7 @@ class ReviewState:
     """
 
     run_id: int
-    runs: tuple[int, ...]
+    runs: tuple[tuple[int, str], ...]
     image_ids: npt.NDArray[np.int64]
     store_rows: npt.NDArray[np.int64]
     truth: npt.NDArray[np.int8]
@@ -50,30 +58,44 @@ class ReviewState:
     values: dict[ScoreKind, Values]
     evaluation: RunEvaluation | None
     problem: str
+    peer: str
 
     def judged(self, kind: ScoreKind) -> ScoreEvaluation | None:
         """The evaluation of one score."""
         if self.evaluation is None:
             return None
-        return next((s for s in self.evaluation.scores if s.kind is kind), None)
+        return self.evaluation.score(kind)
+
+    def label(self, kind: ScoreKind) -> str:
+        """A score's name with its origin; a peer's carries the method's name."""
+        return f"{score_label(kind, self.peer)} [{kind.origin}]"
+
+    def name(self, kind: ScoreKind) -> str:
+        """A score's name."""
+        return score_label(kind, self.peer)
+
+    def called(self, place: int, kind: ScoreKind, threshold: float) -> str:
+        """What an operating point makes of an image: "called abnormal"."""
+        value = self.values[kind][place]
+        if np.isnan(value):
+            return "not rated by this score"
+        return "called abnormal" if value >= threshold else "called normal"
 
     def point(self, kind: ScoreKind, threshold: float) -> OperatingPoint | None:
         """What a threshold does to the judged images."""
         judged = self.judged(kind)
-        if judged is None or self.evaluation is None:
-            return None
-        return operating_point(self.evaluation.truth, judged.values, threshold)
+        return None if judged is None else operating_point(judged.truth, judged.values, threshold)
 
     def listed(self, kind: ScoreKind, threshold: float, listed: Listed) -> npt.NDArray[np.int64]:
         """Places of the images to list, highest score first."""
         values = self.values[kind]
-        called = values >= threshold
+        called, spared = values >= threshold, values < threshold  # neither where there is no score
         keep = {
             Listed.ALL: np.ones(len(values), dtype=bool),
             Listed.TRUE_POSITIVE: called & (self.truth == 1),
             Listed.FALSE_POSITIVE: called & (self.truth == 0),
-            Listed.FALSE_NEGATIVE: ~called & (self.truth == 1),
-            Listed.TRUE_NEGATIVE: ~called & (self.truth == 0),
+            Listed.FALSE_NEGATIVE: spared & (self.truth == 1),
+            Listed.TRUE_NEGATIVE: spared & (self.truth == 0),
         }[listed]
         places = np.flatnonzero(keep)
         return places[np.argsort(-np.nan_to_num(values[places], nan=-np.inf), kind="stable")]
@@ -85,11 +107,12 @@ class ReviewState:
         for kind, values in self.values.items():
             value = values[place]
             if np.isnan(value):
-                lines.append(f"{kind.label}: not rated")
+                lines.append(f"{self.name(kind)}: not rated")
                 continue
-            text = f"{kind.label}: {value:.4g}"
-            if normal.sum() >= 5:
-                below = 100 * float((values[normal] < value).mean())
+            text = f"{self.name(kind)}: {value:.4g}"
+            others = values[normal & ~np.isnan(values)]
+            if len(others) >= 5:
+                below = 100 * float((others < value).mean())
                 text += f" · above {below:.0f} % of the test normals"
             lines.append(text)
         return "\n".join(lines)
@@ -106,39 +129,46 @@ def default_threshold(state: ReviewState, kind: ScoreKind) -> float:
 
 
 def read_review_state(project: Project, run_id: int = 0) -> ReviewState:
-    """Read a score run; 0 is the newest.
+    """Read a score run or a peer's; 0 is the newest score run, or the newest peer's without one.
 
     Raises:
         NotReady: No run has scored test images yet.
     """
-    found = tuple(row.id for row in score_runs(project))
+    found = judged_runs(project)
     if not found:
         raise NotReady(
             "No test image is scored yet. Run stage 1 and stage 2 in Train; scoring follows by "
             "itself. You need images with the role 'test'."
         )
-    chosen = run_id if run_id in found else found[0]
+    wanted = [row for row in found if row.id == run_id]
+    own = [row for row in found if row.kind is RunKind.SCORE]
+    chosen = (wanted or own or found)[0]
     with project.session() as session:
-        kinds = scores.kinds(session, chosen)
-        ids, _ = scores.load(session, chosen, ScoreKind.DISCREPANCY)
         table = studies.images_in(session, Split.TEST)
-        known = np.isin(table.ids, ids)
-        shown = table.ids[known]
-        values = {kind: scores.of_images(session, chosen, kind, shown) for kind in kinds}
-        rows = studies.rows(session, shown.tolist())
+        values = {
+            kind: scores.of_images(session, chosen.id, kind, table.ids)
+            for kind in scores.kinds(session, chosen.id)
+        }
+    rated = np.zeros(len(table.ids), dtype=bool)
+    for numbers in values.values():
+        rated |= ~np.isnan(numbers)
+    shown = table.chosen(rated)
+    with project.session() as session:
+        rows = studies.rows(session, shown.ids.tolist())
     try:
-        evaluation, problem = evaluate_run(project, chosen), ""
+        evaluation, problem = evaluate_run(project, chosen.id), ""
     except NotReady as error:
         evaluation, problem = None, str(error)
     return ReviewState(
-        run_id=chosen,
-        runs=found,
-        image_ids=shown,
-        store_rows=table.store_rows[known],
-        truth=table.truth[known],
-        names=tuple(row.name for row in rows),
+        run_id=chosen.id,
+        runs=tuple((row.id, peer_title(row) or "AMAE") for row in found),
+        image_ids=shown.ids,
+        store_rows=shown.store_rows,
+        truth=shown.truth,
+        names=shown.names,
         aspects=np.array([row.columns / row.rows for row in rows]),
-        values=values,
+        values={kind: numbers[rated] for kind, numbers in values.items()},
         evaluation=evaluation,
         problem=problem,
+        peer=peer_title(chosen),
     )

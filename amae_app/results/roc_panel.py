@@ -69,38 +69,40 @@ class RocPanel(QWidget):
             self.histogram.show_groups([(values[~np.isnan(values)], c.quiet)])
             self.measured.setText(f"{len(values)} test images without truth, run {state.run_id}")
         else:
-            active = [s.kind for s in evaluation.scores].index(kind)
+            judged_kinds = [s.kind for s in evaluation.scores]
+            active = judged_kinds.index(kind) if kind in judged_kinds else 0
             tints = [PALETTE[i % len(PALETTE)] for i in range(len(evaluation.scores))]
             pairs = list(zip(evaluation.scores, tints, strict=True))
             self.roc.show_curves(
                 [
-                    PlottedCurve(s.kind.label, s.roc.x, s.roc.y, s.roc.thresholds, tint)
+                    PlottedCurve(state.name(s.kind), s.roc.x, s.roc.y, s.roc.thresholds, tint)
                     for s, tint in pairs
                 ],
                 active,
             )
             self.pr.show_curves(
                 [
-                    PlottedCurve(s.kind.label, s.pr.x, s.pr.y, s.pr.thresholds, tint)
+                    PlottedCurve(state.name(s.kind), s.pr.x, s.pr.y, s.pr.thresholds, tint)
                     for s, tint in pairs
                 ],
                 active,
             )
             self._show_numbers()
-            below = [s.kind.label for s in evaluation.scores if s.auc.high < 0.5]
+            below = [state.name(s.kind) for s in evaluation.scores if s.auc.high < 0.5]
             note = f" Below chance, shown as it is: {', '.join(below)}." if below else ""
+            note += f" Not judged: {'; '.join(evaluation.unjudged)}." if evaluation.unjudged else ""
             self.measured.setText(
                 f"Measured on {evaluation.measured_on}. AUC: DeLong; AP: bootstrap over patients."
                 + note
             )
-            values = pairs[active][0].values
+            shown = pairs[active][0]
             self.histogram.show_groups(
                 [
-                    (values[evaluation.truth == 0], c.normal),
-                    (values[evaluation.truth == 1], c.abnormal),
+                    (shown.values[shown.truth == 0], c.normal),
+                    (shown.values[shown.truth == 1], c.abnormal),
                 ]
             )
-        self.histogram.setLabel("bottom", kind.label)
+        self.histogram.setLabel("bottom", state.name(kind))
         self.show_threshold(threshold)
 
     def show_threshold(self, threshold: float) -> None:
@@ -214,7 +216,11 @@ def _numbers_html(state: ReviewState, active: ScoreKind, is_pr: bool) -> str:
     lines = [f"<tr><td></td><td><b>{head}</b></td><td>95 % interval</td></tr>"]
     for number, score in enumerate(state.evaluation.scores):
         tint = PALETTE[number % len(PALETTE)]
-        name = f"{score.kind.label} <i>({score.kind.origin})</i>".replace(" <i>", "&nbsp;<i>")
+        fewer = len(score.image_ids) < len(state.evaluation.image_ids)
+        on = f", on {score.images}" if fewer else ""
+        name = f"{state.name(score.kind)} <i>({score.kind.origin}{on})</i>".replace(
+            " <i>", "&nbsp;<i>"
+        )
         name = name.replace("Stage 2 A", "Stage&nbsp;2&nbsp;A")
         name = f"<b>{name}</b>" if score.kind is active else name
         value, low, high = (

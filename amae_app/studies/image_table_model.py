@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import (
@@ -12,6 +10,7 @@ from PySide6.QtCore import (
     QObject,
     QPersistentModelIndex,
     Qt,
+    Signal,
     Slot,
 )
 from PySide6.QtGui import QColor
@@ -22,9 +21,11 @@ from amae_engine.catalog.studies import ImageRow
 from amae_engine.catalog.tables import Split
 
 _PAGE = 100
+_PAGES_KEPT = 20
 Index = QModelIndex | QPersistentModelIndex
+PICTURE = ""  # the thumbnails' column needs no heading
 COLUMNS = (
-    ("Image", ""),
+    (PICTURE, ""),
     ("Image", "name"),
     ("Patient", "patient_id"),
     ("Split", "split"),
@@ -38,22 +39,24 @@ THUMBNAIL_SIDE = 44
 
 
 class ImageTableModel(QAbstractTableModel):
-    """Shows `ids`; asks `read_page` for the rows it needs.
+    """Shows `ids`; asks for the rows it needs, a hundred at a time, and shows them when they come.
 
     Args:
-        read_page: Maps ids to rows; called on the event thread, a hundred rows at a time.
         thumbnails: Small pictures of the images.
+
+    Signals:
+        page_wanted(key, ids): rows that are needed; answer with `take_page`.
+        page_came(): rows are there that were not.
     """
 
-    def __init__(
-        self,
-        read_page: Callable[[list[int]], list[ImageRow]],
-        thumbnails: ThumbnailCache,
-        parent: QObject | None = None,
-    ) -> None:
+    page_wanted = Signal(object, object)
+    page_came = Signal()
+
+    def __init__(self, thumbnails: ThumbnailCache, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._read_page = read_page
         self._thumbnails = thumbnails
+        self._version = 0
+        self._asked: set[int] = set()
         self._ids: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._pages: dict[int, list[ImageRow]] = {}
         thumbnails.loaded.connect(self._on_thumbnails)
@@ -62,18 +65,39 @@ class ImageTableModel(QAbstractTableModel):
         """Replace what the table shows."""
         self.beginResetModel()
         self._ids, self._pages = ids, {}
+        self._version += 1
+        self._asked = set()
         self.endResetModel()
 
+    def take_page(self, key: tuple[int, int], rows: list[ImageRow]) -> None:
+        """Show a page's rows; those of an earlier list are dropped."""
+        version, page = key
+        if version != self._version:
+            return
+        self._asked.discard(page)
+        if len(self._pages) >= _PAGES_KEPT:
+            self._pages.pop(next(iter(self._pages)))
+        self._pages[page] = rows
+        first = page * _PAGE
+        last = min(first + _PAGE, len(self._ids)) - 1
+        self.dataChanged.emit(self.index(first, 0), self.index(last, len(COLUMNS) - 1))
+        self.page_came.emit()
+
+    def ids_at(self, numbers: list[int]) -> list[int]:
+        """The ids in some lines of the table."""
+        return [int(self._ids[number]) for number in numbers if 0 <= number < len(self._ids)]
+
     def row_at(self, number: int) -> ImageRow | None:
-        """The image in a line of the table."""
+        """The image in a line of the table; None until its page has come."""
         if not 0 <= number < len(self._ids):
             return None
         page, place = divmod(number, _PAGE)
         if page not in self._pages:
-            if len(self._pages) > 20:
-                self._pages.pop(next(iter(self._pages)))
-            wanted = self._ids[page * _PAGE : (page + 1) * _PAGE].tolist()
-            self._pages[page] = self._read_page(wanted)
+            if page not in self._asked:
+                self._asked.add(page)
+                wanted = self._ids[page * _PAGE : (page + 1) * _PAGE].tolist()
+                self.page_wanted.emit((self._version, page), wanted)
+            return None
         rows = self._pages[page]
         return rows[place] if place < len(rows) else None
 
@@ -97,7 +121,7 @@ class ImageTableModel(QAbstractTableModel):
         column = COLUMNS[index.column()][0]
         if role == Qt.ItemDataRole.DisplayRole:
             return _text(row, column)
-        if role == Qt.ItemDataRole.DecorationRole and column == "Image":
+        if role == Qt.ItemDataRole.DecorationRole and column == PICTURE:
             return self._thumbnails.icon(row.store_row)
         if role == Qt.ItemDataRole.ForegroundRole and column in ("Split", "Truth"):
             return _colour(row, column)
@@ -119,7 +143,7 @@ def _text(row: ImageRow, column: str) -> str:
     hidden = " (hidden)" if row.split is Split.UNLABELED and row.truth is not None else ""
     texts = {
         "Image": row.name,
-        "Patient": f"P{row.patient_id:05d}",
+        "Patient": f"P{row.patient_id:05d}" if row.patient_known else "unknown",
         "Split": str(row.split),
         "Truth": truth_text(row.truth) + hidden,
         "View": row.view or "–",

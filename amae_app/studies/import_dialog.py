@@ -27,8 +27,8 @@ from PySide6.QtWidgets import (
 from amae_app.studies.import_preview_panel import ImportPreviewPanel
 from amae_app.theme import quiet
 from amae_engine.errors import AmaeError
-from amae_engine.jobs.import_plan import ImportPlan, table_columns
-from amae_engine.jobs.import_preview import ImportPreview
+from amae_engine.jobs.importing.import_plan import ImportPlan, table_columns
+from amae_engine.jobs.importing.import_preview import ImportPreview
 
 _ROLES = {
     "by folder names": "",

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QListWidget, QVBoxLayout, QWidget
 
 from amae_app.theme import card, quiet, restyle
-from amae_engine.jobs.import_preview import ImportPreview
+from amae_engine.jobs.importing.import_preview import ImportPreview
 
 _TRUTHS = {0: "normal", 1: "abnormal", None: "truth unknown"}
 

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from amae_engine.jobs.import_report import FileFate, ImportReport, Outcome
+from amae_engine.jobs.importing.import_report import FileFate, ImportReport, Outcome
 
 _SHOWN = 2000  # lines on screen; the CSV has them all
 

@@ -26,8 +26,8 @@ from PySide6.QtWidgets import (
 from amae_app.theme import card, quiet, restyle
 from amae_engine.catalog.tables import Split
 from amae_engine.errors import AmaeError, BadSetting
-from amae_engine.jobs.find_remote_images import RemoteCounts
-from amae_engine.jobs.retrieve_images import Retrieval
+from amae_engine.jobs.importing.find_remote_images import RemoteCounts
+from amae_engine.jobs.importing.retrieve_images import Retrieval
 from amae_engine.pacs.query import PacsQuery
 from amae_engine.pacs.server import DicomWebServer, DimseServer, Retrieve, Server, Tls
 

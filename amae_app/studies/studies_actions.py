@@ -13,16 +13,16 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
 from amae_app.studies.pacs_dialog import PacsDialog
 from amae_app.studies.studies_state import remote_counts
 from amae_app.window_context import WindowContext
+from amae_app.words import plural
 from amae_engine.catalog import patients, studies
 from amae_engine.catalog.imports import ImportRow
 from amae_engine.catalog.tables import Split
-from amae_engine.errors import AmaeError
-from amae_engine.events import Changed, Event, Level
-from amae_engine.jobs.import_plan import ImportPlan, import_plan
-from amae_engine.jobs.import_report import ImportReport, NothingImported
-from amae_engine.jobs.relink_originals import relink_originals
-from amae_engine.jobs.retrieve_images import Retrieval, RetrievalReport, retrieve_images
-from amae_engine.jobs.undo_import import undo_import
+from amae_engine.events import Changed, Event
+from amae_engine.jobs.importing.import_plan import ImportPlan, import_plan
+from amae_engine.jobs.importing.import_report import ImportReport, NothingImported
+from amae_engine.jobs.importing.relink_originals import relink_originals
+from amae_engine.jobs.importing.retrieve_images import Retrieval, RetrievalReport, retrieve_images
+from amae_engine.jobs.importing.undo_import import undo_import
 
 Undo = Callable[[], str]
 
@@ -32,14 +32,14 @@ class StudiesActions(QObject):
 
     Args:
         context: The open project.
-        selected: The ids and splits of the images that are selected now.
+        selected: The ids of the images that are selected now.
         parent: The page.
     """
 
     def __init__(
         self,
         context: WindowContext,
-        selected: Callable[[], list[tuple[int, Split]]],
+        selected: Callable[[], list[int]],
         parent: QWidget,
     ) -> None:
         super().__init__(parent)
@@ -115,65 +115,88 @@ class StudiesActions(QObject):
 
     def move(self, split: Split) -> None:
         """Give the selected images another role."""
-        images = self._selected()
-        if not images:
+        ids, project, reader = self._selected(), self._context.project, self._context.reader
+        if not ids:
             self._context.notify("Select images in the table first.")
             return
-        before = {s: [i for i, old in images if old is s] for s in Split}
-        self._change_split([i for i, _ in images], split)
 
-        def undo() -> str:
-            for old, ids in before.items():
-                self._change_split(ids, old)
-            return f"{len(images)} images are back in their splits."
+        def act() -> dict[Split, list[int]]:
+            before: dict[Split, list[int]] = {each: [] for each in Split}
+            with project.session() as session:
+                for row in studies.rows(session, ids):
+                    before[row.split].append(row.id)
+                studies.change_split(session, ids, split, reader)
+            return before
 
-        self._done(f"{len(images)} images are now {split}.", undo)
+        def back(before: dict[Split, list[int]]) -> str:
+            with project.session() as session:
+                for old, some in before.items():
+                    if some:
+                        studies.change_split(session, some, old, reader)
+            return f"{plural(len(ids), 'image')} back in the splits of before."
+
+        told = f"{plural(len(ids), 'image')} now {split}."
+        self._context.act(act, lambda before: self._done(told, lambda: back(before)))
 
     @Slot()
     def remove(self) -> None:
         """Hide the selected images from every list and from training."""
-        ids = [image_id for image_id, _ in self._selected()]
+        ids, project, reader = self._selected(), self._context.project, self._context.reader
         if not ids:
             self._context.notify("Select images in the table first.")
             return
-        with self._context.project.session() as session:
-            studies.remove(session, ids, self._context.reader)
 
-        def undo() -> str:
-            with self._context.project.session() as session:
-                studies.restore(session, ids, self._context.reader)
-            return f"{len(ids)} images are back."
+        def act() -> None:
+            with project.session() as session:
+                studies.remove(session, ids, reader)
 
-        self._done(f"{len(ids)} images removed; Ctrl+Z brings them back.", undo)
+        def back() -> str:
+            with project.session() as session:
+                studies.restore(session, ids, reader)
+            return f"{plural(len(ids), 'image')} back."
+
+        told = f"{plural(len(ids), 'image')} removed; Ctrl+Z brings back what was removed."
+        self._context.act(act, lambda _: self._done(told, back))
 
     @Slot()
     def undo(self) -> None:
-        """Take the last act of this session back."""
+        """Take the last act of this session back, once it is written."""
+        self._context.act(lambda: None, lambda _: self._undo_last())
+
+    def _undo_last(self) -> None:
         if not self._undo:
             self._context.notify("There is nothing to undo here.")
             return
-        self._context.notify(self._undo.pop()())
-        self._context.announce(Changed.IMAGES)
+        self._context.act(self._undo.pop(), lambda text: self._done(text, None))
 
     @Slot()
     def undo_import(self) -> None:
         """Take the newest import back."""
         project, reader = self._context.project, self._context.reader
-        self._context.background("undo", lambda: undo_import(project, reader), self._on_undone)
+        self._context.act(lambda: undo_import(project, reader), self._on_undone)
 
     @Slot()
     def fix_patients(self) -> None:
         """Move all images of a patient who is in two splits into one."""
-        with self._context.project.session() as session:
-            moved = patients.resolve_patients_in_two_splits(session, self._context.reader)
+        project, reader = self._context.project, self._context.reader
 
-        def undo() -> str:
-            with self._context.project.session() as session:
-                patients.move_back(session, moved, self._context.reader)
-            return f"{len(moved)} images are back in their splits."
+        def act() -> tuple[patients.MovedImage, ...]:
+            with project.session() as session:
+                return patients.resolve_patients_in_two_splits(session, reader)
 
-        text = f"{len(moved)} images moved: each patient is in one split now."
-        self._done(text if moved else "No patient is in two splits.", undo if moved else None)
+        def back(moved: tuple[patients.MovedImage, ...]) -> str:
+            with project.session() as session:
+                patients.move_back(session, moved, reader)
+            return f"{plural(len(moved), 'image')} back in the splits of before."
+
+        def told(moved: tuple[patients.MovedImage, ...]) -> None:
+            if not moved:
+                self._done("No patient is in two splits.", None)
+                return
+            text = f"{plural(len(moved), 'image')} moved: each patient is in one split now."
+            self._done(text, lambda: back(moved))
+
+        self._context.act(act, told)
 
     @Slot()
     def ask_relink(self) -> None:
@@ -198,16 +221,9 @@ class StudiesActions(QObject):
         self._context.settings.pacs = dialog.memory()
         self.start_fetch(dialog.retrieval(), dialog.password.text())
 
-    def _on_undone(self, answer: ImportRow | AmaeError) -> None:
-        if isinstance(answer, AmaeError):
-            self._context.notify(str(answer), Level.WARNING)
-            return
-        text = f"The import of {answer.source} was taken back: {answer.images} images."
-        self._done(text, None)
-
-    def _change_split(self, ids: list[int], split: Split) -> None:
-        with self._context.project.session() as session:
-            studies.change_split(session, ids, split, self._context.reader)
+    def _on_undone(self, undone: ImportRow) -> None:
+        images = plural(undone.images, "image")
+        self._done(f"The import of {undone.source} was taken back: {images}.", None)
 
     def _done(self, text: str, undo: Undo | None) -> None:
         if undo is not None:

@@ -35,9 +35,9 @@ from amae_engine.catalog.tables import Split
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
 from amae_engine.jobs.demo import ATTRIBUTION, DEMO_SOURCE
-from amae_engine.jobs.import_plan import ImportPlan
-from amae_engine.jobs.import_report import ImportReport
-from amae_engine.jobs.retrieve_images import RetrievalReport
+from amae_engine.jobs.importing.import_plan import ImportPlan
+from amae_engine.jobs.importing.import_report import ImportReport
+from amae_engine.jobs.importing.retrieve_images import RetrievalReport
 
 _TYPING_PAUSE_MS = 250
 
@@ -54,7 +54,7 @@ class StudiesPage(QWidget):
         self._state: StudiesState | None = None
         self._sort, self._descending = "name", False
         self.setAcceptDrops(True)
-        self.model = ImageTableModel(self._read_page, context.thumbnails, self)
+        self.model = ImageTableModel(context.thumbnails, self)
         self.table = QTableView()
         self.filter = QLineEdit()
         self.summary = quiet()
@@ -150,6 +150,8 @@ class StudiesPage(QWidget):
         columns.setSectionsClickable(True)
         columns.sectionClicked.connect(self._on_header)
         self.table.selectionModel().selectionChanged.connect(self._on_selected)
+        self.model.page_wanted.connect(self._read_page)
+        self.model.page_came.connect(self._on_selected)
         self._stack = QStackedWidget()
         self._stack.addWidget(self.table)
         empty = EmptyState(
@@ -188,9 +190,21 @@ class StudiesPage(QWidget):
         layout.addLayout(move)
         return frame
 
-    def _read_page(self, ids: list[int]) -> list[studies.ImageRow]:
-        with self._context.project.session() as session:
-            return studies.rows(session, ids)
+    @Slot(object, object)
+    def _read_page(self, key: tuple[int, int], ids: list[int]) -> None:
+        project = self._context.project
+
+        def read() -> list[studies.ImageRow]:
+            with project.session() as session:
+                return studies.rows(session, ids)
+
+        def show(rows: list[studies.ImageRow] | AmaeError) -> None:
+            if isinstance(rows, AmaeError):
+                self._context.tell_error(rows)
+            else:
+                self.model.take_page(key, rows)
+
+        self._context.background(f"studies page {key[1]}", read, show)
 
     @Slot()
     def _read_ids(self) -> None:
@@ -214,12 +228,10 @@ class StudiesPage(QWidget):
         self.model.show_ids(ids)
         self._stack.setCurrentIndex(1 if self._state.images == 0 else 0)
         shown = f", {len(ids)} shown" if len(ids) != self._state.images else ""
-        self.summary.setText(
-            f"{self._state.images} images · {self._state.patients} patients{shown}"
-        )
+        self.summary.setText(f"{self._state.summary()}{shown}")
         self.splits.setText(self._state.splits_html())
         self.leak.setText(self._state.leak_text())
-        restyle(self.leak, "state", "warning" if self._state.shared_patients else "good")
+        restyle(self.leak, "state", self._state.leak_state())
         if len(ids) and not self.table.selectionModel().hasSelection():
             self.table.selectRow(0)
         self.badge_changed.emit()
@@ -259,13 +271,14 @@ class StudiesPage(QWidget):
         )
 
     def _show_image(self, image: npt.NDArray[np.uint8] | AmaeError) -> None:
-        if not isinstance(image, AmaeError):
+        if isinstance(image, AmaeError):
+            self._context.tell_error(image)
+        else:
             self.image.show_image(image)
 
-    def _selected(self) -> list[tuple[int, Split]]:
+    def _selected(self) -> list[int]:
         chosen = self.table.selectionModel().selectedRows()
-        rows = [self.model.row_at(index.row()) for index in chosen]
-        return [(row.id, row.split) for row in rows if row is not None]
+        return self.model.ids_at([index.row() for index in chosen])
 
     @Slot()
     def _on_move(self) -> None:
@@ -295,8 +308,8 @@ class StudiesPage(QWidget):
         if self._dialog is not None:
             self.start_import(self._dialog.plan())
 
-    @Slot(str, object, str)
-    def _on_job_ended(self, _title: str, result: object, _message: str) -> None:
+    @Slot(object, object, str)
+    def _on_job_ended(self, _job: object, result: object, _message: str) -> None:
         if isinstance(result, ImportReport | RetrievalReport):
             self._context.notify(result.summary())
         report = result.imported if isinstance(result, RetrievalReport) else result

@@ -6,13 +6,14 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from amae_app.words import plural
 from amae_engine.catalog import studies
 from amae_engine.catalog.tables import Split
 from amae_engine.events import Event
-from amae_engine.jobs.find_remote_images import RemoteCounts, find_remote_images
-from amae_engine.jobs.import_plan import ImportPlan
-from amae_engine.jobs.import_preview import ImportPreview, preview_import
-from amae_engine.jobs.retrieve_images import Retrieval
+from amae_engine.jobs.importing.find_remote_images import RemoteCounts, find_remote_images
+from amae_engine.jobs.importing.import_plan import ImportPlan
+from amae_engine.jobs.importing.import_preview import ImportPreview, preview_import
+from amae_engine.jobs.importing.retrieve_images import Retrieval
 from amae_engine.project import Project
 
 T = TypeVar("T")
@@ -32,8 +33,19 @@ class StudiesState:
 
     @property
     def patients(self) -> int:
-        """Patients, counted in each split they are in."""
+        """Patients that are known, counted in each split they are in."""
         return sum(count.patients for count in self.counts.values()) - self.shared_patients
+
+    @property
+    def unknown(self) -> int:
+        """Images of which nothing says who the patient is."""
+        return sum(count.unknown for count in self.counts.values())
+
+    def summary(self) -> str:
+        """Images and patients, in a line."""
+        known = plural(self.patients, "known patient" if self.unknown else "patient")
+        rest = f" · patient unknown of {self.unknown}" if self.unknown else ""
+        return f"{plural(self.images, 'image')} · {known}{rest}"
 
     def splits_html(self) -> str:
         """A small table: split, images, what is known about them."""
@@ -52,15 +64,27 @@ class StudiesState:
         return f"<table>{''.join(lines)}</table>"
 
     def leak_text(self) -> str:
-        """Whether a patient is in two splits."""
+        """Whether a patient is in two splits, and what cannot be known of it."""
         if self.images == 0:
             return ""
-        if self.shared_patients == 0:
-            return "✓ No patient is in two splits"
-        return (
-            f"! {self.shared_patients} patients are in more than one split: no training before "
-            f"each is in one (More → Put each patient into one split)."
-        )
+        if self.shared_patients:
+            shared = plural(self.shared_patients, "patient")
+            return (
+                f"! {shared} in more than one split: no training before each is in one (More → Put "
+                f"each patient into one split)."
+            )
+        if self.unknown:
+            return (
+                f"No known patient is in two splits. Of {plural(self.unknown, 'image')} nothing "
+                f"says who the patient is: AMAE cannot know whether one of them is in two."
+            )
+        return "✓ No patient is in two splits"
+
+    def leak_state(self) -> str:
+        """How the leak text looks: "good" only where it is certain."""
+        if self.shared_patients:
+            return "warning"
+        return "" if self.unknown else "good"
 
 
 def read_studies_state(project: Project) -> StudiesState:

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 
 from amae_app.theme import card, heading, quiet, restyle
 from amae_app.training.pipeline_state import Card, CardState, PipelineState
+from amae_engine.events import EpochEnd
 
 _GOOD = (CardState.DONE, CardState.READY)
 
@@ -20,6 +21,7 @@ class StepCard(QFrame):
     def __init__(self, title: str, button: str, name: str, explanation: str) -> None:
         super().__init__()
         self._resumable = 0
+        self._text, self._score_text = button, "Score the test images"
         frame, layout = card()
         self.state = QLabel()
         self.facts = QLabel()
@@ -60,7 +62,8 @@ class StepCard(QFrame):
         self._resumable = shown.resumable or 0
         self.resume_button.setVisible(bool(self._resumable) and is_idle)
         self.resume_button.setText(f"Resume run {self._resumable}")
-        self.button.setEnabled(is_idle and shown.state is not CardState.WAITING)
+        self.button.setText(self._score_text if shown.only_score else self._text)
+        self.button.setEnabled(is_idle and shown.can_start)
         restyle(self.button, "primary", is_next)
 
     def _on_resume(self) -> None:
@@ -115,17 +118,38 @@ class PipelineCards(QWidget):
         inside.addStretch()
         layout.addWidget(frame, 1)
 
-    def show_state(self, state: PipelineState, running: str, waiting: tuple[str, ...]) -> None:
-        """Show every card."""
-        is_idle = not running
+    def show_state(
+        self, state: PipelineState, running: str, busy_with: str, waiting: tuple[str, ...]
+    ) -> None:
+        """Show every card.
+
+        Args:
+            state: Of the pipeline.
+            running: This project's running job, "" for none.
+            busy_with: Another project's running job; what is started now waits for its end.
+            waiting: This project's jobs that wait.
+        """
+        is_idle = not running and not waiting
         self.weights.show_card(state.weights, False, is_idle)
         self.stage1.show_card(state.stage1, state.next_step == "stage1", is_idle)
-        self.pseudo.show_card(state.pseudo, False, True)
+        self.pseudo.show_card(state.pseudo, False, state.pseudo.state is not CardState.WAITING)
         self.stage2.show_card(state.stage2, state.next_step == "stage2", is_idle)
         self.checks.setText("\n".join(f"{'✓' if good else '!'} {t}" for good, t in state.checks))
         texts = [f"Running: {running}"] if running else []
+        if busy_with:
+            texts.append(f"The machine is busy with {busy_with}; what you start now waits for it.")
         texts += [f"Waiting: {title}" for title in waiting]
         self.queue.setText("\n".join(texts))
         self.queue.setVisible(bool(texts))
         self.results_button.setVisible(state.next_step == "results")
         restyle(self.results_button, "primary", True)
+
+    def show_epoch(self, event: EpochEnd) -> None:
+        """Say how far the running step is, without reading anything again."""
+        step = {"Stage 1": self.stage1, "Stage 2": self.stage2, "Starting weights": self.weights}
+        shown = step.get(event.step.split(" · ")[0])
+        if shown is not None:
+            module = f"module {event.module} · " if event.module else ""
+            shown.facts.setText(
+                f"run {event.run_id} · {module}epoch {event.epoch} of {event.epochs}"
+            )

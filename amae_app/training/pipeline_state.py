@@ -8,18 +8,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
+from amae_app.words import plural
 from amae_engine.catalog import decisions, runs, studies
 from amae_engine.catalog.runs import RunRow
 from amae_engine.catalog.tables import RunKind, RunState, Split
-from amae_engine.config import PseudoLabelConfig
+from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, Stage1Config
 from amae_engine.errors import AmaeError
 from amae_engine.events import EpochEnd, Preview
-from amae_engine.jobs.assign_pseudo_labels import current_pseudo_labels
-from amae_engine.jobs.run_record import read_metrics, read_preview
+from amae_engine.jobs.training.assign_pseudo_labels import (
+    NORMAL,
+    PSEUDO_ABNORMAL,
+    PSEUDO_NORMAL,
+    PseudoLabelView,
+    current_pseudo_labels,
+)
+from amae_engine.jobs.training.pretrain_weights import FEWEST_IMAGES
+from amae_engine.jobs.training.train_stage1 import FEWEST_NORMALS, stage1_inputs
+from amae_engine.jobs.training.train_stage2 import inputs_of
 from amae_engine.project import Project
 from amae_engine.resources import resource
+from amae_engine.runs.inputs import read_inputs
+from amae_engine.runs.record import input_hashes, read_metrics, read_preview
 
-_FEWEST_NORMALS = 16
+_STAGE1 = "frozen encoder, 3-layer head, AnatPaste"
+_STAGE2 = "modules A and B"
 
 
 class CardState(StrEnum):
@@ -41,12 +55,16 @@ class Card:
         facts: What the step is made of, in a line.
         reason: Why it waits or is out of date; "" when nothing is wrong.
         resumable: A run that can go on from its last whole epoch, or None.
+        can_start: Whether its button can work.
+        only_score: Whether scoring alone is missing.
     """
 
     state: CardState
     facts: str
     reason: str = ""
     resumable: int | None = None
+    can_start: bool = True
+    only_score: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,38 +91,59 @@ class PipelineState:
 
 
 def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> PipelineState:
-    """Read the catalog and judge every step."""
+    """Read the catalog and judge every step: out of date is what would see other inputs now."""
     with project.session() as session:
         rows = runs.list_runs(session)
         counts = studies.split_counts(session)
         shared = len(studies.patients_in_two_splits(session))
-        newest_image = studies.newest_addition(session)
-        decided = decisions.history(session, limit=1)
-    newest_decision = decided[0].decided_at if decided else ""
-    normals, unlabeled = counts[Split.NORMAL].images, counts[Split.UNLABELED].images
-    stage1 = _stage1_card(rows, normals, newest_image)
-    pseudo, unchecked = _pseudo_card(project, labels, stage1)
-    stage2 = _stage2_card(rows, stage1, pseudo, newest_decision)
-    checks = (
-        (shared == 0, "no patient is in two splits" if shared == 0
-         else f"{shared} patients are in two splits: results would be too good"),
-        (normals >= _FEWEST_NORMALS, f"{normals} normal, {unlabeled} unlabeled, "
-         f"{counts[Split.TEST].images} test images"),
-        (unchecked == 0, f"{unchecked} pseudo-labels are unchecked"
-         if unchecked else "every pseudo-label in use was checked or none is there yet"),
-    )  # fmt: skip
+    stage1 = _stage1_card(project, rows, counts[Split.NORMAL].images, labels)
+    view, pseudo = _pseudo_card(project, labels, stage1)
     of_others = (RunKind.SCORE, RunKind.PEER)
     trained = next((row.id for row in rows if row.kind not in of_others), None)
+    stage2 = _stage2_card(project, rows, view, pseudo)
     return PipelineState(
-        weights=_weights_card(rows),
+        weights=_weights_card(rows, counts),
         stage1=stage1,
         pseudo=pseudo,
         stage2=stage2,
-        next_step=_next_step(normals, stage1, stage2),
-        checks=checks,
+        next_step=_next_step(counts[Split.NORMAL].images, stage1, stage2),
+        checks=_checks(counts, shared, view),
         pretrain_runs=tuple(r.id for r in _of(rows, RunKind.PRETRAIN, RunState.FINISHED)),
         last_epochs=read_metrics(project, trained) if trained else (),
         last_preview=read_preview(project, trained) if trained else None,
+    )
+
+
+def _checks(
+    counts: dict[Split, studies.SplitCount], shared: int, view: PseudoLabelView | None
+) -> tuple[tuple[bool, str], ...]:
+    """What to look at before training: (good, sentence) pairs."""
+    unknown = sum(count.unknown for count in counts.values())
+    if shared:
+        leak = f"{plural(shared, 'patient')} in two splits: results would be too good"
+    elif unknown:
+        leak = (
+            f"no known patient is in two splits; of {plural(unknown, 'image')} nothing says who "
+            f"the patient is, so that cannot be checked"
+        )
+    else:
+        leak = "no patient is in two splits"
+    normals, unlabeled = counts[Split.NORMAL].images, counts[Split.UNLABELED].images
+    unchecked = 0
+    if view is not None:
+        unchecked = int(((view.labels >= 0) & ~view.by_reader).sum())
+    return (
+        (shared == 0 and unknown == 0, leak),
+        (
+            normals >= FEWEST_NORMALS,
+            f"{normals} normal, {unlabeled} unlabeled, {counts[Split.TEST].images} test images",
+        ),
+        (
+            unchecked == 0,
+            f"{plural(unchecked, 'pseudo-label')} unchecked"
+            if unchecked
+            else "every pseudo-label in use was checked or none is there yet",
+        ),
     )
 
 
@@ -112,54 +151,100 @@ def _of(rows: list[RunRow], kind: RunKind, state: RunState) -> list[RunRow]:
     return [row for row in rows if row.kind is kind and row.state is state]
 
 
-def _weights_card(rows: list[RunRow]) -> Card:
+def _weights_card(rows: list[RunRow], counts: dict[Split, studies.SplitCount]) -> Card:
     running = _of(rows, RunKind.PRETRAIN, RunState.RUNNING)
     if running:
-        return Card(CardState.RUNNING, f"run {running[0].id} · pre-training on your own images")
+        facts = f"run {running[0].id} · pre-training on your own images"
+        return Card(CardState.RUNNING, facts, can_start=False)
     own = _of(rows, RunKind.PRETRAIN, RunState.FINISHED)
     bundled = resource("weights/compact.safetensors").is_file()
     parts = ["bundled compact weights" if bundled else "the bundled weights are missing"]
     parts += [f"run {row.id} (your own images)" for row in own[:2]]
     state = CardState.READY if bundled or own else CardState.WAITING
-    return Card(state, " · ".join(parts), resumable=_resumable(rows, RunKind.PRETRAIN))
+    images = counts[Split.NORMAL].images + counts[Split.UNLABELED].images
+    enough = images >= FEWEST_IMAGES
+    reason = "" if enough else f"pre-training needs {FEWEST_IMAGES} images; there are {images}"
+    resumable = _resumable(rows, RunKind.PRETRAIN)
+    return Card(state, " · ".join(parts), reason, resumable, can_start=enough)
 
 
-def _stage1_card(rows: list[RunRow], normals: int, newest_image: str) -> Card:
+def _stage1_card(
+    project: Project, rows: list[RunRow], normals: int, labels: PseudoLabelConfig
+) -> Card:
     running = _of(rows, RunKind.STAGE1, RunState.RUNNING)
     if running:
         return Card(CardState.RUNNING, _run_facts(running[0]))
-    if normals < _FEWEST_NORMALS:
-        reason = f"needs at least {_FEWEST_NORMALS} normal images; there are {normals}"
-        return Card(CardState.WAITING, "frozen encoder, 3-layer head, AnatPaste", reason)
+    if normals < FEWEST_NORMALS:
+        reason = f"needs at least {FEWEST_NORMALS} normal images; there are {normals}"
+        return Card(CardState.WAITING, _STAGE1, reason, can_start=False)
     resumable = _resumable(rows, RunKind.STAGE1)
     finished = _of(rows, RunKind.STAGE1, RunState.FINISHED)
     if not finished:
         state = CardState.UNFINISHED if resumable else CardState.READY
-        return Card(state, "frozen encoder, 3-layer head, AnatPaste", "", resumable)
+        return Card(state, _STAGE1, "", resumable)
     run = finished[0]
-    if newest_image > run.created_at:
-        return Card(CardState.STALE, _run_facts(run), "images were imported after it", resumable)
-    return Card(CardState.DONE, _run_facts(run), "", resumable)
+    reason, facts = _stage1_reason(project, run), _run_facts(run)
+    if not reason and labels.source is PseudoLabelSource.UNLABELED:
+        facts += _decided_since(project, run)
+    return Card(CardState.STALE if reason else CardState.DONE, facts, reason, resumable)
 
 
-def _pseudo_card(project: Project, labels: PseudoLabelConfig, stage1: Card) -> tuple[Card, int]:
+def _stage1_reason(project: Project, run: RunRow) -> str:
+    """Why stage 1 would see other inputs now; "" where it would not."""
+    recorded = input_hashes(project, run.id)
+    if not recorded:
+        return ""
+    try:
+        seen = stage1_inputs(project, Stage1Config.from_dict(run.config))
+    except AmaeError as error:
+        return str(error)
+    hashes = seen.hashes()
+    told = {
+        f"images.{Split.NORMAL}": "normal images came or went",
+        f"images.{Split.UNLABELED}": "unlabeled images came or went",
+        "weights.start": "its starting weights have changed",
+    }
+    reasons = [text for part, text in told.items() if recorded.get(part) != hashes[part]]
+    # test images are only rated: one that left changes nothing
+    rated = read_inputs(project.run_folder(run.id)).images[Split.TEST].ids
+    new = len(np.setdiff1d(seen.images[Split.TEST].ids, rated))
+    if new:
+        reasons.append(f"{plural(new, 'test image')} not rated yet")
+    return "; ".join(reasons)
+
+
+def _decided_since(project: Project, run: RunRow) -> str:
+    """How many labels a new run's probe would take into account."""
+    if not input_hashes(project, run.id):
+        return ""
+    before = read_inputs(project.run_folder(run.id)).decisions
+    with project.session() as session:
+        now = decisions.current(session)
+    changed = sum(now.get(i) != before.get(i) for i in {*now, *before})
+    return f" · {plural(changed, 'decision')} since, for its next run" if changed else ""
+
+
+def _pseudo_card(
+    project: Project, labels: PseudoLabelConfig, stage1: Card
+) -> tuple[PseudoLabelView | None, Card]:
+    chosen = f"{labels.source.label}, K = {labels.keep_percent:g} %"
     if stage1.state not in (CardState.DONE, CardState.STALE):
-        return Card(CardState.WAITING, f"K = {labels.keep_percent:g} %", "needs stage 1"), 0
+        return None, Card(CardState.WAITING, chosen, "needs stage 1")
     try:
         view = current_pseudo_labels(project, labels)
     except AmaeError as error:
-        return Card(CardState.WAITING, f"K = {labels.keep_percent:g} %", str(error)), 0
-    used = int((view.labels >= 0).sum())
-    checked = int((view.by_reader & (view.labels >= 0)).sum())
+        return None, Card(CardState.WAITING, chosen, str(error))
     facts = (
         f"{int((view.labels == 0).sum())} normal · {int((view.labels == 1).sum())} abnormal · "
-        f"checked {int(view.by_reader.sum())} of {len(view.labels)} · K = {labels.keep_percent:g} %"
+        f"checked {int(view.by_reader.sum())} of {len(view.labels)} · {chosen}"
     )
     state = CardState.STALE if stage1.state is CardState.STALE else CardState.READY
-    return Card(state, facts, stage1.reason), used - checked
+    return view, Card(state, facts, stage1.reason)
 
 
-def _stage2_card(rows: list[RunRow], stage1: Card, pseudo: Card, newest_decision: str) -> Card:
+def _stage2_card(
+    project: Project, rows: list[RunRow], view: PseudoLabelView | None, pseudo: Card
+) -> Card:
     running = _of(rows, RunKind.STAGE2, RunState.RUNNING) + _of(
         rows, RunKind.SCORE, RunState.RUNNING
     )
@@ -167,19 +252,60 @@ def _stage2_card(rows: list[RunRow], stage1: Card, pseudo: Card, newest_decision
         return Card(CardState.RUNNING, _run_facts(running[0]))
     finished = _of(rows, RunKind.STAGE2, RunState.FINISHED)
     resumable = _resumable(rows, RunKind.STAGE2)
-    if pseudo.state is CardState.WAITING and not finished:
-        return Card(CardState.WAITING, "modules A and B", "needs pseudo-labels", resumable)
     if not finished:
+        if pseudo.state is CardState.WAITING:
+            return Card(
+                CardState.WAITING, _STAGE2, "needs pseudo-labels", resumable, can_start=False
+            )
         state = CardState.UNFINISHED if resumable else CardState.READY
-        return Card(state, "modules A and B", "", resumable)
+        return Card(state, _STAGE2, "", resumable)
     run = finished[0]
-    newest_stage1 = _of(rows, RunKind.STAGE1, RunState.FINISHED)[0].id
-    if run.parent_id != newest_stage1:
-        reason = f"stage 1 was trained again (run {newest_stage1})"
+    reason = _stage2_reason(project, run, view)
+    if reason:
         return Card(CardState.STALE, _run_facts(run), reason, resumable)
-    if newest_decision > run.created_at:
-        return Card(CardState.STALE, _run_facts(run), "pseudo-labels were decided since", resumable)
-    return Card(CardState.DONE, _run_facts(run), "", resumable)
+    unscored = _unscored_reason(project, rows, run)
+    state = CardState.STALE if unscored else CardState.DONE
+    return Card(state, _run_facts(run), unscored, resumable, only_score=bool(unscored))
+
+
+def _stage2_reason(project: Project, run: RunRow, view: PseudoLabelView | None) -> str:
+    """Why stage 2 would see other inputs now; "" where it would not."""
+    recorded = input_hashes(project, run.id)
+    if view is None or not recorded:
+        return ""
+    try:
+        seen = inputs_of(project, view)
+    except AmaeError as error:
+        return str(error)
+    hashes = seen.hashes()
+    if all(recorded.get(part) == hashes[part] for part in hashes):
+        return ""
+    reasons = []
+    before = read_inputs(project.run_folder(run.id)).images
+    for module, names in (("A", (NORMAL, PSEUDO_NORMAL)), ("B", (PSEUDO_ABNORMAL,))):
+        was = np.concatenate([before[name].ids for name in names])
+        now = np.concatenate([seen.images[name].ids for name in names])
+        moved = len(np.setxor1d(was, now))
+        if moved:
+            share = 100 * moved / max(len(was), 1)
+            reasons.append(f"{moved} of module {module}'s images changed ({share:.1f} %)")
+    if recorded.get("weights.start") != hashes["weights.start"]:
+        reasons.append("stage 1 has other weights now")
+    return "; ".join(reasons) or "its images have changed"
+
+
+def _unscored_reason(project: Project, rows: list[RunRow], run: RunRow) -> str:
+    """Why the test images should be scored (again) with the modules that are there."""
+    scored = [r for r in _of(rows, RunKind.SCORE, RunState.FINISHED) if r.parent_id == run.id]
+    with project.session() as session:
+        test = studies.images_in(session, Split.TEST).ids
+    if not scored or len(test) == 0:
+        return "the test images are not scored yet" if len(test) else ""
+    if not input_hashes(project, scored[0].id):
+        return ""
+    seen = read_inputs(project.run_folder(scored[0].id)).images
+    new = len(np.setdiff1d(test, seen[Split.TEST].ids)) if Split.TEST in seen else len(test)
+    return f"{plural(new, 'test image')} not scored yet" if new else ""
 
 
 def _resumable(rows: list[RunRow], kind: RunKind) -> int | None:
@@ -196,7 +322,7 @@ def _run_facts(run: RunRow) -> str:
 
 
 def _next_step(normals: int, stage1: Card, stage2: Card) -> str:
-    if normals < _FEWEST_NORMALS:
+    if normals < FEWEST_NORMALS:
         return "import"
     if stage1.state is not CardState.DONE:
         return "stage1"

@@ -23,11 +23,13 @@ from amae_app.theme import card, quiet
 from amae_engine.config import (
     MaskPlan,
     Precision,
+    PretrainConfig,
     PseudoLabelConfig,
     PseudoLabelSource,
     ScoreConfig,
     Stage1Config,
     Stage2Config,
+    pretrain_preset,
     score_preset,
     stage1_preset,
     stage2_preset,
@@ -55,6 +57,9 @@ class Field:
 
 
 FIELDS = (
+    Field("epochs0", "Epochs, pre-training", 1, 5000, 0, "800", "Passes over N and U ([30]: 800)"),
+    Field("rate0", "Rate, pre-training", 1e-7, 1, 6, "0.00015", "For a batch of 256 images"),
+    Field("ratio0", "Masked, pre-training", 0.05, 0.95, 2, "0.9", "Share of patches to fill"),
     Field("epochs1", "Epochs, stage 1", 1, 2000, 0, "150", "Passes over the normal images"),
     Field("epochs2", "Epochs, stage 2", 1, 2000, 0, "150", "Passes over each module's images"),
     Field("warmup", "Warm-up epochs", 0, 500, 0, "20", "The learning rate rises linearly first"),
@@ -76,7 +81,9 @@ class SettingsPanel(QWidget):
 
     labels_chosen = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, preset: str = "compact", weights: str = "bundled", parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.preset = QComboBox()
         self.weights = QComboBox()
@@ -86,9 +93,11 @@ class SettingsPanel(QWidget):
         self.device = QComboBox()
         self.fields: dict[str, QSpinBox | QDoubleSpinBox] = {}
         self._weights_file = ""
+        self._first_weights = weights
         self._labels = PseudoLabelConfig()
         self._lay_out()
-        self.apply_preset("compact")
+        self.preset.setCurrentText(preset)
+        self.apply_preset(preset)
         self.preset.currentTextChanged.connect(self.apply_preset)
         self.source.activated.connect(self._on_source)
         self.weights.textActivated.connect(self._on_weights)
@@ -97,7 +106,11 @@ class SettingsPanel(QWidget):
     def apply_preset(self, name: str) -> None:
         """Fill the fields with a preset's values."""
         first, second, score = stage1_preset(name), stage2_preset(name), score_preset(name)
+        before = pretrain_preset(name)
         values: dict[str, float] = {
+            "epochs0": before.training.epochs,
+            "rate0": before.training.learning_rate,
+            "ratio0": before.mask_ratio,
             "epochs1": first.training.epochs,
             "epochs2": second.training.epochs,
             "warmup": second.training.warmup_epochs,
@@ -124,7 +137,8 @@ class SettingsPanel(QWidget):
         names += [self._weights_file] if self._weights_file else []
         if [self.weights.itemText(i) for i in range(self.weights.count() - 1)] == names:
             return
-        chosen = self.weights.currentText()
+        chosen = self._first_weights or self.weights.currentText()
+        self._first_weights = ""
         self.weights.clear()
         self.weights.addItems([*names, _FILE])
         if chosen in names:
@@ -134,6 +148,18 @@ class SettingsPanel(QWidget):
         """Show how pseudo-labels are made; stage 2 is started with it."""
         self._labels = config
         self.source.setCurrentIndex(list(PseudoLabelSource).index(config.source))
+
+    def pretrain(self) -> PretrainConfig:
+        """Pre-training's settings."""
+        start = pretrain_preset(self.preset.currentText())
+        shown = self._training("epochs0")
+        own = {name: shown[name] for name in ("epochs", "seed", "device", "precision")}
+        warmup = min(start.training.warmup_epochs, int(self.fields["epochs0"].value()))
+        rate = float(self.fields["rate0"].value())
+        training = start.training.replace(**own, warmup_epochs=warmup, learning_rate=rate)
+        return start.replace(
+            training=training.to_dict(), mask_ratio=float(self.fields["ratio0"].value())
+        )
 
     def stage1(self) -> Stage1Config:
         """Stage 1's settings."""

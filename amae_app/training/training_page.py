@@ -13,7 +13,7 @@ from amae_app.training.pipeline_cards import PipelineCards
 from amae_app.training.pipeline_state import PipelineState, read_pipeline_state
 from amae_app.training.settings_panel import SettingsPanel
 from amae_app.window_context import WindowContext
-from amae_engine.config import PretrainConfig, PseudoLabelConfig
+from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, EpochEnd, Event, Preview
 from amae_engine.jobs.child_process import run_in_child
@@ -33,7 +33,7 @@ class TrainingPage(QWidget):
         self._state: PipelineState | None = None
         self.cards = PipelineCards()
         self.plots = LivePlots()
-        self.settings = SettingsPanel()
+        self.settings = SettingsPanel(*context.first_settings)
         left = QScrollArea()
         left.setWidgetResizable(True)
         left.setWidget(self.cards)
@@ -46,7 +46,7 @@ class TrainingPage(QWidget):
         layout.addWidget(left)
         layout.addWidget(self.plots, 1)
         layout.addWidget(self.settings)
-        self.cards.weights.pressed.connect(self._on_pretrain)
+        self.cards.weights.pressed.connect(self.start_pretrain)
         self.cards.stage1.pressed.connect(self.start_stage1)
         self.cards.pseudo.pressed.connect(self._on_review)
         self.cards.stage2.pressed.connect(self.start_stage2)
@@ -56,7 +56,8 @@ class TrainingPage(QWidget):
         self.cards.stage2.resumed.connect(self._on_resume_stage2)
         self.settings.labels_chosen.connect(self._on_labels)
         context.queue.event_came.connect(self._on_event)
-        context.queue.changed.connect(self._read)
+        context.queue.changed.connect(self._show_queue)
+        context.queue.ended.connect(self._read)
 
     def refresh(self, changed: Changed) -> None:
         """Judge the pipeline again."""
@@ -82,6 +83,11 @@ class TrainingPage(QWidget):
     @Slot()
     def start_stage2(self) -> None:
         """Queue stage 2, and scoring after it, with the settings shown."""
+        if self._state is not None and self._state.stage2.only_score:
+            self._context.queue.add(
+                ("Scoring", self._job("score", self.settings.score().to_dict()))
+            )
+            return
         self._context.queue.add(
             ("Stage 2", self._job("stage2", self.settings.stage2().to_dict())),
             ("Scoring", self._job("score", self.settings.score().to_dict())),
@@ -94,28 +100,25 @@ class TrainingPage(QWidget):
         return lambda: run_in_child(folder, name, config, resume)
 
     @Slot()
-    def _on_pretrain(self) -> None:
-        config = PretrainConfig(mask_ratio=0.75).replace(
-            training=PretrainConfig()
-            .training.replace(epochs=80, warmup_epochs=4, learning_rate=2e-3)
-            .to_dict()
-        )
-        self._context.queue.add(("Pre-training", self._job("pretrain", config.to_dict())))
+    def start_pretrain(self) -> None:
+        """Queue pre-training with the settings shown."""
+        config = self.settings.pretrain().to_dict()
+        self._context.queue.add(("Pre-training", self._job("pretrain", config)))
+
+    # a resumed run has its own settings: those shown are for the next one
 
     @Slot(int)
     def _on_resume_pretrain(self, run_id: int) -> None:
-        job = self._job("pretrain", PretrainConfig().to_dict(), run_id)
-        self._context.queue.add(("Pre-training", job))
+        self._context.queue.add(("Pre-training", self._job("pretrain", {}, run_id)))
 
     @Slot(int)
     def _on_resume_stage1(self, run_id: int) -> None:
-        config = self.settings.stage1().to_dict()
-        self._context.queue.add(("Stage 1", self._job("stage1", config, run_id)))
+        self._context.queue.add(("Stage 1", self._job("stage1", {}, run_id)))
 
     @Slot(int)
     def _on_resume_stage2(self, run_id: int) -> None:
         self._context.queue.add(
-            ("Stage 2", self._job("stage2", self.settings.stage2().to_dict(), run_id)),
+            ("Stage 2", self._job("stage2", {}, run_id)),
             ("Scoring", self._job("score", self.settings.score().to_dict())),
         )
 
@@ -137,17 +140,22 @@ class TrainingPage(QWidget):
 
     def _show(self, state: PipelineState | AmaeError) -> None:
         if isinstance(state, AmaeError):
-            self._context.notify(str(state))
+            self._context.tell_error(state)
             return
         self._state = state
         self.settings.offer_weights(state.pretrain_runs)
-        queue = self._context.queue
-        if not queue.running and self.plots.is_empty:
+        if not self._context.queue.running and self.plots.is_empty:
             for event in state.last_epochs:
                 self.plots.add_epoch(event)
             if state.last_preview is not None:
                 self.plots.show_preview(state.last_preview)
-        self.cards.show_state(state, queue.running, queue.waiting)
+        self._show_queue()
+
+    @Slot()
+    def _show_queue(self) -> None:
+        queue = self._context.queue
+        if self._state is not None:
+            self.cards.show_state(self._state, queue.running, queue.busy_with, queue.waiting)
         self.settings.setEnabled(not queue.running)
         self.badge_changed.emit()
 
@@ -155,6 +163,6 @@ class TrainingPage(QWidget):
     def _on_event(self, event: Event) -> None:
         if isinstance(event, EpochEnd):
             self.plots.add_epoch(event)
-            self._read()
+            self.cards.show_epoch(event)
         elif isinstance(event, Preview):
             self.plots.show_preview(event)

@@ -22,7 +22,7 @@ from pydicom.uid import (
 
 from amae_engine.bench.process_memory import peak_resident_bytes
 from amae_engine.images.sources import SourceFile
-from amae_engine.jobs.import_images import import_images
+from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.project import Project
 from amae_engine.resources import required_resource
 

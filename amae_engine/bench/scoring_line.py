@@ -17,8 +17,8 @@ from amae_engine.catalog import runs, studies
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreConfig, require_preset
 from amae_engine.images.decode import read_for_store
-from amae_engine.jobs.score_images import score_images
-from amae_engine.jobs.train_stage2 import module_file
+from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.training.train_stage2 import module_file
 from amae_engine.models.checkpoint import save_weights
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 from amae_engine.project import Project
@@ -90,6 +90,7 @@ def _row(number: int, store_row: int) -> studies.NewImage:
     split = Split.NORMAL if number < _NORMALS else Split.TEST
     return studies.NewImage(
         patient_key=f"p{number}",
+        patient_known=True,
         study_key=f"s{number}",
         split=split,
         truth=0 if split is Split.NORMAL else number % 2,

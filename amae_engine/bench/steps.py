@@ -266,7 +266,9 @@ def _stage1(
     precision, batch = config.training.precision, settings.batch_size or config.training.batch_size
     slow = plain.PublishedAutoencoder(network.config).to(stored.device).eval()
     network.eval().requires_grad_(False)
-    found = _end(lung_masks(stored.cpu().numpy())).masks
+    arrays = stored.cpu().numpy()
+    packed = _end(lung_masks(len(arrays), arrays.shape[-1], lambda some: arrays[some])).packed
+    found = np.unpackbits(packed, axis=-1, count=arrays.shape[-1])
     lungs = resize_lungs(torch.from_numpy(found), network.config.image_size).to(stored.device)
     features = _end(extract_features(network, StoredImages.of(stored), precision))[:, 0]
     synthetic = features.clone()

@@ -65,6 +65,11 @@ class Catalog:
         """Whether several readers can work on it from several machines."""
         return self._url.get_backend_name() == "postgresql"
 
+    @property
+    def server(self) -> Engine | None:
+        """The PostgreSQL server behind it; None for a SQLite file."""
+        return self._engine if self.is_shared else None
+
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A session that commits at the end, or rolls back when the body raises."""

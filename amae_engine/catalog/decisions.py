@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -29,20 +29,33 @@ class DecisionRow:
     batch: int
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an undo or a redo did.
+
+    Attributes:
+        changed: Images whose label changed.
+        kept: Images left as they are, because another reader decided on them since.
+    """
+
+    changed: int
+    kept: int
+
+
 def decide(
     session: Session,
     image_ids: Sequence[int],
-    label: Label,
+    labels: Label | Sequence[Label],
     reader: str,
     run_id: int | None = None,
     kind: str = "decide",
 ) -> int:
-    """Decide on images in one act.
+    """Decide on images in one act, which one undo takes back.
 
     Args:
         session: Open session.
         image_ids: The images.
-        label: The reader's label; `NONE` takes a decision back.
+        labels: The reader's label of all, or of each; `NONE` takes a decision back.
         reader: Who decides.
         run_id: The stage-1 run whose pseudo-labels were on screen.
         kind: "decide", or "confirm" when the reader agreed with the program.
@@ -55,8 +68,12 @@ def decide(
     """
     if not reader.strip():
         raise BadInput("A decision needs a reader: enter your name or initials at the top right.")
+    each = [labels] * len(image_ids) if isinstance(labels, Label) else labels
     before = current(session, image_ids)
-    changes = [(int(i), before.get(int(i), Label.NONE), label) for i in image_ids]
+    changes = [
+        (int(i), before.get(int(i), Label.NONE), label)
+        for i, label in zip(image_ids, each, strict=True)
+    ]
     return _append(session, changes, reader, kind, run_id)
 
 
@@ -78,16 +95,14 @@ def current(session: Session, image_ids: Sequence[int] | None = None) -> dict[in
     return found
 
 
-def undo(session: Session, reader: str) -> int:
-    """Reverse the reader's last act that is not yet undone; returns how many images changed."""
-    done, _ = _stacks(_acts(session, reader))
-    return _revert(session, reader, "undo", done)
+def undo(session: Session, reader: str) -> Step:
+    """Reverse the reader's last act that is not yet undone; see `Step`."""
+    return _step(session, reader, "undo")
 
 
-def redo(session: Session, reader: str) -> int:
-    """Repeat the act that the reader undid last; returns how many images changed."""
-    _, undone = _stacks(_acts(session, reader))
-    return _revert(session, reader, "redo", undone)
+def redo(session: Session, reader: str) -> Step:
+    """Repeat the act that the reader undid last; see `Step`."""
+    return _step(session, reader, "redo")
 
 
 def history(session: Session, image_id: int | None = None, limit: int = 100) -> list[DecisionRow]:
@@ -105,6 +120,7 @@ def _append(
     reader: str,
     kind: str,
     run_id: int | None,
+    reverts: int | None = None,
 ) -> int:
     batch = (session.scalar(select(func.max(LabelDecision.batch))) or 0) + 1
     session.add_all(
@@ -116,6 +132,7 @@ def _append(
             after=after,
             kind=kind,
             batch=batch,
+            reverts=reverts,
         )
         for image_id, before, after in changes
     )
@@ -123,52 +140,79 @@ def _append(
     return batch
 
 
-def _acts(session: Session, reader: str) -> list[tuple[int, str]]:
-    """The reader's acts, oldest first, as (batch, kind)."""
+def _acts(session: Session, reader: str) -> list[tuple[int, str, int | None]]:
+    """The reader's acts, oldest first, as (batch, kind, the batch that it reverts)."""
     query = (
-        select(LabelDecision.batch, func.min(LabelDecision.kind))
+        select(LabelDecision.batch, func.min(LabelDecision.kind), func.min(LabelDecision.reverts))
         .where(LabelDecision.reader == reader)
         .group_by(LabelDecision.batch)
         .order_by(LabelDecision.batch)
     )
-    return [(batch, kind) for batch, kind in session.execute(query)]
+    return [(batch, kind, reverts) for batch, kind, reverts in session.execute(query)]
 
 
-def _stacks(acts: list[tuple[int, str]]) -> tuple[list[int], list[int]]:
+def _stacks(acts: list[tuple[int, str, int | None]]) -> tuple[list[int], list[int]]:
     """Replay the acts: what can be undone and what can be redone, newest last."""
     done: list[int] = []
     undone: list[int] = []
-    for batch, kind in acts:
-        if kind == "undo":
-            undone.append(done.pop())
-        elif kind == "redo":
-            done.append(undone.pop())
+    for batch, kind, reverts in acts:
+        if kind in ("undo", "redo"):
+            start, end = (done, undone) if kind == "undo" else (undone, done)
+            about = start[-1] if reverts is None else reverts  # AMAE 0.1 took the newest always
+            start.remove(about)
+            end.append(about)
         else:
             done.append(batch)
             undone.clear()
     return done, undone
 
 
-def _revert(session: Session, reader: str, kind: str, stack: list[int]) -> int:
-    """Append the reverse ("undo") or the repetition ("redo") of the newest act on `stack`."""
-    if not stack:
-        return 0
-    # two readers may act at the same moment under one number
-    query = select(LabelDecision).where(
-        LabelDecision.batch == stack[-1], LabelDecision.reader == reader
-    )
-    originals = list(session.scalars(query))
-    now_is = current(session, [d.image_id for d in originals])
-    changes = [
-        (
-            d.image_id,
-            now_is.get(d.image_id, Label.NONE),
-            Label(d.before if kind == "undo" else d.after),
+def _step(session: Session, reader: str, kind: str) -> Step:
+    """Append the reverse ("undo") or the repetition ("redo") of an act."""
+    done, undone = _stacks(_acts(session, reader))
+    kept = 0
+    for act in reversed(done if kind == "undo" else undone):
+        # two readers may act at the same moment under one number
+        query = select(LabelDecision).where(
+            LabelDecision.batch == act, LabelDecision.reader == reader
         )
-        for d in originals
-    ]
-    _append(session, changes, reader, kind, originals[0].run_id)
-    return len(changes)
+        about = {d.image_id: d for d in session.scalars(query)}
+        others = _decided_by_others_since(session, about, reader)
+        kept += len(others)
+        free = [d for image_id, d in about.items() if image_id not in others]
+        if not free:
+            continue
+        now_is = current(session, [d.image_id for d in free])
+        changes = [
+            (
+                d.image_id,
+                now_is.get(d.image_id, Label.NONE),
+                Label(d.before if kind == "undo" else d.after),
+            )
+            for d in free
+        ]
+        _append(session, changes, reader, kind, free[0].run_id, reverts=act)
+        return Step(len(changes), kept)
+    return Step(0, kept)
+
+
+def _decided_by_others_since(
+    session: Session, about: Mapping[int, LabelDecision], reader: str
+) -> set[int]:
+    """Images that another reader decided on after these decisions."""
+    found: set[int] = set()
+    ids = list(about)
+    for start in range(0, len(ids), _CHUNK):
+        newest = (
+            select(LabelDecision.image_id, func.max(LabelDecision.id))
+            .where(
+                LabelDecision.image_id.in_(ids[start : start + _CHUNK]),
+                LabelDecision.reader != reader,
+            )
+            .group_by(LabelDecision.image_id)
+        )
+        found |= {image for image, other in session.execute(newest) if other > about[image].id}
+    return found
 
 
 def _row(decision: LabelDecision, name: str) -> DecisionRow:

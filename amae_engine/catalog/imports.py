@@ -66,6 +66,14 @@ def end(session: Session, import_id: int, summary: str) -> None:
     row.detail = _detail(known["source"], known["ids"], summary)
 
 
+def has_ended(session: Session, source: str) -> bool:
+    """Whether an import of this source was finished: not cut short by a cancel or a crash."""
+    details = session.scalars(select(Audit.detail).where(Audit.act == _ACT))
+    return any(
+        bool(known["summary"]) for known in map(_parsed, details) if known["source"] == source
+    )
+
+
 def newest(session: Session) -> ImportRow | None:
     """The newest import that brought images and was not taken back."""
     undone = {

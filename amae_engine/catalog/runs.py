@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, update
@@ -86,17 +86,11 @@ def interrupt(session: Session, run_id: int, message: str) -> None:
     )
 
 
-def mark_interrupted(session: Session, older_than_seconds: float = 30.0) -> None:
-    """Runs that say "running" but have no fresh heartbeat lost their process."""
-    limit = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
-    session.execute(
-        update(Run)
-        .where(
-            Run.state == RunState.RUNNING,
-            Run.heartbeat_at < limit.isoformat(timespec="milliseconds"),
-        )
-        .values(state=RunState.INTERRUPTED, error="The program ended while this run was going on.")
-    )
+def mark_interrupted(session: Session, is_leased: Callable[[int], bool]) -> None:
+    """Runs that say "running" but whose lease nobody holds lost their process."""
+    for run_id in session.scalars(select(Run.id).where(Run.state == RunState.RUNNING)).all():
+        if not is_leased(run_id):
+            interrupt(session, run_id, "The program ended while this run was going on.")
 
 
 def get(session: Session, run_id: int) -> RunRow:

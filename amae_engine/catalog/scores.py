@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
+from amae_engine.catalog.studies import image_name
 from amae_engine.catalog.tables import Score
 from amae_engine.config import ScoreKind
+from amae_engine.errors import BadInput
 
 Ids = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
@@ -17,11 +21,21 @@ Values = npt.NDArray[np.float64]
 def save(
     session: Session, run_id: int, kind: ScoreKind, image_ids: Ids, values: npt.ArrayLike
 ) -> None:
-    """Store one value an image, in place of earlier ones of the same run and kind."""
+    """Store one value an image, in place of earlier ones of the same run and kind.
+
+    Raises:
+        BadInput: A value is not a number; nothing is stored.
+    """
     ids = [int(i) for i in image_ids]
     numbers = [float(v) for v in np.asarray(values)]
     if len(ids) != len(numbers):
         raise ValueError(f"{len(ids)} images but {len(numbers)} values of {kind}.")
+    wrong = [i for i, value in zip(ids, numbers, strict=True) if not math.isfinite(value)]
+    if wrong:
+        raise BadInput(
+            f"The score '{kind.label}' of {image_name(wrong[0])} is not a number, nor that of "
+            f"{len(wrong) - 1} other images: the networks behind it are damaged. Train them again."
+        )
     if not ids:
         return
     earlier = select(Score.image_id).where(Score.run_id == run_id, Score.kind == kind).limit(1)

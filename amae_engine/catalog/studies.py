@@ -24,11 +24,13 @@ class NewImage:
     """One image to add; keys are hashes, never identities.
 
     Attributes:
+        patient_known: False where nothing says who the patient is; the key is then the image's.
         truth: 0 normal, 1 abnormal, None unknown.
         pixel_spacing_mm: Row spacing in mm, None where the file has none.
     """
 
     patient_key: str
+    patient_known: bool
     study_key: str
     split: Split
     truth: int | None
@@ -55,6 +57,7 @@ class ImageRow:
     id: int
     name: str
     patient_id: int
+    patient_known: bool
     split: Split
     truth: int | None
     source: str
@@ -82,6 +85,7 @@ class ImageTable:
         truth: (n,) int8, −1 where unknown.
         names: n texts.
         patient_ids: (n,) int64.
+        pixel_hashes: n keyed hashes of the originals' pixels.
     """
 
     ids: npt.NDArray[np.int64]
@@ -89,14 +93,33 @@ class ImageTable:
     truth: npt.NDArray[np.int8]
     names: tuple[str, ...]
     patient_ids: npt.NDArray[np.int64]
+    pixel_hashes: tuple[str, ...]
+
+    def chosen(self, keep: npt.NDArray[np.bool_]) -> ImageTable:
+        """The images where `keep` (n,) is true."""
+        places = np.flatnonzero(keep).tolist()
+        return ImageTable(
+            ids=self.ids[keep],
+            store_rows=self.store_rows[keep],
+            truth=self.truth[keep],
+            names=tuple(self.names[i] for i in places),
+            patient_ids=self.patient_ids[keep],
+            pixel_hashes=tuple(self.pixel_hashes[i] for i in places),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class SplitCount:
-    """How many images and patients a split has, and how many of them have a known truth."""
+    """How many images and patients a split has, and how many of them have a known truth.
+
+    Attributes:
+        patients: Those that are known.
+        unknown: Images of which nothing says who the patient is.
+    """
 
     images: int
     patients: int
+    unknown: int
     normal: int
     abnormal: int
 
@@ -165,10 +188,18 @@ def split_counts(session: Session) -> dict[Split, SplitCount]:
     each = select(Image.patient_id, Image.split).where(shown).distinct().subquery()
     people = select(each.c.split, func.count()).group_by(each.c.split)
     patients = {Split(split): count for split, count in session.execute(people)}
+    strangers = (
+        select(Image.split, func.count())
+        .where(shown, Image.patient_known.is_(False))
+        .group_by(Image.split)
+    )
+    unknown = {Split(split): count for split, count in session.execute(strangers)}
     return {
         split: SplitCount(
             images=sum(counts.get((split, truth), 0) for truth in (None, 0, 1)),
-            patients=patients.get(split, 0),
+            # an image of an unknown patient is a patient of its own
+            patients=patients.get(split, 0) - unknown.get(split, 0),
+            unknown=unknown.get(split, 0),
             normal=counts.get((split, 0), 0),
             abnormal=counts.get((split, 1), 0),
         )
@@ -231,7 +262,14 @@ def rows(session: Session, ids: Sequence[int]) -> list[ImageRow]:
 def images_in(session: Session, split: Split) -> ImageTable:
     """Every image of a split, by id."""
     query = (
-        select(Image.id, Image.store_row, Image.truth, Image.name, Image.patient_id)
+        select(
+            Image.id,
+            Image.store_row,
+            Image.truth,
+            Image.name,
+            Image.patient_id,
+            Image.pixel_hash,
+        )
         .where(Image.split == split, Image.removed_at.is_(None))
         .order_by(Image.id)
     )
@@ -242,6 +280,7 @@ def images_in(session: Session, split: Split) -> ImageTable:
         truth=np.array([-1 if row[2] is None else row[2] for row in found], dtype=np.int8),
         names=tuple(row[3] for row in found),
         patient_ids=np.array([row[4] for row in found], dtype=np.int64),
+        pixel_hashes=tuple(row[5] for row in found),
     )
 
 
@@ -301,6 +340,7 @@ def _row(image: Image) -> ImageRow:
         id=image.id,
         name=image.name,
         patient_id=image.patient_id,
+        patient_known=image.patient_known,
         split=Split(image.split),
         truth=image.truth,
         source=image.source,

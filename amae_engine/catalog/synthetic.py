@@ -38,6 +38,7 @@ def _images(count: int) -> Iterator[dict[str, Any]]:
             "id": number,
             "name": f"CXR-{number:05d}",
             "patient_id": patient,
+            "patient_known": True,
             "study_id": patient,
             "split": ("normal", "unlabeled", "unlabeled", "unlabeled", "test")[patient % 5],
             "truth": draw.choice((0, 1, None)),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, MetaData, String, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, MetaData, String, Text, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -107,11 +107,14 @@ class Image(Base):
         Index("ix_image_shown", "id", **_SHOWN),
         Index("ix_image_patient_split_shown", "patient_id", "split", **_SHOWN),
         Index("ix_image_split_truth_shown", "split", "truth", **_SHOWN),
+        Index("ix_image_split_known_shown", "split", "patient_known", **_SHOWN),
         Index("ix_image_flags_shown", "flags", "id", **_FLAGGED),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(32), unique=True)
     patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id"))
+    # False: nothing said who the patient is, and the image counts as a patient of its own
+    patient_known: Mapped[bool] = mapped_column(default=False, server_default=false())
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
     split: Mapped[str] = mapped_column(String(16))
     truth: Mapped[int | None]
@@ -146,6 +149,7 @@ class LabelDecision(Base):
     after: Mapped[str] = mapped_column(String(16))
     kind: Mapped[str] = mapped_column(String(16))
     batch: Mapped[int] = mapped_column(index=True)
+    reverts: Mapped[int | None]  # the batch that an undo or a redo is about
 
 
 class Run(Base):

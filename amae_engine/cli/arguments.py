@@ -47,7 +47,15 @@ def make_parser() -> argparse.ArgumentParser:
                 help="judge the maps instead, on marked regions: a CSV with file, x, y, width, "
                 "height in pixels of the original images",
             )
-    _verb(verbs, "runs", "list the project's runs", commands.list_runs)
+    listing = _verb(verbs, "runs", "list the project's runs", commands.list_runs)
+    listing.add_argument("run", nargs="?", type=int, help="all that this run recorded, as JSON")
+    again = _verb(
+        verbs,
+        "rerun",
+        "make a run again from what it recorded, and compare",
+        training_commands.rerun,
+    )
+    again.add_argument("run", type=int, help="the run's number")
     bench = verbs.add_parser("bench", help="how fast this machine runs each step")
     names = "catalog, import, stage0, stage1, stage2, score, window or all (the four steps)"
     bench.add_argument("names", nargs="*", default=["all"], help=names)
@@ -80,6 +88,13 @@ def make_parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="JSON output")
     doctor.set_defaults(command=machine_commands.doctor)
     return parser
+
+
+def command_names() -> frozenset[str]:
+    """The name of every command."""
+    parser = make_parser()
+    verbs = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return frozenset(verbs.choices)
 
 
 def _verb(
@@ -183,7 +198,7 @@ def _add_training(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
 ) -> None:
     verb = _verb(verbs, name, text, training_commands.train)
-    verb.add_argument("--preset", default="", help="paper, base or compact")
+    verb.add_argument("--preset", default="", help="paper, base or compact; chosen by default")
     verb.add_argument(
         "--paper",
         action="store_true",

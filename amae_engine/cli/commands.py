@@ -5,9 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from amae_engine import config as settings
 from amae_engine.catalog import decisions, runs, studies
 from amae_engine.catalog.tables import Label
 from amae_engine.cli.output import say, say_json
@@ -15,24 +14,22 @@ from amae_engine.cli.progress import Console
 from amae_engine.errors import BadInput, BadSetting
 from amae_engine.project import Project
 
+if TYPE_CHECKING:
+    from amae_engine.jobs.training.assign_pseudo_labels import PseudoLabelView
+
 _DEMO_FOLDER = Path.home() / "AMAE" / "demo"
 
 
 def demo(options: Namespace) -> None:
     """Make the demo project, run both stages and print the result table."""
     from amae_engine.jobs.demo import ATTRIBUTION, open_demo, run_demo
-    from amae_engine.jobs.evaluate_run import evaluate_run
-    from amae_engine.jobs.export import export_results, result_text
+    from amae_engine.jobs.judging.evaluate_run import evaluate_run
+    from amae_engine.jobs.judging.export import export_results, result_text
 
     console = Console(options.json)
     folder = options.folder or _DEMO_FOLDER
-    stage1, stage2 = settings.stage1_preset("compact"), settings.stage2_preset("compact")
-    if options.epochs is not None:
-        short = {"epochs": options.epochs, "warmup_epochs": min(1, options.epochs - 1)}
-        stage1 = stage1.replace(training=stage1.training.replace(**short).to_dict())
-        stage2 = stage2.replace(training=stage2.training.replace(**short).to_dict())
     project = console.drive(open_demo(folder))
-    run_id = console.drive(run_demo(project, stage1, stage2))
+    run_id = console.drive(run_demo(project, options.epochs))
     evaluation = evaluate_run(project, run_id)
     files = export_results(project, evaluation)
     if options.json:
@@ -46,33 +43,23 @@ def demo(options: Namespace) -> None:
 
 def pseudo(options: Namespace) -> None:
     """List pseudo-labels; record a reader's decisions."""
-    from amae_engine.jobs.assign_pseudo_labels import current_pseudo_labels, write_snapshot
-    from amae_engine.jobs.label_settings import choose_label_settings, label_settings
-    from amae_engine.method.pseudo_labels import PseudoLabel
+    from amae_engine.jobs.defaults import choose_label_settings, label_settings
+    from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels, write_labels
 
     project = Project.open(options.project)
-    for text in options.decide:
-        _decide(project, text, options.reader)
+    if options.decide:
+        _decide(project, options.decide, options.reader)
     chosen = label_settings(project)
     if options.source:
         chosen = chosen.replace(source=options.source)
     if options.keep is not None:
         chosen = chosen.replace(keep_percent=options.keep)
-    choose_label_settings(project, chosen)
+    if chosen != label_settings(project):
+        choose_label_settings(project, chosen)
     view = current_pseudo_labels(project, chosen, options.run)
     if options.csv is not None:
-        write_snapshot(view, options.csv)
-    counts = {label.name.lower(): view.count(label) for label in PseudoLabel}
-    facts: dict[str, Any] = {
-        "stage1_run": view.run_id,
-        "source": chosen.source.value,
-        "normal_at_or_below": round(view.threshold_normal, 4),
-        "abnormal_at_or_above": round(view.threshold_abnormal, 4),
-        "decided_by_readers": int(view.by_reader.sum()),
-        "module_a": view.normals + counts["normal"],
-        "module_b": counts["abnormal"],
-        **counts,
-    }
+        write_labels(view, options.csv)
+    facts = _label_facts(view, chosen.keep_percent)
     if options.json:
         say_json(facts)
         return
@@ -80,10 +67,28 @@ def pseudo(options: Namespace) -> None:
         say(f"{name.replace('_', ' '):<22} {value}")
 
 
+def _label_facts(view: PseudoLabelView, keep_percent: float) -> dict[str, Any]:
+    from amae_engine.method.pseudo_labels import PseudoLabel
+
+    normal, abnormal = view.cut_probabilities
+    counts = {label.name.lower(): view.count(label) for label in PseudoLabel}
+    return {
+        "stage1_run": view.run_id,
+        "source": view.source.value,
+        "keep_percent": keep_percent,
+        "normal_at_or_below": round(normal, 4),
+        "abnormal_at_or_above": round(abnormal, 4),
+        "decided_by_readers": int(view.by_reader.sum()),
+        "module_a": len(view.normal.ids) + counts["normal"],
+        "module_b": counts["abnormal"],
+        **counts,
+    }
+
+
 def evaluate(options: Namespace) -> None:
     """Print AUC and AP of every score of a run."""
-    from amae_engine.jobs.evaluate_run import evaluate_run
-    from amae_engine.jobs.export import result_text
+    from amae_engine.jobs.judging.evaluate_run import evaluate_run
+    from amae_engine.jobs.judging.export import result_text
 
     if options.boxes is not None:
         _evaluate_maps(options)
@@ -96,7 +101,7 @@ def evaluate(options: Namespace) -> None:
 
 
 def _evaluate_maps(options: Namespace) -> None:
-    from amae_engine.jobs.evaluate_maps import evaluate_maps
+    from amae_engine.jobs.judging.evaluate_maps import evaluate_maps
 
     found = evaluate_maps(Project.open(options.project), options.boxes, options.run)
     if options.json:
@@ -117,8 +122,8 @@ def _evaluate_maps(options: Namespace) -> None:
 
 def export(options: Namespace) -> None:
     """Write scores, curves and example images."""
-    from amae_engine.jobs.evaluate_run import evaluate_run
-    from amae_engine.jobs.export import export_results
+    from amae_engine.jobs.judging.evaluate_run import evaluate_run
+    from amae_engine.jobs.judging.export import export_results
 
     project = Project.open(options.project)
     files = export_results(project, evaluate_run(project, options.run))
@@ -129,12 +134,17 @@ def export(options: Namespace) -> None:
 
 
 def list_runs(options: Namespace) -> None:
-    """Print the project's runs, newest first."""
-    from amae_engine.jobs.evaluate_run import peer_title
+    """Print the project's runs, newest first; or all that one of them recorded."""
+    from amae_engine.jobs.judging.evaluate_run import peer_title
+    from amae_engine.runs.record import run_facts
 
     project = Project.open(options.project)
     with project.session() as session:
-        rows = runs.list_runs(session)
+        rows = runs.list_runs(session) if options.run is None else [runs.get(session, options.run)]
+    if options.run is not None:
+        facts = run_facts(project, options.run)
+        say_json({"state": rows[0].state, "error": rows[0].error, **facts})
+        return
     if options.json:
         say_json([{"id": r.id, "kind": r.kind, "state": r.state, "of": r.parent_id} for r in rows])
         return
@@ -144,28 +154,36 @@ def list_runs(options: Namespace) -> None:
         say(f"{row.id:>4}  {kind:<9} {row.state:<12} {epochs:<16} {row.error}")
 
 
-def _decide(project: Project, text: str, reader: str) -> None:
-    name, _, label = text.partition("=")
-    allowed = {"normal", "abnormal", "exclude", "none"}
-    if label not in allowed:
-        raise BadSetting(
-            f"--decide needs IMAGE=LABEL with a label of {', '.join(sorted(allowed))}."
-        )
+def _decide(project: Project, texts: list[str], reader: str) -> None:
+    """Decide on every IMAGE=LABEL in one act."""
+    allowed = {"normal": Label.NORMAL, "abnormal": Label.ABNORMAL, "exclude": Label.EXCLUDE}
+    ids, labels = [], []
     with project.session() as session:
-        ids = studies.page_of_ids(session, f"name:{name}")
-        if len(ids) != 1:
-            raise BadInput(f"{name}: there is no such image in this project.")
-        chosen = Label.NONE if label == "none" else Label(label)
-        decisions.decide(session, [int(ids[0])], chosen, reader)
+        for text in texts:
+            name, _, label = text.partition("=")
+            if label not in (*allowed, "none"):
+                raise BadSetting(
+                    f"--decide needs IMAGE=LABEL with a label of {', '.join(allowed)}, none; it is "
+                    f"'{text}'."
+                )
+            found = studies.page_of_ids(session, f"name:{name}")
+            if len(found) != 1:
+                raise BadInput(f"{name}: there is no such image in this project.")
+            ids.append(int(found[0]))
+            labels.append(allowed.get(label, Label.NONE))
+        decisions.decide(session, ids, labels, reader)
 
 
 def _evaluation_json(evaluation: Any) -> dict[str, Any]:
     return {
         "run": evaluation.run_id,
         "measured_on": evaluation.measured_on,
+        "unjudged": list(evaluation.unjudged),
         "scores": {
             str(s.kind): {
                 "origin": s.kind.origin,
+                "normal": int((s.truth == 0).sum()),
+                "abnormal": int((s.truth == 1).sum()),
                 "auc": [s.auc.value, s.auc.low, s.auc.high],
                 "ap": [s.ap, s.ap_low, s.ap_high],
                 "chi_square": s.chi_square,

@@ -17,14 +17,14 @@ from amae_engine.errors import BadSetting
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
-    from amae_engine.jobs.import_plan import ImportPlan
-    from amae_engine.jobs.import_report import ImportReport
+    from amae_engine.jobs.importing.import_plan import ImportPlan
+    from amae_engine.jobs.importing.import_report import ImportReport
 
 
 def bring(options: Namespace) -> None:
     """Import images, or say what would happen."""
-    from amae_engine.jobs.import_plan import import_plan
-    from amae_engine.jobs.import_report import NothingImported
+    from amae_engine.jobs.importing.import_plan import import_plan
+    from amae_engine.jobs.importing.import_report import NothingImported
 
     plan = _plan(options)
     is_project = (options.project / "project.json").is_file()
@@ -53,7 +53,7 @@ def bring(options: Namespace) -> None:
 
 def undo_import(options: Namespace) -> None:
     """Take the last import back."""
-    from amae_engine.jobs.undo_import import undo_import as undo
+    from amae_engine.jobs.importing.undo_import import undo_import as undo
 
     undone = undo(Project.open(options.project), options.reader)
     if options.json:
@@ -74,7 +74,7 @@ def fix_patients(options: Namespace) -> None:
 
 def relink(options: Namespace) -> None:
     """Find originals that were moved."""
-    from amae_engine.jobs.relink_originals import relink_originals
+    from amae_engine.jobs.importing.relink_originals import relink_originals
 
     job = relink_originals(Project.open(options.project), options.folder)
     report = Console(options.json).drive(job)
@@ -85,7 +85,7 @@ def relink(options: Namespace) -> None:
 
 
 def _plan(options: Namespace) -> ImportPlan:
-    from amae_engine.jobs.import_plan import ImportPlan
+    from amae_engine.jobs.importing.import_plan import ImportPlan
 
     table = options.repartition or options.csv
     said = (options.file_column, options.role_column, options.truth_column, options.patient_column)
@@ -115,7 +115,7 @@ def _pairs(option: str, texts: list[str]) -> tuple[tuple[str, str], ...]:
 
 
 def _preview(plan: ImportPlan, project: Project | None, as_json: bool) -> None:
-    from amae_engine.jobs.import_preview import preview_import
+    from amae_engine.jobs.importing.import_preview import preview_import
 
     preview = Console(as_json).drive(preview_import(plan, project))
     if as_json:

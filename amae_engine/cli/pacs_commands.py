@@ -10,7 +10,7 @@ from datetime import date
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.errors import BadSetting
-from amae_engine.jobs.find_remote_images import RemoteCounts
+from amae_engine.jobs.importing.find_remote_images import RemoteCounts
 from amae_engine.pacs.connection import connect
 from amae_engine.pacs.query import PacsQuery, find_images
 from amae_engine.pacs.server import DicomWebServer, DimseServer, Retrieve, Server, Tls
@@ -43,7 +43,7 @@ def find(options: Namespace) -> None:
 
 def fetch(options: Namespace) -> None:
     """Fetch what is new and import it."""
-    from amae_engine.jobs.retrieve_images import Retrieval, retrieve_images
+    from amae_engine.jobs.importing.retrieve_images import Retrieval, retrieve_images
 
     retrieval = Retrieval(
         _server(options), _query(options), options.role, options.source, options.keep_suspects

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from amae_engine.cli import peer_commands
 from amae_engine.config import Synthesis
-from amae_engine.peers.methods import Protocol
+from amae_engine.config.peers import Protocol
 
 _PEER = "train and score a method that AMAE is compared with"
 _PANEL = "a picture of synthetic anomalies on the project's normal images"

@@ -8,8 +8,8 @@ from amae_engine.cli import training_commands
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.config import Synthesis
+from amae_engine.config.peers import PeerMethod
 from amae_engine.errors import BadSetting
-from amae_engine.peers.methods import PeerMethod
 from amae_engine.project import Project
 
 

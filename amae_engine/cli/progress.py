@@ -43,6 +43,10 @@ class Console:
         finally:
             job.close()
 
+    def tell(self, message: str) -> None:
+        """One sentence for the reader, beside a job's events."""
+        self._show(Notice(message))
+
     def _show(self, event: Event) -> None:
         if self._as_json:
             if not isinstance(event, Preview | Changes):

@@ -1,7 +1,8 @@
-"""`amae pretrain|stage1|stage2|score`: settings from the command line, one or more processes."""
+"""`amae pretrain|stage1|stage2|score|rerun`: settings from the command line, one or more processes."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -14,12 +15,19 @@ from amae_engine.catalog import runs
 from amae_engine.catalog.tables import RunKind, RunState
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
-from amae_engine.config import JsonConfig, ScoreConfig
+from amae_engine.config import JsonConfig
+from amae_engine.config.peers import PeerConfig
 from amae_engine.errors import BadSetting, NotReady, TrainingFailed
-from amae_engine.peers.methods import PeerConfig
+from amae_engine.jobs.defaults import Chosen, default_config
 from amae_engine.project import Project
 
-_FRESH_SECONDS = 5.0  # a run without a heartbeat for so long has lost its process
+_TYPES: dict[RunKind, type[JsonConfig]] = {
+    RunKind.PRETRAIN: settings.PretrainConfig,
+    RunKind.STAGE1: settings.Stage1Config,
+    RunKind.STAGE2: settings.Stage2Config,
+    RunKind.SCORE: settings.ScoreConfig,
+    RunKind.PEER: PeerConfig,
+}
 
 
 def train(options: Namespace) -> None:
@@ -27,27 +35,68 @@ def train(options: Namespace) -> None:
     from amae_engine.jobs.child_process import make_job
     from amae_engine.method import processes
 
+    _require_plain_resume(options)
     if getattr(options, "processes", 1) > processes.count():
         _start_processes(options.processes, options.arguments)
         return
     with processes.joined():
         project = Project.open(options.project)
         kind = RunKind(options.name)
+        console = Console(options.json)
         resume = getattr(options, "resume", None)
         if resume == 0:
             resume = _newest_unfinished(project, kind) if processes.leads() else 0
             resume = processes.agreed(resume)
-        chosen = _config(kind, options)
-        job = make_job(project, options.name, chosen.to_dict(), resume)
+        config: dict[str, Any] = {}
+        if resume is None:
+            chosen = _config(project, kind, options)
+            config = chosen.config.to_dict()
+            if chosen.why and processes.leads():
+                console.tell(chosen.why)
+        job = make_job(project, options.name, config, resume)
         if not processes.leads():
             for _ in job:
                 pass
             return
-        run_id = Console(options.json).drive(job)
+        run_id = console.drive(job)
     if options.json:
         say_json({"run": run_id})
     else:
         say(f"Run {run_id} is finished.")
+
+
+def rerun(options: Namespace) -> None:
+    """Make a run again from what it recorded, and compare."""
+    from amae_engine.jobs.rerun import rerun as make_again
+
+    project = Project.open(options.project)
+    agreement = Console(options.json).drive(make_again(project, options.run))
+    if options.json:
+        say_json({**dataclasses.asdict(agreement), "identical": agreement.is_identical})
+    else:
+        say("\n".join(agreement.lines()))
+    if not agreement.is_identical:
+        raise TrainingFailed(
+            f"Run {agreement.repetition} differs from run {options.run}; the lines above say where."
+        )
+
+
+def _require_plain_resume(options: Namespace) -> None:
+    """A resumed run keeps its settings, so that it ends as it would have ended."""
+    if getattr(options, "resume", None) is None:
+        return
+    given = {
+        "--set": bool(options.set),
+        "--config": options.config is not None,
+        "--preset": bool(getattr(options, "preset", "")),
+        "--paper": getattr(options, "paper", False),
+    }
+    wrong = [name for name, is_given in given.items() if is_given]
+    if wrong:
+        raise BadSetting(
+            f"--resume goes on with the run's own settings, so {', '.join(wrong)} cannot be given "
+            f"with it. To change a setting, start a new run without --resume."
+        )
 
 
 def _start_processes(count: int, arguments: list[str]) -> None:
@@ -62,34 +111,20 @@ def _start_processes(count: int, arguments: list[str]) -> None:
         )
 
 
-def _config(kind: RunKind, options: Namespace) -> JsonConfig:
-    types: dict[RunKind, type[JsonConfig]] = {
-        RunKind.PRETRAIN: settings.PretrainConfig,
-        RunKind.STAGE1: settings.Stage1Config,
-        RunKind.STAGE2: settings.Stage2Config,
-        RunKind.SCORE: ScoreConfig,
-        RunKind.PEER: PeerConfig,
-    }
-    preset = getattr(options, "preset", "")
-    start: JsonConfig = types[kind]()
-    if preset and kind is RunKind.STAGE1:
-        start = settings.stage1_preset(preset)
-    elif preset and kind is RunKind.STAGE2:
-        start = settings.stage2_preset(preset)
-    elif preset and kind is RunKind.SCORE:
-        start = settings.score_preset(preset)
-    elif preset:
-        start = settings.PretrainConfig(model=settings.require_preset(preset))
-    if getattr(options, "paper", False):
-        start = settings.as_in_the_paper(start)
-    values = start.to_dict()
+def _config(project: Project, kind: RunKind, options: Namespace) -> Chosen:
+    """Settings by default, preset and options; single ones win."""
+    values: dict[str, Any]
     if kind is RunKind.PEER:
-        values = {**values, "method": options.method, "protocol": options.protocol}
+        values = {**PeerConfig().to_dict(), "method": options.method, "protocol": options.protocol}
+        preset, why = "", ""
+    else:
+        chosen = default_config(project, kind, options.preset, options.paper)
+        values, preset, why = chosen.config.to_dict(), chosen.preset, chosen.why
     if options.config is not None:
         values = _merged(values, _read_json(options.config))
     for text in options.set:
         values = _merged(values, _setting(text))
-    return types[kind].from_dict(values)
+    return Chosen(_TYPES[kind].from_dict(values), preset, why)
 
 
 def _setting(text: str) -> dict[str, Any]:
@@ -127,14 +162,13 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _newest_unfinished(project: Project, kind: RunKind) -> int:
     with project.session() as session:
-        runs.mark_interrupted(session, older_than_seconds=_FRESH_SECONDS)
-        rows = runs.list_runs(session)
+        rows = [row for row in runs.list_runs(session) if row.kind is kind]
     for row in rows:
-        if row.kind is kind and row.state is RunState.RUNNING:
+        if row.state is RunState.RUNNING:
             raise NotReady(
-                f"Run {row.id} was at work less than {_FRESH_SECONDS:.0f} s ago; end it in the "
-                f"program that runs it, or try again in {_FRESH_SECONDS:.0f} s if that was killed."
+                f"Run {row.id} is at work in another process, or paused there; end it in the "
+                f"program that runs it before you resume it here."
             )
-        if row.kind is kind and row.state in runs.RESUMABLE:
+        if row.state in runs.RESUMABLE:
             return row.id
     raise NotReady(f"There is no unfinished {kind} run to resume; start a new one.")

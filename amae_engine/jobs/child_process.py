@@ -16,36 +16,61 @@ from pathlib import Path
 from typing import Any
 
 from amae_engine.catalog import runs
-from amae_engine.errors import AmaeError, TrainingFailed
+from amae_engine.errors import AmaeError, BadSetting, TrainingFailed
 from amae_engine.events import Event, Finished, RunStarted
 from amae_engine.project import Project
+from amae_engine.runs.inputs import RunInputs
 
 _SECONDS_TO_END = 10.0
 _NEXT, _CLOSE = "next", "close"
 
 
 def make_job(
-    project: Project, job: str, config: dict[str, Any], resume: int | None
+    project: Project,
+    job: str,
+    config: dict[str, Any],
+    resume: int | None = None,
+    repeats: int | None = None,
+    inputs: RunInputs | None = None,
 ) -> Generator[Event, None, object]:
-    """The generator of a job by its name: "pretrain", "stage1", "stage2", "score" or "peer"."""
-    from amae_engine import config as settings
-    from amae_engine.jobs.pretrain_weights import pretrain_weights
-    from amae_engine.jobs.score_images import score_images
-    from amae_engine.jobs.train_peer import train_peer
-    from amae_engine.jobs.train_stage1 import train_stage1
-    from amae_engine.jobs.train_stage2 import train_stage2
-    from amae_engine.peers.methods import PeerConfig
+    """The generator of a job by its name: "pretrain", "stage1", "stage2", "score" or "peer".
 
-    makers: dict[str, Callable[[], Generator[Event, None, object]]] = {
-        "pretrain": lambda: pretrain_weights(
-            project, settings.PretrainConfig.from_dict(config), resume
-        ),
-        "stage1": lambda: train_stage1(project, settings.Stage1Config.from_dict(config), resume),
-        "stage2": lambda: train_stage2(project, settings.Stage2Config.from_dict(config), resume),
-        "score": lambda: score_images(project, settings.ScoreConfig.from_dict(config)),
-        "peer": lambda: train_peer(project, PeerConfig.from_dict(config), resume),
+    Args:
+        project: Where it works.
+        job: A `RunKind`.
+        config: Settings of a new run, as JSON values; a resumed run has its own.
+        resume: A run to go on with.
+        repeats: The run that the new one makes again.
+        inputs: What the new run sees, where that is not the project as it stands.
+
+    Raises:
+        BadSetting: There is no such job, or it cannot be resumed.
+    """
+    from amae_engine import config as settings
+    from amae_engine.config.peers import PeerConfig
+    from amae_engine.jobs.judging.score_images import score_images
+    from amae_engine.jobs.training.pretrain_weights import pretrain_weights
+    from amae_engine.jobs.training.train_peer import train_peer
+    from amae_engine.jobs.training.train_stage1 import train_stage1
+    from amae_engine.jobs.training.train_stage2 import train_stage2
+
+    trainings: dict[str, tuple[type[settings.JsonConfig], Callable[..., Any]]] = {
+        "pretrain": (settings.PretrainConfig, pretrain_weights),
+        "stage1": (settings.Stage1Config, train_stage1),
+        "stage2": (settings.Stage2Config, train_stage2),
+        "peer": (PeerConfig, train_peer),
     }
-    return makers[job]()
+    if job == "score":
+        if resume is not None:
+            raise BadSetting("A score run is short and cannot be resumed; score again.")
+        return score_images(project, settings.ScoreConfig.from_dict(config), repeats, inputs)
+    if job not in trainings:
+        raise BadSetting(f"There is no job '{job}'; jobs are {', '.join(trainings)} and score.")
+    kind, train = trainings[job]
+    made: Generator[Event, None, object] = train(
+        project, kind.from_dict(config), resume, repeats, inputs
+    )
+    return made
 
 
 def run_in_child(

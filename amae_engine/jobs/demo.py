@@ -4,61 +4,73 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
-from amae_engine.config import (
-    ScoreConfig,
-    Stage1Config,
-    Stage2Config,
-    score_preset,
-    stage1_preset,
-    stage2_preset,
-)
-from amae_engine.events import Event
+from amae_engine.catalog import imports
+from amae_engine.catalog.tables import RunKind
+from amae_engine.events import Event, Notice
 from amae_engine.images.csv_table import CsvColumns, from_csv
-from amae_engine.jobs.import_images import import_images
-from amae_engine.jobs.import_report import ImportReport
-from amae_engine.jobs.score_images import score_images
-from amae_engine.jobs.train_stage1 import train_stage1
-from amae_engine.jobs.train_stage2 import train_stage2
+from amae_engine.jobs.child_process import make_job
+from amae_engine.jobs.defaults import default_config
+from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.importing.import_report import ImportReport
 from amae_engine.project import Project
 from amae_engine.resources import required_resource
 
+_BUILDS_ON = {RunKind.STAGE2: RunKind.STAGE1, RunKind.SCORE: RunKind.STAGE2}
 NAME = "Demo"
 DEMO_SOURCE = "demo"
 ATTRIBUTION = "Demo images: Kermany, Zhang, Goldbaum, Mendeley Data 2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0"
 
 
 def import_demo(project: Project) -> Generator[Event, None, ImportReport]:
-    """Import the demo images into an empty project."""
+    """Import the demo images; those that are there already stay as they are."""
     table = required_resource("demo/manifest.csv")
     files = from_csv(table, CsvColumns())
     report = yield from import_images(project, files, DEMO_SOURCE, "demo")
     return report
 
 
+def is_whole(project: Project) -> bool:
+    """Whether the demo images came in to the last one."""
+    with project.session() as session:
+        return imports.has_ended(session, DEMO_SOURCE)
+
+
 def open_demo(folder: Path) -> Generator[Event, None, Project]:
-    """Open the demo project in `folder`, making it first where it is not there."""
+    """Open the demo project in `folder`, making it first where it is not there.
+
+    An import that was cut short is finished; images that are there already stay.
+    """
     if (folder / "project.json").is_file():
-        return Project.open(folder)
-    project = Project.create(folder, NAME)
+        project = Project.open(folder)
+        if is_whole(project):
+            return project
+    else:
+        project = Project.create(folder, NAME)
     yield from import_demo(project)
     return project
 
 
-def run_demo(
-    project: Project,
-    stage1: Stage1Config | None = None,
-    stage2: Stage2Config | None = None,
-    score: ScoreConfig | None = None,
-) -> Generator[Event, None, int]:
-    """Stage 1, pseudo-labels, stage 2 and scoring, one after another.
+def run_demo(project: Project, epochs: int | None = None) -> Generator[Event, None, int]:
+    """Stage 1, pseudo-labels, stage 2 and scoring, one after another, with default settings.
+
+    Args:
+        project: The demo project.
+        epochs: Of both stages, in place of the default.
 
     Returns:
         The score run's number.
     """
-    first = yield from train_stage1(project, stage1 or stage1_preset("compact"))
-    second = stage2 or stage2_preset("compact")
-    modules = yield from train_stage2(project, second.replace(stage1_run=first))
-    chosen = (score or score_preset("compact")).replace(stage2_run=modules)
-    scored = yield from score_images(project, chosen)
-    return scored
+    parent = 0
+    for kind in (RunKind.STAGE1, RunKind.STAGE2, RunKind.SCORE):
+        chosen = default_config(project, kind, parent=parent)
+        yield Notice(chosen.why)
+        config = chosen.config.to_dict()
+        if epochs is not None and "training" in config:
+            config["training"] |= {"epochs": epochs, "warmup_epochs": min(1, epochs - 1)}
+        if parent:
+            config[f"{_BUILDS_ON[kind]}_run"] = parent
+        result: Any = yield from make_job(project, str(kind), config)
+        parent = int(result)
+    return parent

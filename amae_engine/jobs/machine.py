@@ -6,8 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
-from amae_engine.jobs.versions import versions
 from amae_engine.resources import resource
+from amae_engine.runs.environment import versions
 
 
 def machine_facts() -> dict[str, str]:
@@ -34,6 +34,11 @@ def machine_facts() -> dict[str, str]:
         "free disk": f"{free:.1f} GB",
         **{k: "present" if resource(v).is_file() else "missing" for k, v in shipped.items()},
     }
+
+
+def has_gpu() -> bool:
+    """Whether there is a CUDA GPU; loads no torch."""
+    return Path("/proc/driver/nvidia/version").exists() or bool(shutil.which("nvidia-smi"))
 
 
 def device_name() -> str:

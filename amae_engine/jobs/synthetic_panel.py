@@ -41,7 +41,7 @@ def synthetic_panel(
         )
     import torch
 
-    from amae_engine.jobs.image_lungs import lungs_of
+    from amae_engine.jobs.training.image_lungs import lungs_of
     from amae_engine.method.compute_device import choose_device, random_generator
     from amae_engine.synthesis.synthesis import synthesise
 

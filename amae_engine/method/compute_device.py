@@ -36,11 +36,16 @@ def choose_device(name: str) -> torch.device:
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """The autocast context of a setting; AUTO takes bf16 where the hardware multiplies it."""
-    if precision is Precision.FLOAT32:
-        return contextlib.nullcontext()
-    if precision is Precision.AUTO and not _has_bf16(device):
+    if number_format(device, precision) is Precision.FLOAT32:
         return contextlib.nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def number_format(device: torch.device, precision: Precision) -> Precision:
+    """What a setting means on a device: BF16 or FLOAT32."""
+    if precision is not Precision.AUTO:
+        return precision
+    return Precision.BF16 if _has_bf16(device) else Precision.FLOAT32
 
 
 def random_generator(device: torch.device, *keys: int) -> torch.Generator:

@@ -64,12 +64,6 @@ def compare_modules(
     return BatchMaps(*(module_a.unpatchify(each)[:, 0] for each in maps))
 
 
-def joined_maps(parts: list[BatchMaps]) -> BatchMaps:
-    """The maps of several parts of a batch as one."""
-    names = ("mean_a", "mean_b", "spread", "discrepancy", "likelihood_ratio")
-    return BatchMaps(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
-
-
 def reconstructions(
     network: MaskedAutoencoder, images: Tensor, masks: Masks, precision: Precision
 ) -> Tensor:

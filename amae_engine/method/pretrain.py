@@ -10,7 +10,7 @@ from amae_engine.events import Event
 from amae_engine.method.memory import images_at_once
 from amae_engine.method.reconstruction import MaskedObjective, preview
 from amae_engine.method.stored_images import FIRST, StoredImages
-from amae_engine.method.training_loop import Task, train
+from amae_engine.method.training_loop import Task, Update, make_optimizer, train
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 _RATE_BATCH = 256  # the recipe's learning rate is given for this batch size
@@ -42,9 +42,9 @@ def pretrain(
         "",
         network,
         len(stored),
-        inputs=stored.batches,
+        inputs=lambda rows: ((batch,) for batch in stored.batches(rows)),
         draw=lambda images, random: objective.draw(images, 1, stored.side, random),
-        objective=objective,
+        updates=(Update(objective, make_optimizer(network, training)),),
         at_once=images_at_once(network.config, 1, stored.device),
         preview=lambda: preview(network, stored.take(FIRST), 0.75, STEP, ""),
     )

@@ -7,7 +7,7 @@ result is that of one process with the same batch, whatever their number.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -66,8 +66,8 @@ def add_up(values: Tensor) -> Tensor:
     return values
 
 
-def add_up_gradients(network: nn.Module) -> None:
-    """Sum every gradient over all processes, in one exchange; a missing one counts as zero.
+def add_up_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Sum the parameters' gradients over all processes, in one exchange; none counts as zero.
 
     An exchange after the backward pass, rather than hooks within it, lets a process that ran out
     of memory repeat its own step without the others.
@@ -76,7 +76,7 @@ def add_up_gradients(network: nn.Module) -> None:
         return
     import torch
 
-    trained = [p for p in network.parameters() if p.requires_grad]
+    trained = [p for p in parameters if p.requires_grad]
     parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
     whole = add_up(torch.cat([part.flatten() for part in parts]))
     for parameter, gradient in zip(trained, whole.split([p.numel() for p in trained]), strict=True):

@@ -1,6 +1,6 @@
 """Pseudo-labels (section 2.2): which unlabeled images are reliably normal or abnormal.
 
-NumPy only: the window calls this at every move of a cut.
+NumPy and SciPy only: the window calls this at every move of a cut.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import numpy.typing as npt
 from amae_engine.config import KeepRule, PseudoLabelConfig
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 _STEPS = 200  # of the mixture's expectation-maximisation
+_TINY, _EPSILON = 1e-300, 2.0**-53  # a probability that is 0 or 1 in double precision
 
 
 class PseudoLabel(IntEnum):
@@ -33,78 +35,97 @@ class PseudoLabels:
 
     Attributes:
         labels: (M,) int8 of `PseudoLabel`.
-        confidence: (M,) max(p, 1 − p).
-        threshold_normal: Probability at or below which an image is pseudo-normal.
-        threshold_abnormal: Probability at or above which an image is pseudo-abnormal.
+        cut_normal: Log-odds at or below which an image is pseudo-normal.
+        cut_abnormal: Log-odds at or above which an image is pseudo-abnormal.
         by_reader: (M,) True where a reader decided.
     """
 
     labels: npt.NDArray[np.int8]
-    confidence: Floats
-    threshold_normal: float
-    threshold_abnormal: float
+    cut_normal: float
+    cut_abnormal: float
     by_reader: npt.NDArray[np.bool_]
 
 
+def probability_of(log_odds: npt.ArrayLike) -> Doubles:
+    """P(abnormal | x) of log-odds: what a reader sees; it runs together at 0 and 1."""
+    from scipy.special import expit
+
+    found: Doubles = expit(np.asarray(log_odds, dtype=np.float64))
+    return found
+
+
+def log_odds_of(probability: npt.ArrayLike) -> Doubles:
+    """Log-odds of P(abnormal | x) in double precision."""
+    from scipy.special import logit
+
+    found: Doubles = logit(np.clip(np.asarray(probability, dtype=np.float64), _TINY, 1 - _EPSILON))
+    return found
+
+
 def assign(
-    probability: Floats, decided: npt.NDArray[np.int8], config: PseudoLabelConfig
+    log_odds: Doubles, decided: npt.NDArray[np.int8], config: PseudoLabelConfig
 ) -> PseudoLabels:
     """Label the images whose confidence lies in its class's top K %.
 
+    Images are ranked by their log-odds: they rank as the probabilities do, and still tell images
+    apart whose probabilities are 0 or 1 to the last digit.
+
     Args:
-        probability: (M,) P(abnormal | x).
+        log_odds: (M,) log P(abnormal | x) / P(normal | x).
         decided: (M,) a reader's `PseudoLabel`, or `UNUSED` where no reader decided. A
             decision wins over any confidence.
         config: K and its reading.
     """
-    abnormal = probability >= 0.5
-    confidence = np.maximum(probability, 1 - probability).astype(np.float32)
+    abnormal = log_odds >= 0
     if config.rule is KeepRule.WITHIN_CLASS:
-        cut_normal = 1 - _cut(confidence[~abnormal], config.keep_percent)
-        cut_abnormal = _cut(confidence[abnormal], config.keep_percent)
+        cut_normal = -_cut(-log_odds[~abnormal], config.keep_percent)
+        cut_abnormal = _cut(log_odds[abnormal], config.keep_percent)
     else:
         # t_c over all images, per class probability; a class keeps only its own side of 0.5
-        share = config.keep_percent
-        cut_normal = min(1 - _cut(1 - probability, share), float(np.nextafter(0.5, 0)))
-        cut_abnormal = max(_cut(probability, share), 0.5)
-    labels = np.full(len(probability), PseudoLabel.UNUSED, dtype=np.int8)
-    labels[~abnormal & (1 - probability >= 1 - cut_normal)] = PseudoLabel.NORMAL
-    labels[abnormal & (probability >= cut_abnormal)] = PseudoLabel.ABNORMAL
+        cut_normal = min(-_cut(-log_odds, config.keep_percent), float(np.nextafter(0, -1)))
+        cut_abnormal = max(_cut(log_odds, config.keep_percent), 0.0)
+    labels = np.full(len(log_odds), PseudoLabel.UNUSED, dtype=np.int8)
+    labels[~abnormal & (log_odds <= cut_normal)] = PseudoLabel.NORMAL
+    labels[abnormal & (log_odds >= cut_abnormal)] = PseudoLabel.ABNORMAL
     by_reader = decided != PseudoLabel.UNUSED
     labels[by_reader] = decided[by_reader]
-    return PseudoLabels(labels, confidence, cut_normal, cut_abnormal, by_reader)
+    return PseudoLabels(labels, cut_normal, cut_abnormal, by_reader)
 
 
-def _cut(confidence: Floats, keep_percent: float) -> float:
-    """t_c: the lowest confidence that still belongs to the top K %; 1.0 for an empty class."""
+def _cut(confidence: Doubles, keep_percent: float) -> float:
+    """t_c: the lowest confidence that still belongs to the top K %; infinite for an empty class."""
     if len(confidence) == 0:
-        return 1.0
+        return float("inf")
     kept = max(1, round(len(confidence) * keep_percent / 100))
     return float(np.partition(confidence, -kept)[-kept])
 
 
-def density_probability(distances: Floats, normal_distances: Floats) -> Floats:
-    """P(abnormal | distance) by two Gaussians of equal width on the log-distance.
+def density_log_odds(distances: Floats, normal_distances: Floats) -> Doubles:
+    """Log-odds of abnormal by two Gaussians of equal width on the log-distance.
 
     Args:
         distances: (M,) Mahalanobis distances of the unlabeled images.
         normal_distances: (N,) cross-fitted distances of the normal images.
 
     Returns:
-        (M,) the posterior of the farther Gaussian; rises with the distance.
+        (M,) the posterior log-odds of the farther Gaussian; they rise with the distance.
     """
     from sklearn.mixture import GaussianMixture
 
     both = np.log(np.concatenate((normal_distances, distances)))[:, None].astype(np.float64)
     ends = np.percentile(both, [25, 90])[:, None]
     mixture = GaussianMixture(2, covariance_type="tied", means_init=ends, random_state=0).fit(both)
-    farther = int(np.argmax(mixture.means_[:, 0]))
-    posterior = mixture.predict_proba(np.log(distances)[:, None].astype(np.float64))
-    return posterior[:, farther].astype(np.float32)
+    nearer, farther = np.argsort(mixture.means_[:, 0])
+    low, high = mixture.means_[nearer, 0], mixture.means_[farther, 0]
+    share = np.log(mixture.weights_[farther] / mixture.weights_[nearer])
+    logs = np.log(distances.astype(np.float64))
+    slope = (high - low) / mixture.covariances_[0, 0]
+    found: Doubles = share + slope * (logs - (low + high) / 2)
+    return found
 
 
-def mixture_posterior(normal: Floats, unlabeled: Floats) -> tuple[Floats, float]:
-    """P(abnormal | x) of the unlabeled images, and the anomaly ratio that it implies.
+def mixture_log_odds(normal: Floats, unlabeled: Floats) -> tuple[Doubles, float]:
+    """Log-odds of abnormal of the unlabeled images, and the anomaly ratio that they imply.
 
     U's scores are taken for a mixture of N's distribution, a known Gaussian, and a second one of
     the same width that lies higher; its place and share are found by expectation-maximisation.
@@ -114,15 +135,15 @@ def mixture_posterior(normal: Floats, unlabeled: Floats) -> tuple[Floats, float]
         unlabeled: (m,) of the unlabeled images.
 
     Returns:
-        The second Gaussian's posterior (m,) in 0…1, which rises with the score, and its share.
+        The second Gaussian's posterior log-odds (m,), which rise with the score, and its share.
     """
     width = max(float(normal.std()), 1e-6)
     z = (unlabeled.astype(np.float64) - float(normal.mean())) / width
     place, share = max(float(np.percentile(z, 90)), 0.5), 0.5
-    posterior = np.full(len(z), share)
+    odds = np.zeros(len(z))
     for _ in range(_STEPS):
         odds = np.log(share / (1 - share)) + place * z - place**2 / 2
-        posterior = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
+        posterior = probability_of(odds)
         share = float(np.clip(posterior.mean(), 0.01, 0.99))
         place = max(float((posterior * z).sum() / posterior.sum()), 0.5)
-    return posterior.astype(np.float32), share
+    return odds, share

@@ -17,7 +17,7 @@ from amae_engine.method.compute_device import random_generator
 from amae_engine.method.features import BATCH, encode_batch, whole_images
 from amae_engine.method.image_batches import standardise, to_grey
 from amae_engine.method.stored_images import StoredImages
-from amae_engine.method.training_loop import Task, train
+from amae_engine.method.training_loop import Task, Update, make_optimizer, train
 from amae_engine.models.anomaly_classifier import AnomalyClassifier
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 from amae_engine.synthesis.synthesis import synthesise
@@ -67,53 +67,64 @@ def train_classifier(
     device = data.features.device
     trained = (~data.held_out).nonzero().squeeze(1).to(device)
     held_out = data.held_out.nonzero().squeeze(1).to(device)
-    synthetic = torch.zeros_like(data.features[trained])
-    seed = config.training.seed
-    every = config.redraw_every
-    drawn: dict[int, int] = {}  # the epoch in which each part was drawn
-
-    def prepare(epoch: int) -> Iterator[tuple[int, int]]:
-        due = [epoch - (epoch - part) % every for part in range(every)]  # may be before epoch 0
-        missing = [part for part in range(every) if drawn.get(part) != due[part]]
-        total = sum(len(trained[part::every]) for part in missing)
-        done = 0
-        for part in missing:
-            rows = torch.arange(len(trained), device=device)[part::every]
-            random = random_generator(device, seed, part, due[part] + every)
-            for chunk, features in zip(
-                rows.split(BATCH),
-                _synthetic(network, data, trained[rows], random, config),
-                strict=True,
-            ):
-                synthetic[chunk] = features
-                done += len(chunk)
-                yield done, total
-            drawn[part] = due[part]
+    anomalies = _Anomalies(network, data, trained, config)
+    unseen = random_generator(device, config.training.seed, 10**6)
+    held_out_synthetic = list(_synthetic(network, data, held_out, unseen, config))
 
     def loss(rows: Tensor) -> Tensor:
-        return _loss(classifier, data.features[trained[rows]], synthetic[rows])
-
-    unseen = random_generator(device, seed, 10**6)
-    held_out_synthetic = list(_synthetic(network, data, held_out, unseen, config))
+        return _loss(classifier, data.features[trained[rows]], anomalies.features[rows])
 
     def validation_loss() -> float:
         anomalous = torch.cat(held_out_synthetic)
         return _loss(classifier, data.features[held_out], anomalous).item()
 
+    optimizer = make_optimizer(classifier, config.training, betas=(0.9, 0.999))
     task = Task(
         STEP,
         "",
         classifier,
         len(trained),
-        inputs=iter,
+        inputs=lambda batches: ((rows,) for rows in batches),
         draw=lambda _images, _random: (),
-        objective=loss,
+        updates=(Update(loss, optimizer),),
         at_once=None,  # BatchNorm; the head is so small that every process trains it whole
-        prepare=prepare,
+        prepare=anomalies.redraw,
         validation_loss=validation_loss if len(held_out) else None,
-        betas=(0.9, 0.999),
     )
     yield from train(task, config.training, run_id, checkpoint)
+
+
+class _Anomalies:
+    """Features of each image's synthetic anomaly, drawn anew part by part.
+
+    Attributes:
+        features: (n, d) of the trained images.
+    """
+
+    def __init__(
+        self, network: MaskedAutoencoder, data: Stage1Data, trained: Tensor, config: Stage1Config
+    ) -> None:
+        self._network, self._data, self._trained, self._config = network, data, trained, config
+        self._drawn: dict[int, int] = {}  # the epoch in which each part was drawn
+        self.features = torch.zeros_like(data.features[trained])
+
+    def redraw(self, epoch: int) -> Iterator[tuple[int, int]]:
+        """Draw what is due in an epoch, all of it after a resume; yields (done, total) images."""
+        every, trained = self._config.redraw_every, self._trained
+        due = [epoch - (epoch - part) % every for part in range(every)]  # may be before epoch 0
+        missing = [part for part in range(every) if self._drawn.get(part) != due[part]]
+        total = sum(len(trained[part::every]) for part in missing)
+        done = 0
+        for part in missing:
+            rows = torch.arange(len(trained), device=trained.device)[part::every]
+            seed = self._config.training.seed
+            random = random_generator(trained.device, seed, part, due[part] + every)
+            fresh = _synthetic(self._network, self._data, trained[rows], random, self._config)
+            for chunk, features in zip(rows.split(BATCH), fresh, strict=True):
+                self.features[chunk] = features
+                done += len(chunk)
+                yield done, total
+            self._drawn[part] = due[part]
 
 
 def _synthetic(
@@ -157,10 +168,10 @@ def resize_lungs(lungs: Tensor, size: int) -> Tensor:
 
 
 def anomaly_probability(classifier: AnomalyClassifier, features: Tensor) -> Tensor:
-    """P(abnormal | x) (n,) of features (n, d); BatchNorm in evaluation mode."""
+    """P(abnormal | x) (n,) float64 of features (n, d); BatchNorm in evaluation mode."""
     classifier.eval()
     with torch.no_grad():
-        return classifier(features).softmax(dim=1)[:, 1]
+        return classifier(features).cpu().double().softmax(dim=1)[:, 1]
 
 
 def _loss(classifier: AnomalyClassifier, normal: Tensor, anomalous: Tensor) -> Tensor:

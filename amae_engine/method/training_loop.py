@@ -8,24 +8,39 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from amae_engine.config import TrainingConfig
 from amae_engine.errors import TrainingFailed
-from amae_engine.events import EpochEnd, Event, Level, Notice, Preview, Progress
+from amae_engine.events import Event, Level, Notice, Preview
 from amae_engine.method import processes
 from amae_engine.method.compilation import compiled
 from amae_engine.method.compute_device import autocast, random_generator
-from amae_engine.method.memory import even_parts, in_parts
+from amae_engine.method.memory import even_parts, in_parts, ran_out
+from amae_engine.method.training_clock import TrainingClock
 
-_SECONDS_BETWEEN_EVENTS = 0.1
-_SECONDS_BETWEEN_PREVIEWS = 2.0
+Rate = Callable[[float], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One optimizer's part of a step.
+
+    Attributes:
+        objective: Maps inputs and draws of b images to their mean loss.
+        optimizer: Over all that this loss trains.
+        every: Batches from one of its steps to the next.
+    """
+
+    objective: Callable[..., Tensor]
+    optimizer: torch.optim.Optimizer
+    every: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +52,32 @@ class Task:
         module: "A", "B" or "".
         network: Everything that is trained and kept in the checkpoint.
         count: Training images.
-        inputs: Maps the rows (b,) of each batch to what the objective sees first (b, …).
+        inputs: Maps the rows (b,) of each batch to what the objective sees first, (b, …) each.
         draw: The random numbers of a batch of B images, each (B, …): all that is random.
-        objective: Maps inputs and draws of b images to their mean loss.
+        updates: What is done with each batch, in order; the first one's loss is reported.
         at_once: Images that go through together at most; None for a loss that cannot be divided
             (BatchNorm): its batches go through whole, in every process.
+        rate: The share of each optimizer's own learning rate after so many epochs; warm-up and
+            cosine where there is none.
+        stream: Sets this task's random numbers apart from those of others with the same seed.
         prepare: Called before each epoch with its number; tells how far it is.
         validation_loss: The loss on held-out images, or None.
         preview: A picture of what the network does now, or None.
-        betas: AdamW's.
     """
 
     step: str
     module: str
     network: nn.Module
     count: int
-    inputs: Callable[[Sequence[Tensor]], Iterator[Tensor]]
+    inputs: Callable[[Sequence[Tensor]], Iterator[tuple[Tensor, ...]]]
     draw: Callable[[int, torch.Generator], tuple[Tensor, ...]]
-    objective: Callable[..., Tensor]
+    updates: tuple[Update, ...]
     at_once: int | None
+    rate: Rate | None = None
+    stream: tuple[int, ...] = ()
     prepare: Callable[[int], Iterator[tuple[int, int]]] | None = None
     validation_loss: Callable[[], float] | None = None
     preview: Callable[[], Preview] | None = None
-    betas: tuple[float, float] = (0.9, 0.95)
 
 
 def learning_rate_at(epoch: float, config: TrainingConfig) -> float:
@@ -73,7 +91,7 @@ def learning_rate_at(epoch: float, config: TrainingConfig) -> float:
 
 
 def make_optimizer(
-    network: nn.Module, config: TrainingConfig, betas: tuple[float, float]
+    network: nn.Module, config: TrainingConfig, betas: tuple[float, float] = (0.9, 0.95)
 ) -> torch.optim.AdamW:
     """AdamW without weight decay on norms and biases ([30]'s recipe)."""
     trained = [p for p in network.parameters() if p.requires_grad]
@@ -96,51 +114,67 @@ def train(
         checkpoint: Written after each epoch; holds the last whole epoch at any time.
 
     Raises:
-        TrainingFailed: The loss is not finite; the last whole epoch stays on disk.
+        TrainingFailed: A loss is not a number, or the memory does not hold a batch that cannot be
+            divided; the last whole epoch stays on disk.
     """
     device = next(task.network.parameters()).device
-    optimizer = make_optimizer(task.network, config, task.betas)
-    first = _restore(checkpoint, task.network, optimizer, device)
+    schedule = _Schedule(task, config)
+    first = _restore(checkpoint, task, device)
     steps = _Steps(task, config, device)
-    clock = _Clock(task, config, first)
+    clock = TrainingClock(task.step, task.module, task.count, config.epochs, first)
     for epoch in range(first, config.epochs):
-        random = random_generator(device, config.seed, epoch)
+        random = random_generator(device, config.seed, *task.stream, epoch)
         if task.prepare is not None:
             for done, total in task.prepare(epoch):
                 yield from clock.preparing(epoch, done, total)
         task.network.train()
-        loss_sum = torch.zeros((), device=device)
+        losses: list[Tensor] = []
         batches = shuffled_batches(task.count, config.batch_size, random)
         mine = [rows[steps.share(len(rows))] for rows in batches]
         for step, inputs in enumerate(task.inputs(mine)):
-            rate = learning_rate_at(epoch + step / len(batches), config)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            size = len(batches[step])
-            loss_sum += steps.gradients(inputs, size, random) * size
-            optimizer.step()
+            schedule.set(epoch + step / len(batches))
+            number = epoch * len(batches) + step
+            losses.append(steps.take(inputs, len(batches[step]), number, random))
             yield from steps.notices()
-            yield from clock.step(epoch, step, len(batches), size)
-        train_loss = steps.over_all(loss_sum).item() / sum(len(rows) for rows in batches)
-        if not math.isfinite(train_loss):
-            raise TrainingFailed(
-                f"{task.step}: the loss is not a number in epoch {epoch + 1}. The last good epoch "
-                f"({epoch}) is kept; lower the learning rate ({config.learning_rate:g}) and resume."
-            )
+            yield from clock.step(epoch, step, len(batches), len(batches[step]))
+        sizes = [len(rows) for rows in batches]
+        train_loss = _mean_loss(steps.over_all(torch.stack(losses)), sizes, task.step, epoch)
         if processes.leads():
-            _save(checkpoint, task.network, optimizer, epoch + 1)
-        validation = _validate(task, device, config)
-        yield clock.epoch_end(run_id, epoch, train_loss, validation)
+            _save(checkpoint, task, epoch + 1)
+        rate = schedule.set(epoch + 1)
+        yield clock.epoch_end(run_id, epoch, train_loss, _validate(task, device, config), rate)
         if task.preview is not None and clock.preview_is_due(epoch):
             yield task.preview()
 
 
+class _Schedule:
+    """Sets the learning rates of every optimizer."""
+
+    def __init__(self, task: Task, config: TrainingConfig) -> None:
+        self._optimizers = [update.optimizer for update in task.updates]
+        self._highest = [group["lr"] for group in self._groups()]
+        self._rate = task.rate or (
+            lambda done: learning_rate_at(done, config) / config.learning_rate
+        )
+
+    def set(self, epochs_done: float) -> float:
+        """Set the rates; returns the first one."""
+        share = self._rate(epochs_done)
+        for group, highest in zip(self._groups(), self._highest, strict=True):
+            group["lr"] = highest * share
+        return float(self._highest[0] * share)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        # asked for each time: restoring an optimizer replaces its groups
+        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
+
+
 class _Steps:
-    """Gradients of batches: this process's share, in as many parts as the memory needs."""
+    """Updates by batches: this process's share, in as many parts as the memory needs."""
 
     def __init__(self, task: Task, config: TrainingConfig, device: torch.device) -> None:
         self._task, self._config, self._device = task, config, device
-        self._objective = compiled(task.objective, config.compile, device)
+        self._objectives = [compiled(u.objective, config.compile, device) for u in task.updates]
         # a last batch may have one image more than the others
         self._at_once = min(task.at_once or config.batch_size + 1, config.batch_size + 1)
         self._notices: list[Notice] = []
@@ -149,41 +183,79 @@ class _Steps:
         """The images of a batch that this process works on."""
         return slice(0, images) if self._task.at_once is None else processes.share(images)
 
-    def gradients(self, inputs: Tensor, images: int, random: torch.Generator) -> Tensor:
-        """Set the gradients of the whole batch; returns this process's share of its mean loss."""
+    def take(
+        self, inputs: tuple[Tensor, ...], images: int, number: int, random: torch.Generator
+    ) -> Tensor:
+        """Do every update that is due; returns this process's share of the first one's mean loss.
+
+        Args:
+            inputs: This process's share of the batch.
+            images: The whole batch's.
+            number: Of the batch, over all epochs.
+            random: Draws for the whole batch.
+        """
         mine = self.share(images)
         draws = [values[mine] for values in self._task.draw(images, random)]
-        if self._task.at_once is None:
-            return self._backward(inputs, draws, images, images)
-        loss, at_once = in_parts(
-            lambda size: self._backward(inputs, draws, images, size), self._at_once
-        )
-        if at_once < self._at_once:
-            self._at_once = at_once
-            self._objective = self._task.objective
-            self._notices.append(_memory_notice(self._task.step, at_once, images))
-        processes.add_up_gradients(self._task.network)
-        return loss
+        reported = torch.zeros((), device=self._device)
+        for place, update in enumerate(self._task.updates):
+            if (number + 1) % update.every:
+                continue
+            loss = self._gradients(place, (*inputs, *draws), images)
+            update.optimizer.step()
+            if place == 0:
+                reported = loss
+        return reported
 
-    def over_all(self, loss: Tensor) -> Tensor:
-        """The sum of the shares of the loss."""
-        return loss if self._task.at_once is None else processes.add_up(loss)
+    def over_all(self, losses: Tensor) -> Tensor:
+        """The sum of the processes' shares of the losses."""
+        return losses if self._task.at_once is None else processes.add_up(losses)
 
     def notices(self) -> Iterator[Event]:
         """What the reader should know since the last call."""
         while self._notices:
             yield self._notices.pop(0)
 
-    def _backward(self, inputs: Tensor, draws: list[Tensor], images: int, at_once: int) -> Tensor:
-        self._task.network.zero_grad(set_to_none=True)
+    def _gradients(self, place: int, values: tuple[Tensor, ...], images: int) -> Tensor:
+        if self._task.at_once is None:
+            return self._whole(place, values, images)
+        loss, at_once = in_parts(
+            lambda size: self._backward(place, values, images, size), self._at_once
+        )
+        if at_once < self._at_once:
+            self._at_once = at_once
+            self._objectives = [update.objective for update in self._task.updates]
+            self._notices.append(_memory_notice(self._task.step, at_once, images))
+        processes.add_up_gradients(_parameters(self._task.updates[place].optimizer))
+        return loss
+
+    def _whole(self, place: int, values: tuple[Tensor, ...], images: int) -> Tensor:
+        try:
+            return self._backward(place, values, images, images)
+        except RuntimeError as error:
+            if not ran_out(error):
+                raise
+            raise TrainingFailed(
+                f"{self._task.step}: memory ran out with {images} images at once, and BatchNorm "
+                f"does not let a batch be divided; lower batch_size ({self._config.batch_size}) or "
+                f"image_size."
+            ) from error
+
+    def _backward(
+        self, place: int, values: tuple[Tensor, ...], images: int, at_once: int
+    ) -> Tensor:
+        self._task.updates[place].optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self._device)
-        for part in even_parts(len(inputs), at_once):
+        for part in even_parts(len(values[0]), at_once):
             with autocast(self._device, self._config.precision):
-                loss = self._objective(inputs[part], *(values[part] for values in draws))
-            loss = loss * (len(inputs[part]) / images)
+                loss = self._objectives[place](*(each[part] for each in values))
+            loss = loss * (len(values[0][part]) / images)
             loss.backward()
             total += loss.detach()
         return total
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
 
 
 def _memory_notice(step: str, at_once: int, images: int) -> Notice:
@@ -192,67 +264,6 @@ def _memory_notice(step: str, at_once: int, images: int) -> Notice:
         f"added up, so the batch stays {images} and the result the same.",
         Level.WARNING,
     )
-
-
-class _Clock:
-    """Throttled progress events with a rate and an honest time left."""
-
-    def __init__(self, task: Task, config: TrainingConfig, first_epoch: int) -> None:
-        self._task, self._config, self._first = task, config, first_epoch
-        self._began = time.monotonic()
-        self._last_event = self._last_preview = 0.0
-        self._images = 0
-
-    def step(self, epoch: int, step: int, steps: int, images: int) -> Iterator[Event]:
-        self._images += images
-        yield from self._throttled(epoch, (step + 1) / steps)
-
-    def preparing(self, epoch: int, done: int, total: int) -> Iterator[Event]:
-        yield from self._throttled(epoch, 0.0 if total == 0 else 0.9 * done / total)
-
-    def _throttled(self, epoch: int, part: float) -> Iterator[Event]:
-        now = time.monotonic()
-        if now - self._last_event < _SECONDS_BETWEEN_EVENTS:
-            return
-        self._last_event = now
-        count = self._task.count
-        done = round((epoch + min(part, 1.0)) * count)
-        left = self._seconds_left(epoch + part)
-        yield Progress(self._task.step, done, count * self._config.epochs, self._rate(), left)
-
-    def _rate(self) -> float:
-        return self._images / max(time.monotonic() - self._began, 1e-6)
-
-    def _seconds_left(self, epochs_done: float) -> float | None:
-        fresh = epochs_done - self._first
-        if fresh <= 0.02:
-            return None
-        spent = time.monotonic() - self._began
-        return spent / fresh * (self._config.epochs - epochs_done)
-
-    def epoch_end(
-        self, run_id: int, epoch: int, train_loss: float, validation: float | None
-    ) -> EpochEnd:
-        return EpochEnd(
-            run_id=run_id,
-            step=self._task.step,
-            module=self._task.module,
-            epoch=epoch + 1,
-            epochs=self._config.epochs,
-            train_loss=train_loss,
-            validation_loss=validation,
-            learning_rate=learning_rate_at(epoch + 1, self._config),
-            images_per_second=self._rate(),
-            seconds_left=self._seconds_left(epoch + 1),
-        )
-
-    def preview_is_due(self, epoch: int) -> bool:
-        now = time.monotonic()
-        last = epoch + 1 == self._config.epochs
-        if not last and now - self._last_preview < _SECONDS_BETWEEN_PREVIEWS:
-            return False
-        self._last_preview = now
-        return True
 
 
 def shuffled_batches(count: int, size: int, random: torch.Generator) -> list[Tensor]:
@@ -264,6 +275,24 @@ def shuffled_batches(count: int, size: int, random: torch.Generator) -> list[Ten
     return batches
 
 
+def _mean_loss(losses: Tensor, sizes: list[int], step: str, epoch: int) -> float:
+    """The mean over an epoch's images of the batches' mean losses (n,).
+
+    Raises:
+        TrainingFailed: One is not a number.
+    """
+    wrong = (~losses.isfinite()).nonzero()
+    if len(wrong):
+        raise TrainingFailed(
+            f"{step}: the loss is not a number in epoch {epoch + 1}, batch {int(wrong[0]) + 1} of "
+            f"{len(losses)}. The last good epoch ({epoch}) is kept, but resuming it ends the same "
+            f"way: start a new run with a lower learning rate (training.learning_rate, or "
+            f"learning_rate of a peer)."
+        )
+    weights = torch.tensor(sizes, dtype=torch.float64)
+    return float((losses.double().cpu() * weights).sum() / weights.sum())
+
+
 def _validate(task: Task, device: torch.device, config: TrainingConfig) -> float | None:
     if task.validation_loss is None:
         return None
@@ -272,9 +301,13 @@ def _validate(task: Task, device: torch.device, config: TrainingConfig) -> float
         return task.validation_loss()
 
 
-def _save(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> None:
+def _save(path: Path, task: Task, epoch: int) -> None:
     beside = path.with_suffix(".part")
-    content = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}
+    content = {
+        "network": task.network.state_dict(),
+        "optimizers": [update.optimizer.state_dict() for update in task.updates],
+        "epoch": epoch,
+    }
     with beside.open("wb") as file:
         torch.save(content, file)
         file.flush()
@@ -282,13 +315,12 @@ def _save(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, epoc
     beside.replace(path)
 
 
-def _restore(
-    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
-) -> int:
+def _restore(path: Path, task: Task, device: torch.device) -> int:
     """Load the last whole epoch; returns how many epochs are done (0 without a checkpoint)."""
     if not path.is_file():
         return 0
     content = torch.load(path, map_location=device, weights_only=True)
-    network.load_state_dict(content["network"])
-    optimizer.load_state_dict(content["optimizer"])
+    task.network.load_state_dict(content["network"])
+    for update, state in zip(task.updates, content["optimizers"], strict=True):
+        update.optimizer.load_state_dict(state)
     return int(content["epoch"])

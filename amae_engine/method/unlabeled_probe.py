@@ -96,9 +96,9 @@ def token_scores(
     return (tokens @ direction + probe.offset).reshape(-1, side, side)
 
 
-def probe_maps(scores: Tensor, usual: Tensor, size: int) -> Tensor:
-    """Maps (B, size, size): patches (B, g, g) against what is usual there in normal images (g, g)."""
-    above = (scores - usual)[:, None]
+def probe_maps(shares: Tensor, normal_shares: Tensor, size: int) -> Tensor:
+    """Maps (B, size, size): patches' shares (B, g, g) above those of normal images (g, g)."""
+    above = (shares - normal_shares)[:, None]
     return functional.interpolate(above, (size, size), mode="bilinear", align_corners=False)[:, 0]
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from amae_engine.config import Precision, ScoreConfig, ScoreKind, Stage2Config, TrainingConfig
+from amae_engine.config.peers import PeerConfig
 from amae_engine.events import Event
 from amae_engine.method.compute_device import random_generator
 from amae_engine.method.discrepancy import compare_modules, reconstructions
@@ -19,7 +20,6 @@ from amae_engine.method.stage2 import adapt_module
 from amae_engine.method.stored_images import StoredImages
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 from amae_engine.peers.contract import Peer, PeerScores, TrainingImages
-from amae_engine.peers.methods import PeerConfig
 
 _WARMUP_SHARE = 20 / 150  # of the epochs, as in the paper
 
@@ -54,6 +54,7 @@ class AmaeVariant(Peer):
             batch_size=self.config.batch_size,
             learning_rate=self.config.learning_rate,
             seed=self.config.seed,
+            precision=self.config.precision,
         )
         own = checkpoint.with_stem(f"{checkpoint.stem}_{module.lower()}")
         stage2 = Stage2Config(training=training)
@@ -79,10 +80,10 @@ class MaskReconstruction(AmaeVariant):
         self.network = start
 
     def fit(
-        self, stored: TrainingImages, run_id: int, checkpoint: Path
+        self, training: TrainingImages, run_id: int, checkpoint: Path
     ) -> Generator[Event, None, None]:
         """Adapt to N, or to N ∪ U under protocol Y."""
-        yield from self._adapt(self.network, stored.trained, "A", run_id, checkpoint)
+        yield from self._adapt(self.network, training.trained, "A", run_id, checkpoint)
 
     def score(self, stored: Tensor) -> PeerScores:
         """The squared error of the mean of L reconstructions, map and mean."""
@@ -102,11 +103,11 @@ class NoPseudoLabels(AmaeVariant):
         self.module_b.load_state_dict(start.state_dict())
 
     def fit(
-        self, stored: TrainingImages, run_id: int, checkpoint: Path
+        self, training: TrainingImages, run_id: int, checkpoint: Path
     ) -> Generator[Event, None, None]:
         """Adapt both modules, each from (f0, g0)."""
-        yield from self._adapt(self.module_a, stored.normal, "A", run_id, checkpoint)
-        yield from self._adapt(self.module_b, stored.unlabeled, "B", run_id, checkpoint)
+        yield from self._adapt(self.module_a, training.normal, "A", run_id, checkpoint)
+        yield from self._adapt(self.module_b, training.unlabeled, "B", run_id, checkpoint)
 
     def score(self, stored: Tensor) -> PeerScores:
         """A_inter with its map, and the likelihood ratio of the same modules."""

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from amae_engine.config import ScoreKind
+from amae_engine.config.peers import PeerConfig, PeerMethod
 from amae_engine.events import Event
-from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, signed_images, update
+from amae_engine.method.training_loop import Update
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, signed_images
 from amae_engine.peers.conv_autoencoder import ConvAutoencoder
 from amae_engine.peers.fitting import Phase, fit_phases
-from amae_engine.peers.methods import PeerConfig, PeerMethod
 
 BETAS = (0.5, 0.999)  # Adam's, in [5]
 
@@ -27,19 +28,18 @@ class Autoencoder(Peer):
         self.network = ConvAutoencoder(config.image_size, outputs=2 if self._uncertain else 1)
 
     def fit(
-        self, stored: TrainingImages, run_id: int, checkpoint: Path
+        self, training: TrainingImages, run_id: int, checkpoint: Path
     ) -> Generator[Event, None, None]:
         """Reconstruct the training images; AE-U minimises their Gaussian likelihood."""
         rate = self.config.learning_rate
         optimizer = torch.optim.Adam(self.network.parameters(), lr=rate, betas=BETAS, fused=True)
 
-        def step(batch: Tensor, _rows: Tensor, _random: torch.Generator) -> Tensor:
-            images = signed_images(batch, self.config.image_size)
-            error, log_variance = self._error(images)
-            return update(optimizer, (error + log_variance).mean())
+        def loss(stored: Tensor, _seeds: Tensor) -> Tensor:
+            error, log_variance = self._error(signed_images(stored, self.config.image_size))
+            return (error + log_variance).mean()
 
-        phase = Phase("", stored.trained, step, (optimizer,))
-        yield from fit_phases(self, [phase], run_id, checkpoint)
+        only = Phase("", self.network, training.trained, (Update(loss, optimizer),))
+        yield from fit_phases(self, [only], run_id, checkpoint)
 
     def score(self, stored: Tensor) -> PeerScores:
         """The mean and the map of the (weighted) squared error."""

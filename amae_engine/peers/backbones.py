@@ -8,8 +8,8 @@ from typing import Any
 import timm
 from torch import nn
 
+from amae_engine.config.peers import PeerConfig
 from amae_engine.errors import BadWeights
-from amae_engine.peers.methods import PeerConfig
 
 
 def make_backbone(config: PeerConfig) -> nn.Module:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from amae_engine.config import ScoreKind
+from amae_engine.config.peers import PeerConfig
 from amae_engine.events import Event
 from amae_engine.method.features import whole_images
 from amae_engine.method.image_batches import to_grey
 from amae_engine.method.stored_images import StoredImages
-from amae_engine.peers.methods import PeerConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,12 @@ class Peer(nn.Module, ABC):
 
     @abstractmethod
     def fit(
-        self, stored: TrainingImages, run_id: int, checkpoint: Path
+        self, training: TrainingImages, run_id: int, checkpoint: Path
     ) -> Generator[Event, None, None]:
         """Learn from images on this module's device.
 
         Args:
-            stored: The training images.
+            training: The images.
             run_id: Put into the events.
             checkpoint: Holds the last whole epoch; training goes on from there if it exists.
 
@@ -95,9 +95,11 @@ def signed_images(stored: Tensor, size: int) -> Tensor:
     return grey_images(stored, size) * 2 - 1
 
 
-def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
-    """One step down `loss`; returns it without its graph."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-    return loss.detach()
+def seeds(images: int, random: torch.Generator) -> tuple[Tensor]:
+    """A random number (B,) for each image; `seeded` makes a generator of a batch's."""
+    return (torch.randint(2**31, (images,), generator=random, device=random.device),)
+
+
+def seeded(numbers: Tensor) -> torch.Generator:
+    """A generator that a batch's random numbers decide."""
+    return torch.Generator(numbers.device).manual_seed(int(numbers[0]))

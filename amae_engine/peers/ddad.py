@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from amae_engine.config import ScoreKind
+from amae_engine.config.peers import PeerConfig, Protocol
 from amae_engine.events import Event
 from amae_engine.method.stored_images import StoredImages
+from amae_engine.method.training_loop import Update
 from amae_engine.peers.autoencoder import BETAS
-from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, signed_images, update
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, signed_images
 from amae_engine.peers.conv_autoencoder import ConvAutoencoder
 from amae_engine.peers.fitting import Phase, fit_phases
-from amae_engine.peers.methods import PeerConfig, Protocol
 
 _NETWORKS = 3
 
@@ -32,12 +33,12 @@ class Ddad(Peer):
         self.mixed_module = self._module() if config.protocol is Protocol.Y else None
 
     def fit(
-        self, stored: TrainingImages, run_id: int, checkpoint: Path
+        self, training: TrainingImages, run_id: int, checkpoint: Path
     ) -> Generator[Event, None, None]:
         """Train each network on its own, with its own order of the images."""
-        phases = self._phases("normal module", self.normal_module, stored.normal)
+        phases = self._phases("normal module", self.normal_module, training.normal)
         if self.mixed_module is not None:
-            phases += self._phases("mixed module", self.mixed_module, stored.trained)
+            phases += self._phases("mixed module", self.mixed_module, training.trained)
         yield from fit_phases(self, phases, run_id, checkpoint)
 
     def score(self, stored: Tensor) -> PeerScores:
@@ -61,18 +62,18 @@ class Ddad(Peer):
         size = self.config.image_size
         return nn.ModuleList(ConvAutoencoder(size) for _ in range(_NETWORKS))
 
-    def _phases(self, name: str, module: nn.ModuleList, stored: StoredImages) -> list[Phase]:
+    def _phases(self, name: str, module: nn.ModuleList, images: StoredImages) -> list[Phase]:
         return [
-            self._phase(f"{name} {number}/{_NETWORKS}", network, stored)
+            self._phase(f"{name} {number}/{_NETWORKS}", network, images)
             for number, network in enumerate(module, start=1)
         ]
 
-    def _phase(self, name: str, network: nn.Module, stored: StoredImages) -> Phase:
+    def _phase(self, name: str, network: nn.Module, images: StoredImages) -> Phase:
         rate = self.config.learning_rate
         optimizer = torch.optim.Adam(network.parameters(), lr=rate, betas=BETAS, fused=True)
 
-        def step(batch: Tensor, _rows: Tensor, _random: torch.Generator) -> Tensor:
-            images = signed_images(batch, self.config.image_size)
-            return update(optimizer, (network(images) - images).square().mean())
+        def loss(stored: Tensor, _seeds: Tensor) -> Tensor:
+            seen = signed_images(stored, self.config.image_size)
+            return (network(seen) - seen).square().mean()
 
-        return Phase(name, stored, step, (optimizer,))
+        return Phase(name, network, images, (Update(loss, optimizer),))

@@ -6,14 +6,15 @@ from collections.abc import Generator
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from amae_engine.config import ScoreKind, Synthesis
+from amae_engine.config import Precision, ScoreKind, Synthesis
+from amae_engine.config.peers import PeerConfig
 from amae_engine.events import Event
-from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, grey_images, update
+from amae_engine.method.training_loop import Update
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, grey_images, seeded
 from amae_engine.peers.fitting import Phase, fit_phases
-from amae_engine.peers.methods import PeerConfig
 from amae_engine.peers.structural_similarity import ssim
 from amae_engine.peers.unet import UNet
 from amae_engine.synthesis.synthesis import synthesise
@@ -31,24 +32,17 @@ class Draem(Peer):
         self.marking = UNet((2, 2), config.width, has_skips=True)
 
     def fit(
-        self, stored: TrainingImages, run_id: int, checkpoint: Path
+        self, training: TrainingImages, run_id: int, checkpoint: Path
     ) -> Generator[Event, None, None]:
-        """Half of the images carry an anomaly; the rate falls to a fifth at 80 % and at 90 %."""
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.config.learning_rate)
+        """Half of the images carry an anomaly; the rate falls to a fifth at 80 % and at 90 %.
 
-        def step(batch: Tensor, _rows: Tensor, random: torch.Generator) -> Tensor:
-            images = grey_images(batch, self.config.image_size)
-            made = synthesise(Synthesis.PERLIN_TEXTURE, images[:, 0], None, random)
-            has_anomaly = torch.rand(len(images), generator=random, device=random.device) < 0.5
-            shown = has_anomaly[:, None, None, None]
-            seen = torch.where(shown, made.images[:, None], images)
-            truth = made.labels * has_anomaly[:, None, None]
-            restored, logits = self._both(seen)
-            loss = (restored - images).square().mean() + (1 - ssim(restored, images)).mean()
-            return update(optimizer, loss + _focal(logits, truth))
-
-        phase = Phase("", stored.trained, step, (optimizer,), rate=_steps)
-        yield from fit_phases(self, [phase], run_id, checkpoint)
+        In float32: in bf16 the loss became not a number here.
+        """
+        networks = nn.ModuleList((self.reconstructing, self.marking))
+        optimizer = torch.optim.Adam(networks.parameters(), lr=self.config.learning_rate)
+        update = Update(self._loss, optimizer)
+        only = Phase("", networks, training.trained, (update,), rate=_steps)
+        yield from fit_phases(self, [only], run_id, checkpoint, Precision.FLOAT32)
 
     def score(self, stored: Tensor) -> PeerScores:
         """The marking network's map, and the maximum of it after averaging 21 × 21 pixels."""
@@ -57,6 +51,18 @@ class Draem(Peer):
             maps = logits.softmax(dim=1)[:, 1]
             smooth = functional.avg_pool2d(maps, _SMOOTHED, stride=1, padding=_SMOOTHED // 2)
         return PeerScores({ScoreKind.PEER: smooth.amax(dim=(1, 2))}, maps)
+
+    def _loss(self, stored: Tensor, numbers: Tensor) -> Tensor:
+        random = seeded(numbers)
+        images = grey_images(stored, self.config.image_size)
+        made = synthesise(Synthesis.PERLIN_TEXTURE, images[:, 0], None, random)
+        has_anomaly = torch.rand(len(images), generator=random, device=random.device) < 0.5
+        seen = torch.where(has_anomaly[:, None, None, None], made.images[:, None], images)
+        truth = made.labels * has_anomaly[:, None, None]
+        restored, logits = self._both(seen)
+        restored, logits = restored.float(), logits.float()
+        loss = (restored - images).square().mean() + (1 - ssim(restored, images)).mean()
+        return loss + _focal(logits, truth)
 
     def _both(self, images: Tensor) -> tuple[Tensor, Tensor]:
         restored: Tensor = self.reconstructing(images)

@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from amae_engine.config import ScoreKind
+from amae_engine.config import Precision, ScoreKind
+from amae_engine.config.peers import PeerConfig
 from amae_engine.events import Event
-from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, signed_images, update
+from amae_engine.method.training_loop import Update
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, signed_images
 from amae_engine.peers.fitting import Phase, fit_phases
-from amae_engine.peers.methods import PeerConfig
 from amae_engine.peers.residual_networks import ResidualEncoder, ResidualGenerator, layer_norm
 
 _LATENT = 128
@@ -26,8 +27,6 @@ _ENCODER_RATE = 5e-5
 class FAnoGan(Peer):
     """izi_f: the encoder is trained on image → latent → image and on the critic's features."""
 
-    critic_steps: Tensor
-
     def __init__(self, config: PeerConfig) -> None:
         super().__init__(config)
         size, width = config.image_size, config.width
@@ -36,14 +35,16 @@ class FAnoGan(Peer):
         self.encoder = nn.Sequential(
             ResidualEncoder(size, width, _LATENT, nn.BatchNorm2d), nn.Tanh()
         )
-        self.register_buffer("critic_steps", torch.zeros((), dtype=torch.long))
 
     def fit(
-        self, stored: TrainingImages, run_id: int, checkpoint: Path
+        self, training: TrainingImages, run_id: int, checkpoint: Path
     ) -> Generator[Event, None, None]:
-        """First the GAN, then the encoder while the GAN stays as it is."""
-        phases = [self._gan(stored), self._inversion(stored)]
-        yield from fit_phases(self, phases, run_id, checkpoint)
+        """First the GAN, then the encoder while the GAN stays as it is.
+
+        In float32: the penalty is on the gradient of a gradient.
+        """
+        phases = [self._gan(training), self._inversion(training)]
+        yield from fit_phases(self, phases, run_id, checkpoint, Precision.FLOAT32)
 
     def score(self, stored: Tensor) -> PeerScores:
         """Error of the image, and κ times that of the critic's features."""
@@ -59,45 +60,51 @@ class FAnoGan(Peer):
         error = (images - made)[:, 0].square()
         return error, (self.critic.features(images) - self.critic.features(made)).square()
 
-    def _gan(self, stored: TrainingImages) -> Phase:
+    def _gan(self, training: TrainingImages) -> Phase:
         rate = self.config.learning_rate
         judge, maker = (
             torch.optim.Adam(network.parameters(), lr=rate, betas=_GAN_BETAS)
             for network in (self.critic, self.generator)
         )
 
-        def step(batch: Tensor, _rows: Tensor, random: torch.Generator) -> Tensor:
-            real = signed_images(batch, self.config.image_size)
+        def critic_loss(stored: Tensor, latent: Tensor, share: Tensor, _other: Tensor) -> Tensor:
+            real = signed_images(stored, self.config.image_size)
             with torch.no_grad():
-                made = self.generator(_latent(len(real), random))
+                made = self.generator(latent)
             distance = self.critic(made).mean() - self.critic(real).mean()
-            loss = update(judge, distance + _PENALTY * self._gradient_penalty(real, made, random))
-            self.critic_steps += 1
-            if int(self.critic_steps) % _CRITIC_STEPS == 0:
-                update(maker, -self.critic(self.generator(_latent(len(real), random))).mean())
-            return loss
+            return distance + _PENALTY * self._gradient_penalty(real, made, share)
 
-        return Phase("GAN", stored.trained, step, (judge, maker))
+        def generator_loss(
+            _stored: Tensor, _latent: Tensor, _share: Tensor, other: Tensor
+        ) -> Tensor:
+            return -self.critic(self.generator(other)).mean()
 
-    def _gradient_penalty(self, real: Tensor, made: Tensor, random: torch.Generator) -> Tensor:
-        share = torch.rand(len(real), 1, 1, 1, generator=random, device=random.device)
+        networks = nn.ModuleList((self.critic, self.generator))
+        updates = (Update(critic_loss, judge), Update(generator_loss, maker, _CRITIC_STEPS))
+        return Phase("GAN", networks, training.trained, updates, draw=_gan_draws)
+
+    def _gradient_penalty(self, real: Tensor, made: Tensor, share: Tensor) -> Tensor:
         between = torch.lerp(made, real, share).requires_grad_()
         (slope,) = torch.autograd.grad(self.critic(between).sum(), between, create_graph=True)
         return (slope.flatten(1).norm(dim=1) - 1).square().mean()
 
-    def _inversion(self, stored: TrainingImages) -> Phase:
+    def _inversion(self, training: TrainingImages) -> Phase:
         optimizer = torch.optim.RMSprop(self.encoder.parameters(), lr=_ENCODER_RATE)
 
         def keep_the_gan(_epoch: int) -> None:
             self.generator.eval()
             self.critic.eval()
 
-        def step(batch: Tensor, _rows: Tensor, _random: torch.Generator) -> Tensor:
-            error, features = self._errors(signed_images(batch, self.config.image_size))
-            return update(optimizer, error.mean() + _FEATURES * features.mean())
+        def loss(stored: Tensor, _seeds: Tensor) -> Tensor:
+            error, features = self._errors(signed_images(stored, self.config.image_size))
+            return error.mean() + _FEATURES * features.mean()
 
-        return Phase("encoder", stored.trained, step, (optimizer,), prepare=keep_the_gan)
+        updates = (Update(loss, optimizer),)
+        return Phase("encoder", self.encoder, training.trained, updates, prepare=keep_the_gan)
 
 
-def _latent(count: int, random: torch.Generator) -> Tensor:
-    return torch.randn(count, _LATENT, generator=random, device=random.device)
+def _gan_draws(images: int, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """A critic step's latents (B, k) and mixing shares (B, 1, 1, 1), a generator step's latents."""
+    latent = torch.randn(2, images, _LATENT, generator=random, device=random.device)
+    share = torch.rand(images, 1, 1, 1, generator=random, device=random.device)
+    return latent[0], share, latent[1]

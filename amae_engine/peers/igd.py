@@ -11,12 +11,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from amae_engine.config import ScoreKind
+from amae_engine.config import Precision, ScoreKind
+from amae_engine.config.peers import PeerConfig
 from amae_engine.events import Event
 from amae_engine.method.stored_images import StoredImages, split_rows
-from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, grey_images, update
+from amae_engine.method.training_loop import Update
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, grey_images
 from amae_engine.peers.fitting import Phase, fit_phases
-from amae_engine.peers.methods import PeerConfig
 from amae_engine.peers.residual_networks import ResidualEncoder, ResidualGenerator, layer_norm
 from amae_engine.peers.structural_similarity import multi_scale_ssim
 
@@ -44,37 +45,28 @@ class Igd(Peer):
         self.register_buffer("spread", torch.ones(()))
 
     def fit(
-        self, stored: TrainingImages, run_id: int, checkpoint: Path
+        self, training: TrainingImages, run_id: int, checkpoint: Path
     ) -> Generator[Event, None, None]:
-        """Autoencoder against a critic that tells interpolated codes; rate falls as (1 − t)^0.9."""
+        """Autoencoder against a critic that tells interpolated codes; rate falls as (1 − t)^0.9.
+
+        In float32: the Gaussian's exponent leaves a bf16's range.
+        """
         rate = self.config.learning_rate
         own = [*self.encoder.parameters(), *self.generator.parameters()]
-        optimizer = torch.optim.Adam(own, lr=rate)
-        judge = torch.optim.Adam(self.critic.parameters(), lr=rate)
-
-        def step(batch: Tensor, _rows: Tensor, random: torch.Generator) -> Tensor:
-            images = grey_images(batch, self.config.image_size)
-            codes = self.encoder(images)
-            made = self._decoded(codes)
-            share = 0.5 * torch.rand(len(codes), 1, generator=random, device=random.device)
-            between = self._decoded(share * codes + (1 - share) * codes.flip(0))
-            fooled = self._judged(between).square().mean()
-            loss = self._dissimilarity(images, made) + self._distance(codes)
-            result = update(optimizer, loss.mean() + _INTERPOLATION * fooled)
-            nearer = torch.lerp(made.detach(), images, _CRITIC_SHARE)
-            seen = (self._judged(between.detach()) - share).square()
-            update(judge, seen.mean() + self._judged(nearer).square().mean())
-            return result
-
-        phase = Phase(
-            "",
-            stored.trained,
-            step,
-            (optimizer, judge),
-            rate=lambda done: (1 - done) ** 0.9,
-            prepare=lambda epoch: self._describe(stored.trained, epoch),
+        updates = (
+            Update(self._own_loss, torch.optim.Adam(own, lr=rate)),
+            Update(self._critic_loss, torch.optim.Adam(self.critic.parameters(), lr=rate)),
         )
-        yield from fit_phases(self, [phase], run_id, checkpoint)
+        only = Phase(
+            "",
+            self,
+            training.trained,
+            updates,
+            rate=lambda done: (1 - done) ** 0.9,
+            draw=_shares,
+            prepare=lambda epoch: self._describe(training.trained, epoch),
+        )
+        yield from fit_phases(self, [only], run_id, checkpoint, Precision.FLOAT32)
 
     def score(self, stored: Tensor) -> PeerScores:
         """The mean of both parts; IGD has no map of whole images."""
@@ -84,8 +76,28 @@ class Igd(Peer):
             error = self._dissimilarity(images, self._decoded(codes))
             return PeerScores({ScoreKind.PEER: 0.5 * error + 0.5 * self._distance(codes)})
 
+    def _own_loss(self, stored: Tensor, share: Tensor) -> Tensor:
+        images = grey_images(stored, self.config.image_size)
+        codes = self.encoder(images)
+        fooled = self._judged(self._between(codes, share)).square().mean()
+        loss = self._dissimilarity(images, self._decoded(codes)) + self._distance(codes)
+        return loss.mean() + _INTERPOLATION * fooled
+
+    def _critic_loss(self, stored: Tensor, share: Tensor) -> Tensor:
+        images = grey_images(stored, self.config.image_size)
+        with torch.no_grad():
+            codes = self.encoder(images)
+            between = self._between(codes, share)
+            nearer = torch.lerp(self._decoded(codes), images, _CRITIC_SHARE)
+        seen = (self._judged(between) - share).square()
+        return seen.mean() + self._judged(nearer).square().mean()
+
+    def _between(self, codes: Tensor, share: Tensor) -> Tensor:
+        """Images decoded between each code and another one's."""
+        return self._decoded(share * codes + (1 - share) * codes.flip(0))
+
     def _decoded(self, codes: Tensor) -> Tensor:
-        images: Tensor = self.generator(codes) / 2 + 0.5
+        images: Tensor = self.generator(codes).float() / 2 + 0.5
         return images
 
     def _judged(self, images: Tensor) -> Tensor:
@@ -113,3 +125,8 @@ class Igd(Peer):
         squared = (every - self.centre).square().sum(dim=1)
         self.spread.copy_(squared.mean().clamp(min=1))
         self.train()
+
+
+def _shares(images: int, random: torch.Generator) -> tuple[Tensor]:
+    """How far each code goes to another one (B, 1), at most half of the way."""
+    return (0.5 * torch.rand(images, 1, generator=random, device=random.device),)

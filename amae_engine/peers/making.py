@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from amae_engine.config import ModelConfig
+from amae_engine.config.peers import PeerConfig, PeerMethod
 from amae_engine.errors import AmaeError, BadWeights
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 from amae_engine.peers.amae_variants import MaskReconstruction, NoPseudoLabels
@@ -19,7 +20,6 @@ from amae_engine.peers.ddad import Ddad
 from amae_engine.peers.draem import Draem
 from amae_engine.peers.f_anogan import FAnoGan
 from amae_engine.peers.igd import Igd
-from amae_engine.peers.methods import PeerConfig, PeerMethod
 from amae_engine.peers.synthetic_classifier import SyntheticClassifier
 from amae_engine.peers.synthetic_segmenter import SyntheticSegmenter
 

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from amae_engine.config import ScoreKind, Synthesis
+from amae_engine.config.peers import PeerConfig
 from amae_engine.events import Event
 from amae_engine.method.stored_images import StoredImages, split_rows
+from amae_engine.method.training_loop import Update
 from amae_engine.peers.backbones import make_backbone
-from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, grey_images, update
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, grey_images, seeded
 from amae_engine.peers.fitting import Phase, cosine, fit_phases
-from amae_engine.peers.methods import PeerConfig
 from amae_engine.synthesis.cutpaste import jittered
 from amae_engine.synthesis.synthesis import synthesise
 
@@ -47,28 +48,28 @@ class SyntheticClassifier(Peer):
         self.head = nn.Sequential(*layers, nn.Linear(width, 2))
 
     def fit(
-        self, stored: TrainingImages, run_id: int, checkpoint: Path
+        self, training: TrainingImages, run_id: int, checkpoint: Path
     ) -> Generator[Event, None, None]:
         """Tell each image from a fresh anomaly made of it; then remember the images' features."""
+        networks = nn.ModuleList((self.backbone, self.head))
         optimizer = torch.optim.SGD(
-            self.parameters(),
+            networks.parameters(),
             lr=self.config.learning_rate,
             momentum=_MOMENTUM,
             weight_decay=_WEIGHT_DECAY,
         )
-
-        def step(batch: Tensor, rows: Tensor, random: torch.Generator) -> Tensor:
-            images = grey_images(batch, self.config.image_size)[:, 0]
-            images = jittered(images, torch.ones_like(images, dtype=torch.bool), random)
-            lungs = stored.lungs.take(rows) > 0 if stored.lungs is not None else None
-            made = synthesise(self._synthesis, images, lungs, random).images
-            logits = self.head(self._features(torch.cat((images, made))))
-            truth = torch.arange(2, device=logits.device).repeat_interleave(len(images))
-            return update(optimizer, functional.cross_entropy(logits, truth))
-
-        phase = Phase("", stored.trained, step, (optimizer,), rate=cosine)
-        yield from fit_phases(self, [phase], run_id, checkpoint)
-        self.known = self._unit_features(stored.trained)
+        lungs = training.lungs
+        loss = self._loss_without_lungs if lungs is None else self._loss
+        only = Phase(
+            "",
+            networks,
+            training.trained,
+            (Update(loss, optimizer),),
+            rate=cosine,
+            also=None if lungs is None else lungs.batches,
+        )
+        yield from fit_phases(self, [only], run_id, checkpoint)
+        self.known = self._unit_features(training.trained)
 
     def score(self, stored: Tensor) -> PeerScores:
         """−log density of the features (Gaussian kernels), and P(synthetic)."""
@@ -78,6 +79,19 @@ class SyntheticClassifier(Peer):
             near = -torch.cdist(functional.normalize(features), self.known).square()
             density = (near / (2 * _BANDWIDTH**2)).logsumexp(dim=1) - math.log(len(self.known))
         return PeerScores({ScoreKind.PEER: -density, ScoreKind.PEER_SOFTMAX: probability})
+
+    def _loss_without_lungs(self, stored: Tensor, numbers: Tensor) -> Tensor:
+        return self._loss(stored, None, numbers)
+
+    def _loss(self, stored: Tensor, lungs: Tensor | None, numbers: Tensor) -> Tensor:
+        random = seeded(numbers)
+        images = grey_images(stored, self.config.image_size)[:, 0]
+        images = jittered(images, torch.ones_like(images, dtype=torch.bool), random)
+        inside = None if lungs is None else lungs > 0
+        made = synthesise(self._synthesis, images, inside, random).images
+        logits = self.head(self._features(torch.cat((images, made))))
+        truth = torch.arange(2, device=logits.device).repeat_interleave(len(images))
+        return functional.cross_entropy(logits.float(), truth)
 
     def _features(self, images: Tensor) -> Tensor:
         features: Tensor = self.backbone((images * 2 - 1)[:, None])

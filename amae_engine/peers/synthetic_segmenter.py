@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from amae_engine.config import ScoreKind, Synthesis
+from amae_engine.config.peers import PeerConfig
 from amae_engine.events import Event
+from amae_engine.method.training_loop import Update
 from amae_engine.peers.backbones import make_pyramid
-from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, grey_images, update
+from amae_engine.peers.contract import Peer, PeerScores, TrainingImages, grey_images, seeded
 from amae_engine.peers.fitting import Phase, cosine, fit_phases
-from amae_engine.peers.methods import PeerConfig
 from amae_engine.synthesis.synthesis import synthesise
 
 _DECODER = (256, 128, 64, 32)  # channels, from the second lowest level upwards
@@ -36,21 +37,19 @@ class SyntheticSegmenter(Peer):
         self.last = nn.Conv2d(width, 1, 3, padding=1)
 
     def fit(
-        self, stored: TrainingImages, run_id: int, checkpoint: Path
+        self, training: TrainingImages, run_id: int, checkpoint: Path
     ) -> Generator[Event, None, None]:
         """Learn the labels of fresh anomalies."""
         optimizer = torch.optim.Adam(self.parameters(), lr=self.config.learning_rate)
 
-        def step(batch: Tensor, _rows: Tensor, random: torch.Generator) -> Tensor:
-            images = grey_images(batch, self.config.image_size)[:, 0]
-            made = synthesise(self._synthesis, images, None, random)
-            logits = self._logits(made.images)
-            return update(
-                optimizer, functional.binary_cross_entropy_with_logits(logits, made.labels)
-            )
+        def loss(stored: Tensor, numbers: Tensor) -> Tensor:
+            images = grey_images(stored, self.config.image_size)[:, 0]
+            made = synthesise(self._synthesis, images, None, seeded(numbers))
+            logits = self._logits(made.images).float()
+            return functional.binary_cross_entropy_with_logits(logits, made.labels)
 
-        phase = Phase("", stored.trained, step, (optimizer,), rate=cosine)
-        yield from fit_phases(self, [phase], run_id, checkpoint)
+        only = Phase("", self, training.trained, (Update(loss, optimizer),), rate=cosine)
+        yield from fit_phases(self, [only], run_id, checkpoint)
 
     def score(self, stored: Tensor) -> PeerScores:
         """The predicted labels, and their mean."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _IMAGES_IN_ROW = 6
-_COLOURS = ("#7f7f7f", "#4a9df0", "#2ca089", "#e08a2c", "#b58fd6")
+_COLOURS = (
+    "#7f7f7f", "#4a9df0", "#2ca089", "#e08a2c", "#b58fd6", "#c4544f", "#8c6d46", "#d98cb3",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def write_curves(
     figure = _figure(10, 5)
     for place, (title, curves) in enumerate((("ROC", roc), ("Precision-recall", pr)), start=1):
         axes = figure.add_subplot(1, 2, place)
-        for curve, colour in zip(curves, _COLOURS, strict=False):
+        for curve, colour in zip(curves, itertools.cycle(_COLOURS), strict=False):
             axes.plot(curve.x, curve.y, label=curve.label, color=colour)
         if title == "ROC":
             axes.plot((0, 1), (0, 1), color="#bbbbbb", linewidth=0.8, linestyle="--")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,16 @@ RESEARCH_USE = "Research use only. Not a medical device."
 
 @dataclass(frozen=True, slots=True)
 class ResultLine:
-    """One score's result: title, origin ("paper", "ours", "baseline"), values and intervals."""
+    """One score's result: values and intervals.
+
+    Attributes:
+        origin: "paper", "ours", "baseline" or "peer".
+        images: On how many images it was judged: "32 normal + 30 abnormal".
+    """
 
     title: str
     origin: str
+    images: str
     auc: float
     auc_low: float
     auc_high: float
@@ -27,9 +34,13 @@ class ResultLine:
 def text_table(lines: Sequence[ResultLine], measured_on: str) -> str:
     """A table for a terminal."""
     width = max((len(line.title) for line in lines), default=5)
-    head = f"{'score':<{width}}  {'of':<8}  {'AUC (95 % interval)':<21}  AP (95 % interval)"
+    on = max((len(line.images) for line in lines), default=2)
+    head = (
+        f"{'score':<{width}}  {'of':<8}  {'on':<{on}}  {'AUC (95 % interval)':<21}  "
+        f"AP (95 % interval)"
+    )
     rows = [
-        f"{line.title:<{width}}  {line.origin:<8}  "
+        f"{line.title:<{width}}  {line.origin:<8}  {line.images:<{on}}  "
         f"{line.auc:.3f} ({line.auc_low:.3f}–{line.auc_high:.3f})  "
         f"{line.ap:.3f} ({line.ap_low:.3f}–{line.ap_high:.3f})"
         for line in lines
@@ -66,7 +77,7 @@ def write_scores_csv(
         path: Written beside and renamed.
         names: n image names.
         truth: n of 0, 1, or −1 for unknown.
-        columns: n values for each score.
+        columns: n values for each score, NaN where an image has none.
         about: On what the scores were computed.
     """
     beside = path.with_suffix(".part")
@@ -76,6 +87,7 @@ def write_scores_csv(
         writer.writerow(("image", "truth", *columns))
         for number, name in enumerate(names):
             known = "" if truth[number] < 0 else truth[number]
-            values = (f"{column[number]:.8g}" for column in columns.values())
-            writer.writerow((name, known, *values))
+            values = (column[number] for column in columns.values())
+            texts = ("" if math.isnan(value) else f"{value:.8g}" for value in values)
+            writer.writerow((name, known, *texts))
     beside.replace(path)

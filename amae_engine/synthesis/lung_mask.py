@@ -7,7 +7,7 @@ standard ellipses; how many images took which step is part of the result.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -22,6 +22,7 @@ _REFERENCE_SIDE = 256  # every pixel constant of [22] is given at this side
 _SMALLEST_REGION = 400
 _SQUARE = np.ones((3, 3), dtype=bool)
 _PLAUSIBLE = (0.04, 0.60)  # share of the image that two lungs can cover
+_AT_ONCE = 256  # images in memory
 _MEAN_NEEDS = 8  # segmented images below which a mean lung says little
 
 Pixels = npt.NDArray[np.uint8]
@@ -42,11 +43,11 @@ class LungMasks:
     """Lung masks of a set of images.
 
     Attributes:
-        masks: (n, S, S) bool.
+        packed: (n, S, S / 8) uint8, eight pixels a byte.
         steps: (n,) int8, a `LungStep` each.
     """
 
-    masks: Mask
+    packed: Pixels
     steps: npt.NDArray[np.int8]
 
     def count(self, step: LungStep) -> int:
@@ -74,20 +75,31 @@ def segment_lungs(image: Pixels) -> Mask:
     return lungs
 
 
-def lung_masks(images: npt.NDArray[np.uint8]) -> Generator[int, None, LungMasks]:
-    """Masks of many images (n, S, S) uint8; yields the images done after each tenth one."""
-    masks = np.zeros(images.shape, dtype=bool)
-    steps = np.full(len(images), LungStep.STANDARD, dtype=np.int8)
-    for row, image in enumerate(images):
-        for step, segment in ((LungStep.SEGMENTED, segment_lungs), (LungStep.SOFTER, _softer)):
-            mask = segment(image)
-            if _PLAUSIBLE[0] <= mask.mean() <= _PLAUSIBLE[1]:
-                masks[row], steps[row] = mask, step
-                break
-        if row % 10 == 9:
-            yield row + 1
-    _fall_back(masks, steps)
-    return LungMasks(masks, steps)
+def lung_masks(
+    count: int, side: int, read: Callable[[slice], Pixels]
+) -> Generator[int, None, LungMasks]:
+    """Masks of many images; yields the images done after each tenth one.
+
+    Args:
+        count: n.
+        side: S.
+        read: Gives some of the images, (B, S, S) uint8; only so many are in memory at once.
+    """
+    packed = np.zeros((count, side, -(-side // 8)), dtype=np.uint8)
+    steps = np.full(count, LungStep.STANDARD, dtype=np.int8)
+    found = np.zeros((side, side), dtype=np.int64)  # how many images have lung here
+    for start in range(0, count, _AT_ONCE):
+        for row, image in enumerate(read(slice(start, start + _AT_ONCE)), start=start):
+            for step, segment in ((LungStep.SEGMENTED, segment_lungs), (LungStep.SOFTER, _softer)):
+                mask = segment(image)
+                if _PLAUSIBLE[0] <= mask.mean() <= _PLAUSIBLE[1]:
+                    packed[row], steps[row] = np.packbits(mask, axis=-1), step
+                    found += mask
+                    break
+            if row % 10 == 9:
+                yield row + 1
+    _fall_back(packed, steps, found)
+    return LungMasks(packed, steps)
 
 
 def standard_lungs(side: int) -> Mask:
@@ -121,14 +133,14 @@ def _softer(image: Pixels) -> Mask:
     return ndimage.binary_dilation(large[labels], _SQUARE)
 
 
-def _fall_back(masks: Mask, steps: npt.NDArray[np.int8]) -> None:
-    found = masks[steps <= LungStep.SOFTER]
+def _fall_back(packed: Pixels, steps: npt.NDArray[np.int8], found: npt.NDArray[np.int64]) -> None:
+    """Give images without lungs the mean lung of the others, or a standard shape."""
     lost = steps > LungStep.SOFTER
+    others = len(steps) - int(lost.sum())
     if not lost.any():
         return
-    if len(found) >= _MEAN_NEEDS:
-        mean = found.mean(axis=0) > 0.5
-        if mean.any():
-            masks[lost], steps[lost] = mean, LungStep.MEAN_OF_OTHERS
-            return
-    masks[lost] = standard_lungs(masks.shape[1])
+    mean = found > 0.5 * others
+    if others >= _MEAN_NEEDS and mean.any():
+        packed[lost], steps[lost] = np.packbits(mean, axis=-1), LungStep.MEAN_OF_OTHERS
+        return
+    packed[lost] = np.packbits(standard_lungs(len(found)), axis=-1)

@@ -26,9 +26,9 @@ from amae_engine.config import (
     Stage2Config,
     TrainingConfig,
 )
-from amae_engine.jobs.label_settings import choose_label_settings
-from amae_engine.jobs.score_images import score_images
-from amae_engine.jobs.train_stage2 import train_stage2
+from amae_engine.jobs.defaults import choose_label_settings
+from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
 
 

@@ -16,8 +16,8 @@ from amae_app.studies.studies_page import StudiesPage
 from amae_engine.catalog import studies
 from amae_engine.catalog.tables import Split
 from amae_engine.images.sources import SourceFile
-from amae_engine.jobs.import_images import import_images
-from amae_engine.jobs.import_plan import ImportPlan
+from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.importing.import_plan import ImportPlan
 from amae_engine.project import Project
 
 

@@ -20,7 +20,7 @@ from amae_engine.catalog.tables import Label, RunKind, RunState, Split
 from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput
 from amae_engine.events import Progress
-from amae_engine.jobs.import_plan import ImportPlan
+from amae_engine.jobs.importing.import_plan import ImportPlan
 from amae_engine.project import Project
 
 WAIT = 20_000
@@ -111,8 +111,14 @@ def test_moving_images_to_another_split(open_window, small_project, qtbot):
     table.selectRow(0)
     _find(window, QComboBox, "moveToCombo").setCurrentText("test")
     _click(qtbot, window, "moveButton")
-    with small_project.session() as session:
-        assert studies.split_counts(session)[Split.TEST].images == 11
+    qtbot.waitUntil(lambda: _count(small_project, Split.TEST) == 11, timeout=WAIT)
+    window._pages[0].actions_of_page.undo()
+    qtbot.waitUntil(lambda: _count(small_project, Split.TEST) == 10, timeout=WAIT)
+
+
+def _count(project: Project, split: Split) -> int:
+    with project.session() as session:
+        return studies.split_counts(session)[split].images
 
 
 # --- train ---------------------------------------------------------------------------------------
@@ -197,7 +203,8 @@ def labels_page(open_window, rated_project, qtbot):
     return page
 
 
-def _decided(project: Project) -> dict[int, Label]:
+def _decided(project: Project, page) -> dict[int, Label]:
+    page._context._acts.waitForDone()  # acts are written off the event thread
     with project.session() as session:
         return decisions.current(session)
 
@@ -207,16 +214,16 @@ def test_keys_decide_and_undo(labels_page, rated_project, qtbot):
     page.gallery.select(0)
     first = page.gallery.gallery.tile(0).image_id
     qtbot.keyClick(page.gallery, Qt.Key.Key_A)
-    assert _decided(rated_project) == {first: Label.ABNORMAL}
+    assert _decided(rated_project, labels_page) == {first: Label.ABNORMAL}
     qtbot.waitUntil(lambda: page.gallery.gallery.tile(0).checked, timeout=WAIT)
     assert page.gallery.currentIndex().row() == 1  # the next image is in focus
     qtbot.keyClick(page.gallery, Qt.Key.Key_X)
-    assert len(_decided(rated_project)) == 2
+    assert len(_decided(rated_project, labels_page)) == 2
     page.undo()
     page.undo()
-    assert _decided(rated_project) == {}
+    assert _decided(rated_project, labels_page) == {}
     page.redo()
-    assert _decided(rated_project) == {first: Label.ABNORMAL}
+    assert _decided(rated_project, labels_page) == {first: Label.ABNORMAL}
     with rated_project.session() as session:
         assert [row.kind for row in decisions.history(session)] == [
             "redo", "undo", "undo", "decide", "decide",
@@ -230,9 +237,9 @@ def test_a_range_is_decided_in_one_act(labels_page, rated_project, qtbot):
         qtbot.keyClick(page.gallery, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
     assert len(page.gallery.selected_tiles()) == 4
     qtbot.keyClick(page.gallery, Qt.Key.Key_N)
-    assert list(_decided(rated_project).values()) == [Label.NORMAL] * 4
+    assert list(_decided(rated_project, labels_page).values()) == [Label.NORMAL] * 4
     page.undo()
-    assert _decided(rated_project) == {}
+    assert _decided(rated_project, labels_page) == {}
 
 
 def test_space_confirms_what_stage1_says(labels_page, rated_project, qtbot):
@@ -241,7 +248,7 @@ def test_space_confirms_what_stage1_says(labels_page, rated_project, qtbot):
     tile = page.gallery.gallery.tile(0)
     assert tile.probability > 0.9
     qtbot.keyClick(page.gallery, Qt.Key.Key_Space)
-    assert _decided(rated_project) == {tile.image_id: Label.ABNORMAL}
+    assert _decided(rated_project, labels_page) == {tile.image_id: Label.ABNORMAL}
 
 
 def test_k_moves_the_cuts_and_the_counts(labels_page, qtbot):
@@ -269,7 +276,7 @@ def test_a_reader_without_a_name_cannot_decide(labels_page, rated_project):
     labels_page._context.settings.reader = ""
     labels_page.gallery.select(0)
     labels_page.decide(Label.NORMAL)
-    assert _decided(rated_project) == {}
+    assert _decided(rated_project, labels_page) == {}
 
 
 # --- results and compare -------------------------------------------------------------------------
@@ -289,7 +296,7 @@ def test_images_are_listed_by_score_with_their_map(results_page):
     assert page.model.rowCount() == 10
     values = [float(page.model.data(page.model.index(i, 2))) for i in range(10)]
     assert values == sorted(values, reverse=True)
-    assert page.review._shown.maps.discrepancy.shape == (64, 64)
+    assert page.review._shown.maps.of_score(page.kind).shape == (64, 64)
     assert page.review.main._overlay.image is not None
 
 
@@ -372,7 +379,7 @@ def test_compare_lists_runs_and_tests_two(open_window, scored_project, qtbot):
     from demo_images import finish
 
     from amae_engine.config import MaskPlan, ScoreConfig
-    from amae_engine.jobs.score_images import score_images
+    from amae_engine.jobs.judging.score_images import score_images
 
     finish(score_images(scored_project, ScoreConfig(mask_plan=MaskPlan.COMPLEMENTARY)))
     window = open_window(scored_project)
@@ -410,7 +417,7 @@ def test_a_failed_job_drops_the_ones_that_build_on_it(qtbot):
 
     queue = JobQueue()
     ended = []
-    queue.ended.connect(lambda title, _result, message: ended.append((title, message)))
+    queue.ended.connect(lambda job, _result, message: ended.append((job.title, message)))
     queue.add(("first", bad), ("second", good))
     queue.add(("third", good))
     qtbot.waitUntil(lambda: len(ended) == 2, timeout=5000)

@@ -62,15 +62,15 @@ def test_undo_restores_the_previous_label_and_redo_repeats(small_project: Projec
     with small_project.session() as session:
         decisions.decide(session, [image], Label.NORMAL, "BB")
         decisions.decide(session, [image], Label.ABNORMAL, "BB")
-        assert decisions.undo(session, "BB") == 1
+        assert decisions.undo(session, "BB").changed == 1
         assert decisions.current(session)[image] is Label.NORMAL
         decisions.undo(session, "BB")
         assert image not in decisions.current(session)
-        assert decisions.undo(session, "BB") == 0
+        assert decisions.undo(session, "BB").changed == 0
         decisions.redo(session, "BB")
         decisions.redo(session, "BB")
         assert decisions.current(session)[image] is Label.ABNORMAL
-        assert decisions.redo(session, "BB") == 0
+        assert decisions.redo(session, "BB").changed == 0
 
 
 def test_undo_takes_back_ones_own_acts_only(small_project: Project):
@@ -100,14 +100,76 @@ def test_a_decision_needs_a_reader(small_project: Project):
         decisions.decide(session, [image], Label.NORMAL, "  ")
 
 
-def test_a_run_without_heartbeat_becomes_interrupted(project: Project):
+def test_a_run_whose_lease_nobody_holds_is_dead(project: Project):
     with project.session() as session:
         run = runs.start(session, RunKind.STAGE1, {"a": 1}, None, 3)
-        runs.mark_interrupted(session, older_than_seconds=60)
+    lease = project.take_lease(run)
+    assert lease is not None
+    assert project.is_at_work(run)
+    assert project.take_lease(run) is None  # one process at a time
+    again = Project.open(project.folder)
+    with again.session() as session:  # however long it is silent or paused
         assert runs.get(session, run).state is RunState.RUNNING
-        runs.mark_interrupted(session, older_than_seconds=-1)
+    again.close()
+    lease.release()
+    assert not project.is_at_work(run)
+    again = Project.open(project.folder)
+    with again.session() as session:
         assert runs.get(session, run).state is RunState.INTERRUPTED
         assert runs.newest(session, RunKind.STAGE1) is None
+    again.close()
+
+
+def test_undo_leaves_what_another_reader_decided_since(small_project: Project):
+    one, two, three = _ids(small_project, Split.UNLABELED)[:3]
+    with small_project.session() as session:
+        decisions.decide(session, [three], Label.EXCLUDE, "AA")
+        decisions.decide(session, [one, two], Label.NORMAL, "AA")
+        decisions.decide(session, [one], Label.ABNORMAL, "BB")
+        step = decisions.undo(session, "AA")
+        assert (step.changed, step.kept) == (1, 1)
+        assert decisions.current(session) == {one: Label.ABNORMAL, three: Label.EXCLUDE}
+        assert decisions.redo(session, "AA").changed == 1
+        decisions.decide(session, [two], Label.EXCLUDE, "BB")
+        # nothing of that act is left to undo: the one before it is next
+        step = decisions.undo(session, "AA")
+        assert (step.changed, step.kept) == (1, 2)
+        assert decisions.current(session) == {one: Label.ABNORMAL, two: Label.EXCLUDE}
+        assert decisions.redo(session, "AA").changed == 1
+        assert decisions.current(session)[three] is Label.EXCLUDE
+
+
+def test_one_act_can_hold_several_labels(small_project: Project):
+    one, two = _ids(small_project, Split.UNLABELED)[:2]
+    with small_project.session() as session:
+        decisions.decide(session, [one, two], [Label.NORMAL, Label.ABNORMAL], "AA", kind="confirm")
+        assert decisions.current(session) == {one: Label.NORMAL, two: Label.ABNORMAL}
+        assert decisions.undo(session, "AA").changed == 2
+        assert decisions.current(session) == {}
+
+
+def test_a_score_that_is_no_number_is_refused(small_project: Project):
+    ids = np.array(_ids(small_project, Split.TEST))
+    values = np.arange(10.0)
+    values[4] = np.nan
+    with small_project.session() as session:
+        run = runs.start(session, RunKind.SCORE, {}, None, 0)
+        with pytest.raises(BadInput, match=r"'Stage 2 A_inter' of CXR-\d+ is not a number"):
+            scores.save(session, run, ScoreKind.DISCREPANCY, ids, values)
+        assert scores.kinds(session, run) == []
+
+
+def test_images_without_patient_information_are_no_patients(small_project: Project):
+    with small_project.session() as session:
+        before = studies.split_counts(session)[Split.TEST]
+        assert (before.patients, before.unknown) == (10, 0)
+        new = studies.NewImage(
+            "hash-of-pixels", False, "study", Split.TEST, 1, "x", None, "pixels", 999, 64, 64, 8,
+            "MONOCHROME2", "", "", "", "", None, (),
+        )  # fmt: skip
+        studies.add_images(session, [new])
+        after = studies.split_counts(session)[Split.TEST]
+    assert (after.images, after.patients, after.unknown) == (11, 10, 1)
 
 
 def test_scores_come_back_and_replace_earlier_ones(small_project: Project):

@@ -14,7 +14,7 @@ from amae_engine.catalog import decisions, studies
 from amae_engine.catalog.network_folder import is_network_folder
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.errors import ProjectError
-from amae_engine.jobs.import_images import import_images
+from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.project import Project
 
 
@@ -62,7 +62,7 @@ def test_undo_takes_back_one_s_own_act_though_another_has_its_number(project: Pr
 
         session.execute(update(LabelDecision).values(batch=1))  # as two readers in one moment
     with project.session() as session:
-        assert decisions.undo(session, "BB") == 1
+        assert decisions.undo(session, "BB").changed == 1
         assert decisions.current(session) == {one: Label.NORMAL}
 
 

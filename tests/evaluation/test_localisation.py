@@ -18,9 +18,9 @@ from amae_engine.config import (
     TrainingConfig,
 )
 from amae_engine.evaluation.localisation import box_mask, judge_maps
-from amae_engine.jobs.score_images import score_images
-from amae_engine.jobs.train_stage1 import train_stage1
-from amae_engine.jobs.train_stage2 import train_stage2
+from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.training.train_stage1 import train_stage1
+from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
 
 

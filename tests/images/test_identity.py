@@ -20,13 +20,13 @@ from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ScoreConfig, Stage1Config, Stage2Config, TrainingConfig
 from amae_engine.events import Event
 from amae_engine.images.sources import SourceFile
-from amae_engine.jobs.evaluate_run import evaluate_run
-from amae_engine.jobs.export import export_results
-from amae_engine.jobs.import_images import import_images
-from amae_engine.jobs.import_report import ImportReport, Outcome
-from amae_engine.jobs.score_images import score_images
-from amae_engine.jobs.train_stage1 import train_stage1
-from amae_engine.jobs.train_stage2 import train_stage2
+from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.importing.import_report import ImportReport, Outcome
+from amae_engine.jobs.judging.evaluate_run import evaluate_run
+from amae_engine.jobs.judging.export import export_results
+from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.training.train_stage1 import train_stage1
+from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
 
 NEEDLES = ("secretperson", "quentin", "77120415", "19610203", "acc-99133")

@@ -15,8 +15,8 @@ from amae_engine.catalog.tables import Split
 from amae_engine.errors import BadInput
 from amae_engine.events import Changed, Changes, Notice, Progress
 from amae_engine.images.sources import SourceFile
-from amae_engine.jobs.import_images import import_images
-from amae_engine.jobs.import_report import ImportReport, NothingImported, Outcome
+from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.importing.import_report import ImportReport, NothingImported, Outcome
 from amae_engine.project import Project
 
 NAME = "Secretperson^Quentin"

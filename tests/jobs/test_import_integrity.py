@@ -16,14 +16,14 @@ from amae_engine.cli import main
 from amae_engine.config import Stage1Config, Stage2Config, TrainingConfig
 from amae_engine.errors import BadInput, BadSetting, NotReady
 from amae_engine.images.sources import SourceFile
-from amae_engine.jobs.import_images import import_images
-from amae_engine.jobs.import_plan import ImportPlan, import_plan
-from amae_engine.jobs.import_preview import preview_import
-from amae_engine.jobs.import_report import ImportReport, Outcome
-from amae_engine.jobs.relink_originals import RelinkReport, relink_originals
-from amae_engine.jobs.train_stage1 import train_stage1
-from amae_engine.jobs.train_stage2 import train_stage2
-from amae_engine.jobs.undo_import import undo_import
+from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.importing.import_plan import ImportPlan, import_plan
+from amae_engine.jobs.importing.import_preview import preview_import
+from amae_engine.jobs.importing.import_report import ImportReport, Outcome
+from amae_engine.jobs.importing.relink_originals import RelinkReport, relink_originals
+from amae_engine.jobs.importing.undo_import import undo_import
+from amae_engine.jobs.training.train_stage1 import train_stage1
+from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
 
 SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)

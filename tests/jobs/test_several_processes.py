@@ -13,8 +13,8 @@ from amae_engine.catalog.tables import Label, RunKind, RunState, Split
 from amae_engine.cli import main
 from amae_engine.config import Precision, PretrainConfig, Stage1Config, TrainingConfig
 from amae_engine.events import EpochEnd, Event
-from amae_engine.jobs.pretrain_weights import pretrain_weights
-from amae_engine.jobs.train_stage1 import train_stage1
+from amae_engine.jobs.training.pretrain_weights import pretrain_weights
+from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.project import Project
 
 EXACT = TrainingConfig(epochs=2, warmup_epochs=1, batch_size=6, precision=Precision.FLOAT32)

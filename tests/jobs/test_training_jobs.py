@@ -23,16 +23,17 @@ from amae_engine.config import (
 )
 from amae_engine.errors import BadSetting, BadWeights, NotReady, TooFewImages, TrainingFailed
 from amae_engine.events import EpochEnd, Preview, RunStarted
-from amae_engine.jobs.assign_pseudo_labels import current_pseudo_labels
 from amae_engine.jobs.child_process import run_in_child
-from amae_engine.jobs.evaluate_run import evaluate_run
-from amae_engine.jobs.export import export_results, result_text
-from amae_engine.jobs.import_images import import_images
-from amae_engine.jobs.pretrain_weights import pretrain_weights
-from amae_engine.jobs.score_images import load_image_maps, score_images
-from amae_engine.jobs.train_stage1 import train_stage1
-from amae_engine.jobs.train_stage2 import train_stage2
+from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.judging.evaluate_run import evaluate_run
+from amae_engine.jobs.judging.export import export_results, result_text
+from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels
+from amae_engine.jobs.training.pretrain_weights import pretrain_weights
+from amae_engine.jobs.training.train_stage1 import train_stage1
+from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
+from amae_engine.runs.map_files import load_image_maps
 
 SHORT = TrainingConfig(epochs=3, warmup_epochs=1, batch_size=8)
 
@@ -110,8 +111,10 @@ def test_scores_maps_and_evaluation_agree(scored: Project):
     for image_id, value in zip(evaluation.image_ids, paper.values, strict=True):
         maps = load_image_maps(scored, evaluation.run_id, int(image_id))
         assert maps is not None
-        assert maps.discrepancy.shape == (64, 64)
-        assert maps.discrepancy.mean() == pytest.approx(value, rel=5e-3)  # float16 on disk
+        assert set(maps.maps) >= {"mean_a", "mean_b", "spread", "likelihood_ratio"}
+        own = maps.of_score(ScoreKind.DISCREPANCY)
+        assert own.shape == (64, 64)
+        assert own.mean() == pytest.approx(value, rel=5e-3)  # float16 on disk
     assert "5 normal + 5 abnormal test images of 'Test'" in result_text(evaluation)
     assert load_image_maps(scored, evaluation.run_id, 99999) is None
 
@@ -234,7 +237,9 @@ def test_a_loss_that_is_no_number_stops_with_the_last_epoch(
 ):
     wild = TrainingConfig(epochs=30, warmup_epochs=0, batch_size=8, learning_rate=1e30)
     config = PretrainConfig(model=TINY, training=wild)
-    with pytest.raises(TrainingFailed, match="is not a number in epoch .* lower the learning rate"):
+    with pytest.raises(
+        TrainingFailed, match="is not a number in epoch .* start a new run with a lower"
+    ):
         finish(pretrain_weights(small_project, config))
 
 

@@ -19,14 +19,15 @@ from amae_engine.config import (
 )
 from amae_engine.errors import NotReady, ProjectError
 from amae_engine.events import Notice
-from amae_engine.jobs.assign_pseudo_labels import current_pseudo_labels
-from amae_engine.jobs.import_images import import_images
-from amae_engine.jobs.label_settings import choose_label_settings, label_settings
-from amae_engine.jobs.run_record import newest_finished
-from amae_engine.jobs.score_images import load_image_maps, score_images
-from amae_engine.jobs.train_stage1 import train_stage1
-from amae_engine.jobs.train_stage2 import train_stage2
+from amae_engine.jobs.defaults import choose_label_settings, label_settings
+from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels
+from amae_engine.jobs.training.train_stage1 import train_stage1
+from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
+from amae_engine.runs.map_files import load_image_maps
+from amae_engine.runs.record import newest_finished
 
 SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
 BY_PROBE = PseudoLabelConfig(source=PseudoLabelSource.UNLABELED)
@@ -54,8 +55,7 @@ def test_the_probe_labels_and_maps_images(small_project: Project, tiny_weights: 
     for image_id in table.ids:
         maps = load_image_maps(small_project, run, int(image_id))
         assert maps is not None
-        assert maps.unlabeled_probe is not None
-        means.append(float(maps.unlabeled_probe.mean()))
+        means.append(float(maps.of_score(ScoreKind.UNLABELED_PROBE).mean()))
     # the score is the mean over the image and its mirror image, the map shows the image alone
     assert np.corrcoef(means, score)[0, 1] > 0.9
 

@@ -19,7 +19,14 @@ from amae_engine.method.discrepancy import compare_modules, reconstructions
 from amae_engine.method.features import cross_fitted_mahalanobis, mahalanobis
 from amae_engine.method.image_batches import crop_and_resize, to_grey, whole_box
 from amae_engine.method.masking import masks_from_noise, random_masks, scoring_masks
-from amae_engine.method.pseudo_labels import PseudoLabel, assign, density_probability
+from amae_engine.method.pseudo_labels import (
+    PseudoLabel,
+    assign,
+    density_log_odds,
+    log_odds_of,
+    mixture_log_odds,
+    probability_of,
+)
 from amae_engine.method.reconstruction import masked_loss
 from amae_engine.method.training_loop import learning_rate_at
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
@@ -114,16 +121,16 @@ def test_masked_only_ignores_predictions_of_visible_patches():
 
 def test_top_half_of_each_predicted_class_is_reliable():
     p = np.array([0.05, 0.1, 0.2, 0.4, 0.45, 0.55, 0.6, 0.7, 0.9, 0.95], dtype=np.float32)
-    found = assign(p, NONE, PseudoLabelConfig(keep_percent=40))
+    found = assign(log_odds_of(p), NONE, PseudoLabelConfig(keep_percent=40))
     assert found.labels.tolist() == [0, 0, -1, -1, -1, -1, -1, -1, 1, 1]
-    assert found.threshold_normal == pytest.approx(0.1)
-    assert found.threshold_abnormal == pytest.approx(0.9)
+    assert probability_of(found.cut_normal) == pytest.approx(0.1)
+    assert probability_of(found.cut_abnormal) == pytest.approx(0.9)
 
 
 def test_rule_over_all_images_is_offered_too():
     p = np.array([0.05, 0.1, 0.2, 0.3, 0.35, 0.4, 0.42, 0.45, 0.9, 0.95], dtype=np.float32)
-    within = assign(p, NONE, PseudoLabelConfig(keep_percent=50))
-    over = assign(p, NONE, PseudoLabelConfig(keep_percent=50, rule=KeepRule.OVER_ALL))
+    within = assign(log_odds_of(p), NONE, PseudoLabelConfig(keep_percent=50))
+    over = assign(log_odds_of(p), NONE, PseudoLabelConfig(keep_percent=50, rule=KeepRule.OVER_ALL))
     assert (within.labels == 1).sum() == 1
     assert (over.labels == 1).sum() == 2
     assert (over.labels == 0).sum() == 5
@@ -133,22 +140,51 @@ def test_a_readers_decision_wins_over_any_confidence():
     p = np.array([0.01, 0.99, 0.5, 0.01, 0.99, 0.3, 0.3, 0.7, 0.7, 0.6], dtype=np.float32)
     decided = NONE.copy()
     decided[0], decided[1], decided[2] = 1, -2, 0
-    found = assign(p, decided, PseudoLabelConfig())
+    found = assign(log_odds_of(p), decided, PseudoLabelConfig())
     assert found.labels[:3].tolist() == [1, -2, 0]
     assert found.by_reader.tolist() == [True] * 3 + [False] * 7
 
 
 def test_one_predicted_class_leaves_the_other_empty():
-    found = assign(np.full(10, 0.2, dtype=np.float32), NONE, PseudoLabelConfig())
+    found = assign(log_odds_of(np.full(10, 0.2)), NONE, PseudoLabelConfig())
     assert (found.labels == 1).sum() == 0
-    assert found.threshold_abnormal == 1.0
+    assert found.cut_abnormal == np.inf
+
+
+@pytest.mark.parametrize("keep", [5, 50])
+def test_k_is_kept_where_probabilities_run_together(keep: int):
+    random = np.random.default_rng(0)
+    normal = random.normal(0, 1, 400).astype(np.float32)
+    # so far apart that float32 tells no two posteriors of a class apart
+    unlabeled = np.concatenate((random.normal(-30, 1, 100), random.normal(60, 1, 100)))
+    odds, _ = mixture_log_odds(normal, unlabeled.astype(np.float32))
+    posterior = probability_of(odds).astype(np.float32)
+    assert len(np.unique(posterior[100:])) == 1
+    found = assign(odds, np.full(200, -1, dtype=np.int8), PseudoLabelConfig(keep_percent=keep))
+    assert (found.labels == 1).sum() == keep
+    assert (found.labels == 0).sum() == keep
+    assert set(np.flatnonzero(found.labels == 1)) == set(100 + np.argsort(-unlabeled[100:])[:keep])
+
+
+def test_density_log_odds_are_those_of_scikit_learn_s_posterior():
+    from sklearn.mixture import GaussianMixture
+
+    random = np.random.default_rng(1)
+    normals = random.normal(10, 1, 200).astype(np.float32)
+    others = np.concatenate((random.normal(10, 1, 40), random.normal(16, 2, 60))).astype(np.float32)
+    both = np.log(np.concatenate((normals, others)))[:, None].astype(np.float64)
+    ends = np.percentile(both, [25, 90])[:, None]
+    mixture = GaussianMixture(2, covariance_type="tied", means_init=ends, random_state=0).fit(both)
+    posterior = mixture.predict_proba(np.log(others.astype(np.float64))[:, None])
+    far = posterior[:, int(np.argmax(mixture.means_[:, 0]))]
+    assert probability_of(density_log_odds(others, normals)) == pytest.approx(far, abs=1e-9)
 
 
 def test_density_probability_rises_with_the_distance():
     random = np.random.default_rng(0)
     normals = random.normal(10, 1, 200).astype(np.float32)
     unlabeled = np.concatenate((random.normal(10, 1, 40), random.normal(20, 2, 60)))
-    p = density_probability(unlabeled.astype(np.float32), normals)
+    p = probability_of(density_log_odds(unlabeled.astype(np.float32), normals))
     order = np.argsort(unlabeled)
     assert (np.diff(p[order]) >= -1e-6).all()
     assert (p[:40] < 0.5).mean() > 0.9

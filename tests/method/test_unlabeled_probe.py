@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from amae_engine.config import Precision
 from amae_engine.method.features import extract_features, whole_images
-from amae_engine.method.pseudo_labels import mixture_posterior
+from amae_engine.method.pseudo_labels import mixture_log_odds
 from amae_engine.method.stored_images import StoredImages
 from amae_engine.method.unlabeled_probe import fit_probe, probe_maps, token_scores
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
@@ -76,22 +76,22 @@ def test_the_mixture_finds_the_anomaly_ratio(share: float):
     normal = random.normal(1.0, 2.0, 2000).astype(np.float32)
     abnormal = random.random(2000) < share
     unlabeled = random.normal(1.0, 2.0, 2000) + 6.0 * abnormal
-    posterior, found = mixture_posterior(normal, unlabeled.astype(np.float32))
+    log_odds, found = mixture_log_odds(normal, unlabeled.astype(np.float32))
     assert found == pytest.approx(share, abs=0.05)
     order = np.argsort(unlabeled)
-    assert (np.diff(posterior[order]) >= 0).all()
-    assert ((posterior > 0.5) == abnormal).mean() > 0.9
+    assert (np.diff(log_odds[order]) >= 0).all()
+    assert ((log_odds > 0) == abnormal).mean() > 0.9
 
 
 def test_the_mixture_does_not_invent_anomalies():
     random = np.random.default_rng(0)
     normal, unlabeled = random.normal(size=(2, 3000)).astype(np.float32)
-    posterior, share = mixture_posterior(normal, unlabeled)
+    log_odds, share = mixture_log_odds(normal, unlabeled)
     assert share < 0.25
-    assert (posterior > 0.5).mean() < 0.1
+    assert (log_odds > 0).mean() < 0.1
 
 
-def test_a_map_s_mean_is_the_score_against_the_usual():
+def test_a_map_s_mean_is_the_score_against_that_of_normal_images():
     torch.manual_seed(0)
     network = MaskedAutoencoder(TINY).eval()
     stored = torch.from_numpy(stored_images(12))
@@ -108,10 +108,10 @@ def test_a_map_s_mean_is_the_score_against_the_usual():
     images = whole_images(stored, TINY.image_size)
     tokens = token_scores(network, probe, images, Precision.FLOAT32)
     assert tokens.mean(dim=(1, 2)).numpy() == pytest.approx(probe(features[:, :1]), abs=1e-4)
-    usual = tokens[:6].mean(dim=0)
-    maps = probe_maps(tokens, usual, TINY.image_size)
+    normal_shares = tokens[:6].mean(dim=0)
+    maps = probe_maps(tokens, normal_shares, TINY.image_size)
     assert maps.shape == (12, TINY.image_size, TINY.image_size)
     assert maps[:6].mean(dim=0).abs().max() < 1e-4
     assert maps.mean(dim=(1, 2)).numpy() == pytest.approx(
-        (tokens - usual).mean(dim=(1, 2)).numpy(), abs=0.05 * float(tokens.std())
+        (tokens - normal_shares).mean(dim=(1, 2)).numpy(), abs=0.05 * float(tokens.std())
     )

@@ -15,9 +15,9 @@ from ways_to_a_pacs import IMAGES, WAYS, Way
 from amae_engine.catalog import studies
 from amae_engine.errors import BadSetting, NotReady, PacsError
 from amae_engine.events import Notice, Progress
-from amae_engine.jobs.find_remote_images import FoundImage, check_pacs, find_remote_images
-from amae_engine.jobs.import_report import NothingImported, Outcome
-from amae_engine.jobs.retrieve_images import Retrieval, RetrievalReport, retrieve_images
+from amae_engine.jobs.importing.find_remote_images import FoundImage, check_pacs, find_remote_images
+from amae_engine.jobs.importing.import_report import NothingImported, Outcome
+from amae_engine.jobs.importing.retrieve_images import Retrieval, RetrievalReport, retrieve_images
 from amae_engine.pacs.query import PacsQuery
 from amae_engine.pacs.server import Server
 from amae_engine.project import Project
@@ -173,7 +173,7 @@ def test_a_server_killed_halfway_costs_only_what_is_missing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("amae_engine.jobs.retrieve_images._SECONDS_BETWEEN_EVENTS", 0.0)
+    monkeypatch.setattr("amae_engine.jobs.importing.retrieve_images._SECONDS_BETWEEN_EVENTS", 0.0)
     own_orthanc.fill([write_dicom(tmp_path, number) for number in range(1, 9)])
     job = retrieve_images(project, Retrieval(way(own_orthanc), PacsQuery(), "normal"), PASSWORD)
     done = 0

@@ -15,18 +15,18 @@ from amae_engine.catalog import runs, scores, studies
 from amae_engine.catalog.tables import RunKind, RunState, Split
 from amae_engine.cli import main
 from amae_engine.config import ScoreKind, Stage1Config, Synthesis, TrainingConfig
-from amae_engine.errors import NotReady, TooFewImages, TrainingFailed
+from amae_engine.config.peers import PeerConfig, PeerMethod, Protocol
+from amae_engine.errors import BadInput, NotReady, TooFewImages, TrainingFailed
 from amae_engine.events import EpochEnd, Notice
 from amae_engine.jobs.child_process import run_in_child
-from amae_engine.jobs.evaluate_run import evaluate_run
-from amae_engine.jobs.export import export_results, result_text
-from amae_engine.jobs.import_images import import_images
-from amae_engine.jobs.peer_maps import load_peer_map
+from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.judging.evaluate_run import evaluate_run
+from amae_engine.jobs.judging.export import export_results, result_text
 from amae_engine.jobs.synthetic_panel import synthetic_panel
-from amae_engine.jobs.train_peer import train_peer
-from amae_engine.jobs.train_stage1 import train_stage1
-from amae_engine.peers.methods import PeerConfig, PeerMethod, Protocol
+from amae_engine.jobs.training.train_peer import train_peer
+from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.project import Project
+from amae_engine.runs.map_files import load_image_maps
 
 
 def _config(method: PeerMethod = PeerMethod.DDAD_AE, **changes: object) -> PeerConfig:
@@ -49,12 +49,13 @@ def test_a_peer_s_run_is_recorded_scored_and_judged(small_project: Project):
     assert load_file(folder / "weights.safetensors")
     assert not list(folder.glob("checkpoint*"))
     for image_id, value in zip(ids, values, strict=True):
-        found = load_peer_map(small_project, run, int(image_id))
+        found = load_image_maps(small_project, run, int(image_id))
         assert found is not None
-        assert found.values.shape == (64, 64)
-        assert found.values.mean() == pytest.approx(value, rel=5e-3)  # float16 on disk
-        assert found.scale > 0
-    assert load_peer_map(small_project, run, 99999) is None
+        own = found.of_score(ScoreKind.PEER)
+        assert own.shape == (64, 64)
+        assert own.mean() == pytest.approx(value, rel=5e-3)  # float16 on disk
+        assert found.scale[ScoreKind.PEER] > 0
+    assert load_image_maps(small_project, run, 99999) is None
     evaluation = evaluate_run(small_project, run)
     text = result_text(evaluation)
     assert "5 normal + 5 abnormal test images of 'Test', run 1, DDAD-AE (Y)" in text
@@ -82,7 +83,7 @@ def test_anatpaste_finds_lungs_for_both_protocols(small_project: Project):
         assert any(f"of {count} images segmented" in message for message in told)
         with small_project.session() as session:
             assert scores.kinds(session, run) == [ScoreKind.PEER, ScoreKind.PEER_SOFTMAX]
-        assert load_peer_map(small_project, run, 1) is None
+        assert load_image_maps(small_project, run, 1) is None
 
 
 def test_the_paper_s_ablations_start_from_given_weights(small_project: Project, tiny_weights: Path):
@@ -208,13 +209,13 @@ def test_a_score_that_is_no_number_fails_the_run(small_project: Project, monkeyp
         return found
 
     monkeypatch.setattr(Autoencoder, "score", broken)
-    with pytest.raises(TrainingFailed, match=r"score 'peer' of CXR-\d+ is not a number"):
+    with pytest.raises(BadInput, match=r"score 'Peer method' of CXR-\d+ is not a number"):
         finish(train_peer(small_project, _config(PeerMethod.AE)))
 
 
 def test_importing_the_jobs_and_names_of_peers_loads_no_torch():
     code = (
-        "import sys, amae_engine.jobs.train_peer, amae_engine.cli.peer_arguments;"
+        "import sys, amae_engine.jobs.training.train_peer, amae_engine.cli.peer_arguments;"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

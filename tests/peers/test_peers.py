@@ -10,6 +10,7 @@ from demo_images import TINY, stored_images
 from torch import nn
 
 from amae_engine.config import ScoreKind
+from amae_engine.config.peers import Backbone, PeerConfig, PeerMethod, Protocol
 from amae_engine.errors import BadSetting, BadWeights, TrainingFailed
 from amae_engine.events import EpochEnd
 from amae_engine.method.stored_images import StoredImages
@@ -17,14 +18,17 @@ from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 from amae_engine.peers.contract import Peer, TrainingImages, grey_images
 from amae_engine.peers.conv_autoencoder import ConvAutoencoder
 from amae_engine.peers.making import load_peer, make_peer, save_peer, starts_from_mae
-from amae_engine.peers.methods import Backbone, PeerConfig, PeerMethod, Protocol
 from amae_engine.peers.structural_similarity import multi_scale_ssim, ssim
 from amae_engine.synthesis.lung_mask import standard_lungs
 
 SIZE = 64
 _OWN_MAPS = {"cutpaste", "cutpaste_scar", "cutpaste_union", "anatpaste", "igd"}
 # a loss that must fall within a few epochs; a critic's distance does not say what it has learnt
-_EPOCHS = {PeerMethod.ANATPASTE: 6, PeerMethod.CUTPASTE_SCAR: 6}  # their anomalies are faint
+_EPOCHS = {
+    PeerMethod.ANATPASTE: 12,
+    PeerMethod.CUTPASTE_SCAR: 6,
+    PeerMethod.CUTPASTE_UNION: 12,
+}  # their anomalies are faint
 _RATE = {PeerMethod.MASK_RECONSTRUCTION: 2e-3, PeerMethod.NO_PSEUDO_LABELS: 2e-3}
 
 

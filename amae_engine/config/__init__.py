@@ -1,0 +1,51 @@
+"""Every setting: one frozen dataclass a step, JSON in and out; presets; the scores' names."""
+
+from amae_engine.config.json_config import JsonConfig
+from amae_engine.config.networks import PRESETS, ModelConfig, require_preset
+from amae_engine.config.presets import (
+    as_in_the_paper,
+    pretrain_preset,
+    score_preset,
+    stage1_preset,
+    stage2_preset,
+)
+from amae_engine.config.scores import ScoreKind
+from amae_engine.config.steps import (
+    Compile,
+    KeepRule,
+    MaskPlan,
+    Precision,
+    PretrainConfig,
+    PseudoLabelConfig,
+    PseudoLabelSource,
+    ScoreConfig,
+    Stage1Config,
+    Stage2Config,
+    Synthesis,
+    TrainingConfig,
+)
+
+__all__ = [
+    "PRESETS",
+    "Compile",
+    "JsonConfig",
+    "KeepRule",
+    "MaskPlan",
+    "ModelConfig",
+    "Precision",
+    "PretrainConfig",
+    "PseudoLabelConfig",
+    "PseudoLabelSource",
+    "ScoreConfig",
+    "ScoreKind",
+    "Stage1Config",
+    "Stage2Config",
+    "Synthesis",
+    "TrainingConfig",
+    "as_in_the_paper",
+    "pretrain_preset",
+    "require_preset",
+    "score_preset",
+    "stage1_preset",
+    "stage2_preset",
+]

@@ -1,0 +1,78 @@
+"""What every config is: a frozen dataclass, JSON in and out, an unknown key is an error."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self, get_args, get_origin, get_type_hints
+
+from amae_engine.errors import BadSetting
+
+
+@dataclass(frozen=True, slots=True)
+class JsonConfig:
+    """JSON in and out for every config; an unknown key is an error."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """This config as plain JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build a config from JSON values.
+
+        Raises:
+            BadSetting: A key is unknown or a value cannot be what the key needs.
+        """
+        hints = get_type_hints(cls)
+        known = [f.name for f in dataclasses.fields(cls)]
+        built: dict[str, Any] = {}
+        for key, value in values.items():
+            if key not in known:
+                raise BadSetting(
+                    f"{cls.__name__}: unknown setting '{key}'; known settings are {', '.join(known)}."
+                )
+            built[key] = _as_type(hints[key], value, f"{cls.__name__}.{key}")
+        return cls(**built)
+
+    def to_json(self) -> str:
+        """This config as JSON text."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some settings changed; unknown names are errors."""
+        return type(self).from_dict({**self.to_dict(), **changes})
+
+
+def _as_type(kind: Any, value: Any, name: str) -> Any:
+    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        return kind.from_dict(value)  # type: ignore[union-attr]
+    if get_origin(kind) is tuple and isinstance(value, list | tuple):
+        return tuple(_as_type(get_args(kind)[0], item, name) for item in value)
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        try:
+            return kind(value)
+        except ValueError:
+            allowed = ", ".join(member.value for member in kind)
+            raise BadSetting(f"{name} must be one of {allowed}; it is {value!r}.") from None
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    allowed_types = get_args(kind) or (kind,)
+    if not isinstance(value, allowed_types) or (
+        isinstance(value, bool) and bool not in allowed_types
+    ):
+        wanted = " or ".join(t.__name__ for t in allowed_types)
+        raise BadSetting(f"{name} must be {wanted}; it is {value!r}.")
+    return value
+
+
+def require(condition: bool, message: str) -> None:
+    """Refuse a setting.
+
+    Raises:
+        BadSetting: The condition does not hold; the message says what is wrong and what is right.
+    """
+    if not condition:
+        raise BadSetting(message)

@@ -1,0 +1,176 @@
+"""The methods that AMAE is compared with, and their settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from amae_engine.config.json_config import JsonConfig, require
+from amae_engine.config.steps import Precision
+
+
+class PeerMethod(StrEnum):
+    """A method of the paper's Table 2 or of its ablations."""
+
+    AE = "ae"
+    AE_U = "ae_u"
+    F_ANOGAN = "f_anogan"
+    IGD = "igd"
+    DRAEM = "draem"
+    DDAD_AE = "ddad_ae"
+    CUTPASTE = "cutpaste"
+    CUTPASTE_SCAR = "cutpaste_scar"
+    CUTPASTE_UNION = "cutpaste_union"
+    ANATPASTE = "anatpaste"
+    FPI = "fpi"
+    PII = "pii"
+    NSA = "nsa"
+    MASK_RECONSTRUCTION = "mask_reconstruction"
+    NO_PSEUDO_LABELS = "no_pseudo_labels"
+
+    @property
+    def facts(self) -> PeerFacts:
+        """Its name, its score and its own settings."""
+        return _FACTS[self]
+
+
+class Protocol(StrEnum):
+    """Which training images a method may see (Table 2)."""
+
+    N = "N"  # normal images only
+    Y = "Y"  # normal and unlabeled images
+
+
+class Backbone(StrEnum):
+    """The network whose features a synthetic-anomaly method learns (timm's names)."""
+
+    RESNET18 = "resnet18"
+    DENSENET121 = "densenet121"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFacts:
+    """What a method is, with the settings of its own publication or code.
+
+    Attributes:
+        label: As readers know it.
+        taxonomy: Table 2's: "Rec.", "SSL" or both.
+        score: What its image-level score is.
+        epochs: Of each phase, over all training images.
+        image_size: Side in pixels; 0 where the starting weights decide.
+        width: Channels of the first layer; 0 where the network is fixed.
+        phases: Networks or steps trained one after the other, under protocol N and Y.
+    """
+
+    label: str
+    taxonomy: str
+    score: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    image_size: int
+    width: int = 0
+    phases: tuple[int, int] = (1, 1)
+
+
+_DENSITY = "negative log density of the features under a KDE of the training images"
+_PIXELS = "mean of the predicted label map"
+_FACTS = {
+    PeerMethod.AE: PeerFacts("AE", "Rec.", "mean squared error", 250, 64, 5e-4, 64),
+    PeerMethod.AE_U: PeerFacts(
+        "AE-U", "Rec.", "mean squared error over predicted variance", 250, 64, 5e-4, 64
+    ),
+    PeerMethod.F_ANOGAN: PeerFacts(
+        "f-AnoGAN", "Rec.", "squared error of image and critic features", 250, 64, 1e-4, 64, 64, (2, 2)
+    ),
+    PeerMethod.IGD: PeerFacts(
+        "IGD", "Rec.", "half MS-SSIM and L1, half Gaussian descriptor", 256, 64, 1e-4, 64, 32
+    ),
+    PeerMethod.DRAEM: PeerFacts(
+        "DRAEM", "Rec.+SSL", "maximum of the smoothed anomaly map", 700, 8, 1e-4, 256, 64
+    ),
+    PeerMethod.DDAD_AE: PeerFacts(
+        "DDAD-AE", "Rec.", "A_intra under N, A_inter under Y", 250, 64, 5e-4, 64, 0, (3, 6)
+    ),
+    PeerMethod.MASK_RECONSTRUCTION: PeerFacts(
+        "AMAE (Mask Rec.)", "Rec.", "mean squared error of the mean reconstruction", 150, 16, 2.5e-4, 0
+    ),
+    PeerMethod.NO_PSEUDO_LABELS: PeerFacts(
+        "AMAE without pseudo-labels", "Rec.", "A_inter", 150, 16, 2.5e-4, 0, 0, (2, 2)
+    ),
+    **{
+        PeerMethod(kind): PeerFacts(
+            label, "SSL", _DENSITY, 256, 32, 0.03, 256
+        )
+        for kind, label in (
+            ("cutpaste", "CutPaste"),
+            ("cutpaste_scar", "CutPaste (scar)"),
+            ("cutpaste_union", "CutPaste (union)"),
+            ("anatpaste", "AnatPaste"),
+        )
+    },
+    **{
+        PeerMethod(kind): PeerFacts(
+            label, "SSL", _PIXELS, epochs, 16, 1e-3, 256
+        )
+        for kind, label, epochs in (("fpi", "FPI", 50), ("pii", "PII", 50), ("nsa", "NSA", 240))
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConfig(JsonConfig):
+    """How a peer is trained; 0 stands for the method's own value."""
+
+    method: PeerMethod = PeerMethod.AE
+    protocol: Protocol = Protocol.N
+    epochs: int = 0  # of each phase
+    batch_size: int = 0
+    learning_rate: float = 0.0
+    image_size: int = 0
+    width: int = 0
+    backbone: Backbone = Backbone.RESNET18  # of the synthetic-anomaly methods
+    backbone_weights: str = ""  # "" at random, "imagenet" (timm fetches them), or a file
+    weights: str = "bundled"  # AMAE's own variants start from these, as stage 1 does
+    seed: int = 0
+    device: str = "auto"
+    precision: Precision = Precision.AUTO
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "learning_rate", "image_size", "width"):
+            value = getattr(self, name)
+            require(value >= 0, f"{name} must be 0 or more; it is {value}.")
+        require(
+            self.batch_size == 0 or self.batch_size >= 2,
+            f"batch_size must be 0 or at least 2; it is {self.batch_size}.",
+        )
+        require(
+            self.image_size % 32 == 0,
+            f"image_size must be a multiple of 32; it is {self.image_size}.",
+        )
+        require(
+            self.method is not PeerMethod.NO_PSEUDO_LABELS or self.protocol is Protocol.Y,
+            "no_pseudo_labels trains module B on all unlabeled images; choose --protocol Y.",
+        )
+
+    @property
+    def completed(self) -> PeerConfig:
+        """The same with the method's own values in place of every 0."""
+        facts = self.method.facts
+        return self.replace(
+            epochs=self.epochs or facts.epochs,
+            batch_size=self.batch_size or facts.batch_size,
+            learning_rate=self.learning_rate or facts.learning_rate,
+            image_size=self.image_size or facts.image_size,
+            width=self.width or facts.width,
+        )
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs over all phases."""
+        return self.epochs * self.method.facts.phases[self.protocol is Protocol.Y]
+
+    @property
+    def title(self) -> str:
+        """The method and its protocol, for tables."""
+        return f"{self.method.facts.label} ({self.protocol})"

@@ -1,0 +1,113 @@
+"""Each step's settings for a preset, and every choice as in the paper."""
+
+from __future__ import annotations
+
+from amae_engine.config.json_config import JsonConfig
+from amae_engine.config.networks import require_preset
+from amae_engine.config.steps import (
+    MaskPlan,
+    PretrainConfig,
+    PseudoLabelConfig,
+    PseudoLabelSource,
+    ScoreConfig,
+    Stage1Config,
+    Stage2Config,
+    TrainingConfig,
+)
+
+
+def pretrain_preset(name: str) -> PretrainConfig:
+    """Pre-training's settings for a preset name: [30]'s recipe for the paper's networks.
+
+    The small network of `compact` learns from a project's few images on a laptop: fewer epochs, a
+    higher rate, and the share of patches hidden that stage 2 hides.
+
+    Raises:
+        BadSetting: There is no such preset.
+    """
+    model = require_preset(name)
+    if name != "compact":
+        return PretrainConfig(model=model)
+    short = TrainingConfig(epochs=80, warmup_epochs=4, batch_size=64, learning_rate=2e-3)
+    return PretrainConfig(model=model, training=short, mask_ratio=0.75)
+
+
+def stage1_preset(name: str) -> Stage1Config:
+    """Stage 1's settings for a preset name.
+
+    Raises:
+        BadSetting: There is no such preset.
+    """
+    if name == "compact":
+        training = TrainingConfig(epochs=40, warmup_epochs=4)
+        return Stage1Config(preset=name, training=training, redraw_every=5)
+    require_preset(name)
+    return Stage1Config(preset=name, redraw_every=1 if name == "paper" else 5)
+
+
+def stage2_preset(name: str) -> Stage2Config:
+    """Stage 2's settings for a preset name.
+
+    Outside the paper's preset the unlabeled images are rated by the probe of normal against
+    unlabeled: with a small encoder its pseudo-labels are purer than the proxy task's.
+
+    Raises:
+        BadSetting: There is no such preset.
+    """
+    require_preset(name)
+    if name == "paper":
+        return Stage2Config()
+    labels = PseudoLabelConfig(source=PseudoLabelSource.UNLABELED)
+    if name == "compact":
+        short = TrainingConfig(epochs=40, warmup_epochs=4)
+        return Stage2Config(pseudo_labels=labels, training=short)
+    return Stage2Config(pseudo_labels=labels)
+
+
+def score_preset(name: str) -> ScoreConfig:
+    """Scoring's settings for a preset name.
+
+    Outside the paper's preset every patch is hidden equally often and only predictions of hidden
+    patches count: a module never learns to predict what it sees.
+
+    Raises:
+        BadSetting: There is no such preset.
+    """
+    require_preset(name)
+    if name == "paper":
+        return ScoreConfig()
+    return ScoreConfig(mask_plan=MaskPlan.COMPLEMENTARY, masked_only=True)
+
+
+def as_in_the_paper(config: JsonConfig) -> JsonConfig:
+    """The same network, schedule, seed and device, with every choice of the method the paper's.
+
+    The paper's h learns from all of N: no image is held out for a validation curve.
+    """
+    if isinstance(config, Stage1Config):
+        paper_head = Stage1Config()
+        return config.replace(
+            redraw_every=paper_head.redraw_every,
+            synthesis=paper_head.synthesis,
+            validation_percent=0,
+        )
+    if isinstance(config, PretrainConfig):
+        recipe = PretrainConfig()
+        return config.replace(mask_ratio=recipe.mask_ratio, smallest_crop=recipe.smallest_crop)
+    if isinstance(config, Stage2Config):
+        paper = Stage2Config()
+        return config.replace(
+            pseudo_labels=paper.pseudo_labels.to_dict(),
+            masks_per_image=paper.masks_per_image,
+            mask_ratio=paper.mask_ratio,
+            smallest_crop=paper.smallest_crop,
+        )
+    if isinstance(config, ScoreConfig):
+        paper_score = ScoreConfig()
+        return config.replace(
+            masks_per_image=paper_score.masks_per_image,
+            mask_ratio=paper_score.mask_ratio,
+            mask_plan=paper_score.mask_plan,
+            masked_only=paper_score.masked_only,
+        )
+    return config

@@ -1,0 +1,204 @@
+"""The settings of each step; the paper's values are the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from amae_engine.config.json_config import JsonConfig, require
+from amae_engine.config.networks import PRESETS, ModelConfig, require_preset
+
+
+class Precision(StrEnum):
+    """Number format of the matrix products."""
+
+    AUTO = "auto"  # bf16 where the hardware has it, else float32
+    BF16 = "bf16"
+    FLOAT32 = "float32"
+
+
+class Compile(StrEnum):
+    """Whether a training step is compiled into one graph (torch.compile)."""
+
+    AUTO = "auto"  # on CUDA devices with Triton
+    ON = "on"
+    OFF = "off"
+
+
+class KeepRule(StrEnum):
+    """Which confidences the top K % is taken from (section 2.2, two readings)."""
+
+    WITHIN_CLASS = "within_class"
+    OVER_ALL = "over_all"
+
+
+class PseudoLabelSource(StrEnum):
+    """What ranks the unlabeled images."""
+
+    PROXY = "proxy"  # the paper: stage 1's probability
+    DENSITY = "density"  # Mahalanobis distance to N in the frozen features
+    UNLABELED = "unlabeled"  # a cross-fitted linear probe of N against U in the same features
+
+    @property
+    def label(self) -> str:
+        """The source's name as the reader sees it."""
+        return _SOURCE_TEXTS[self]
+
+
+_SOURCE_TEXTS = {
+    PseudoLabelSource.PROXY: "stage 1 classifier (paper)",
+    PseudoLabelSource.DENSITY: "feature distance",
+    PseudoLabelSource.UNLABELED: "normal against unlabeled",
+}
+
+
+class Synthesis(StrEnum):
+    """How a synthetic anomaly is made from a normal image."""
+
+    ANATPASTE = "anatpaste"  # the paper
+    CUTPASTE = "cutpaste"
+    CUTPASTE_SCAR = "cutpaste_scar"
+    CUTPASTE_UNION = "cutpaste_union"
+    FPI = "fpi"
+    PII = "pii"
+    NSA = "nsa"
+    PERLIN_TEXTURE = "perlin_texture"  # DRAEM's
+
+
+class MaskPlan(StrEnum):
+    """How the L test masks are drawn."""
+
+    INDEPENDENT = "independent"  # the paper
+    COMPLEMENTARY = "complementary"  # every patch is visible equally often
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig(JsonConfig):
+    """The schedule that every training step shares; the paper's one schedule is the default."""
+
+    epochs: int = 150
+    warmup_epochs: int = 20
+    batch_size: int = 16
+    learning_rate: float = 2.5e-4
+    weight_decay: float = 0.05
+    seed: int = 0
+    device: str = "auto"  # stage 2: also one for A and one for B, "cuda:0,cuda:1"
+    precision: Precision = Precision.AUTO
+    compile: Compile = Compile.AUTO
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, f"epochs must be at least 1; it is {self.epochs}.")
+        require(
+            0 <= self.warmup_epochs <= self.epochs,
+            f"warmup_epochs must lie in 0…epochs ({self.epochs}); it is {self.warmup_epochs}.",
+        )
+        require(self.batch_size >= 2, f"batch_size must be at least 2; it is {self.batch_size}.")
+        require(
+            self.learning_rate > 0, f"learning_rate must be above 0; it is {self.learning_rate}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainConfig(JsonConfig):
+    """Stage 0: masked pre-training on the project's own normal and unlabeled images ([30])."""
+
+    model: ModelConfig = field(default_factory=lambda: PRESETS["compact"])
+    training: TrainingConfig = field(
+        # lr here is the rate for a batch of 256; the step's own is scaled by batch / 256
+        default_factory=lambda: TrainingConfig(
+            epochs=800, warmup_epochs=40, batch_size=64, learning_rate=1.5e-4
+        )
+    )
+    mask_ratio: float = 0.90
+    smallest_crop: float = 0.5
+    weights: str = ""  # a checkpoint to start from; "" starts at random
+
+    def __post_init__(self) -> None:
+        _require_ratio(self.mask_ratio)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage1Config(JsonConfig):
+    """Stage 1: a classifier on frozen features learns to see AnatPaste anomalies (Eq. 1, 2)."""
+
+    preset: str = ""  # the network that the weights must be; "" accepts any
+    weights: str = "bundled"  # "bundled", "run:N" (a pretrain run) or a checkpoint's path
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    validation_percent: int = 10  # of N, held out for the curve only
+    redraw_every: int = 1  # epochs that an image's synthetic anomaly is kept; the paper draws anew
+    synthesis: Synthesis = Synthesis.ANATPASTE
+
+    def __post_init__(self) -> None:
+        require(
+            self.redraw_every >= 1, f"redraw_every must be at least 1; it is {self.redraw_every}."
+        )
+        if self.preset:
+            require_preset(self.preset)
+        require(
+            0 <= self.validation_percent <= 50,
+            f"validation_percent must lie in 0…50; it is {self.validation_percent}.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PseudoLabelConfig(JsonConfig):
+    """Which unlabeled images count as reliable (section 2.2)."""
+
+    source: PseudoLabelSource = PseudoLabelSource.PROXY
+    keep_percent: float = 50.0
+    rule: KeepRule = KeepRule.WITHIN_CLASS
+
+    def __post_init__(self) -> None:
+        require(
+            0 < self.keep_percent <= 100,
+            f"keep_percent (K) must lie in (0, 100]; it is {self.keep_percent}.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stage2Config(JsonConfig):
+    """Stage 2: module A on N and Un, module B on Ua (Eq. 3)."""
+
+    stage1_run: int = 0  # 0: the newest finished stage-1 run
+    pseudo_labels: PseudoLabelConfig = field(default_factory=PseudoLabelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    masks_per_image: int = 2
+    mask_ratio: float = 0.75
+    smallest_crop: float = 0.5
+
+    def __post_init__(self) -> None:
+        _require_ratio(self.mask_ratio)
+        require(
+            self.masks_per_image >= 1,
+            f"masks_per_image (L) must be at least 1; it is {self.masks_per_image}.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreConfig(JsonConfig):
+    """Scores and maps of the test images (Eq. 4)."""
+
+    stage2_run: int = 0  # 0: the newest finished stage-2 run
+    splits: tuple[str, ...] = ("test",)
+    masks_per_image: int = 4
+    mask_ratio: float = 0.75
+    mask_plan: MaskPlan = MaskPlan.INDEPENDENT
+    masked_only: bool = False  # average only predictions of removed patches
+    batch_size: int = 32
+    seed: int = 0
+    device: str = "auto"
+    precision: Precision = Precision.AUTO
+
+    def __post_init__(self) -> None:
+        _require_ratio(self.mask_ratio)
+        require(
+            self.masks_per_image >= 1,
+            f"masks_per_image (L) must be at least 1; it is {self.masks_per_image}.",
+        )
+        require(self.batch_size >= 1, f"batch_size must be at least 1; it is {self.batch_size}.")
+
+
+def _require_ratio(mask_ratio: float) -> None:
+    require(
+        0 < mask_ratio < 1, f"mask_ratio must lie between 0 and 1 (exclusive); it is {mask_ratio}."
+    )

@@ -1,0 +1,163 @@
+"""The one place that chooses settings from the project and the machine.
+
+The window's fields begin with what stands here, and a command without `--preset` runs with it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from amae_engine.catalog import runs
+from amae_engine.catalog.tables import RunKind
+from amae_engine.config import (
+    PRESETS,
+    JsonConfig,
+    PseudoLabelConfig,
+    Stage2Config,
+    as_in_the_paper,
+    pretrain_preset,
+    score_preset,
+    stage1_preset,
+    stage2_preset,
+)
+from amae_engine.errors import ProjectError
+from amae_engine.jobs.machine import has_gpu
+from amae_engine.project import Project
+
+_LABELS_FILE = "pseudo_labels.json"
+_SMALL = "compact"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Settings, and why they were chosen.
+
+    Attributes:
+        config: Of the next run.
+        preset: Which preset they come from.
+        why: A sentence for the reader.
+    """
+
+    config: JsonConfig
+    preset: str
+    why: str
+
+
+def default_config(
+    project: Project, kind: RunKind, preset: str = "", is_paper: bool = False, parent: int = 0
+) -> Chosen:
+    """The settings of the next run of a kind.
+
+    Args:
+        project: Its runs and its readers' choice of pseudo-labels count.
+        kind: Pretrain, stage 1, stage 2 or score.
+        preset: Used in place of the chosen one.
+        is_paper: Every choice of the method as in the paper.
+        parent: The run that the next one builds on; the newest finished one by default.
+
+    Raises:
+        BadSetting: There is no such preset.
+    """
+    name, why = (preset, "as asked for") if preset else _preset(project, kind, parent)
+    config = _of_preset(kind, name, _weights(project, name))
+    if isinstance(config, Stage2Config):
+        labels, told = _labels(project, name)
+        config = config.replace(pseudo_labels=labels.to_dict())
+        if not is_paper:
+            why += (
+                f"; pseudo-labels by {labels.source.label}, K = {labels.keep_percent:g} % ({told})"
+            )
+    if is_paper:
+        config = as_in_the_paper(config)
+        why += "; every choice of the method as in the paper (--paper)"
+    return Chosen(config, name, f"Preset {name}: {why}.")
+
+
+def label_settings(project: Project) -> PseudoLabelConfig:
+    """How a project makes its pseudo-labels: one choice for curation and training alike.
+
+    What its readers chose; until then what the preset of the next stage 2 brings.
+
+    Raises:
+        ProjectError: The file that holds the choice is damaged.
+    """
+    return _labels(project, _preset(project, RunKind.STAGE2, 0)[0])[0]
+
+
+def choose_label_settings(project: Project, config: PseudoLabelConfig) -> None:
+    """Keep a choice; runs that exist keep theirs."""
+    path = project.folder / _LABELS_FILE
+    beside = path.with_suffix(".part")
+    beside.write_text(config.to_json(), encoding="utf-8")
+    beside.replace(path)
+
+
+def _labels(project: Project, preset: str) -> tuple[PseudoLabelConfig, str]:
+    path = project.folder / _LABELS_FILE
+    if not path.is_file():
+        return stage2_preset(preset).pseudo_labels, "the preset's"
+    try:
+        chosen = PseudoLabelConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ProjectError(
+            f"{_LABELS_FILE} in the project's folder is damaged; delete it."
+        ) from error
+    return chosen, "this project's choice"
+
+
+def _preset(project: Project, kind: RunKind, parent: int) -> tuple[str, str]:
+    """A preset's name, and why it is the one."""
+    if kind in (RunKind.STAGE2, RunKind.SCORE):
+        stage1 = _stage1_of(project, kind, parent)
+        name = stage1.config.get("preset", "") if stage1 is not None else ""
+        if stage1 is not None and name:
+            return name, f"that of stage 1, run {stage1.id}"
+    if not has_gpu():
+        return _SMALL, "no GPU was found, and the bundled weights are of it"
+    for name in PRESETS:
+        number = _own_weights(project, name)
+        if name != _SMALL and number:
+            return name, f"there is a GPU, and run {number} pre-trained weights of it"
+    return _SMALL, "the bundled weights are of it, and this project has pre-trained no others"
+
+
+def _stage1_of(project: Project, kind: RunKind, parent: int) -> runs.RunRow | None:
+    """The stage-1 run that the next stage-2 or score run builds on."""
+    above = {RunKind.SCORE: RunKind.STAGE2, RunKind.STAGE2: RunKind.STAGE1}
+    with project.session() as session:
+        row = runs.get(session, parent) if parent else runs.newest(session, above[kind])
+        if row is not None and row.kind is RunKind.STAGE2:
+            row = runs.get(session, row.parent_id) if row.parent_id else None
+    return row
+
+
+def _weights(project: Project, preset: str) -> str:
+    """Bundled, or the project's own where only these are of the preset's network."""
+    number = _own_weights(project, preset)
+    return f"run:{number}" if preset != _SMALL and number else "bundled"
+
+
+def _own_weights(project: Project, preset: str) -> int:
+    """The newest finished pre-training run of a preset's network; 0 where there is none."""
+    if preset not in PRESETS:
+        return 0
+    with project.session() as session:
+        for row in runs.list_runs(session):
+            is_finished = row.kind is RunKind.PRETRAIN and row.state == "finished"
+            if is_finished and row.config.get("model") == PRESETS[preset].to_dict():
+                return row.id
+    return 0
+
+
+def _of_preset(kind: RunKind, name: str, weights: str) -> JsonConfig:
+    if kind is RunKind.STAGE1:
+        return stage1_preset(name).replace(weights=weights)
+    makers: dict[RunKind, Any] = {
+        RunKind.PRETRAIN: pretrain_preset,
+        RunKind.STAGE2: stage2_preset,
+        RunKind.SCORE: score_preset,
+    }
+    made: JsonConfig = makers[kind](name)
+    return made

@@ -1,0 +1,1 @@
+"""Bring images in: from files, tables, archives and a PACS."""

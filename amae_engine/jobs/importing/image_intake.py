@@ -1,0 +1,153 @@
+"""Put decoded images into a project: each image once, pixels before rows."""
+
+from __future__ import annotations
+
+from amae_engine.catalog import image_keys, imports, studies
+from amae_engine.catalog.tables import Split
+from amae_engine.images.decode import IncomingImage
+from amae_engine.images.decoded_image import Refusal
+from amae_engine.images.deidentify import keyed_hash
+from amae_engine.images.fingerprints import Fingerprints
+from amae_engine.images.sources import SourceFile
+from amae_engine.jobs.importing.import_report import FileFate, ImportReport, Outcome
+from amae_engine.project import Project
+
+_ELSEWHERE = "another of these files"
+
+
+class ImageIntake:
+    """One import's way into a project.
+
+    Args:
+        project: Receives the images.
+        source: A short label of where the images come from.
+        reader: Who imports, for the audit.
+        keep_suspects: Import images too that are probably there in another format.
+    """
+
+    def __init__(self, project: Project, source: str, reader: str, keep_suspects: bool) -> None:
+        self._project = project
+        self._source = source[:64]
+        self._keep_suspects = keep_suspects
+        self._prints = Fingerprints(project.folder / "pixels", project.pixels)
+        with project.session() as session:
+            self.import_id = imports.begin(session, self._source, reader)
+
+    def store(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> list[FileFate]:
+        """Pixels first, then rows in one commit: a crash leaves at most unused pixels.
+
+        One importer at a time: what one stores, the next one sees before it judges.
+        """
+        with self._project.pixels.locked():
+            return self._store(batch)
+
+    def _store(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> list[FileFate]:
+        fates: list[FileFate] = []
+        new: list[tuple[int, SourceFile, IncomingImage]] = []
+        self._prints.sync()
+        known = self._known(batch)
+        for number, (file, image) in enumerate(batch):
+            fate = self._judge(file, image, known)
+            fates.append(fate)
+            if isinstance(image, IncomingImage) and fate.outcome is Outcome.IMPORTED:
+                known |= {key: _ELSEWHERE for key in keys_of(self._project, image) if key}
+                self._prints.add(image.image.pixels, image.fingerprint)
+                new.append((number, file, image))
+        names = self._add([(file, image) for _, file, image in new])
+        for (number, file, _), name in zip(new, names, strict=True):
+            reason = f"{name}; {fates[number].reason}" if fates[number].reason else name
+            fates[number] = FileFate(file.path, Outcome.IMPORTED, reason)
+        return fates
+
+    def end(self, report: ImportReport) -> None:
+        """Note the import's result in the audit."""
+        with self._project.session() as session:
+            imports.end(session, self.import_id, report.summary())
+        self._project.analyse()
+
+    def _known(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> dict[str, str]:
+        """Names of the project's images by those keys of the batch that they have."""
+        images = [image for _, image in batch if isinstance(image, IncomingImage)]
+        keys = [key for image in images for key in keys_of(self._project, image) if key]
+        with self._project.session() as session:
+            return image_keys.names_by_key(session, keys)
+
+    def _judge(
+        self, file: SourceFile, image: IncomingImage | Refusal, known: dict[str, str]
+    ) -> FileFate:
+        if isinstance(image, Refusal):
+            return FileFate(file.path, Outcome.REFUSED, str(image))
+        same = next((known[key] for key in keys_of(self._project, image) if key in known), None)
+        if same is not None:
+            return FileFate(file.path, Outcome.DUPLICATE, f"the same image as {same}")
+        twin = self._twin(image)
+        if twin is None:
+            return FileFate(file.path, Outcome.IMPORTED, "")
+        outcome = Outcome.IMPORTED if self._keep_suspects else Outcome.SUSPECT
+        return FileFate(file.path, outcome, f"probably the same image as {twin}")
+
+    def _twin(self, image: IncomingImage) -> str | None:
+        """The name of an image that is probably the same, in another format or window."""
+        for row in self._prints.find(image.image.pixels, image.fingerprint):
+            if row >= len(self._project.pixels):
+                return _ELSEWHERE
+            with self._project.session() as session:
+                name = image_keys.name_at(session, row)
+            if name is not None:
+                return name
+        return None
+
+    def _add(self, images: list[tuple[SourceFile, IncomingImage]]) -> list[str]:
+        """Store the images and add their rows; returns the images' names."""
+        first_row = self._project.pixels.append([image.image.pixels for _, image in images])
+        new = [
+            _new_image(self._project, file, image, self._source, row)
+            for row, (file, image) in enumerate(images, start=first_row)
+        ]
+        with self._project.session() as session:
+            ids = studies.add_images(session, new)
+            imports.extend(session, self.import_id, ids)
+        paths = [file.path for file, _ in images]
+        self._project.remember_originals(dict(zip(ids, paths, strict=True)))
+        return [studies.image_name(image_id) for image_id in ids]
+
+
+def keys_of(project: Project, image: IncomingImage) -> tuple[str, str | None]:
+    """The keyed hashes of an image's pixels and of its SOP instance, None where it has none."""
+    sop = keyed_hash(project.key, "instance", image.image.sop) if image.image.sop else None
+    return keyed_hash(project.key, "pixels", image.pixel_hash), sop
+
+
+def patient_key(project: Project, patient: str) -> str:
+    """The keyed hash of a patient as a table or a file names them."""
+    return keyed_hash(project.key, "patient", patient)
+
+
+def _new_image(
+    project: Project, file: SourceFile, image: IncomingImage, source: str, store_row: int
+) -> studies.NewImage:
+    facts = image.image
+    patient = file.patient or facts.patient or image.pixel_hash
+    study = facts.study or f"{patient}\0{image.pixel_hash}"
+    pixels, sop = keys_of(project, image)
+    return studies.NewImage(
+        patient_key=patient_key(project, patient),
+        patient_known=bool(file.patient or facts.patient),
+        study_key=keyed_hash(project.key, "study", study),
+        split=Split(file.role),
+        truth=0 if file.role == Split.NORMAL else file.truth,
+        source=source,
+        sop_key=sop,
+        pixel_hash=pixels,
+        store_row=store_row,
+        rows=image.rows,
+        columns=image.columns,
+        bits_stored=facts.bits_stored,
+        photometric=facts.photometric,
+        modality=facts.modality,
+        view=facts.view,
+        body_part=facts.body_part,
+        transfer_syntax=facts.transfer_syntax,
+        pixel_spacing_mm=facts.pixel_spacing_mm,
+        flags=facts.flags,
+    )

@@ -1,0 +1,85 @@
+"""Import as a job: decode, de-identify, store; every file's fate is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+
+from amae_engine.catalog import studies
+from amae_engine.errors import BadInput
+from amae_engine.events import Changed, Changes, Event, Level, Notice, Progress
+from amae_engine.images.sources import SourceFile
+from amae_engine.jobs.importing.decode_ahead import decode_ahead
+from amae_engine.jobs.importing.image_intake import ImageIntake
+from amae_engine.jobs.importing.import_report import (
+    FileFate,
+    ImportReport,
+    NothingImported,
+    Outcome,
+)
+from amae_engine.project import Project
+
+_SECONDS_BETWEEN_EVENTS = 0.1
+
+
+def import_images(
+    project: Project,
+    files: Sequence[SourceFile],
+    source: str,
+    reader: str = "",
+    keep_suspects: bool = False,
+) -> Generator[Event, None, ImportReport]:
+    """Import images; a bad file is refused with its reason and the others go on.
+
+    Closing the generator keeps what was committed so far.
+
+    Args:
+        project: Receives the images.
+        files: What to import.
+        source: A short label of where the images come from; put no patient into it.
+        reader: Who imports, for the audit.
+        keep_suspects: Import images too that are probably there in another format.
+
+    Raises:
+        BadInput: There is no file.
+        NothingImported: Every file was refused; the error holds the report.
+    """
+    if not files:
+        raise BadInput("There is nothing to import; choose a folder or files with images.")
+    fates: list[FileFate] = []
+    intake = ImageIntake(project, source, reader, keep_suspects)
+    began = last_event = time.monotonic()
+    for batch in decode_ahead(files, lambda file: file.path, project.pixels.side):
+        fates += intake.store(batch)
+        now = time.monotonic()
+        if now - last_event > _SECONDS_BETWEEN_EVENTS or len(fates) == len(files):
+            last_event = now
+            rate = len(fates) / (now - began)
+            left = (len(files) - len(fates)) / rate
+            yield Progress(f"Importing {source}", len(fates), len(files), rate, left)
+            yield Changes(Changed.IMAGES)
+    report = ImportReport(tuple(fates))
+    intake.end(report)
+    if report.count(Outcome.REFUSED) == len(fates):
+        raise NothingImported(report)
+    yield from _told(project, report)
+    return report
+
+
+def _told(project: Project, report: ImportReport) -> Generator[Event, None, None]:
+    yield Notice(report.summary())
+    if report.count(Outcome.SUSPECT):
+        yield Notice(
+            f"{report.count(Outcome.SUSPECT)} images are probably in the project in another format "
+            f"and were left out; the report names them. Import them again with their twins kept "
+            f"(--keep-suspects) if they are other images.",
+            Level.WARNING,
+        )
+    with project.session() as session:
+        shared = len(studies.patients_in_two_splits(session))
+    if shared:
+        yield Notice(
+            f"{shared} patients have images in more than one split; results on them would be too "
+            f"good, so training is blocked. Move each into one split (amae fix-patients).",
+            Level.WARNING,
+        )

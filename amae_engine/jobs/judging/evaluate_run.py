@@ -1,0 +1,212 @@
+"""Judge a score run on the images whose truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from amae_engine.catalog import runs, scores, studies
+from amae_engine.catalog.tables import RunKind, Split
+from amae_engine.config import ScoreKind
+from amae_engine.config.peers import PeerConfig
+from amae_engine.errors import NotReady
+from amae_engine.evaluation.delong import Auc, auc_interval
+from amae_engine.evaluation.histograms import chi_square_distance
+from amae_engine.evaluation.roc import (
+    Curve,
+    average_precision,
+    average_precision_interval,
+    precision_recall_curve,
+    roc_curve,
+)
+from amae_engine.project import Project
+from amae_engine.runs.record import newest_finished
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreEvaluation:
+    """One score, judged on the n images that have it and whose truth is known.
+
+    Attributes:
+        image_ids: (n,) int64, ascending.
+        names: n image names.
+        truth: (n,) int8 of 0 and 1.
+        values: (n,) the scores.
+        ap, ap_low, ap_high: Average precision, its bootstrap interval over patients.
+        chi_square: Distance of the two classes' histograms.
+    """
+
+    kind: ScoreKind
+    image_ids: npt.NDArray[np.int64]
+    names: tuple[str, ...]
+    truth: npt.NDArray[np.int8]
+    values: npt.NDArray[np.float64]
+    auc: Auc
+    ap: float
+    ap_low: float
+    ap_high: float
+    roc: Curve
+    pr: Curve
+    chi_square: float
+
+    @property
+    def images(self) -> str:
+        """On how many images it was judged: "32 normal + 30 abnormal"."""
+        return _counts(self.truth)
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvaluation:
+    """A score run, each score judged on the images that have it.
+
+    Attributes:
+        image_ids: (n,) int64 of the images that any score was judged on.
+        names: n image names.
+        truth: (n,) int8 of 0 and 1.
+        without_truth: Scored images that could not be judged.
+        unjudged: Why a score could not be judged.
+        peer: The peer method and its protocol; "" for a score run of AMAE.
+    """
+
+    run_id: int
+    project: str
+    image_ids: npt.NDArray[np.int64]
+    names: tuple[str, ...]
+    truth: npt.NDArray[np.int8]
+    without_truth: int
+    scores: tuple[ScoreEvaluation, ...]
+    unjudged: tuple[str, ...] = ()
+    peer: str = ""
+
+    def score(self, kind: ScoreKind) -> ScoreEvaluation | None:
+        """One score, None where the run has not got it or it could not be judged."""
+        return next((score for score in self.scores if score.kind is kind), None)
+
+    def label(self, kind: ScoreKind) -> str:
+        """A score's name in tables; a peer's carries the method's name."""
+        return score_label(kind, self.peer)
+
+    @property
+    def measured_on(self) -> str:
+        """What the numbers were measured on, for every place that shows one."""
+        fewer = [
+            f"{self.label(score.kind)} on {score.images}"
+            for score in self.scores
+            if len(score.image_ids) < len(self.image_ids)
+        ]
+        peer = f", {self.peer}" if self.peer else ""
+        rest = f"; not rated on all of them: {', '.join(fewer)}" if fewer else ""
+        return (
+            f"{_counts(self.truth)} test images of '{self.project}', run {self.run_id}{peer}{rest}"
+        )
+
+
+def score_label(kind: ScoreKind, peer: str) -> str:
+    """A score's name; a peer's carries the method's name and protocol."""
+    return kind.label.replace("Peer method", peer) if peer else kind.label
+
+
+def evaluate_run(project: Project, score_run: int = 0) -> RunEvaluation:
+    """AUC, AP, curves and χ² of every score of a run.
+
+    Args:
+        project: Where the run is.
+        score_run: A score run or a peer's; 0 for the newest finished score run.
+
+    Raises:
+        NotReady: There is no such run, or truth is missing; the message says what to do.
+    """
+    run = judged_run(project, score_run, "Evaluation")
+    with project.session() as session:
+        table = studies.images_in(session, Split.TEST)
+        values = {
+            kind: scores.of_images(session, run.id, kind, table.ids)
+            for kind in scores.kinds(session, run.id)
+        }
+    rated = np.zeros(len(table.ids), dtype=bool)
+    for numbers in values.values():
+        rated |= ~np.isnan(numbers)
+    judged = rated & (table.truth >= 0)
+    known = table.chosen(judged)
+    if not _has_both(known.truth):
+        raise NotReady(
+            f"AUC and ROC need test images of both classes with known truth; run {run.id} has "
+            f"{int((known.truth == 0).sum())} normal and {int((known.truth == 1).sum())} abnormal "
+            f"ones. Set the truth of test images in Studies or import it with a table."
+        )
+    found, unjudged = [], []
+    for kind, numbers in values.items():
+        own = table.chosen(judged & ~np.isnan(numbers))
+        if _has_both(own.truth):
+            found.append(_judge(kind, own, numbers[judged & ~np.isnan(numbers)]))
+        else:
+            unjudged.append(f"{kind.label}: only {_counts(own.truth)} test images have it")
+    return RunEvaluation(
+        run_id=run.id,
+        project=project.name,
+        image_ids=known.ids,
+        names=known.names,
+        truth=known.truth,
+        without_truth=int((rated & (table.truth < 0)).sum()),
+        scores=tuple(found),
+        unjudged=tuple(unjudged),
+        peer=peer_title(run),
+    )
+
+
+def _has_both(truth: npt.NDArray[np.int8]) -> bool:
+    return bool((truth == 0).any() and (truth == 1).any())
+
+
+def _counts(truth: npt.NDArray[np.int8]) -> str:
+    return f"{int((truth == 0).sum())} normal + {int((truth == 1).sum())} abnormal"
+
+
+def peer_title(run: runs.RunRow) -> str:
+    """The method and the protocol of a peer's run; "" for every other run."""
+    return PeerConfig.from_dict(run.config).title if run.kind is RunKind.PEER else ""
+
+
+def judged_runs(project: Project) -> list[runs.RunRow]:
+    """Finished score runs and peers' runs, newest first: all that `evaluate_run` can judge."""
+    with project.session() as session:
+        every = runs.list_runs(session)
+    kinds = (RunKind.SCORE, RunKind.PEER)
+    return [row for row in every if row.kind in kinds and row.state == "finished"]
+
+
+def judged_run(project: Project, number: int, needed_for: str) -> runs.RunRow:
+    """A score run or a peer's; 0 is the newest finished score run.
+
+    Raises:
+        NotReady: There is no such finished run.
+    """
+    if number:
+        with project.session() as session:
+            row = runs.get(session, number)
+        if row.kind is RunKind.PEER:
+            return newest_finished(project, RunKind.PEER, number, needed_for)
+    return newest_finished(project, RunKind.SCORE, number, needed_for)
+
+
+def _judge(
+    kind: ScoreKind, table: studies.ImageTable, values: npt.NDArray[np.float64]
+) -> ScoreEvaluation:
+    truth = table.truth
+    low, high = average_precision_interval(truth, values, table.patient_ids)
+    return ScoreEvaluation(
+        kind=kind,
+        image_ids=table.ids,
+        names=table.names,
+        truth=truth,
+        values=values,
+        auc=auc_interval(truth, values),
+        ap=average_precision(truth, values),
+        ap_low=low,
+        ap_high=high,
+        roc=roc_curve(truth, values),
+        pr=precision_recall_curve(truth, values),
+        chi_square=chi_square_distance(truth, values),
+    )

@@ -1,0 +1,114 @@
+"""Write a run's scores, curves and example images into the project's exports folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from amae_engine.config import ScoreKind
+from amae_engine.jobs.judging.evaluate_run import RunEvaluation, ScoreEvaluation
+from amae_engine.project import Project
+from amae_engine.reports.figures import ImagePanel, NamedCurve, write_curves, write_image_panels
+from amae_engine.reports.table import ResultLine, text_table, write_scores_csv
+from amae_engine.runs.map_files import MEANS, load_image_maps
+
+_PANELS = 6
+
+
+def result_lines(evaluation: RunEvaluation) -> list[ResultLine]:
+    """The result table's lines, one a score."""
+    return [
+        ResultLine(
+            evaluation.label(score.kind),
+            score.kind.origin,
+            score.images,
+            score.auc.value,
+            score.auc.low,
+            score.auc.high,
+            score.ap,
+            score.ap_low,
+            score.ap_high,
+        )
+        for score in evaluation.scores
+    ]
+
+
+def result_text(evaluation: RunEvaluation) -> str:
+    """The result table for a terminal."""
+    return text_table(result_lines(evaluation), evaluation.measured_on)
+
+
+def export_results(project: Project, evaluation: RunEvaluation) -> list[Path]:
+    """Write scores (CSV), result table (text), curves and example images (PNG, SVG).
+
+    Returns:
+        The files written, in `exports/run-NNN/`.
+    """
+    folder = project.exports_folder / f"run-{evaluation.run_id:03d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    table, scores_csv = folder / "results.txt", folder / "scores.csv"
+    table.write_text(result_text(evaluation) + "\n", encoding="utf-8")
+    write_scores_csv(
+        scores_csv,
+        evaluation.names,
+        evaluation.truth.tolist(),
+        {str(score.kind): _of_all(evaluation, score) for score in evaluation.scores},
+        f"Scores of {evaluation.measured_on}; larger is more abnormal",
+    )
+    written = [table, scores_csv]
+    roc = [NamedCurve(_legend(evaluation, s, "AUC"), s.roc.x, s.roc.y) for s in evaluation.scores]
+    pr = [NamedCurve(_legend(evaluation, s, "AP"), s.pr.x, s.pr.y) for s in evaluation.scores]
+    for suffix in ("png", "svg"):
+        path = folder / f"curves.{suffix}"
+        write_curves(path, roc, pr, evaluation.measured_on)
+        written.append(path)
+    return written + _export_images(project, evaluation, folder)
+
+
+def _legend(evaluation: RunEvaluation, score: ScoreEvaluation, measure: str) -> str:
+    if measure == "AUC":
+        value, low, high = score.auc.value, score.auc.low, score.auc.high
+    else:
+        value, low, high = score.ap, score.ap_low, score.ap_high
+    name = evaluation.label(score.kind)
+    return f"{name} [{score.kind.origin}] {measure} {value:.3f} ({low:.3f}–{high:.3f})"
+
+
+def _of_all(evaluation: RunEvaluation, score: ScoreEvaluation) -> list[float]:
+    """A score of every image of the run; NaN where an image has none."""
+    values = np.full(len(evaluation.image_ids), np.nan)
+    values[np.searchsorted(evaluation.image_ids, score.image_ids)] = score.values
+    return list(values.tolist())
+
+
+def _export_images(project: Project, evaluation: RunEvaluation, folder: Path) -> list[Path]:
+    """The images with the highest and the lowest A_inter, each with its maps."""
+    paper = evaluation.score(ScoreKind.DISCREPANCY)
+    if paper is None:
+        return []
+    order = np.argsort(-paper.values)
+    chosen = [*order[: _PANELS // 2], *order[-(_PANELS // 2) :]]
+    panels, scale = [], 1.0
+    for place in dict.fromkeys(int(i) for i in chosen):
+        image_id = int(paper.image_ids[place])
+        found = load_image_maps(project, evaluation.run_id, image_id)
+        if found is None:
+            continue
+        scale = found.scale[ScoreKind.DISCREPANCY]
+        truth = "abnormal" if paper.truth[place] else "normal"
+        title = f"{paper.names[place]}, {truth}, {paper.values[place]:.3f}"
+        maps = (found.maps[name] for name in (*MEANS, ScoreKind.DISCREPANCY))
+        panels.append(ImagePanel(title, _image(project, image_id), *maps))
+    path = folder / "images.png"
+    write_image_panels(path, panels, scale, f"Highest and lowest A_inter, run {evaluation.run_id}")
+    return [path]
+
+
+def _image(project: Project, image_id: int) -> np.ndarray:
+    from amae_engine.catalog import studies
+
+    with project.session() as session:
+        row = studies.rows(session, [image_id])[0]
+    image = project.pixels.read(np.array([row.store_row]))[0]
+    return image.astype(np.float32) / 255

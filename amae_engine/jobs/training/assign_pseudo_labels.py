@@ -1,0 +1,218 @@
+"""Pseudo-labels as the catalog stands now: stage-1 scores, K, and the readers' decisions."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from amae_engine.catalog import decisions, scores, studies
+from amae_engine.catalog.tables import Label, RunKind, Split
+from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, ScoreKind
+from amae_engine.errors import NotReady, TooFewImages
+from amae_engine.method.pseudo_labels import (
+    PseudoLabel,
+    assign,
+    density_log_odds,
+    log_odds_of,
+    mixture_log_odds,
+    probability_of,
+)
+from amae_engine.project import Project
+from amae_engine.runs.inputs import InputImages
+from amae_engine.runs.record import newest_finished
+
+FEWEST_PER_MODULE = 2
+NORMAL, PSEUDO_NORMAL, PSEUDO_ABNORMAL = "normal", "pseudo_normal", "pseudo_abnormal"
+_KINDS = {
+    PseudoLabelSource.PROXY: ScoreKind.STAGE1_PROBABILITY,
+    PseudoLabelSource.DENSITY: ScoreKind.MAHALANOBIS,
+    PseudoLabelSource.UNLABELED: ScoreKind.UNLABELED_PROBE,
+}
+_DECIDED = {
+    Label.NORMAL: PseudoLabel.NORMAL,
+    Label.ABNORMAL: PseudoLabel.ABNORMAL,
+    Label.EXCLUDE: PseudoLabel.EXCLUDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PseudoLabelView:
+    """The unlabeled images and what stage 2 would make of them; arrays are (M,), by image id.
+
+    Attributes:
+        run_id: The stage-1 run behind the ratings.
+        source: What rated the images.
+        unlabeled: All M images that the run has rated.
+        log_odds: log P(abnormal | x) / P(normal | x); what images are ranked by.
+        labels: `PseudoLabel` values.
+        by_reader: True where a reader decided.
+        truth: 0, 1, or −1 where unknown; for judging purity, never for training.
+        cut_normal: Log-odds at or below which an image is pseudo-normal.
+        cut_abnormal: Log-odds at or above which an image is pseudo-abnormal.
+        normal: N, the normal training images that module A gets as well.
+    """
+
+    run_id: int
+    source: PseudoLabelSource
+    unlabeled: studies.ImageTable
+    log_odds: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.int8]
+    by_reader: npt.NDArray[np.bool_]
+    cut_normal: float
+    cut_abnormal: float
+    normal: studies.ImageTable
+
+    @property
+    def image_ids(self) -> npt.NDArray[np.int64]:
+        """(M,) ids."""
+        return self.unlabeled.ids
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What readers call the M images."""
+        return self.unlabeled.names
+
+    @property
+    def truth(self) -> npt.NDArray[np.int8]:
+        """(M,) 0, 1, or −1 where unknown."""
+        return self.unlabeled.truth
+
+    @property
+    def probability(self) -> npt.NDArray[np.float64]:
+        """P(abnormal | x), for showing."""
+        return probability_of(self.log_odds)
+
+    @property
+    def cut_probabilities(self) -> tuple[float, float]:
+        """Both cuts as probabilities, for showing."""
+        return float(probability_of(self.cut_normal)), float(probability_of(self.cut_abnormal))
+
+    def count(self, label: PseudoLabel) -> int:
+        """How many images have `label`."""
+        return int((self.labels == label).sum())
+
+    def inputs(self) -> dict[str, InputImages]:
+        """The sets of images that stage 2 learns from: N, Un and Ua."""
+        return {
+            NORMAL: InputImages.of(self.normal),
+            PSEUDO_NORMAL: InputImages.of(self.unlabeled, self.labels == PseudoLabel.NORMAL),
+            PSEUDO_ABNORMAL: InputImages.of(self.unlabeled, self.labels == PseudoLabel.ABNORMAL),
+        }
+
+
+def current_pseudo_labels(
+    project: Project, config: PseudoLabelConfig, stage1_run: int = 0
+) -> PseudoLabelView:
+    """Label the unlabeled images (section 2.2); a reader's decision always wins.
+
+    Args:
+        project: Where the scores and decisions are.
+        config: Source, K and its reading.
+        stage1_run: Its scores are used; 0 is the newest finished one.
+
+    Raises:
+        NotReady: Stage 1 has not run yet, or the run does not have the source's score.
+        TooFewImages: No unlabeled image is rated.
+    """
+    run = newest_finished(project, RunKind.STAGE1, stage1_run, "Pseudo-labelling")
+    kind = _KINDS[config.source]
+    with project.session() as session:
+        table = studies.images_in(session, Split.UNLABELED)
+        normal = studies.images_in(session, Split.NORMAL)
+        rated = scores.of_images(session, run.id, kind, table.ids)
+        of_normal = scores.of_images(session, run.id, kind, normal.ids)
+        decided = decisions.current(session)
+    known = ~np.isnan(rated)
+    if not known.any():
+        _explain_nothing_rated(project, run.id, kind, table)
+    unlabeled = table.chosen(known)
+    log_odds = _log_odds(config.source, rated[known], of_normal[~np.isnan(of_normal)])
+    ids = unlabeled.ids.tolist()
+    reader = [_DECIDED.get(decided.get(i, Label.NONE), PseudoLabel.UNUSED) for i in ids]
+    labelled = assign(log_odds, np.array(reader, dtype=np.int8), config)
+    return PseudoLabelView(
+        run_id=run.id,
+        source=config.source,
+        unlabeled=unlabeled,
+        log_odds=log_odds,
+        labels=labelled.labels,
+        by_reader=labelled.by_reader,
+        cut_normal=labelled.cut_normal,
+        cut_abnormal=labelled.cut_abnormal,
+        normal=normal,
+    )
+
+
+def _explain_nothing_rated(
+    project: Project, run_id: int, kind: ScoreKind, table: studies.ImageTable
+) -> None:
+    with project.session() as session:
+        has_other = bool(set(scores.kinds(session, run_id)) & set(_KINDS.values()))
+        any_rated = (
+            has_other
+            and not np.isnan(
+                scores.of_images(session, run_id, ScoreKind.MAHALANOBIS, table.ids)
+            ).all()
+        )
+    if any_rated:
+        raise NotReady(
+            f"Run {run_id} has no score '{kind.label}' of the unlabeled images; run stage 1 again, "
+            f"or have them rated by another (Train, 'Pseudo-labels by')."
+        )
+    raise TooFewImages(
+        f"Run {run_id} has rated none of the {len(table.ids)} unlabeled images; import unlabeled "
+        f"images and run stage 1 again."
+    )
+
+
+def _log_odds(
+    source: PseudoLabelSource,
+    unlabeled: npt.NDArray[np.float64],
+    normal: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    if source is PseudoLabelSource.DENSITY:
+        return density_log_odds(unlabeled.astype(np.float32), normal.astype(np.float32))
+    if source is PseudoLabelSource.UNLABELED:
+        return mixture_log_odds(normal.astype(np.float32), unlabeled.astype(np.float32))[0]
+    return log_odds_of(unlabeled)
+
+
+def require_both_classes(view: PseudoLabelView) -> None:
+    """Stage 2 needs images for module B.
+
+    Raises:
+        TooFewImages: A class is empty; the message says what to do.
+    """
+    abnormal = view.count(PseudoLabel.ABNORMAL)
+    if abnormal < FEWEST_PER_MODULE:
+        raise TooFewImages(
+            f"Module B needs at least {FEWEST_PER_MODULE} pseudo-abnormal images; there are "
+            f"{abnormal}. Mark abnormal images in Pseudo-labels, raise K, or import more unlabeled "
+            f"images."
+        )
+
+
+def write_labels(view: PseudoLabelView, path: Path) -> None:
+    """Write every image's label as a table, for people; a run keeps its own sets of images."""
+    beside = path.with_suffix(".part")
+    with beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("image_id", "name", "probability", "log_odds", "label", "by_reader"))
+        for row in zip(
+            view.image_ids.tolist(),
+            view.names,
+            view.probability.tolist(),
+            view.log_odds.tolist(),
+            view.labels.tolist(),
+            view.by_reader.tolist(),
+            strict=True,
+        ):
+            number, name, probability, log_odds, label, by_reader = row
+            text = PseudoLabel(label).name.lower()
+            line = (number, name, f"{probability:.6f}", f"{log_odds:.4f}", text, int(by_reader))
+            writer.writerow(line)
+    beside.replace(path)

@@ -1,0 +1,236 @@
+"""Stage 1 as a job: train the classifier, then rate every normal, unlabeled and test image."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from amae_engine.catalog import decisions, scores, studies
+from amae_engine.catalog.tables import RunKind, Split
+from amae_engine.config import ScoreKind, Stage1Config
+from amae_engine.errors import TooFewImages
+from amae_engine.events import Event, Notice, Progress
+from amae_engine.jobs.training.leakage import require_one_split_a_patient
+from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, weights_path
+from amae_engine.jobs.training.unlabeled_scores import rate_against_unlabeled
+from amae_engine.method import processes
+from amae_engine.project import Project
+from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
+from amae_engine.runs.record import NewRun, RunRecord, open_run
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from amae_engine.models.anomaly_classifier import AnomalyClassifier
+    from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+
+FEATURES_FILE = "features.npz"
+CLASSIFIER_FILE = "classifier.safetensors"
+FEWEST_NORMALS = 16
+_RANDOM_VIEWS = 2
+_START = "start"
+
+
+def train_stage1(
+    project: Project,
+    config: Stage1Config,
+    resume: int | None = None,
+    repeats: int | None = None,
+    inputs: RunInputs | None = None,
+) -> Generator[Event, None, int]:
+    """Train h on frozen features (Eq. 2) and store p(x) and the feature distance as scores.
+
+    Args:
+        project: Whose images.
+        config: Settings of a new run.
+        resume: A run to go on with instead, from its own settings and inputs.
+        repeats: The run that this one makes again.
+        inputs: What a new run sees; the project as it stands by default.
+
+    Returns:
+        The run's number.
+
+    Raises:
+        BadInput: A patient has images in more than one split.
+        TooFewImages: There are fewer than 16 normal images.
+        BadWeights: The starting weights are missing, have changed, or belong to another preset.
+    """
+
+    def new() -> NewRun:
+        seen = inputs or stage1_inputs(project, config)
+        parent = int(config.weights[4:]) if config.weights.startswith("run:") else None
+        held_out = len(seen.images[Split.NORMAL]) * config.validation_percent // 100
+        return NewRun(config, seen, parent, config.training.epochs, _notes(seen, held_out))
+
+    record = open_run(project, RunKind.STAGE1, new, resume, repeats)
+    config = Stage1Config.from_dict(record.config)
+    yield from record.follow("Stage 1", _run(project, config, record))
+    return record.id
+
+
+def stage1_inputs(project: Project, config: Stage1Config) -> RunInputs:
+    """What stage 1 would see now.
+
+    Raises:
+        BadInput: A patient has images in more than one split.
+        TooFewImages: There are fewer than 16 normal images.
+        BadWeights: The starting weights are missing.
+    """
+    require_one_split_a_patient(project)
+    path = weights_path(project, config.weights)
+    with project.session() as session:
+        images = {str(s): InputImages.of(studies.images_in(session, s)) for s in Split}
+        decided = decisions.current(session)
+    normals = len(images[Split.NORMAL])
+    if normals < FEWEST_NORMALS:
+        raise TooFewImages(
+            f"Stage 1 learns from normal images and needs at least {FEWEST_NORMALS}; there are "
+            f"{normals}. Import images with the role 'normal'."
+        )
+    return RunInputs(images, decided, {_START: file_digest(path)})
+
+
+def _notes(seen: RunInputs, held_out: int) -> tuple[str, ...]:
+    normals = len(seen.images[Split.NORMAL])
+    if held_out == 0:
+        return (f"The head learns from all {normals} normal images; there is no validation curve.",)
+    return (
+        f"The head learns from {normals - held_out} of the {normals} normal images; {held_out} are "
+        f"held out for the validation curve (validation_percent; --paper holds none out).",
+    )
+
+
+def _run(project: Project, config: Stage1Config, record: RunRecord) -> Generator[Event, None, None]:
+    from amae_engine.method.compute_device import choose_device
+    from amae_engine.models.checkpoint import save_weights
+
+    path = weights_path(project, config.weights)
+    record.inputs.require_weights({_START: path})
+    network, notes = _network(path, config)
+    for note in notes:
+        yield Notice(note)
+    network = network.to(choose_device(config.training.device))
+    features = yield from _features(project, network, record.inputs, config)
+    classifier = yield from _classifier(project, network, record, config, features[Split.NORMAL])
+    if processes.leads():
+        save_weights(network, record.folder / WEIGHTS_FILE, {"config": config.to_json()})
+        _save_classifier(classifier, record.folder / CLASSIFIER_FILE)
+        _store(project, record, classifier, features)
+        yield from rate_against_unlabeled(project, record, network, config, features)
+        (record.folder / "checkpoint.pt").unlink()
+
+
+def _network(path: Path, config: Stage1Config) -> tuple[MaskedAutoencoder, tuple[str, ...]]:
+    from amae_engine.config import require_preset
+    from amae_engine.errors import BadWeights
+    from amae_engine.models.checkpoint import load_weights
+
+    loaded = load_weights(path)
+    if config.preset and loaded.network.config != require_preset(config.preset):
+        found = loaded.network.config
+        raise BadWeights(
+            f"{path.name} holds a network of {found.image_size} px, encoder "
+            f"{found.encoder_width}/{found.encoder_depth}; the preset '{config.preset}' needs "
+            f"another. Choose weights of that preset, or the preset of these weights."
+        )
+    return loaded.network, loaded.notes
+
+
+def _features(
+    project: Project, network: MaskedAutoencoder, inputs: RunInputs, config: Stage1Config
+) -> Generator[Event, None, dict[str, Tensor]]:
+    """Frozen features (n, V, d) of every image's views, split by split."""
+    from amae_engine.jobs.training.image_access import images_of
+    from amae_engine.method.features import extract_features
+
+    device, seed = next(network.parameters()).device, config.training.seed
+    features = {}
+    for split, seen in inputs.images.items():
+        images = images_of(project, seen.store_rows, device)
+        views = 0 if split == Split.TEST else _RANDOM_VIEWS
+        job = extract_features(network, images, config.training.precision, views, seed)
+        while True:
+            try:
+                done = next(job)
+            except StopIteration as stop:
+                features[split] = stop.value
+                break
+            yield Progress(f"Stage 1 · features of {split} images", done, len(seen))
+    return features
+
+
+def _classifier(
+    project: Project,
+    network: MaskedAutoencoder,
+    record: RunRecord,
+    config: Stage1Config,
+    features: Tensor,
+) -> Generator[Event, None, AnomalyClassifier]:
+    """The trained head; `features` (n, V, d) are those of the normal images."""
+    import torch
+
+    from amae_engine.jobs.training.image_access import images_of
+    from amae_engine.jobs.training.image_lungs import lungs_of
+    from amae_engine.method.stage1 import STEP, Stage1Data, held_out_rows, train_classifier
+    from amae_engine.models.anomaly_classifier import AnomalyClassifier
+
+    device, seed = features.device, config.training.seed
+    rows = record.inputs.images[Split.NORMAL].store_rows
+    lungs = yield from lungs_of(project, rows, network.config.image_size, device, STEP)
+    torch.manual_seed(seed)
+    classifier = AnomalyClassifier(network.config.encoder_width).to(device)
+    held_out = held_out_rows(len(rows), config.validation_percent, seed)
+    images = images_of(project, rows, device)
+    data = Stage1Data(images, lungs, features[:, 0].contiguous(), held_out)
+    checkpoint = record.folder / "checkpoint.pt"
+    yield from train_classifier(network, classifier, data, config, record.id, checkpoint)
+    return classifier
+
+
+def _save_classifier(classifier: AnomalyClassifier, path: Path) -> None:
+    from safetensors.torch import save_file
+
+    beside = path.with_suffix(".part")
+    save_file({k: v.cpu().contiguous() for k, v in classifier.state_dict().items()}, beside)
+    beside.replace(path)
+
+
+def _store(
+    project: Project,
+    record: RunRecord,
+    classifier: AnomalyClassifier,
+    features: dict[str, Tensor],
+) -> None:
+    from amae_engine.method.stage1 import anomaly_probability
+
+    whole = {split: values[:, 0] for split, values in features.items()}
+    arrays = {split: values.cpu().numpy() for split, values in whole.items()}
+    for split, seen in record.inputs.images.items():
+        if len(seen) == 0:
+            continue
+        rated: dict[ScoreKind, npt.NDArray[np.floating]] = {
+            ScoreKind.STAGE1_PROBABILITY: anomaly_probability(classifier, whole[split]).numpy(),
+            ScoreKind.MAHALANOBIS: _distances(arrays[Split.NORMAL], arrays[split], split),
+        }
+        with project.session() as session:
+            for kind, values in rated.items():
+                scores.save(session, record.id, kind, seen.ids, values)
+    beside = record.folder / "features.part.npz"
+    ids = {f"{split}_ids": seen.ids for split, seen in record.inputs.images.items()}
+    np.savez(beside, **ids, **arrays)  # type: ignore[arg-type]
+    beside.replace(record.folder / FEATURES_FILE)
+
+
+def _distances(
+    normal: npt.NDArray[np.float32], features: npt.NDArray[np.float32], split: str
+) -> npt.NDArray[np.float32]:
+    """Mahalanobis distances (n,) to N; a normal image's to the others."""
+    from amae_engine.method.features import cross_fitted_mahalanobis, mahalanobis
+
+    if split == Split.NORMAL:
+        return cross_fitted_mahalanobis(normal)
+    return mahalanobis(normal, features)

@@ -1,0 +1,119 @@
+"""The maps behind a run's scores: one format for AMAE's own and every other method's.
+
+In `runs/NNN/maps`: a float16 array (n, H, W) for each map, the image ids, and a common scale for
+each map with a score; a map with a score has the score's name.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from amae_engine.config import ScoreKind
+from amae_engine.project import Project
+
+MEANS = ("mean_a", "mean_b")  # grey values 0…1; every other map is in its method's own units
+_SCALE_PERCENTILE = 99.5  # of all pixels of all images: the overlay's common upper end
+_SAMPLED_PIXELS = 2_000_000
+_LARGEST = 65504.0  # of a float16
+Map = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMaps:
+    """The maps (H, W) float32 of one image, by name.
+
+    Attributes:
+        scale: Upper end of the overlay for each map with a score, shared by all images of the run.
+    """
+
+    maps: Mapping[str, Map]
+    scale: Mapping[str, float]
+
+    def of_score(self, kind: ScoreKind) -> Map | None:
+        """The map behind a score, None where the run has none."""
+        return self.maps.get(str(kind))
+
+
+class MapWriter:
+    """Streams maps to disk, batch by batch; at the end of its `with` come the facts, if all is well.
+
+    Args:
+        folder: Made with the first map; a method without maps leaves none.
+        image_ids: (n,) of the images, ascending.
+    """
+
+    def __init__(self, folder: Path, image_ids: npt.NDArray[np.int64]) -> None:
+        self._folder, self._ids = folder, image_ids
+        self._files: dict[str, BinaryIO] = {}
+        self._samples: dict[str, list[Map]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        for file in self._files.values():
+            file.close()
+        if kind is None and self._files:
+            self._write_facts()
+
+    def write(self, maps: Mapping[str, npt.NDArray[np.floating]]) -> None:
+        """Write the next batch of maps (B, H, W), by name; the same names each time."""
+        for name, values in maps.items():
+            array = np.clip(values, -_LARGEST, _LARGEST).astype(np.float16)
+            if name not in self._files:
+                self._files[name] = self._new_file(name, array.shape[1:])
+            self._files[name].write(array.tobytes())
+            if name in set(ScoreKind):
+                every = max(1, len(self._ids) * math.prod(array.shape[1:]) // _SAMPLED_PIXELS)
+                sample = np.abs(array.reshape(-1)[::every].astype(np.float32))
+                self._samples.setdefault(name, []).append(sample)
+
+    def _write_facts(self) -> None:
+        """Note the common scale of every map."""
+        scale = {
+            name: max(float(np.percentile(np.concatenate(parts), _SCALE_PERCENTILE)), 1e-6)
+            for name, parts in self._samples.items()
+        }
+        facts = json.dumps({"scale": scale})
+        (self._folder / "facts.json").write_text(facts, encoding="utf-8")
+
+    def _new_file(self, name: str, shape: tuple[int, ...]) -> BinaryIO:
+        """An NPY file that is written in order; mapped pages would fill the memory."""
+        if not self._files:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            np.save(self._folder / "image_ids.npy", self._ids)
+        file = (self._folder / f"{name}.npy").open("wb")
+        header = {"descr": "<f2", "fortran_order": False, "shape": (len(self._ids), *shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        return file
+
+
+def maps_folder(project: Project, run_id: int) -> Path:
+    """Where a run keeps its maps."""
+    return project.run_folder(run_id) / "maps"
+
+
+def load_image_maps(project: Project, run_id: int, image_id: int) -> ImageMaps | None:
+    """The maps of one image in a run, or None where the run does not have them."""
+    folder = maps_folder(project, run_id)
+    if not (folder / "facts.json").is_file():
+        return None
+    ids = np.load(folder / "image_ids.npy")
+    place = int(np.searchsorted(ids, image_id))
+    if place >= len(ids) or ids[place] != image_id:
+        return None
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    maps = {
+        path.stem: np.load(path, mmap_mode="r")[place].astype(np.float32)
+        for path in sorted(folder.glob("*.npy"))
+        if path.stem != "image_ids"
+    }
+    return ImageMaps(maps, facts["scale"])

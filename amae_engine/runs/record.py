@@ -1,0 +1,296 @@
+"""A run's life: its row, its folder, its lease and its inputs while a job works on it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Generator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from amae_engine.catalog import runs
+from amae_engine.catalog.lease import Lease
+from amae_engine.catalog.tables import RunKind, RunState
+from amae_engine.config import JsonConfig
+from amae_engine.errors import BadSetting, NotReady, TrainingFailed
+from amae_engine.events import Changed, Changes, EpochEnd, Event, Preview, RunStarted
+from amae_engine.method import processes
+from amae_engine.project import Project
+from amae_engine.runs.environment import environment, versions
+from amae_engine.runs.inputs import RunInputs, read_inputs
+
+_SECONDS_BETWEEN_BEATS = 2.0
+_PREVIEW = "preview.npz"
+_FACTS = "run.json"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What a run is made of.
+
+    Attributes:
+        config: Its settings; written once, never changed.
+        inputs: What it sees; written once, never changed.
+        parent_id: The run it builds on.
+        epochs: Epochs in all, over every module.
+        notes: Sentences that a reader of its results should know.
+    """
+
+    config: JsonConfig
+    inputs: RunInputs
+    parent_id: int | None = None
+    epochs: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def open_run(
+    project: Project,
+    kind: RunKind,
+    new: Callable[[], NewRun],
+    resume: int | None = None,
+    repeats: int | None = None,
+) -> RunRecord:
+    """Start a run, or go on with one, and hold its lease.
+
+    Where several processes train together, the leader opens and the others only follow.
+
+    Args:
+        project: Where the run belongs.
+        kind: What the run is.
+        new: Makes a new run; not called for one that is resumed or made again.
+        resume: An interrupted, cancelled or failed run to go on with instead.
+        repeats: A run to make again from its own settings and inputs; see `again`.
+
+    Raises:
+        BadSetting: The run to go on with is another kind of run, or is finished.
+        NotReady: Another process works on it, or it did not keep its inputs.
+    """
+    made = new() if resume is None else None
+    opened: tuple[int, Lease | None] = (0, None)
+    if processes.leads():
+        if made is None:
+            opened = _reopened(project, kind, resume or 0)
+        else:
+            opened = _started(project, kind, made, repeats)
+    run_id, lease = processes.agreed(opened[0]), opened[1]
+    with project.session() as session:
+        row = runs.get(session, run_id)
+    return RunRecord(project, row, read_inputs(project.run_folder(run_id)), lease)
+
+
+class RunRecord:
+    """Keeps one run's row and folder in step with the job that works on it.
+
+    Attributes:
+        id: The run's number.
+        folder: Its folder.
+        config: Its settings, as JSON values.
+        parent_id: The run it builds on, 0 for none.
+        inputs: What it saw when it was started.
+    """
+
+    def __init__(
+        self, project: Project, row: runs.RunRow, inputs: RunInputs, lease: Lease | None
+    ) -> None:
+        self._project, self._lease = project, lease
+        self._last_beat = time.monotonic()
+        self._epochs: dict[str, int] = {}  # finished ones of each module
+        self.id = row.id
+        self.folder: Path = project.run_folder(row.id)
+        self.config: dict[str, Any] = row.config
+        self.parent_id = row.parent_id or 0
+        self.inputs = inputs
+
+    def follow(self, step: str, job: Generator[Event, None, T]) -> Generator[Event, None, T]:
+        """Pass a job's events on while keeping the row and the metrics file up to date.
+
+        Ends the run as finished, cancelled (the generator was closed) or failed, and lets it go.
+        """
+        if not processes.leads():
+            return (yield from job)
+        try:
+            yield RunStarted(self.id, step)
+            yield Changes(Changed.RUNS)
+            result = yield from self._recorded(job)
+            with self._project.session() as session:
+                runs.finish(session, self.id)
+        except GeneratorExit:
+            with self._project.session() as session:
+                runs.cancel(session, self.id)
+            raise
+        except BaseException as error:
+            with self._project.session() as session:
+                runs.fail(session, self.id, str(error) or type(error).__name__)
+            raise
+        finally:
+            if self._lease is not None:
+                self._lease.release()
+        yield Changes(Changed.RUNS | Changed.SCORES)
+        return result
+
+    def skip(self, module: str, epochs: int) -> None:
+        """Count a module that an earlier session finished."""
+        self._epochs[module] = epochs
+
+    def _recorded(self, job: Generator[Event, None, T]) -> Generator[Event, None, T]:
+        try:
+            while True:
+                try:
+                    event = next(job)
+                except StopIteration as stop:
+                    result: T = stop.value
+                    return result
+                self._note(event)
+                yield event
+        finally:
+            job.close()
+
+    def _keep_preview(self, event: Preview) -> None:
+        beside = self.folder / "preview.part.npz"
+        np.savez(
+            beside,
+            step=event.step,
+            module=event.module,
+            image=event.image,
+            masked=event.masked,
+            reconstruction=event.reconstruction,
+        )
+        beside.replace(self.folder / _PREVIEW)
+
+    def _note(self, event: Event) -> None:
+        now = time.monotonic()
+        if isinstance(event, Preview):
+            self._keep_preview(event)
+        if isinstance(event, EpochEnd):
+            with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(event)) + "\n")
+            self._epochs[event.module] = event.epoch
+        elif now - self._last_beat < _SECONDS_BETWEEN_BEATS:
+            return
+        self._last_beat = now
+        if self._lease is not None and not self._lease.renew():
+            raise TrainingFailed(
+                f"Run {self.id}: the database went away, and another process works on the run now."
+            )
+        with self._project.session() as session:
+            runs.beat(session, self.id, sum(self._epochs.values()) or None)
+
+
+def run_facts(project: Project, run_id: int) -> dict[str, Any]:
+    """What a run's `run.json` says: settings, versions, machine, hashes of its inputs, notes."""
+    path = project.run_folder(run_id) / _FACTS
+    if not path.is_file():
+        return {}
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def input_hashes(project: Project, run_id: int) -> dict[str, str]:
+    """The hash of each part of what a run saw; {} for a run of AMAE 0.1."""
+    found: dict[str, str] = run_facts(project, run_id).get("inputs", {}).get("hashes", {})
+    return found
+
+
+def read_preview(project: Project, run_id: int) -> Preview | None:
+    """The last reconstruction that a run has shown, or None."""
+    path = project.run_folder(run_id) / _PREVIEW
+    if not path.is_file():
+        return None
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in ("image", "masked", "reconstruction")}
+        return Preview(str(stored["step"]), str(stored["module"]), **arrays)
+
+
+def read_metrics(project: Project, run_id: int) -> tuple[EpochEnd, ...]:
+    """Every epoch that a run has finished, as it was reported."""
+    path = project.run_folder(run_id) / "metrics.jsonl"
+    if not path.is_file():
+        return ()
+    with path.open(encoding="utf-8") as lines:
+        return tuple(EpochEnd(**json.loads(line)) for line in lines if line.endswith("}\n"))
+
+
+def newest_finished(project: Project, kind: RunKind, run_id: int, needed_for: str) -> runs.RunRow:
+    """The run that a step builds on.
+
+    Args:
+        project: Where to look.
+        kind: What the run must be.
+        run_id: Its number, or 0 for the newest finished one.
+        needed_for: What the reader wanted, for the error.
+
+    Raises:
+        NotReady: There is no such finished run.
+    """
+    with project.session() as session:
+        row = runs.newest(session, kind) if run_id == 0 else runs.get(session, run_id)
+    if row is None:
+        raise NotReady(f"{needed_for} needs a finished {kind} run; run `amae {kind}` first.")
+    if row.kind != kind or row.state != RunState.FINISHED:
+        raise NotReady(
+            f"{needed_for} needs a finished {kind} run; run {row.id} is {row.kind}, {row.state}."
+        )
+    return row
+
+
+def _started(
+    project: Project, kind: RunKind, new: NewRun, repeats: int | None
+) -> tuple[int, Lease]:
+    with project.session() as session:
+        run_id = runs.start(session, kind, new.config.to_dict(), new.parent_id, new.epochs)
+        folder = project.run_folder(run_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        new.inputs.write(folder)
+        _write_facts(folder, kind, new, repeats)
+        # before the row can be seen: nobody takes a running run without a lease for a dead one
+        lease = project.take_lease(run_id)
+        if lease is None:
+            raise NotReady(f"Run {run_id} is at work in another process; try again.")
+    return run_id, lease
+
+
+def _reopened(project: Project, kind: RunKind, run_id: int) -> tuple[int, Lease]:
+    with project.session() as session:
+        row = runs.get(session, run_id)
+    _require_resumable(row, kind)
+    read_inputs(project.run_folder(run_id))
+    lease = project.take_lease(run_id)
+    if lease is None:
+        raise NotReady(
+            f"Run {run_id} is at work in another process, or paused there; end it in the program "
+            f"that runs it before you resume it here."
+        )
+    with project.session() as session:
+        runs.restart(session, run_id)
+    return run_id, lease
+
+
+def _require_resumable(row: runs.RunRow, kind: RunKind) -> None:
+    if row.kind != kind:
+        raise BadSetting(f"Run {row.id} is a {row.kind} run and cannot be resumed as {kind}.")
+    if row.state == RunState.FINISHED:
+        raise BadSetting(f"Run {row.id} is finished: there is nothing to resume. Start a new run.")
+
+
+def _write_facts(folder: Path, kind: RunKind, new: NewRun, repeats: int | None) -> None:
+    """Write `run.json` beside its place and rename it."""
+    works: Any = getattr(new.config, "training", new.config)
+    facts = {
+        "id": int(folder.name),
+        "kind": kind,
+        "parent": new.parent_id,
+        "repeats": repeats,
+        "config": new.config.to_dict(),
+        "inputs": new.inputs.facts(),
+        "notes": list(new.notes),
+        "versions": versions(),
+        "environment": environment(works.device, works.precision),
+    }
+    path = folder / _FACTS
+    beside = path.with_suffix(".part")
+    beside.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    beside.replace(path)
