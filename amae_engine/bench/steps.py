@@ -21,6 +21,7 @@ from amae_engine.bench.cost import (
     synchronise,
     training_operations,
 )
+from amae_engine.bench.training_memory import Memory, training_memory
 from amae_engine.config import (
     Compile,
     PretrainConfig,
@@ -40,8 +41,6 @@ from amae_engine.method.memory import (
     even_parts,
     images_at_once,
     largest_batch,
-    saved_bytes,
-    state_bytes,
 )
 from amae_engine.method.reconstruction import MaskedObjective
 from amae_engine.method.stage1 import resize_lungs, synthetic_features
@@ -118,14 +117,6 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """What one step needs: the training state once, and so much for each image."""
-
-    state: int
-    per_image: int
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """One step to time.
 
@@ -185,24 +176,6 @@ def bench_step(name: str, paths: list[Path], settings: Settings) -> Measured:
             _plain_rate(step.plain, settings.seconds) if settings.against_plain else None
         ),
     )
-
-
-def training_memory(network: MaskedAutoencoder, masks: int, mask_ratio: float) -> Memory:
-    """Count what a masked training step of `network` needs, from one and three images."""
-    device = next(network.parameters()).device
-    objective = MaskedObjective(network, 0.5, mask_ratio)
-    random = random_generator(device, 0)
-
-    def kept(images: int) -> int:
-        size = network.config.image_size
-        stored = torch.zeros(images, size, size, dtype=torch.uint8, device=device)
-        draws = objective.draw(images, masks, size, random)
-        with autocast(device, TrainingConfig().precision):
-            return saved_bytes(network, lambda: objective(stored, *draws))
-
-    one, three = kept(1), kept(3)
-    per_image = (three - one) // 2
-    return Memory(state_bytes(network) + one - per_image, per_image)
 
 
 def _stage0(

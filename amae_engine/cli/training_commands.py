@@ -124,7 +124,18 @@ def _config(project: Project, kind: RunKind, options: Namespace) -> Chosen:
         values = _merged(values, _read_json(options.config))
     for text in options.set:
         values = _merged(values, _setting(text))
+    if kind is RunKind.STAGE1 and not options.preset:
+        values, told = _any_network(values, chosen)
+        why += told
     return Chosen(_TYPES[kind].from_dict(values), preset, why)
+
+
+def _any_network(values: dict[str, Any], chosen: Chosen) -> tuple[dict[str, Any], str]:
+    """Where the reader chose other weights, but no preset, the weights decide the network."""
+    before = chosen.config.to_dict()
+    if values["weights"] == before["weights"] or values["preset"] != before["preset"]:
+        return values, ""
+    return {**values, "preset": ""}, " The network is that of the weights."
 
 
 def _setting(text: str) -> dict[str, Any]:

@@ -33,6 +33,11 @@ class PeerMethod(StrEnum):
         """Its name, its score and its own settings."""
         return _FACTS[self]
 
+    @property
+    def starts_from_mae(self) -> bool:
+        """Whether it trains on from AMAE's starting weights: the paper's own ablations."""
+        return self in (PeerMethod.MASK_RECONSTRUCTION, PeerMethod.NO_PSEUDO_LABELS)
+
 
 class Protocol(StrEnum):
     """Which training images a method may see (Table 2)."""

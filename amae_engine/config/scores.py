@@ -29,15 +29,6 @@ class ScoreKind(StrEnum):
         """Whose score it is: "paper", "ours" or "baseline"."""
         return _SCORE_TEXTS[self][1]
 
-    @property
-    def has_map(self) -> bool:
-        """Whether the score comes with a value per pixel."""
-        return self in (
-            ScoreKind.DISCREPANCY,
-            ScoreKind.LIKELIHOOD_RATIO,
-            ScoreKind.UNLABELED_PROBE,
-        )
-
 
 _SCORE_TEXTS = {
     ScoreKind.STAGE1_PROBABILITY: ("Stage 1 classifier", "paper"),

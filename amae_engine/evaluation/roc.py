@@ -39,16 +39,6 @@ class OperatingPoint:
     true_negatives: int
     false_negatives: int
 
-    @property
-    def sensitivity(self) -> float:
-        """Share of abnormal images that are called abnormal; NaN without any."""
-        return _share(self.true_positives, self.false_negatives)
-
-    @property
-    def specificity(self) -> float:
-        """Share of normal images that are called normal; NaN without any."""
-        return _share(self.true_negatives, self.false_positives)
-
 
 def roc_curve(truth: Truth, scores: Values) -> Curve:
     """The ROC curve from (0, 0) to (1, 1)."""
@@ -128,7 +118,3 @@ def _steps(truth: Truth, scores: Values) -> tuple[Values, Values, Values]:
     values, hits = scores[order], (truth[order] == 1).cumsum()
     last = np.append(np.flatnonzero(np.diff(values)), len(values) - 1)
     return values[last], hits[last].astype(np.float64), (last + 1).astype(np.float64)
-
-
-def _share(part: int, rest: int) -> float:
-    return part / (part + rest) if part + rest else float("nan")

@@ -69,12 +69,6 @@ def likeness(image: Bytes) -> tuple[float, float, float]:
     return float(upright.max()), float(-upright.min()), turned
 
 
-def mean_chest(images: npt.NDArray[np.uint8]) -> Bytes:
-    """The template: the mean (32, 32) of the ranks of images (n, S, S), 0…255."""
-    mean = np.mean([_ranks(_grid(image)) for image in images], axis=0)
-    return np.rint(mean * 255).astype(np.uint8)
-
-
 @cache
 def _bank() -> tuple[Floats, Floats]:
     """The template under every stretch and shift (81, 1024), without its mean and its bow."""

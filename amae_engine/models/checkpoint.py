@@ -78,15 +78,6 @@ def save_weights(
     beside.replace(path)
 
 
-def weights_facts(path: Path) -> dict[str, str]:
-    """The text facts stored beside our weights ({} for a file without any)."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError):
-        return {}
-
-
 def _read(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
     if path.suffix != ".safetensors":
         return _read_official(path), None

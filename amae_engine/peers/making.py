@@ -61,11 +61,6 @@ def make_peer(config: PeerConfig, start: MaskedAutoencoder | None = None) -> Pee
     return _FROM_MAE[config.method](config, start)
 
 
-def starts_from_mae(method: PeerMethod) -> bool:
-    """Whether `make_peer` needs a masked autoencoder for a method."""
-    return method in _FROM_MAE
-
-
 def save_peer(peer: Peer, path: Path) -> None:
     """Write weights and settings, then rename: never a half-written file."""
     tensors = {name: value.detach().cpu().clone() for name, value in peer.state_dict().items()}

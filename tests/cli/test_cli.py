@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from demo_images import DEMO, ROOT
 
-from amae_app.__main__ import COMMANDS
 from amae_engine.cli import main
-from amae_engine.cli.arguments import make_parser
 from amae_engine.project import Project
 
 
@@ -85,9 +83,31 @@ def test_an_import_that_fails_makes_no_project(tmp_path: Path):
     assert not (tmp_path / "new").exists()
 
 
-def test_the_window_s_entry_knows_every_command():
-    verbs = next(a for a in make_parser()._actions if a.choices).choices
-    assert set(verbs) == set(COMMANDS)
+def _entry(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """The program as it is started, on a machine without a display."""
+    return subprocess.run(
+        [sys.executable, "-m", "amae_app", *words],
+        cwd=folder,
+        env={"PATH": "/usr/bin", "HOME": str(folder), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_unknown_command_is_answered_with_the_list(tmp_path: Path):
+    done = _entry(["stage3"], tmp_path)
+    assert done.returncode == 2
+    assert "invalid choice: 'stage3'" in done.stderr
+    assert "'stage2'" in done.stderr
+    assert "display" not in done.stderr
+
+
+def test_a_folder_with_a_command_s_name_does_not_hide_the_command(tmp_path: Path):
+    (tmp_path / "score").mkdir()
+    assert "--project" in _entry(["score"], tmp_path).stderr
+    (tmp_path / "chest").mkdir()
+    assert "no display was found" in _entry(["chest"], tmp_path).stderr
 
 
 def test_the_demo_runs_without_a_display(tmp_path: Path):

@@ -15,9 +15,10 @@ from ways_to_a_pacs import IMAGES, WAYS, Way
 from amae_engine.catalog import studies
 from amae_engine.errors import BadSetting, NotReady, PacsError
 from amae_engine.events import Notice, Progress
-from amae_engine.jobs.importing.find_remote_images import FoundImage, check_pacs, find_remote_images
+from amae_engine.jobs.importing.find_remote_images import FoundImage, find_remote_images
 from amae_engine.jobs.importing.import_report import NothingImported, Outcome
 from amae_engine.jobs.importing.retrieve_images import Retrieval, RetrievalReport, retrieve_images
+from amae_engine.pacs.connection import connect
 from amae_engine.pacs.query import PacsQuery
 from amae_engine.pacs.server import Server
 from amae_engine.project import Project
@@ -50,7 +51,8 @@ def _images(project: Project) -> int:
 
 
 def test_a_sign_of_life_is_answered(orthanc: OrthancServer, way: Way):
-    check_pacs(way(orthanc), PASSWORD)
+    with connect(way(orthanc), PASSWORD) as connection:
+        connection.check()
 
 
 def test_images_are_found_fetched_and_imported(orthanc: OrthancServer, way: Way, project: Project):

@@ -17,7 +17,7 @@ from amae_engine.method.stored_images import StoredImages
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 from amae_engine.peers.contract import Peer, TrainingImages, grey_images
 from amae_engine.peers.conv_autoencoder import ConvAutoencoder
-from amae_engine.peers.making import load_peer, make_peer, save_peer, starts_from_mae
+from amae_engine.peers.making import load_peer, make_peer, save_peer
 from amae_engine.peers.structural_similarity import multi_scale_ssim, ssim
 from amae_engine.synthesis.lung_mask import standard_lungs
 
@@ -59,7 +59,7 @@ def _config(method: PeerMethod, **changes: object) -> PeerConfig:
 
 def _peer(config: PeerConfig) -> Peer:
     torch.manual_seed(1)
-    start = MaskedAutoencoder(TINY) if starts_from_mae(config.method) else None
+    start = MaskedAutoencoder(TINY) if config.method.starts_from_mae else None
     return make_peer(config, start)
 
 

@@ -64,16 +64,6 @@ class RemoteCounts:
         return sum(self.images.values())
 
 
-def check_pacs(server: Server, password: str = "") -> None:
-    """Ask a PACS for a sign of life.
-
-    Raises:
-        PacsError: There is none, and why.
-    """
-    with connect(server, password) as connection:
-        connection.check()
-
-
 def find_remote_images(
     project: Project, server: Server, query: PacsQuery, password: str = ""
 ) -> Generator[Event, None, tuple[FoundImage, ...]]:

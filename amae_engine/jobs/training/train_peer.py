@@ -12,7 +12,7 @@ import numpy.typing as npt
 from amae_engine.catalog import scores, studies
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind
-from amae_engine.config.peers import PeerConfig, PeerMethod, Protocol
+from amae_engine.config.peers import PeerConfig, Protocol
 from amae_engine.errors import TooFewImages
 from amae_engine.events import Event, Level, Notice, Progress
 from amae_engine.jobs.training.image_lungs import NORMAL_CACHE, lungs_of
@@ -33,7 +33,6 @@ _FEWEST_UNLABELED = 2
 _BATCH = 32
 _LUNG_CACHES = {Protocol.N: NORMAL_CACHE, Protocol.Y: "lungs_of_all.npz"}
 _START = "start"
-_FROM_MAE = (PeerMethod.MASK_RECONSTRUCTION, PeerMethod.NO_PSEUDO_LABELS)
 
 
 def train_peer(
@@ -94,7 +93,7 @@ def peer_inputs(project: Project, config: PeerConfig) -> RunInputs:
 def _weights(project: Project, config: PeerConfig) -> dict[str, Path]:
     """The weights files that a peer starts from."""
     files = {}
-    if config.method in _FROM_MAE:
+    if config.method.starts_from_mae:
         files[_START] = weights_path(project, config.weights)
     if config.backbone_weights not in ("", "imagenet"):
         files["backbone"] = Path(config.backbone_weights)
@@ -119,14 +118,19 @@ def _require_enough(config: PeerConfig, images: dict[str, InputImages]) -> None:
 
 def _run(project: Project, config: PeerConfig, record: RunRecord) -> Generator[Event, None, None]:
     from amae_engine.method.compute_device import choose_device
-    from amae_engine.peers.making import save_peer
+    from amae_engine.peers.making import load_peer, save_peer
 
     device = choose_device(config.device)
     record.inputs.require_weights(_weights(project, config))
-    peer = _peer(project, config).to(device)
-    images = yield from _images(project, peer, record.inputs, device)
-    yield from peer.fit(images, record.id, record.folder / "checkpoint.pt")
-    save_peer(peer, record.folder / WEIGHTS_FILE)
+    trained = record.folder / WEIGHTS_FILE
+    if trained.is_file():  # the run was cut off while it scored
+        peer = load_peer(trained).to(device)
+        record.skip("", config.all_epochs)
+    else:
+        peer = _peer(project, config).to(device)
+        images = yield from _images(project, peer, record.inputs, device)
+        yield from peer.fit(images, record.id, record.folder / "checkpoint.pt")
+        save_peer(peer, trained)
     yield from _score(project, peer.eval(), record, device)
     for checkpoint in record.folder.glob("checkpoint*.pt"):
         checkpoint.unlink()
@@ -136,7 +140,7 @@ def _peer(project: Project, config: PeerConfig) -> Peer:
     from amae_engine.models.checkpoint import load_weights
     from amae_engine.peers.making import make_peer
 
-    if config.method not in _FROM_MAE:
+    if not config.method.starts_from_mae:
         return make_peer(config)
     return make_peer(config, load_weights(weights_path(project, config.weights)).network)
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.catalog.tables import RunKind
-from amae_engine.config import PseudoLabelConfig, Stage2Config
+from amae_engine.config import Stage2Config
 from amae_engine.events import Event
 from amae_engine.jobs.training.assign_pseudo_labels import (
     NORMAL,
@@ -82,16 +82,6 @@ def train_stage2(
     config = Stage2Config.from_dict(record.config)
     yield from record.follow("Stage 2", _train(project, config, record))
     return record.id
-
-
-def stage2_inputs(project: Project, labels: PseudoLabelConfig, stage1_run: int) -> RunInputs:
-    """What stage 2 would see now.
-
-    Raises:
-        NotReady: Stage 1 has not run yet.
-        TooFewImages: No image is pseudo-abnormal.
-    """
-    return inputs_of(project, current_pseudo_labels(project, labels, stage1_run))
 
 
 def inputs_of(project: Project, view: PseudoLabelView) -> RunInputs:
