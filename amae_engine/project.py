@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from amae_engine.catalog.lease import Lease, is_leased, take_lease
 from amae_engine.errors import ProjectError
 from amae_engine.images.deidentify import new_key
 from amae_engine.images.pixel_store import PixelStore
+from amae_engine.originals import Originals
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -35,6 +35,7 @@ class Project:
         self.name = name
         self.key = (folder / "private" / "key").read_bytes()
         self.pixels = PixelStore(folder / "pixels")
+        self._originals = Originals(folder / "private")
         self._catalog = Catalog(folder, catalog_url)
         with self.session() as session:
             runs.mark_interrupted(session, self.is_at_work)
@@ -136,35 +137,21 @@ class Project:
 
     def remember_originals(self, paths: dict[int, Path]) -> None:
         """Note where the original file of each image id lies."""
-        with closing(self._originals()) as table, table:
-            table.executemany(
-                "INSERT OR REPLACE INTO original VALUES (?, ?)",
-                [(image_id, str(path.resolve())) for image_id, path in paths.items()],
-            )
+        self._originals.remember(paths)
 
     def original_path(self, image_id: int) -> Path | None:
         """The original file of an image, or None where it is unknown or has moved."""
-        with closing(self._originals()) as table:
-            row = table.execute("SELECT path FROM original WHERE id = ?", (image_id,)).fetchone()
-        path = Path(row[0]) if row else None
+        path = self._originals.path(image_id)
         return path if path is not None and path.is_file() else None
 
     def missing_originals(self) -> dict[int, Path]:
         """Where the originals that are no longer there were, by image id."""
-        with closing(self._originals()) as table:
-            rows = table.execute("SELECT id, path FROM original ORDER BY id").fetchall()
-        return {image_id: Path(path) for image_id, path in rows if not Path(path).is_file()}
+        return self._originals.missing()
 
     def forget_originals(self, image_ids: Iterable[int]) -> None:
         """Drop the originals of images that left the project."""
-        with closing(self._originals()) as table, table:
-            table.executemany("DELETE FROM original WHERE id = ?", [(i,) for i in image_ids])
+        self._originals.forget(image_ids)
 
     def close(self) -> None:
         """Close the catalog's connections."""
         self._catalog.close()
-
-    def _originals(self) -> sqlite3.Connection:
-        table = sqlite3.connect(self.folder / "private" / "originals.sqlite")
-        table.execute("CREATE TABLE IF NOT EXISTS original (id INTEGER PRIMARY KEY, path TEXT)")
-        return table

@@ -11,6 +11,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 from demo_images import SHARED, TINY, demo_files, finish
+from postgres_server import PostgresServer, programs
 
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.project import Project
@@ -51,3 +52,15 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_weights(MaskedAutoencoder(TINY), path, {})
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[PostgresServer, None, None]:
+    """A running server."""
+    binaries = programs()
+    if binaries is None:
+        pytest.skip("needs PostgreSQL's server programs (Debian: postgresql), absent here")
+    server = PostgresServer(binaries)
+    server.start()
+    yield server
+    server.stop()

@@ -78,6 +78,26 @@ class ComparePage(QWidget):
         self._read()
 
     def _lay_out(self) -> None:
+        work = QWidget()
+        column = QVBoxLayout(work)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._runs_card(), 2)
+        row = QHBoxLayout()
+        row.addWidget(self._curves_card(), 1)
+        row.addWidget(self._difference_card(), 1)
+        column.addLayout(row, 3)
+        empty = EmptyState(
+            "No run has scored test images yet. Train stage 1 and stage 2; each scored run then "
+            "appears here, and two of them can be compared.",
+            "emptyCompare",
+        )
+        self._stack.addWidget(empty)
+        self._stack.addWidget(work)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(10, 10, 10, 10)
+        outer.addWidget(self._stack)
+
+    def _runs_card(self) -> QWidget:
         titles = ["Run", "Finished (UTC)", "Images", *(k.label for k in ScoreKind)]
         self.table.setObjectName("runsTable")
         self.table.setAccessibleName("Score runs")
@@ -92,56 +112,46 @@ class ComparePage(QWidget):
         for column, width in ((0, 60), (1, 130), (2, 120)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
             header.resizeSection(column, width)
-        self.settings.setHorizontalHeaderLabels(["Setting that differs", "first", "second"])
-        self.settings.verticalHeader().setVisible(False)
-        self.settings.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.settings.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.more.setObjectName("moreRunsButton")
+        self.more.setToolTip("Judge and list older runs too")
+        self.more.clicked.connect(self._on_more)
+        frame, layout = card("Score runs")
+        layout.addWidget(
+            quiet(
+                "AUC with its 95 % interval for every score. Select up to five runs (Ctrl adds "
+                "one); the first two are tested against each other."
+            )
+        )
+        layout.addWidget(self.table)
+        layout.addWidget(self.more)
+        return frame
+
+    def _curves_card(self) -> QWidget:
         for kind in ScoreKind:
             self.kind.addItem(f"{kind.label} [{kind.origin}]", str(kind))
         self.kind.setCurrentIndex(1)
         self.kind.setObjectName("compareScoreCombo")
         self.kind.setAccessibleName("Which score is compared")
-        work = QWidget()
-        column_box = QVBoxLayout(work)
-        column_box.setContentsMargins(0, 0, 0, 0)
-        frame, layout = card("Score runs")
-        layout.addWidget(
-            quiet(
-                "AUC with its 95 % interval for every score. Select up to five runs (Ctrl adds one); the first two are tested against each other."
-            )
-        )
-        layout.addWidget(self.table)
-        self.more.setObjectName("moreRunsButton")
-        self.more.setToolTip("Judge and list older runs too")
-        self.more.clicked.connect(self._on_more)
-        layout.addWidget(self.more)
-        column_box.addWidget(frame, 2)
-        row = QHBoxLayout()
+        self.legend.setTextFormat(Qt.TextFormat.RichText)
+        self.legend.setWordWrap(True)
         frame, layout = card()
         top = QHBoxLayout()
         top.addWidget(heading("ROC"))
         top.addWidget(self.kind, 1)
         layout.addLayout(top)
         layout.addWidget(self.roc, 1)
-        self.legend.setTextFormat(Qt.TextFormat.RichText)
-        self.legend.setWordWrap(True)
         layout.addWidget(self.legend)
-        row.addWidget(frame, 1)
+        return frame
+
+    def _difference_card(self) -> QWidget:
+        self.settings.setHorizontalHeaderLabels(["Setting that differs", "first", "second"])
+        self.settings.verticalHeader().setVisible(False)
+        self.settings.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.settings.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         frame, layout = card("What differs")
         layout.addWidget(self.test)
         layout.addWidget(self.settings, 1)
-        row.addWidget(frame, 1)
-        column_box.addLayout(row, 3)
-        empty = EmptyState(
-            "No run has scored test images yet. Train stage 1 and stage 2; each scored run then "
-            "appears here, and two of them can be compared.",
-            "emptyCompare",
-        )
-        self._stack.addWidget(empty)
-        self._stack.addWidget(work)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(10, 10, 10, 10)
-        outer.addWidget(self._stack)
+        return frame
 
     def _show(self, state: CompareState | AmaeError) -> None:
         if isinstance(state, AmaeError):

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_app.words import plural
-from amae_engine.catalog import decisions
+from amae_engine.catalog import decisions, runs
 from amae_engine.catalog.decisions import DecisionRow
-from amae_engine.catalog.tables import Label
+from amae_engine.catalog.tables import Label, RunKind
 from amae_engine.config import PseudoLabelConfig
+from amae_engine.errors import NotReady
 from amae_engine.evaluation.agreement import wilson_interval
 from amae_engine.jobs.training.assign_pseudo_labels import PseudoLabelView, current_pseudo_labels
 from amae_engine.project import Project
@@ -135,6 +136,11 @@ def read_curation_state(project: Project, config: PseudoLabelConfig) -> Curation
     Raises:
         NotReady: Stage 1 has not run yet.
     """
+    with project.session() as session:
+        if runs.newest(session, RunKind.STAGE1) is None:
+            raise NotReady(
+                "Stage 1 has not run yet: it gives every unlabeled image a probability to check."
+            )
     view = current_pseudo_labels(project, config)
     with project.session() as session:
         decided = decisions.current(session)

@@ -7,9 +7,7 @@ import numpy.typing as npt
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QStackedWidget,
     QVBoxLayout,
@@ -20,20 +18,19 @@ from amae_app.pseudo_labels.curation_state import (
     CurationState,
     Order,
     Shown,
-    keep_percent_for_cut,
     read_curation_state,
 )
+from amae_app.pseudo_labels.cuts_panel import CutsPanel
 from amae_app.pseudo_labels.gallery import Gallery, Tile
-from amae_app.theme import card, colours, heading, quiet
+from amae_app.theme import card, heading, quiet
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.image_view import ImageView
-from amae_app.widgets.score_histogram import Histogram
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.catalog import decisions
 from amae_engine.catalog.tables import Label
 from amae_engine.config import PseudoLabelSource
-from amae_engine.errors import AmaeError, NotReady
+from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
 
 _KEYS_TEXT = (
@@ -52,10 +49,7 @@ class PseudoLabelsPage(QWidget):
         self._context = context
         self._state: CurationState | None = None
         self._keeps_order = False
-        self.histogram = Histogram("P(abnormal)")
-        self.keep = QDoubleSpinBox()
-        self.source = QComboBox()
-        self.counts = QLabel()
+        self.cuts = CutsPanel()
         self.review = quiet()
         self.truth = quiet()
         self.history = quiet()
@@ -167,38 +161,7 @@ class PseudoLabelsPage(QWidget):
         box = QWidget()
         column = QVBoxLayout(box)
         column.setContentsMargins(0, 0, 0, 0)
-        frame, layout = card("Confidence and cuts")
-        self.histogram.setObjectName("confidenceHistogram")
-        self.histogram.setMinimumHeight(170)
-        layout.addWidget(self.histogram, 1)
-        self.counts.setObjectName("labelCounts")
-        self.counts.setWordWrap(True)
-        layout.addWidget(self.counts)
-        self.source.addItems([source.label for source in PseudoLabelSource])
-        self.source.setObjectName("sourceCombo")
-        self.source.setAccessibleName("What rates the unlabeled images")
-        self.source.setToolTip("What P(abnormal) is taken from; the paper: stage 1's classifier")
-        by = QHBoxLayout()
-        by.addWidget(QLabel("Rated by"))
-        by.addWidget(self.source, 1)
-        layout.addLayout(by)
-        keep = QHBoxLayout()
-        self.keep.setObjectName("kSpinBox")
-        self.keep.setAccessibleName("Keep the top K percent")
-        self.keep.setToolTip("K: share of each predicted class that counts as reliable (paper: 50)")
-        self.keep.setRange(1, 100)
-        self.keep.setDecimals(0)
-        self.keep.setValue(50)
-        self.keep.setSuffix(" %")
-        reset = QPushButton("K = 50")
-        reset.setToolTip("The paper's value")
-        reset.clicked.connect(self._on_reset)
-        keep.addWidget(QLabel("Keep the top"))
-        keep.addWidget(self.keep)
-        keep.addWidget(QLabel("of each class"), 1)
-        keep.addWidget(reset)
-        layout.addLayout(keep)
-        column.addWidget(frame, 3)
+        column.addWidget(self.cuts, 3)
         frame, layout = card("This review")
         layout.addWidget(self.review)
         layout.addWidget(self.truth)
@@ -271,9 +234,7 @@ class PseudoLabelsPage(QWidget):
 
     def _connect(self) -> None:
         self.empty.pressed.connect(self._on_go)
-        self.keep.valueChanged.connect(self._on_rule)
-        self.source.activated.connect(self._on_rule)
-        self.histogram.line_dropped.connect(self._on_cut)
+        self.cuts.rule_chosen.connect(self._on_rule)
         self.gallery.labelled.connect(self.decide)
         self.gallery.confirmed.connect(self.confirm)
         self.gallery.current_changed.connect(self._on_current)
@@ -282,12 +243,7 @@ class PseudoLabelsPage(QWidget):
 
     def _read(self) -> None:
         project, config = self._context.project, self._context.labels
-        for widget in (self.keep, self.source):
-            widget.blockSignals(True)
-        self.keep.setValue(config.keep_percent)
-        self.source.setCurrentIndex(list(PseudoLabelSource).index(config.source))
-        for widget in (self.keep, self.source):
-            widget.blockSignals(False)
+        self.cuts.show_rule(config)
         self._context.background(
             "pseudo-labels", lambda: read_curation_state(project, config), self._show
         )
@@ -295,23 +251,12 @@ class PseudoLabelsPage(QWidget):
     def _show(self, answer: CurationState | AmaeError) -> None:
         if isinstance(answer, AmaeError):
             self._state = None
-            nothing = isinstance(answer, NotReady)
-            text = (
-                "Stage 1 has not run yet: it gives every unlabeled image a probability to check."
-                if nothing
-                else str(answer)
-            )
-            self.empty.say(text)
+            self.empty.say(str(answer))
             self._stack.setCurrentIndex(0)
             return
         self._state = answer
         self._stack.setCurrentIndex(1)
-        c, view = colours(), answer.view
-        cuts = view.cut_probabilities
-        self.histogram.show_bands(view.probability, *cuts)
-        self.histogram.setLabel("bottom", f"P(abnormal) by {view.source.label}")
-        self.histogram.set_lines(list(cuts), [c.normal, c.abnormal])
-        self.counts.setText(answer.counts_html(c.normal, c.abnormal))
+        self.cuts.show_state(answer)
         self.review.setText(answer.purity_text())
         self.truth.setText(answer.truth_text())
         self.truth.setVisible(bool(answer.truth_text()))
@@ -333,25 +278,9 @@ class PseudoLabelsPage(QWidget):
         self.shown_count.setText(f"{len(places)} of {len(self._state.view.labels)}")
         self.gallery.select(0)
 
-    @Slot()
-    def _on_rule(self) -> None:
-        source = list(PseudoLabelSource)[self.source.currentIndex()]
-        keep = float(self.keep.value())
+    @Slot(object, float)
+    def _on_rule(self, source: PseudoLabelSource, keep: float) -> None:
         self._context.labels = self._context.labels.replace(source=source, keep_percent=keep)
-
-    @Slot()
-    def _on_reset(self) -> None:
-        self.keep.setValue(50)
-
-    @Slot(int, float)
-    def _on_cut(self, number: int, value: float) -> None:
-        if self._state is None:
-            return
-        share = keep_percent_for_cut(self._state.view.probability, value, abnormal=number == 1)
-        if round(share) == self.keep.value():
-            self._read()  # put the line back to where this K has it
-        else:
-            self.keep.setValue(round(share))
 
     @Slot()
     def _on_label_button(self) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import scores, studies
+from amae_engine.catalog import image_tables, scores, studies
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
@@ -144,7 +144,7 @@ def read_review_state(project: Project, run_id: int = 0) -> ReviewState:
     own = [row for row in found if row.kind is RunKind.SCORE]
     chosen = (wanted or own or found)[0]
     with project.session() as session:
-        table = studies.images_in(session, Split.TEST)
+        table = image_tables.images_in(session, Split.TEST)
         values = {
             kind: scores.of_images(session, chosen.id, kind, table.ids)
             for kind in scores.kinds(session, chosen.id)

@@ -131,6 +131,19 @@ class StudiesPage(QWidget):
         top.addWidget(self.actions_of_page.button())
         top.addWidget(button)
         layout.addLayout(top)
+        self._lay_out_table()
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.table)
+        empty = EmptyState(
+            "No images yet.\n\nDrop a folder, DICOM files, a CSV or a data.json here, or press "
+            "Import…\nYou need images known to be normal, unlabeled images, and some test images.",
+            "emptyStudies",
+        )
+        self._stack.addWidget(empty)
+        layout.addWidget(self._stack, 1)
+        return frame
+
+    def _lay_out_table(self) -> None:
         self.table.setObjectName("studiesTable")
         self.table.setAccessibleName("Images of this project")
         self.table.setModel(self.model)
@@ -152,16 +165,6 @@ class StudiesPage(QWidget):
         self.table.selectionModel().selectionChanged.connect(self._on_selected)
         self.model.page_wanted.connect(self._read_page)
         self.model.page_came.connect(self._on_selected)
-        self._stack = QStackedWidget()
-        self._stack.addWidget(self.table)
-        empty = EmptyState(
-            "No images yet.\n\nDrop a folder, DICOM files, a CSV or a data.json here, or press "
-            "Import…\nYou need images known to be normal, unlabeled images, and some test images.",
-            "emptyStudies",
-        )
-        self._stack.addWidget(empty)
-        layout.addWidget(self._stack, 1)
-        return frame
 
     def _splits_card(self) -> QWidget:
         frame, layout = card("Splits")

@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 
 from amae_app.words import plural
-from amae_engine.catalog import decisions, runs, studies
+from amae_engine.catalog import decisions, image_tables, runs, studies
 from amae_engine.catalog.runs import RunRow
 from amae_engine.catalog.tables import RunKind, RunState, Split
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, Stage1Config
@@ -298,7 +298,7 @@ def _unscored_reason(project: Project, rows: list[RunRow], run: RunRow) -> str:
     """Why the test images should be scored (again) with the modules that are there."""
     scored = [r for r in _of(rows, RunKind.SCORE, RunState.FINISHED) if r.parent_id == run.id]
     with project.session() as session:
-        test = studies.images_in(session, Split.TEST).ids
+        test = image_tables.images_in(session, Split.TEST).ids
     if not scored or len(test) == 0:
         return "the test images are not scored yet" if len(test) else ""
     if not input_hashes(project, scored[0].id):

@@ -76,39 +76,6 @@ class ImageRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageTable:
-    """All images of a split, by id.
-
-    Attributes:
-        ids: (n,) int64.
-        store_rows: (n,) int64, rows of the pixel store.
-        truth: (n,) int8, −1 where unknown.
-        names: n texts.
-        patient_ids: (n,) int64.
-        pixel_hashes: n keyed hashes of the originals' pixels.
-    """
-
-    ids: npt.NDArray[np.int64]
-    store_rows: npt.NDArray[np.int64]
-    truth: npt.NDArray[np.int8]
-    names: tuple[str, ...]
-    patient_ids: npt.NDArray[np.int64]
-    pixel_hashes: tuple[str, ...]
-
-    def chosen(self, keep: npt.NDArray[np.bool_]) -> ImageTable:
-        """The images where `keep` (n,) is true."""
-        places = np.flatnonzero(keep).tolist()
-        return ImageTable(
-            ids=self.ids[keep],
-            store_rows=self.store_rows[keep],
-            truth=self.truth[keep],
-            names=tuple(self.names[i] for i in places),
-            patient_ids=self.patient_ids[keep],
-            pixel_hashes=tuple(self.pixel_hashes[i] for i in places),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class SplitCount:
     """How many images and patients a split has, and how many of them have a known truth.
 
@@ -257,31 +224,6 @@ def rows(session: Session, ids: Sequence[int]) -> list[ImageRow]:
         for image in session.scalars(select(Image).where(Image.id.in_(wanted))):
             found[image.id] = _row(image)
     return [found[int(i)] for i in ids if int(i) in found]
-
-
-def images_in(session: Session, split: Split) -> ImageTable:
-    """Every image of a split, by id."""
-    query = (
-        select(
-            Image.id,
-            Image.store_row,
-            Image.truth,
-            Image.name,
-            Image.patient_id,
-            Image.pixel_hash,
-        )
-        .where(Image.split == split, Image.removed_at.is_(None))
-        .order_by(Image.id)
-    )
-    found = session.execute(query).all()
-    return ImageTable(
-        ids=np.array([row[0] for row in found], dtype=np.int64),
-        store_rows=np.array([row[1] for row in found], dtype=np.int64),
-        truth=np.array([-1 if row[2] is None else row[2] for row in found], dtype=np.int8),
-        names=tuple(row[3] for row in found),
-        patient_ids=np.array([row[4] for row in found], dtype=np.int64),
-        pixel_hashes=tuple(row[5] for row in found),
-    )
 
 
 def change_split(session: Session, ids: Sequence[int], split: Split, reader: str) -> None:

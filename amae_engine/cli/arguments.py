@@ -34,6 +34,12 @@ def make_parser() -> argparse.ArgumentParser:
     _add_pseudo(verbs)
     add_peer(verbs)
     add_synthetic_panel(verbs)
+    _add_judging(verbs)
+    _add_machine(verbs)
+    return parser
+
+
+def _add_judging(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     for name, text, command in (
         ("evaluate", "AUC, AP and intervals of a score run", commands.evaluate),
         ("export", "scores, curves and example images into exports/", commands.export),
@@ -56,6 +62,9 @@ def make_parser() -> argparse.ArgumentParser:
         training_commands.rerun,
     )
     again.add_argument("run", type=int, help="the run's number")
+
+
+def _add_machine(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bench = verbs.add_parser("bench", help="how fast this machine runs each step")
     names = "catalog, import, stage0, stage1, stage2, score, window or all (the four steps)"
     bench.add_argument("names", nargs="*", default=["all"], help=names)
@@ -87,7 +96,6 @@ def make_parser() -> argparse.ArgumentParser:
     doctor.add_argument("--preset", default="compact", help="paper, base or compact")
     doctor.add_argument("--json", action="store_true", help="JSON output")
     doctor.set_defaults(command=machine_commands.doctor)
-    return parser
 
 
 def command_names() -> frozenset[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from amae_engine.catalog import studies
+from amae_engine.catalog import image_tables
 from amae_engine.catalog.tables import Split
 from amae_engine.config import Synthesis
 from amae_engine.errors import TooFewImages
@@ -33,7 +33,7 @@ def synthetic_panel(
         TooFewImages: There are fewer than two normal images.
     """
     with project.session() as session:
-        rows = studies.images_in(session, Split.NORMAL).store_rows[:_IMAGES]
+        rows = image_tables.images_in(session, Split.NORMAL).store_rows[:_IMAGES]
     if len(rows) < 2:
         raise TooFewImages(
             f"The picture needs at least 2 normal images; there are {len(rows)}. Import images with "

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog.studies import ImageTable, image_name
+from amae_engine.catalog.image_tables import ImageTable
+from amae_engine.catalog.studies import image_name
 from amae_engine.catalog.tables import Label
 from amae_engine.errors import BadWeights, NotReady
 

@@ -16,7 +16,7 @@ from demo_images import finish
 from amae_app.main_window import MainWindow
 from amae_app.settings import Settings
 from amae_app.theme import ThemeName, apply_theme
-from amae_engine.catalog import runs, scores, studies
+from amae_engine.catalog import image_tables, runs, scores
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import (
     PseudoLabelConfig,
@@ -47,7 +47,7 @@ def rated_project(small_project: Project, tiny_weights: Path) -> Project:
     with small_project.session() as session:
         run = runs.start(session, RunKind.STAGE1, Stage1Config().to_dict(), None, 1)
         for split in Split:
-            ids = studies.images_in(session, split).ids
+            ids = image_tables.images_in(session, split).ids
             spread = np.linspace(0.02, 0.98, len(ids))
             scores.save(session, run, ScoreKind.STAGE1_PROBABILITY, ids, spread)
             scores.save(session, run, ScoreKind.MAHALANOBIS, ids, 10 * spread)

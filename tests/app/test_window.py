@@ -15,7 +15,7 @@ from amae_app.job_queue import JobQueue
 from amae_app.job_thread import JobThread
 from amae_app.results.review_state import Listed
 from amae_app.theme import DARK, LIGHT
-from amae_engine.catalog import decisions, runs, studies
+from amae_engine.catalog import decisions, image_tables, runs, studies
 from amae_engine.catalog.tables import Label, RunKind, RunState, Split
 from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput
@@ -147,7 +147,7 @@ def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
     with small_project.session() as session:
         stage1 = runs.newest(session, RunKind.STAGE1)
         assert stage1 is not None
-        ids = studies.images_in(session, Split.UNLABELED).ids.tolist()
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
         decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
     start = _find(window, QPushButton, "startStage2Button")
     qtbot.waitUntil(lambda: page._state.next_step == "stage2" and start.isEnabled(), timeout=WAIT)
@@ -253,13 +253,13 @@ def test_space_confirms_what_stage1_says(labels_page, rated_project, qtbot):
 
 def test_k_moves_the_cuts_and_the_counts(labels_page, qtbot):
     page = labels_page
-    before = page.counts.text()
-    page.keep.setValue(100)
+    before = page.cuts.counts.text()
+    page.cuts.keep.setValue(100)
     qtbot.waitUntil(lambda: (page._state.view.labels >= 0).all(), timeout=WAIT)
-    assert page.counts.text() != before
-    assert "unused <b>0</b>" in page.counts.text()
-    page.histogram.line_dropped.emit(1, 0.9)
-    qtbot.waitUntil(lambda: page.keep.value() < 100, timeout=WAIT)
+    assert page.cuts.counts.text() != before
+    assert "unused <b>0</b>" in page.cuts.counts.text()
+    page.cuts.histogram.line_dropped.emit(1, 0.9)
+    qtbot.waitUntil(lambda: page.cuts.keep.value() < 100, timeout=WAIT)
 
 
 def test_purity_is_given_with_its_interval_and_count(labels_page, qtbot):
@@ -360,7 +360,7 @@ def test_linked_views_zoom_together(results_page):
 
 def test_missing_truth_explains_what_is_missing(open_window, scored_project, qtbot):
     with scored_project.session() as session:
-        ids = studies.images_in(session, Split.TEST).ids.tolist()
+        ids = image_tables.images_in(session, Split.TEST).ids.tolist()
         studies.set_truth(session, ids, None, "BB")
     window = open_window(scored_project)
     window.show_page(3)

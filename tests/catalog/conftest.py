@@ -6,21 +6,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from postgres_server import PostgresServer, programs
 
 from amae_engine.project import Project
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Generator[PostgresServer, None, None]:
-    """A running server."""
-    binaries = programs()
-    if binaries is None:
-        pytest.skip("needs PostgreSQL's server programs (Debian: postgresql), absent here")
-    server = PostgresServer(binaries)
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from amae_engine.catalog import decisions, runs, scores, studies
+from amae_engine.catalog import decisions, image_tables, runs, scores, studies
 from amae_engine.catalog.tables import Label, RunKind, RunState, Split
 from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput, ProjectError
@@ -14,7 +14,7 @@ from amae_engine.project import Project
 
 def _ids(project: Project, split: Split) -> list[int]:
     with project.session() as session:
-        return studies.images_in(session, split).ids.tolist()
+        return image_tables.images_in(session, split).ids.tolist()
 
 
 def test_filters_and_sorting_happen_in_sql(small_project: Project):

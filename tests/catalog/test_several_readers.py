@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from demo_images import DEMO, demo_files, finish
 
-from amae_engine.catalog import decisions, studies
+from amae_engine.catalog import decisions, image_tables
 from amae_engine.catalog.network_folder import is_network_folder
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.errors import ProjectError
@@ -21,7 +21,7 @@ from amae_engine.project import Project
 def test_two_readers_decide_at_once_and_nothing_is_lost(project: Project):
     finish(import_images(project, demo_files(4, 20, 0), "demo"))
     with project.session() as session:
-        ids = studies.images_in(session, Split.UNLABELED).ids.tolist()
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
     errors = []
 
     def read(reader: str, label: Label) -> None:
@@ -52,7 +52,7 @@ def test_two_readers_decide_at_once_and_nothing_is_lost(project: Project):
 def test_undo_takes_back_one_s_own_act_though_another_has_its_number(project: Project):
     finish(import_images(project, demo_files(2, 4, 0), "demo"))
     with project.session() as session:
-        one, two = studies.images_in(session, Split.UNLABELED).ids.tolist()[:2]
+        one, two = image_tables.images_in(session, Split.UNLABELED).ids.tolist()[:2]
         decisions.decide(session, [one], Label.NORMAL, "AA")
         decisions.decide(session, [two], Label.ABNORMAL, "BB")
     with project.session() as session:
@@ -82,7 +82,7 @@ def test_two_imports_at_once_keep_every_image_and_no_image_twice(project: Projec
     for process in running:
         process.stderr.close()
     with project.session() as session:
-        table = studies.images_in(session, Split.NORMAL)
+        table = image_tables.images_in(session, Split.NORMAL)
     assert len(table.ids) == 24
     assert sorted(table.store_rows.tolist()) == list(range(24))
 

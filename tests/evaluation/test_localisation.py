@@ -7,7 +7,7 @@ import pytest
 from demo_images import finish
 from sklearn import metrics
 
-from amae_engine.catalog import studies
+from amae_engine.catalog import image_tables
 from amae_engine.catalog.tables import Split
 from amae_engine.cli import main
 from amae_engine.config import (
@@ -74,7 +74,7 @@ def test_maps_are_judged_from_the_command_line(
     scored: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     with scored.session() as session:
-        ids = studies.images_in(session, Split.TEST).ids.tolist()
+        ids = image_tables.images_in(session, Split.TEST).ids.tolist()
     boxes = tmp_path / "boxes.csv"
     lines = [f"images/{scored.original_path(i).name},20,30,90,80" for i in ids[:4]]
     boxes.write_text("\n".join(["file,x,y,width,height", *lines]))

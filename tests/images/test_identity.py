@@ -15,7 +15,7 @@ from pydicom.datadict import DicomDictionary
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from amae_engine.catalog import decisions, studies
+from amae_engine.catalog import decisions, image_tables, studies
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ScoreConfig, Stage1Config, Stage2Config, TrainingConfig
 from amae_engine.events import Event
@@ -131,7 +131,7 @@ def test_no_identity_reaches_catalog_pixels_logs_warnings_events_or_the_report(
         report, events, _ = _imported(project, tmp_path / "Secretperson")
     report.write_csv(project.exports_folder / "import.csv")
     with project.session() as session:
-        ids = studies.images_in(session, Split.TEST).ids.tolist()
+        ids = image_tables.images_in(session, Split.TEST).ids.tolist()
         rows = repr(studies.rows(session, ids))
     project.close()
     told = capfd.readouterr()
@@ -152,7 +152,7 @@ def test_no_identity_reaches_runs_or_exports(
     short = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
     finish(train_stage1(project, Stage1Config(weights=str(tiny_weights), training=short)))
     with project.session() as session:
-        ids = studies.images_in(session, Split.UNLABELED).ids.tolist()
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
         decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
     finish(train_stage2(project, Stage2Config(training=short)))
     finish(score_images(project, ScoreConfig()))

@@ -149,3 +149,13 @@ def test_the_store_overwrites_a_half_written_image(tmp_path: Path):
     assert len(store) == 2
     assert store.append([image + 1]) == 2
     assert np.array_equal(store.read(np.array([2, 0])), np.stack((image + 1, image)))
+
+
+def test_a_store_of_the_first_release_is_taken_over(tmp_path: Path):
+    store = PixelStore(tmp_path)
+    store.append([np.full((256, 256), 7, dtype=np.uint8)])
+    (tmp_path / "images.u8").rename(tmp_path / "films.u8")
+    again = PixelStore(tmp_path)
+    assert len(again) == 1
+    assert not (tmp_path / "films.u8").exists()
+    assert (again.read(np.array([0])) == 7).all()

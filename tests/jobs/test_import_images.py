@@ -10,7 +10,7 @@ from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
-from amae_engine.catalog import studies
+from amae_engine.catalog import image_tables, studies
 from amae_engine.catalog.tables import Split
 from amae_engine.errors import BadInput
 from amae_engine.events import Changed, Changes, Notice, Progress
@@ -120,7 +120,7 @@ def test_closing_keeps_what_was_committed(project: Project):
     next(job)
     job.close()
     with project.session() as session:
-        count = len(studies.images_in(session, Split.NORMAL).ids)
+        count = len(image_tables.images_in(session, Split.NORMAL).ids)
     assert 0 < count < 96
     assert len(project.pixels) == count
 

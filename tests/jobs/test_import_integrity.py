@@ -10,7 +10,7 @@ import pytest
 from demo_images import DEMO, demo_files, finish
 from PIL import Image
 
-from amae_engine.catalog import decisions, patients, studies
+from amae_engine.catalog import decisions, image_tables, patients, studies
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.cli import main
 from amae_engine.config import Stage1Config, Stage2Config, TrainingConfig
@@ -108,7 +108,7 @@ def test_an_import_that_training_used_stays(small_project: Project, tiny_weights
 
 def test_an_import_that_a_reader_decided_on_stays(small_project: Project):
     with small_project.session() as session:
-        ids = studies.images_in(session, Split.UNLABELED).ids.tolist()
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
         decisions.decide(session, ids[:3], Label.NORMAL, "BB")
     with pytest.raises(NotReady, match="decided on 3 of its images, and decisions are kept"):
         undo_import(small_project)

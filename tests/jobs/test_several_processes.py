@@ -8,7 +8,7 @@ import torch
 from demo_images import TINY, finish
 from safetensors.torch import load_file
 
-from amae_engine.catalog import decisions, runs, studies
+from amae_engine.catalog import decisions, image_tables, runs
 from amae_engine.catalog.tables import Label, RunKind, RunState, Split
 from amae_engine.cli import main
 from amae_engine.config import Precision, PretrainConfig, Stage1Config, TrainingConfig
@@ -26,7 +26,7 @@ SET = [part for text in _SETTINGS for part in ("--set", text)]
 def ready(small_project: Project, tiny_weights: Path) -> Project:
     finish(train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=EXACT)))
     with small_project.session() as session:
-        ids = studies.images_in(session, Split.UNLABELED).ids.tolist()
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
         decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
     return small_project
 

@@ -11,7 +11,7 @@ import torch
 from demo_images import TINY, demo_files, finish
 from safetensors.torch import load_file
 
-from amae_engine.catalog import decisions, runs, scores, studies
+from amae_engine.catalog import decisions, image_tables, runs, scores, studies
 from amae_engine.catalog.tables import Label, RunKind, RunState, Split
 from amae_engine.config import (
     PretrainConfig,
@@ -47,7 +47,7 @@ def after_stage1(small_project: Project, tiny_weights: Path) -> Project:
     finish(train_stage1(small_project, _stage1(tiny_weights)))
     # a tiny random network may call every image the same: two readers' labels give B its images
     with small_project.session() as session:
-        ids = studies.images_in(session, Split.UNLABELED).ids.tolist()
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
         decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
     return small_project
 
@@ -203,7 +203,7 @@ def test_stage2_before_stage1_says_what_to_run(small_project: Project):
 
 def test_an_empty_module_b_is_an_error_not_silence(after_stage1: Project):
     with after_stage1.session() as session:
-        ids = studies.images_in(session, Split.UNLABELED).ids.tolist()
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
         decisions.decide(session, ids, Label.NORMAL, "BB")
     with pytest.raises(TooFewImages, match="Module B needs at least 2 .* there are 0. Mark abnorm"):
         finish(train_stage2(after_stage1, Stage2Config(training=SHORT)))
@@ -214,7 +214,7 @@ def test_an_empty_module_b_is_an_error_not_silence(after_stage1: Project):
 def test_a_project_without_test_images_says_so(after_stage1: Project):
     finish(train_stage2(after_stage1, Stage2Config(training=SHORT)))
     with after_stage1.session() as session:
-        ids = studies.images_in(session, Split.TEST).ids.tolist()
+        ids = image_tables.images_in(session, Split.TEST).ids.tolist()
         studies.change_split(session, ids, Split.UNLABELED, "BB")
     with pytest.raises(
         TooFewImages, match="no image to score in test; import images with the role"
@@ -224,7 +224,7 @@ def test_a_project_without_test_images_says_so(after_stage1: Project):
 
 def test_test_images_without_truth_explain_what_is_missing(scored: Project):
     with scored.session() as session:
-        ids = studies.images_in(session, Split.TEST).ids.tolist()
+        ids = image_tables.images_in(session, Split.TEST).ids.tolist()
         studies.set_truth(session, ids, None, "BB")
     with pytest.raises(
         NotReady, match="0 normal and 0 abnormal ones. Set the truth of test images"

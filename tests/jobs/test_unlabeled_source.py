@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from demo_images import demo_files, finish
 
-from amae_engine.catalog import scores, studies
+from amae_engine.catalog import image_tables, scores
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import (
     PseudoLabelConfig,
@@ -49,7 +49,7 @@ def test_the_probe_labels_and_maps_images(small_project: Project, tiny_weights: 
     finish(score_images(small_project, ScoreConfig()))
     run = newest_finished(small_project, RunKind.SCORE, 0, "").id
     with small_project.session() as session:
-        table = studies.images_in(session, Split.TEST)
+        table = image_tables.images_in(session, Split.TEST)
         score = scores.of_images(session, run, ScoreKind.UNLABELED_PROBE, table.ids)
     means = []
     for image_id in table.ids:

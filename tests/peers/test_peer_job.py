@@ -11,7 +11,7 @@ from demo_images import demo_files, finish
 from safetensors.torch import load_file
 
 from amae_app.compare.compare_state import paired_test, read_compare_state
-from amae_engine.catalog import runs, scores, studies
+from amae_engine.catalog import image_tables, runs, scores, studies
 from amae_engine.catalog.tables import RunKind, RunState, Split
 from amae_engine.cli import main
 from amae_engine.config import ScoreKind, Stage1Config, Synthesis, TrainingConfig
@@ -118,7 +118,7 @@ def test_too_few_normal_or_unlabeled_images_are_an_error(project: Project):
     with pytest.raises(TooFewImages, match="DDAD-AE learns from normal images .* at least 16"):
         finish(train_peer(project, _config()))
     with project.session() as session:
-        ids = studies.images_in(session, Split.TEST).ids.tolist()
+        ids = image_tables.images_in(session, Split.TEST).ids.tolist()
         studies.change_split(session, ids, Split.NORMAL, "BB")
     with pytest.raises(TooFewImages, match="Under protocol Y DDAD-AE also learns from unlabeled"):
         finish(train_peer(project, _config()))

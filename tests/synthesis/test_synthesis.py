@@ -8,6 +8,7 @@ import torch
 from demo_images import DEMO
 from PIL import Image
 
+from amae_engine.synthesis import lung_mask
 from amae_engine.synthesis.anatpaste import AREA, OPACITY, anatpaste, draw_pastes, paste_mask
 from amae_engine.synthesis.lung_mask import LungStep, lung_masks, segment_lungs, standard_lungs
 
@@ -48,6 +49,21 @@ def test_no_image_is_left_without_lungs():
     assert (_masks(found).mean(axis=(1, 2)) > 0.03).all()
     assert found.steps[3] == LungStep.MEAN_OF_OTHERS
     assert found.count(LungStep.SEGMENTED) + found.count(LungStep.SOFTER) == 9
+
+
+def test_only_some_images_are_in_memory_at_once(monkeypatch):
+    stored = _images(10)
+    sizes = []
+
+    def read(some: slice) -> np.ndarray:
+        sizes.append(len(stored[some]))
+        return stored[some]
+
+    whole = _finish(lung_masks(len(stored), stored.shape[-1], lambda some: stored[some]))
+    monkeypatch.setattr(lung_mask, "_AT_ONCE", 4)
+    found = _finish(lung_masks(len(stored), stored.shape[-1], read))
+    assert sizes == [4, 4, 2]
+    assert np.array_equal(found.packed, whole.packed)
 
 
 def test_standard_lungs_serve_when_no_image_could_be_segmented():

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from amae_engine.catalog import studies
+from amae_engine.catalog import image_tables, studies
 from amae_engine.catalog.tables import Split
 from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput, NotReady
@@ -40,7 +40,7 @@ def evaluate_maps(
     boxes = _read(boxes_table)
     run = judged_run(project, score_run, "Evaluating maps").id
     with project.session() as session:
-        test = studies.images_in(session, Split.TEST).ids
+        test = image_tables.images_in(session, Split.TEST).ids
         rows = studies.rows(session, test.tolist())
     pairs: dict[ScoreKind, list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
     for row in rows:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import runs, scores, studies
+from amae_engine.catalog import image_tables, runs, scores
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind
 from amae_engine.config.peers import PeerConfig
@@ -120,7 +120,7 @@ def evaluate_run(project: Project, score_run: int = 0) -> RunEvaluation:
     """
     run = judged_run(project, score_run, "Evaluation")
     with project.session() as session:
-        table = studies.images_in(session, Split.TEST)
+        table = image_tables.images_in(session, Split.TEST)
         values = {
             kind: scores.of_images(session, run.id, kind, table.ids)
             for kind in scores.kinds(session, run.id)
@@ -192,7 +192,7 @@ def judged_run(project: Project, number: int, needed_for: str) -> runs.RunRow:
 
 
 def _judge(
-    kind: ScoreKind, table: studies.ImageTable, values: npt.NDArray[np.float64]
+    kind: ScoreKind, table: image_tables.ImageTable, values: npt.NDArray[np.float64]
 ) -> ScoreEvaluation:
     truth = table.truth
     low, high = average_precision_interval(truth, values, table.patient_ids)

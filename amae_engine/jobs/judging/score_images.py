@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import runs, scores, studies
+from amae_engine.catalog import image_tables, runs, scores
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import MaskPlan, ScoreConfig, ScoreKind
 from amae_engine.errors import BadSetting, TooFewImages
@@ -88,7 +88,7 @@ def score_inputs(project: Project, config: ScoreConfig) -> RunInputs:
             raise BadSetting(f"splits must be of {', '.join(Split)}; one is '{split}'.")
     wanted = dict.fromkeys((*config.splits, Split.NORMAL))
     with project.session() as session:
-        tables = {split: studies.images_in(session, Split(split)) for split in wanted}
+        tables = {split: image_tables.images_in(session, Split(split)) for split in wanted}
     if not any(len(tables[split].ids) for split in config.splits):
         raise TooFewImages(
             f"There is no image to score in {', '.join(config.splits)}; import images with the "

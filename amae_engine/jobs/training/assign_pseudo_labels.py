@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import decisions, scores, studies
+from amae_engine.catalog import decisions, image_tables, scores
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, ScoreKind
 from amae_engine.errors import NotReady, TooFewImages
@@ -58,13 +58,13 @@ class PseudoLabelView:
 
     run_id: int
     source: PseudoLabelSource
-    unlabeled: studies.ImageTable
+    unlabeled: image_tables.ImageTable
     log_odds: npt.NDArray[np.float64]
     labels: npt.NDArray[np.int8]
     by_reader: npt.NDArray[np.bool_]
     cut_normal: float
     cut_abnormal: float
-    normal: studies.ImageTable
+    normal: image_tables.ImageTable
 
     @property
     def image_ids(self) -> npt.NDArray[np.int64]:
@@ -121,8 +121,8 @@ def current_pseudo_labels(
     run = newest_finished(project, RunKind.STAGE1, stage1_run, "Pseudo-labelling")
     kind = _KINDS[config.source]
     with project.session() as session:
-        table = studies.images_in(session, Split.UNLABELED)
-        normal = studies.images_in(session, Split.NORMAL)
+        table = image_tables.images_in(session, Split.UNLABELED)
+        normal = image_tables.images_in(session, Split.NORMAL)
         rated = scores.of_images(session, run.id, kind, table.ids)
         of_normal = scores.of_images(session, run.id, kind, normal.ids)
         decided = decisions.current(session)
@@ -148,7 +148,7 @@ def current_pseudo_labels(
 
 
 def _explain_nothing_rated(
-    project: Project, run_id: int, kind: ScoreKind, table: studies.ImageTable
+    project: Project, run_id: int, kind: ScoreKind, table: image_tables.ImageTable
 ) -> None:
     with project.session() as session:
         has_other = bool(set(scores.kinds(session, run_id)) & set(_KINDS.values()))

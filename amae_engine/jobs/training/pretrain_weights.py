@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from amae_engine.catalog import studies
+from amae_engine.catalog import image_tables
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import PretrainConfig
 from amae_engine.errors import TooFewImages
@@ -68,7 +68,7 @@ def pretrain_inputs(project: Project, config: PretrainConfig) -> RunInputs:
         BadWeights: The weights to start from are missing.
     """
     with project.session() as session:
-        images = {str(s): InputImages.of(studies.images_in(session, s)) for s in _SPLITS}
+        images = {str(s): InputImages.of(image_tables.images_in(session, s)) for s in _SPLITS}
     count = sum(len(seen) for seen in images.values())
     if count < FEWEST_IMAGES:
         raise TooFewImages(

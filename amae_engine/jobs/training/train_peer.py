@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import scores, studies
+from amae_engine.catalog import image_tables, scores
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind
 from amae_engine.config.peers import PeerConfig, Protocol
@@ -82,7 +82,7 @@ def peer_inputs(project: Project, config: PeerConfig) -> RunInputs:
     """
     require_one_split_a_patient(project)
     with project.session() as session:
-        images = {str(s): InputImages.of(studies.images_in(session, s)) for s in Split}
+        images = {str(s): InputImages.of(image_tables.images_in(session, s)) for s in Split}
     _require_enough(config, images)
     if config.protocol is Protocol.N:
         del images[Split.UNLABELED]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import decisions, scores, studies
+from amae_engine.catalog import decisions, image_tables, scores
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.errors import TooFewImages
@@ -83,7 +83,7 @@ def stage1_inputs(project: Project, config: Stage1Config) -> RunInputs:
     require_one_split_a_patient(project)
     path = weights_path(project, config.weights)
     with project.session() as session:
-        images = {str(s): InputImages.of(studies.images_in(session, s)) for s in Split}
+        images = {str(s): InputImages.of(image_tables.images_in(session, s)) for s in Split}
         decided = decisions.current(session)
     normals = len(images[Split.NORMAL])
     if normals < FEWEST_NORMALS:

@@ -1,0 +1,30 @@
+"""The window's fields and the commands begin with the same settings."""
+
+from amae_app.training.settings_panel import SettingsPanel
+from amae_engine.catalog import runs
+from amae_engine.catalog.tables import RunKind
+from amae_engine.cli import main
+from amae_engine.jobs.defaults import default_config, label_settings
+from amae_engine.project import Project
+
+
+def test_commands_without_a_preset_choose_what_the_window_chooses(
+    small_project: Project, qtbot, capsys
+):
+    project = small_project
+    chosen = {kind: default_config(project, kind) for kind in RunKind if kind is not RunKind.PEER}
+    panel = SettingsPanel(chosen[RunKind.STAGE1].preset)
+    panel.show_labels(label_settings(project))
+    qtbot.addWidget(panel)
+    assert panel.stage1() == chosen[RunKind.STAGE1].config
+    assert panel.stage2() == chosen[RunKind.STAGE2].config
+    assert panel.score() == chosen[RunKind.SCORE].config
+    assert panel.pretrain() == chosen[RunKind.PRETRAIN].config
+    assert chosen[RunKind.STAGE1].config.training.epochs == 40
+    short = ["--set", "training.epochs=1", "--set", "training.warmup_epochs=0"]
+    assert main(["stage1", "--project", str(project.folder), *short]) == 0
+    assert "Preset compact: no GPU was found" in capsys.readouterr().err
+    with project.session() as session:
+        row = runs.newest(session, RunKind.STAGE1)
+    assert row.config["preset"] == "compact"
+    assert row.config["redraw_every"] == 5

@@ -1,0 +1,380 @@
+"""What the window says is true: of which project, by which score, of what it was made."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from demo_images import DEMO, demo_files, finish
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QPushButton
+
+from amae_app.compare import compare_state
+from amae_app.job_queue import JobQueue, Owner
+from amae_app.training.pipeline_state import CardState, read_pipeline_state
+from amae_engine.catalog import decisions, image_tables, runs
+from amae_engine.catalog.tables import Label, RunKind, Split
+from amae_engine.config import (
+    PretrainConfig,
+    PseudoLabelConfig,
+    PseudoLabelSource,
+    ScoreConfig,
+    ScoreKind,
+    Stage1Config,
+    Stage2Config,
+    TrainingConfig,
+)
+from amae_engine.config.peers import PeerConfig, PeerMethod
+from amae_engine.events import EpochEnd, Progress
+from amae_engine.images.csv_table import CsvColumns, from_csv
+from amae_engine.images.sources import SourceFile
+from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.training.train_peer import train_peer
+from amae_engine.jobs.training.train_stage1 import train_stage1
+from amae_engine.jobs.training.train_stage2 import train_stage2
+from amae_engine.project import Project
+
+WAIT = 20_000
+SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
+
+
+@pytest.fixture
+def whole_path(small_project: Project, tiny_weights: Path) -> Project:
+    """Both stages and scoring, by a tiny network; five unlabeled images decided."""
+    finish(train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=SHORT)))
+    with small_project.session() as session:
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
+        decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
+    finish(train_stage2(small_project, Stage2Config(training=SHORT)))
+    finish(score_images(small_project, ScoreConfig()))
+    return small_project
+
+
+def _cards(project: Project, labels: PseudoLabelConfig = PseudoLabelConfig()):  # noqa: B008
+    return read_pipeline_state(project, labels)
+
+
+# --- stage cards ---------------------------------------------------------------------------------
+
+
+def test_cards_are_done_until_their_inputs_change(whole_path: Project):
+    state = _cards(whole_path)
+    assert (state.stage1.state, state.stage2.state) == (CardState.DONE, CardState.DONE)
+    assert state.next_step == "results"
+    # a confirm of a label in use changes nothing that a run would see
+    with whole_path.session() as session:
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
+        decisions.decide(session, ids[5:], Label.ABNORMAL, "BB", kind="confirm")
+    state = _cards(whole_path)
+    assert (state.stage1.state, state.stage2.state) == (CardState.DONE, CardState.DONE)
+    # one image more for module B does
+    with whole_path.session() as session:
+        decisions.decide(session, ids[5:6], Label.EXCLUDE, "BB")
+    card = _cards(whole_path).stage2
+    assert card.state is CardState.STALE
+    assert "1 of module B's images changed (20.0 %)" in card.reason
+    with whole_path.session() as session:
+        decisions.undo(session, "BB")
+    assert _cards(whole_path).stage2.state is CardState.DONE
+
+
+def test_another_k_or_source_makes_stage2_out_of_date(whole_path: Project):
+    wider = PseudoLabelConfig(keep_percent=100)
+    assert _cards(whole_path, wider).stage2.state is CardState.STALE
+    other = PseudoLabelConfig(source=PseudoLabelSource.UNLABELED)
+    card = _cards(whole_path, other).stage2
+    assert card.state is CardState.STALE
+    assert "images changed" in card.reason
+    assert _cards(whole_path).stage2.state is CardState.DONE
+
+
+def test_images_that_come_make_stage1_out_of_date_by_name(whole_path: Project):
+    every = from_csv(DEMO / "manifest.csv", CsvColumns())
+    test = [f for f in every if f.role == "test"][40:42]
+    finish(import_images(whole_path, test, "later"))
+    card = _cards(whole_path).stage1
+    assert (card.state, card.reason) == (CardState.STALE, "2 test images not rated yet")
+    normal = [f for f in every if f.role == "normal"][40:43]
+    finish(import_images(whole_path, normal, "later"))
+    assert "normal images came or went" in _cards(whole_path).stage1.reason
+
+
+def test_modules_that_have_not_scored_offer_scoring_alone(whole_path: Project):
+    finish(train_stage2(whole_path, Stage2Config(training=SHORT)))
+    card = _cards(whole_path).stage2
+    assert (card.state, card.only_score) == (CardState.STALE, True)
+    assert card.reason == "the test images are not scored yet"
+    finish(score_images(whole_path, ScoreConfig()))
+    assert _cards(whole_path).stage2.state is CardState.DONE
+
+
+# --- pre-training --------------------------------------------------------------------------------
+
+
+def test_pretraining_waits_for_images(open_window, project, qtbot):
+    window = open_window(project)
+    window.show_page(1)
+    page = window._pages[1]
+    qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
+    button = window.findChild(QPushButton, "startPretrainButton")
+    assert not button.isEnabled()
+    assert "needs 16 images; there are 0" in page.cards.weights.reason.text()
+
+
+def test_pretraining_uses_the_settings_shown(open_window, small_project, qtbot):
+    window = open_window(small_project)
+    window.show_page(1)
+    page = window._pages[1]
+    qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
+    page.settings.fields["epochs0"].setValue(1)
+    page.settings.fields["seed"].setValue(7)
+    page.settings.fields["ratio0"].setValue(0.6)
+    window.findChild(QPushButton, "startPretrainButton").click()
+    qtbot.waitUntil(lambda: window.queue.running == "Pre-training", timeout=WAIT)
+    qtbot.waitUntil(lambda: not window.queue.running, timeout=120_000)
+    with small_project.session() as session:
+        row = runs.newest(session, RunKind.PRETRAIN)
+    config = PretrainConfig.from_dict(row.config)
+    assert (config.training.epochs, config.training.seed, config.mask_ratio) == (1, 7, 0.6)
+
+
+# --- pseudo-labels -------------------------------------------------------------------------------
+
+
+def _labels_page(window, qtbot):
+    window.show_page(2)
+    page = window._pages[2]
+    qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
+    return page
+
+
+def test_what_rates_is_named_wherever_a_rating_stands(open_window, whole_path, qtbot):
+    window = open_window(whole_path)
+    window.context.labels = PseudoLabelConfig(source=PseudoLabelSource.DENSITY)
+    page = _labels_page(window, qtbot)
+    qtbot.waitUntil(lambda: "Feature distance" in page.review.text(), timeout=WAIT)
+    assert page.image_facts.text().startswith("Feature distance: P(abnormal)")
+    shown = [w.text() for w in page.findChildren(QLabel) if w.isVisible()]
+    assert not [text for text in shown if "Stage 1 agrees" in text or "Stage 1: P" in text]
+
+
+def test_space_on_a_mixed_selection_is_one_act(open_window, rated_project, qtbot):
+    page = _labels_page(open_window(rated_project), qtbot)
+    page.gallery.selectAll()
+    qtbot.keyClick(page.gallery, Qt.Key.Key_Space)
+    page._context._acts.waitForDone()
+    with rated_project.session() as session:
+        assert set(decisions.current(session).values()) == {Label.NORMAL, Label.ABNORMAL}
+        assert len({row.batch for row in decisions.history(session)}) == 1
+    page.undo()
+    page._context._acts.waitForDone()
+    with rated_project.session() as session:
+        assert decisions.current(session) == {}
+
+
+def test_decisions_are_written_off_the_event_thread(open_window, rated_project, qtbot, monkeypatch):
+    page = _labels_page(open_window(rated_project), qtbot)
+    threads = []
+    write = decisions.decide
+
+    def noted(*arguments, **others):
+        threads.append(threading.current_thread())
+        time.sleep(0.2)  # another process holds the catalog
+        return write(*arguments, **others)
+
+    monkeypatch.setattr(decisions, "decide", noted)
+    page.gallery.select(0)
+    began = time.monotonic()
+    for _ in range(3):
+        qtbot.keyClick(page.gallery, Qt.Key.Key_A)
+    assert page.gallery.currentIndex().row() == 3  # the reader goes on meanwhile
+    assert time.monotonic() - began < 0.6
+    page._context._acts.waitForDone()
+    assert len(threads) == 3
+    assert threading.main_thread() not in threads
+    with rated_project.session() as session:
+        assert len(decisions.current(session)) == 3
+
+
+def test_an_error_of_a_background_read_is_told(open_window, rated_project, qtbot, monkeypatch):
+    window = open_window(rated_project)
+    page = _labels_page(window, qtbot)
+    notices = []
+    window.context.noticed.connect(lambda text, _level: notices.append(text))
+    (rated_project.folder / "pixels" / "images.u8").write_bytes(b"")
+    page.gallery.select(4)
+    qtbot.waitUntil(lambda: any("restore the pixels folder" in n for n in notices), timeout=WAIT)
+
+
+# --- results -------------------------------------------------------------------------------------
+
+
+def _results_page(window, qtbot):
+    window.show_page(3)
+    page = window._pages[3]
+    qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
+    return page
+
+
+def _choose_score(page, kind: ScoreKind, qtbot) -> None:
+    page.score_combo.setCurrentIndex(page.score_combo.findData(str(kind)))
+    page.score_combo.activated.emit(page.score_combo.currentIndex())
+    qtbot.waitUntil(lambda: page.review._shown.kind is kind, timeout=WAIT)
+
+
+def test_called_abnormal_follows_the_operating_point(open_window, whole_path, qtbot):
+    page = _results_page(open_window(whole_path), qtbot)
+    page.panel.threshold_changed.emit(float("inf"))
+    assert page.review.caption.text().endswith("called normal")
+    page.panel.threshold_changed.emit(-1.0)
+    assert page.review.caption.text().endswith("called abnormal")
+
+
+def test_the_map_is_the_chosen_score_s(open_window, whole_path, qtbot):
+    page = _results_page(open_window(whole_path), qtbot)
+    _choose_score(page, ScoreKind.DISCREPANCY, qtbot)
+    assert "Eq. 4" in page.review.map_name.text()
+    first = page.review.main._overlay.image.copy()
+    _choose_score(page, ScoreKind.UNLABELED_PROBE, qtbot)
+    assert "share of each patch" in page.review.map_name.text()
+    assert (page.review.main._overlay.image != first).any()
+    _choose_score(page, ScoreKind.STAGE1_PROBABILITY, qtbot)
+    assert "this score has none" in page.review.map_name.text()
+    assert page.review.main._overlay.image is None
+
+
+def test_a_peer_s_scores_and_map_are_seen_like_all_others(open_window, whole_path, qtbot):
+    config = PeerConfig(method=PeerMethod.AE, epochs=1, batch_size=8)
+    run, _ = finish(train_peer(whole_path, config))
+    page = _results_page(open_window(whole_path), qtbot)
+    place = page.run_combo.findData(run)
+    assert "AE (N)" in page.run_combo.itemText(place)
+    page.run_combo.setCurrentIndex(place)
+    page.run_combo.activated.emit(place)
+    qtbot.waitUntil(lambda: page._state.run_id == run, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.review._shown.kind is ScoreKind.PEER, timeout=WAIT)
+    assert page.review.main._overlay.image is not None
+    assert "AE (N)" in page.panel.numbers.text()
+    assert "AE (N)" in page.panel.measured.text()
+
+
+def test_compare_says_that_there_are_older_runs(open_window, whole_path, qtbot, monkeypatch):
+    monkeypatch.setattr(compare_state, "AT_FIRST", 1)
+    finish(score_images(whole_path, ScoreConfig()))
+    state = compare_state.read_compare_state(whole_path, 1)
+    assert (len(state.runs), state.more) == (1, 1)
+    window = open_window(whole_path)
+    page = window._pages[4]
+    page._most = 1
+    window.show_page(4)
+    page._read()
+    qtbot.waitUntil(lambda: page.table.rowCount() == 1, timeout=WAIT)
+    assert page.more.text() == "Show older runs (1 more)"
+    page.more.click()
+    qtbot.waitUntil(lambda: page.table.rowCount() == 2, timeout=WAIT)
+    assert not page.more.isVisible()
+
+
+# --- patients ------------------------------------------------------------------------------------
+
+
+def test_images_of_unknown_patients_get_no_green_tick(open_window, project, qtbot):
+    files = [SourceFile(f.path, f.role, f.truth) for f in demo_files(4, 2, 2)]
+    finish(import_images(project, files, "ward"))
+    window = open_window(project)
+    window.show_page(0)
+    page = window._pages[0]
+    qtbot.waitUntil(lambda: "nothing says who the patient is" in page.leak.text(), timeout=WAIT)
+    assert "✓" not in page.leak.text()
+    assert page.leak.property("state") == ""
+    assert "0 known patients · patient unknown of 8" in page.summary.text()
+    column = 2
+    qtbot.waitUntil(lambda: page.model.data(page.model.index(0, column)) == "unknown", timeout=WAIT)
+    good, sentence = _cards(project).checks[0]
+    assert not good
+    assert "cannot be checked" in sentence
+
+
+# --- jobs belong to a project --------------------------------------------------------------------
+
+
+def test_another_project_s_job_is_not_taken_for_one_s_own(
+    open_window, small_project, qtbot, tmp_path: Path
+):
+    other = Project.create(tmp_path / "second", "Second")
+    finish(import_images(other, demo_files(16, 4, 4), "demo"))
+    other.close()
+    window = open_window(small_project)
+    window.show_page(1)
+    release = threading.Event()
+
+    def training():
+        for epoch in range(1, 200):
+            yield EpochEnd(1, "Stage 1", "", epoch, 200, 1.0, None, 1e-3, 5.0, 9.0)
+            yield Progress("Stage 1", epoch, 200)
+            time.sleep(0.02)
+            if release.is_set():
+                return
+
+    window.context.queue.add(("Stage 1", training))
+    own = window._pages[1]
+    qtbot.waitUntil(lambda: bool(own.plots._losses), timeout=WAIT)
+    window.open_project(other.folder)
+    window.show_page(1)
+    page = window._pages[1]
+    qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
+    qtbot.wait(300)
+    assert page.plots.is_empty
+    assert window.context.queue.running == ""
+    assert "next: stage 1" in page.count_text()
+    label = window.findChild(QLabel, "jobLabel")
+    assert label.text().startswith("Test · Stage 1")
+    assert "busy with Stage 1 of project Test" in page.cards.queue.text()
+    assert page.cards.stage1.button.isEnabled()  # what is started now waits for the other
+    release.set()
+    qtbot.waitUntil(lambda: not window.queue.running, timeout=WAIT)
+
+
+def test_a_job_that_cannot_even_be_made_does_not_stop_the_queue(qtbot):
+    def broken():
+        raise KeyError("no such thing")
+
+    def good():
+        yield Progress("y", 1, 1)
+
+    queue, ended = JobQueue(), []
+    queue.ended.connect(lambda job, _result, message: ended.append((job.title, message)))
+    queue.add(("broken", broken), owner=Owner())
+    queue.add(("good", good))
+    qtbot.waitUntil(lambda: len(ended) == 2, timeout=5000)
+    assert ended == [("broken", "KeyError: 'no such thing'"), ("good", "")]
+
+
+def test_an_epoch_s_end_does_not_read_the_catalog_again(
+    open_window, whole_path, qtbot, monkeypatch
+):
+    from amae_app.training import training_page
+
+    window = open_window(whole_path)
+    window.show_page(1)
+    page = window._pages[1]
+    qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
+    reads = []
+    real = training_page.read_pipeline_state
+    monkeypatch.setattr(
+        training_page, "read_pipeline_state", lambda *a: reads.append(1) or real(*a)
+    )
+
+    def training():
+        for epoch in range(1, 30):
+            yield EpochEnd(9, "Stage 2 · module A", "A", epoch, 30, 1.0, None, 1e-3, 5.0, 9.0)
+
+    window.context.queue.add(("Stage 2", training))
+    qtbot.waitUntil(lambda: not window.queue.running, timeout=WAIT)
+    qtbot.wait(300)
+    assert len(page.plots._losses["module A"][0]) == 29
+    assert len(reads) <= 2  # when it ends, not at each epoch
