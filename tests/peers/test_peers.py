@@ -26,6 +26,7 @@ _OWN_MAPS = {"cutpaste", "cutpaste_scar", "cutpaste_union", "anatpaste", "igd"}
 # a loss that must fall within a few epochs; a critic's distance does not say what it has learnt
 _EPOCHS = {
     PeerMethod.ANATPASTE: 12,
+    PeerMethod.DRAEM: 6,
     PeerMethod.CUTPASTE_SCAR: 6,
     PeerMethod.CUTPASTE_UNION: 12,
 }  # their anomalies are faint

@@ -111,7 +111,7 @@ def use(window: MainWindow, folder: Path, full: bool, pulse: Pulse) -> dict[str,
     return {
         "times_s": {name: round(value, 1) for name, value in times.items()},
         "images_listed": results.model.rowCount(),
-        "map_shape": list(shown.maps.discrepancy.shape),
+        "map_shape": list(shown.maps.maps["discrepancy"].shape),
         "map_is_drawn": results.review.main._overlay.image is not None,
         "roc_curves": len(results.panel.roc._curves),
         "measured_on": results.panel.measured.text(),
