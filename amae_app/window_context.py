@@ -128,14 +128,14 @@ class WindowContext(QObject):
         key = f"act {self._act_number}"
         self._generation[key] = 0
 
-        def told(answer: Any) -> None:
+        def deliver(answer: Any) -> None:
             del self._generation[key]
             if isinstance(answer, AmaeError):
                 self.notify(str(answer), Level.WARNING)
             else:
                 done(answer)
 
-        self._waiting[(key, 0)] = told
+        self._waiting[(key, 0)] = deliver
         self._acts.start(_Work(self._answered.emit, key, 0, function))
 
     def tell_error(self, answer: object) -> bool:

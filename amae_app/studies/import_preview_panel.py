@@ -59,10 +59,10 @@ class ImportPreviewPanel(QWidget):
             )
             if count
         ]
-        told = "<br>".join(warnings) or f"{preview.tried} files were tried: all can be read."
+        remarks = "<br>".join(warnings) or f"{preview.tried} files were tried: all can be read."
         restyle(self.summary, "state", "")
         self.summary.setText(
-            f"Taken for: <b>{preview.kind}</b>, {preview.files} files<table>{lines}</table>{told}"
+            f"Taken for: <b>{preview.kind}</b>, {preview.files} files<table>{lines}</table>{remarks}"
         )
         self.reasons.clear()
         self.reasons.addItems([f"{count} × {text}" for text, count in preview.left_out])

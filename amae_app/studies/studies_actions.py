@@ -135,8 +135,8 @@ class StudiesActions(QObject):
                         studies.change_split(session, some, old, reader)
             return f"{plural(len(ids), 'image')} back in the splits of before."
 
-        told = f"{plural(len(ids), 'image')} now {split}."
-        self._context.act(act, lambda before: self._done(told, lambda: back(before)))
+        notice = f"{plural(len(ids), 'image')} now {split}."
+        self._context.act(act, lambda before: self._done(notice, lambda: back(before)))
 
     @Slot()
     def remove(self) -> None:
@@ -155,8 +155,8 @@ class StudiesActions(QObject):
                 studies.restore(session, ids, reader)
             return f"{plural(len(ids), 'image')} back."
 
-        told = f"{plural(len(ids), 'image')} removed; Ctrl+Z brings back what was removed."
-        self._context.act(act, lambda _: self._done(told, back))
+        notice = f"{plural(len(ids), 'image')} removed; Ctrl+Z brings back what was removed."
+        self._context.act(act, lambda _: self._done(notice, back))
 
     @Slot()
     def undo(self) -> None:
@@ -189,14 +189,14 @@ class StudiesActions(QObject):
                 patients.move_back(session, moved, reader)
             return f"{plural(len(moved), 'image')} back in the splits of before."
 
-        def told(moved: tuple[patients.MovedImage, ...]) -> None:
+        def done(moved: tuple[patients.MovedImage, ...]) -> None:
             if not moved:
                 self._done("No patient is in two splits.", None)
                 return
             text = f"{plural(len(moved), 'image')} moved: each patient is in one split now."
             self._done(text, lambda: back(moved))
 
-        self._context.act(act, told)
+        self._context.act(act, done)
 
     @Slot()
     def ask_relink(self) -> None:

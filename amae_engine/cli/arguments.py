@@ -129,7 +129,10 @@ def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     verb = _verb(
-        verbs, "import", "import images into a project (made if missing)", import_commands.bring
+        verbs,
+        "import",
+        "import images into a project (made if missing)",
+        import_commands.import_images,
     )
     verb.add_argument(
         "paths",

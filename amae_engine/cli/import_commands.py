@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from amae_engine.jobs.importing.import_report import ImportReport
 
 
-def bring(options: Namespace) -> None:
+def import_images(options: Namespace) -> None:
     """Import images, or say what would happen."""
     from amae_engine.jobs.importing.import_plan import import_plan
     from amae_engine.jobs.importing.import_report import NothingImported
@@ -33,7 +33,7 @@ def bring(options: Namespace) -> None:
         return
     if not is_project:
         with tempfile.TemporaryDirectory(prefix="amae-") as place:
-            # what is wrong with the sources is told before a project is made
+            # what is wrong with the sources is said before a project is made
             plan.unpacked(Path(place)).select()
     project = (
         Project.open(options.project)
@@ -89,8 +89,8 @@ def _plan(options: Namespace) -> ImportPlan:
 
     table = options.repartition or options.csv
     said = (options.file_column, options.role_column, options.truth_column, options.patient_column)
-    usual = ("file", "split", "truth", "patient")
-    columns = tuple(name or other for name, other in zip(said, usual, strict=True))
+    default = ("file", "split", "truth", "patient")
+    columns = tuple(name or other for name, other in zip(said, default, strict=True))
     return ImportPlan(
         paths=(table,) if table else tuple(options.paths),
         role=options.role,
@@ -150,6 +150,7 @@ def _say_counts(project: Project, as_json: bool) -> None:
         say_json({split: count.images for split, count in counts.items()})
         return
     for split, count in counts.items():
-        say(f"{split:<10} {count.images} images of {count.patients} patients")
+        unknown = f", {count.unknown} of unknown patients" if count.unknown else ""
+        say(f"{split:<10} {count.images} images of {count.patients} patients{unknown}")
     if shared:
         say(f"{len(shared)} patients are in more than one split.")

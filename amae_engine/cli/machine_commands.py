@@ -128,9 +128,11 @@ def _say_catalog(times: CatalogTimes, as_json: bool) -> None:
         kind: max(found.items(), key=lambda item: item[1])
         for kind, found in (("filter", times.filters), ("sort", times.sorts))
     }
-    told = "; ".join(f"slowest {kind} {name} {ms} ms" for kind, (name, ms) in slowest.items())
+    slowest_of_each = "; ".join(
+        f"slowest {kind} {name} {ms} ms" for kind, (name, ms) in slowest.items()
+    )
     say(
-        f"catalog of {times.images} images: open {times.open:.0f} ms; {told}; page of rows "
+        f"catalog of {times.images} images: open {times.open:.0f} ms; {slowest_of_each}; page of rows "
         f"{times.page} ms; counts {times.counts} ms; process {times.resident_bytes / 1e6:.0f} MB; "
         f"database {times.database_bytes / 1e6:.0f} MB"
     )

@@ -14,12 +14,12 @@ def add_pacs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     acts = verbs.add_parser("pacs", help=text, description=text).add_subparsers(
         required=True, metavar="ACT"
     )
-    for name, told, command in (
+    for name, explanation, command in (
         ("check", "see whether the PACS answers", pacs_commands.check),
         ("find", "count the images that a query means", pacs_commands.find),
         ("fetch", "fetch what is new and import it", pacs_commands.fetch),
     ):
-        act = acts.add_parser(name, help=told, description=told)
+        act = acts.add_parser(name, help=explanation, description=explanation)
         act.set_defaults(command=command)
         _add_server(act)
         if name != "check":

@@ -125,8 +125,8 @@ def _config(project: Project, kind: RunKind, options: Namespace) -> Chosen:
     for text in options.set:
         values = _merged(values, _setting(text))
     if kind is RunKind.STAGE1 and not options.preset:
-        values, told = _any_network(values, chosen)
-        why += told
+        values, because = _any_network(values, chosen)
+        why += because
     return Chosen(_TYPES[kind].from_dict(values), preset, why)
 
 

@@ -164,8 +164,8 @@ def _nih(table: Path, values: TruthValues) -> Iterator[KnownImage | str]:
         else:
             findings = line["Finding Labels"]
             is_normal = findings.lower() == "no finding"
-            usual = TruthWord.NORMAL if is_normal else TruthWord.ABNORMAL
-            truth = values.get(findings, usual)
+            by_default = TruthWord.NORMAL if is_normal else TruthWord.ABNORMAL
+            truth = values.get(findings, by_default)
             yield KnownImage(line["Image Index"], truth, line["Patient ID"].zfill(8))
 
 

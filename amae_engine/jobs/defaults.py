@@ -63,11 +63,11 @@ def default_config(
     name, why = (preset, "as asked for") if preset else _preset(project, kind, parent)
     config = _of_preset(kind, name, _weights(project, name))
     if isinstance(config, Stage2Config):
-        labels, told = _labels(project, name)
+        labels, whose = _labels(project, name)
         config = config.replace(pseudo_labels=labels.to_dict())
         if not is_paper:
             why += (
-                f"; pseudo-labels by {labels.source.label}, K = {labels.keep_percent:g} % ({told})"
+                f"; pseudo-labels by {labels.source.label}, K = {labels.keep_percent:g} % ({whose})"
             )
     if is_paper:
         config = as_in_the_paper(config)

@@ -58,17 +58,17 @@ class Agreement:
     def lines(self) -> list[str]:
         """What a reader should know, a line each."""
         same = sum(result.is_identical for result in self.results)
-        told = [
+        lines = [
             f"Run {self.repetition} repeats run {self.run_id}: {same} of {len(self.results)} "
             f"results are identical to the last bit."
         ]
-        told += [
+        lines += [
             f"{r.name}: differs by at most {r.largest:.3g}"
             for r in self.results
             if not r.is_identical
         ]
-        told += [f"What differs between the two: {each}" for each in self.differences]
-        return told
+        lines += [f"What differs between the two: {each}" for each in self.differences]
+        return lines
 
 
 def rerun(project: Project, run_id: int) -> Generator[Event, None, Agreement]:

@@ -50,12 +50,12 @@ def compare_modules(
         precision: Of the matrix products.
         masked_only: Average only predictions of removed patches (the paper averages all).
     """
-    seen_a = reconstructions(module_a, images, masks, precision)  # (B, L, T, p²)
-    seen_b = reconstructions(module_b, images, masks, precision)
-    weights = _weights(masks, seen_a, masked_only)
-    mean_a = (seen_a * weights).sum(dim=1)  # (B, T, p²)
-    mean_b = (seen_b * weights).sum(dim=1)
-    between = (seen_a - seen_b).abs()
+    reconstructed_a = reconstructions(module_a, images, masks, precision)  # (B, L, T, p²)
+    reconstructed_b = reconstructions(module_b, images, masks, precision)
+    weights = _weights(masks, reconstructed_a, masked_only)
+    mean_a = (reconstructed_a * weights).sum(dim=1)  # (B, T, p²)
+    mean_b = (reconstructed_b * weights).sum(dim=1)
+    between = (reconstructed_a - reconstructed_b).abs()
     centre = (between * weights).sum(dim=1, keepdim=True)
     spread = ((between - centre).square() * weights).sum(dim=1).sqrt()
     patches = module_a.patchify(images)

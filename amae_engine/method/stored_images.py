@@ -47,7 +47,7 @@ class StoredImages:
         return made
 
     def __len__(self) -> int:
-        """N."""
+        """The number of images."""
         return self._count
 
     @property

@@ -43,7 +43,7 @@ class InputImages:
     digest: str
 
     def __len__(self) -> int:
-        """N."""
+        """The number of images."""
         return len(self.ids)
 
     @property

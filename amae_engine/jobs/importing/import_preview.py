@@ -67,21 +67,21 @@ class ImportPreview:
     def lines(self) -> list[str]:
         """The preview for a reader, line by line."""
         words = {0: "normal", 1: "abnormal", None: "truth unknown"}
-        told = [f"Dry run, nothing is imported. Source: {self.kind}, {self.files} files."]
-        told += [f"{c.role:<10} {words[c.truth]:<14} {c.images}" for c in self.counts]
-        told += [f"left out: {count} × {reason}" for reason, count in self.left_out]
+        lines = [f"Dry run, nothing is imported. Source: {self.kind}, {self.files} files."]
+        lines += [f"{c.role:<10} {words[c.truth]:<14} {c.images}" for c in self.counts]
+        lines += [f"left out: {count} × {reason}" for reason, count in self.left_out]
         for count, text in (
             (self.missing, "files are missing"),
             (self.repeated, "files are named more than once"),
             (self.shared_patients, "patients would be in more than one split"),
         ):
             if count:
-                told.append(f"{count} {text}")
-        told.append(
+                lines.append(f"{count} {text}")
+        lines.append(
             f"{self.tried} files were read on trial: {self.refused} would be refused, "
             f"{self.known} are in the project already"
         )
-        return told + list(self.reasons)
+        return lines + list(self.reasons)
 
 
 def preview_import(

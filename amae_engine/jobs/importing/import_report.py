@@ -58,12 +58,12 @@ class ImportReport:
         refused = [fate for fate in self.fates if fate.outcome is Outcome.REFUSED]
         examples = {fate.reason: fate.path.name for fate in reversed(refused)}
         counts = Counter(fate.reason for fate in refused).most_common()
-        told = [
+        parts = [
             f"{count} × {reason.rstrip('.')} ({examples[reason]})"
             for reason, count in counts[:_REASONS_TOLD]
         ]
         others = sum(count for _, count in counts[_REASONS_TOLD:])
-        return "; ".join([*told, f"{others} for other reasons"] if others else told)
+        return "; ".join([*parts, f"{others} for other reasons"] if others else parts)
 
     def write_csv(self, path: Path) -> None:
         """Write the report as a table: file, outcome, reason.

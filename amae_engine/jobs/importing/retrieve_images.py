@@ -62,9 +62,9 @@ class RetrievalReport:
 
     def summary(self) -> str:
         """What happened, in a line."""
-        told = self.imported.summary() if self.imported else "Nothing new came."
+        imported = self.imported.summary() if self.imported else "Nothing new came."
         missing = f" {len(self.undelivered)} did not come." if self.undelivered else ""
-        return f"The PACS has {self.found} images; {self.known} were here. {told}{missing}"
+        return f"The PACS has {self.found} images; {self.known} were here. {imported}{missing}"
 
 
 def retrieve_images(
