@@ -79,9 +79,9 @@ class ResultsPage(QWidget):
             self._read()
 
     def count_text(self) -> str:
-        """The paper's AUC of the newest run."""
-        judged = self._state.judged(ScoreKind.DISCREPANCY) if self._state else None
-        return f"A_inter AUC {judged.auc.value:.3f}" if judged else ""
+        """The leading score's AUC of the run that is shown."""
+        judged = self._state.judged(self._state.first) if self._state else None
+        return f"AUC {judged.auc.value:.3f}" if judged else ""
 
     @property
     def kind(self) -> ScoreKind:
@@ -157,19 +157,19 @@ class ResultsPage(QWidget):
         is_new_run = self._state is None or self._state.run_id != state.run_id
         self._state = state
         self._stack.setCurrentIndex(1)
-        self._fill_combos(state)
+        self._fill_combos(state, is_new_run)
         if is_new_run:
             self._thresholds = {}
         self._show_score()
         self.badge_changed.emit()
 
-    def _fill_combos(self, state: ReviewState) -> None:
+    def _fill_combos(self, state: ReviewState, is_new_run: bool) -> None:
         self.run_combo.clear()
         for run, what in state.runs:
             newest = " (newest)" if run == state.runs[0][0] else ""
             self.run_combo.addItem(f"Run {run} · {what}{newest}", run)
         self.run_combo.setCurrentIndex([run for run, _ in state.runs].index(state.run_id))
-        chosen = self.kind
+        chosen = state.first if is_new_run else self.kind
         self.score_combo.clear()
         for kind in state.values:
             self.score_combo.addItem(state.label(kind), str(kind))

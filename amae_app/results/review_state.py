@@ -21,6 +21,7 @@ from amae_engine.jobs.judging.evaluate_run import (
     peer_title,
     score_label,
 )
+from amae_engine.jobs.judging.leading_score import LeadingScore, leading_score
 from amae_engine.project import Project
 
 Values = npt.NDArray[np.float64]
@@ -59,6 +60,7 @@ class ReviewState:
     evaluation: RunEvaluation | None
     problem: str
     peer: str
+    leading: LeadingScore | None
 
     def judged(self, kind: ScoreKind) -> ScoreEvaluation | None:
         """The evaluation of one score."""
@@ -68,7 +70,15 @@ class ReviewState:
 
     def label(self, kind: ScoreKind) -> str:
         """A score's name with its origin; a peer's carries the method's name."""
-        return f"{score_label(kind, self.peer)} [{kind.origin}]"
+        leads = ", leads" if self.leading is not None and self.leading.kind is kind else ""
+        return f"{score_label(kind, self.peer)} [{kind.origin}{leads}]"
+
+    @property
+    def first(self) -> ScoreKind:
+        """The score that is shown first: the leading one, else the run's own first."""
+        if self.leading is not None and self.leading.kind in self.values:
+            return self.leading.kind
+        return ScoreKind.PEER if ScoreKind.PEER in self.values else next(iter(self.values))
 
     def name(self, kind: ScoreKind) -> str:
         """A score's name."""
@@ -171,4 +181,5 @@ def read_review_state(project: Project, run_id: int = 0) -> ReviewState:
         evaluation=evaluation,
         problem=problem,
         peer=peer_title(chosen),
+        leading=leading_score(project, chosen.id) if chosen.kind is RunKind.SCORE else None,
     )

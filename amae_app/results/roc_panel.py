@@ -90,6 +90,8 @@ class RocPanel(QWidget):
             self._show_numbers()
             below = [state.name(s.kind) for s in evaluation.scores if s.auc.high < 0.5]
             note = f" Below chance, shown as it is: {', '.join(below)}." if below else ""
+            if state.leading is not None:
+                note += f" {state.name(state.leading.kind)} leads: {state.leading.reason}."
             note += f" Not judged: {'; '.join(evaluation.unjudged)}." if evaluation.unjudged else ""
             self.measured.setText(
                 f"Measured on {evaluation.measured_on}. AUC: DeLong; AP: bootstrap over patients."

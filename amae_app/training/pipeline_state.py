@@ -203,8 +203,9 @@ def _stage1_reason(project: Project, run: RunRow) -> str:
         f"images.{Split.NORMAL}": "normal images came or went",
         f"images.{Split.UNLABELED}": "unlabeled images came or went",
         "weights.start": "its starting weights have changed",
+        "weights.encoder": "its encoder has changed",
     }
-    reasons = [text for part, text in texts.items() if recorded.get(part) != hashes[part]]
+    reasons = [text for part, text in texts.items() if recorded.get(part) != hashes.get(part)]
     # test images are only rated: one that left changes nothing
     rated = read_inputs(project.run_folder(run.id)).images[Split.TEST].ids
     new = len(np.setdiff1d(seen.images[Split.TEST].ids, rated))

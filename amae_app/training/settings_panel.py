@@ -82,7 +82,7 @@ class SettingsPanel(QWidget):
     labels_chosen = Signal(object)
 
     def __init__(
-        self, preset: str = "compact", weights: str = "bundled", parent: QWidget | None = None
+        self, preset: str = "foundation", weights: str = "bundled", parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.preset = QComboBox()
@@ -210,8 +210,9 @@ class SettingsPanel(QWidget):
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         combos = (
-            ("Preset", self.preset, ["compact", "paper", "base"], "presetCombo",
-             "compact: a laptop, 128 px. paper: ViT-S/16 at 224 px, needs its own weights"),
+            ("Preset", self.preset, ["foundation", "compact", "paper", "base"], "presetCombo",
+             "foundation: a frozen DINOv2 rates, compact modules reconstruct; a laptop. compact: all "
+             "at 128 px. paper: ViT-S/16 at 224 px, needs its own weights"),
             ("Starting weights", self.weights, ["bundled", _FILE], "weightsCombo",
              "f0 and g0: bundled, your own pre-training, or an official checkpoint"),
             ("Precision", self.precision, [str(p) for p in Precision], "precisionCombo",

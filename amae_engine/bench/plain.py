@@ -153,7 +153,8 @@ def stage1_steps(
     pastes = PlainPastes(paths, network.config.image_size)
     for normal, anomalous in _loader(pastes, batch, device):
         with torch.no_grad(), _mixed_precision(device):
-            features = network.features(torch.cat((normal, anomalous)).to(device)).float()
+            tokens = network.patch_tokens(torch.cat((normal, anomalous)).to(device))
+            features = tokens.float().mean(dim=1)
         truth = torch.tensor([0] * len(normal) + [1] * len(anomalous), device=device)
         loss = functional.cross_entropy(classifier(features), truth)
         optimizer.zero_grad()

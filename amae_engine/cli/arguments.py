@@ -209,7 +209,9 @@ def _add_training(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
 ) -> None:
     verb = _verb(verbs, name, text, training_commands.train)
-    verb.add_argument("--preset", default="", help="paper, base or compact; chosen by default")
+    verb.add_argument(
+        "--preset", default="", help="foundation, compact, paper or base; chosen by default"
+    )
     verb.add_argument(
         "--paper",
         action="store_true",

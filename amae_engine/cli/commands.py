@@ -179,6 +179,8 @@ def _evaluation_json(evaluation: Any) -> dict[str, Any]:
         "run": evaluation.run_id,
         "measured_on": evaluation.measured_on,
         "unjudged": list(evaluation.unjudged),
+        "leading": str(evaluation.leading.kind) if evaluation.leading else None,
+        "leading_because": evaluation.leading.reason if evaluation.leading else "",
         "scores": {
             str(s.kind): {
                 "origin": s.kind.origin,

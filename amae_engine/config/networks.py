@@ -56,6 +56,7 @@ PRESETS: dict[str, ModelConfig] = {
         decoder_heads=3,
     ),
 }
+PRESETS["foundation"] = PRESETS["compact"]  # its pixel modules; f0 is a frozen DINOv2
 
 
 def require_preset(name: str) -> ModelConfig:

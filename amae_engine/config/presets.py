@@ -6,6 +6,7 @@ from amae_engine.config.json_config import JsonConfig
 from amae_engine.config.networks import require_preset
 from amae_engine.config.steps import (
     MaskPlan,
+    ModuleBLearns,
     PretrainConfig,
     PseudoLabelConfig,
     PseudoLabelSource,
@@ -14,6 +15,8 @@ from amae_engine.config.steps import (
     Stage2Config,
     TrainingConfig,
 )
+
+_SMALL = ("compact", "foundation")  # pixel modules that a laptop trains
 
 
 def pretrain_preset(name: str) -> PretrainConfig:
@@ -26,7 +29,7 @@ def pretrain_preset(name: str) -> PretrainConfig:
         BadSetting: There is no such preset.
     """
     model = require_preset(name)
-    if name != "compact":
+    if name not in _SMALL:
         return PretrainConfig(model=model)
     short = TrainingConfig(epochs=80, warmup_epochs=4, batch_size=64, learning_rate=2e-3)
     return PretrainConfig(model=model, training=short, mask_ratio=0.75)
@@ -35,11 +38,18 @@ def pretrain_preset(name: str) -> PretrainConfig:
 def stage1_preset(name: str) -> Stage1Config:
     """Stage 1's settings for a preset name.
 
+    The encoder of `foundation` costs much more an image, so an anomaly is kept for half of the
+    epochs.
+
     Raises:
         BadSetting: There is no such preset.
     """
-    if name == "compact":
+    if name in _SMALL:
         training = TrainingConfig(epochs=40, warmup_epochs=4)
+        if name == "foundation":
+            return Stage1Config(
+                preset=name, encoder=name, training=training, redraw_every=training.epochs // 2
+            )
         return Stage1Config(preset=name, training=training, redraw_every=5)
     require_preset(name)
     return Stage1Config(preset=name, redraw_every=1 if name == "paper" else 5)
@@ -49,7 +59,9 @@ def stage2_preset(name: str) -> Stage2Config:
     """Stage 2's settings for a preset name.
 
     Outside the paper's preset the unlabeled images are rated by the probe of normal against
-    unlabeled: with a small encoder its pseudo-labels are purer than the proxy task's.
+    unlabeled: with a small encoder its pseudo-labels are purer than the proxy task's. And module B
+    learns the normal images too: a module that has only seen abnormal ones is wrong about normal
+    ones, and these then differ most.
 
     Raises:
         BadSetting: There is no such preset.
@@ -58,10 +70,12 @@ def stage2_preset(name: str) -> Stage2Config:
     if name == "paper":
         return Stage2Config()
     labels = PseudoLabelConfig(source=PseudoLabelSource.UNLABELED)
-    if name == "compact":
-        short = TrainingConfig(epochs=40, warmup_epochs=4)
-        return Stage2Config(pseudo_labels=labels, training=short)
-    return Stage2Config(pseudo_labels=labels)
+    both = ModuleBLearns.WITH_NORMALS
+    if name in _SMALL:
+        # module B sees the normal images too, so an epoch is longer than the paper's
+        short = TrainingConfig(epochs=20, warmup_epochs=4)
+        return Stage2Config(pseudo_labels=labels, training=short, module_b_learns=both)
+    return Stage2Config(pseudo_labels=labels, module_b_learns=both)
 
 
 def score_preset(name: str) -> ScoreConfig:
@@ -85,10 +99,12 @@ def as_in_the_paper(config: JsonConfig) -> JsonConfig:
     The paper's h learns from all of N: no image is held out for a validation curve.
     """
     if isinstance(config, Stage1Config):
+        # the paper's f0 is that of the masked autoencoder whose modules stage 2 trains
         paper_head = Stage1Config()
         return config.replace(
             redraw_every=paper_head.redraw_every,
             synthesis=paper_head.synthesis,
+            encoder=paper_head.encoder,
             validation_percent=0,
         )
     if isinstance(config, PretrainConfig):
@@ -101,6 +117,8 @@ def as_in_the_paper(config: JsonConfig) -> JsonConfig:
             masks_per_image=paper.masks_per_image,
             mask_ratio=paper.mask_ratio,
             smallest_crop=paper.smallest_crop,
+            module_b_learns=paper.module_b_learns,
+            abnormal_share=paper.abnormal_share,
         )
     if isinstance(config, ScoreConfig):
         paper_score = ScoreConfig()

@@ -65,6 +65,13 @@ class Synthesis(StrEnum):
     PERLIN_TEXTURE = "perlin_texture"  # DRAEM's
 
 
+class ModuleBLearns(StrEnum):
+    """Which images module B adapts to."""
+
+    ABNORMAL = "abnormal"  # the paper: pseudo-abnormal images only
+    WITH_NORMALS = "with_normals"  # those of module A too: both modules then know the normal
+
+
 class MaskPlan(StrEnum):
     """How the L test masks are drawn."""
 
@@ -123,6 +130,7 @@ class Stage1Config(JsonConfig):
 
     preset: str = ""  # the network that the weights must be; "" accepts any
     weights: str = "bundled"  # "bundled", "run:N" (a pretrain run) or a checkpoint's path
+    encoder: str = ""  # beside that of the weights: none, "foundation" (bundled), or a file
     training: TrainingConfig = field(default_factory=TrainingConfig)
     validation_percent: int = 10  # of N, held out for the curve only
     redraw_every: int = 1  # epochs that an image's synthetic anomaly is kept; the paper draws anew
@@ -157,11 +165,13 @@ class PseudoLabelConfig(JsonConfig):
 
 @dataclass(frozen=True, slots=True)
 class Stage2Config(JsonConfig):
-    """Stage 2: module A on N and Un, module B on Ua (Eq. 3)."""
+    """Stage 2: module A on N and Un, module B on Ua, or on all of them (Eq. 3)."""
 
     stage1_run: int = 0  # 0: the newest finished stage-1 run
     pseudo_labels: PseudoLabelConfig = field(default_factory=PseudoLabelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    module_b_learns: ModuleBLearns = ModuleBLearns.ABNORMAL
+    abnormal_share: float = 0.0  # of what B sees WITH_NORMALS; 0: as many as there are
     masks_per_image: int = 2
     mask_ratio: float = 0.75
     smallest_crop: float = 0.5
@@ -171,6 +181,10 @@ class Stage2Config(JsonConfig):
         require(
             self.masks_per_image >= 1,
             f"masks_per_image (L) must be at least 1; it is {self.masks_per_image}.",
+        )
+        require(
+            0 <= self.abnormal_share < 1,
+            f"abnormal_share must lie in [0, 1); it is {self.abnormal_share}.",
         )
 
 

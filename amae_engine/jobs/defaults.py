@@ -27,7 +27,8 @@ from amae_engine.jobs.machine import has_gpu
 from amae_engine.project import Project
 
 _LABELS_FILE = "pseudo_labels.json"
-_SMALL = "compact"
+_SMALL = "foundation"  # its frozen encoder and its pixel modules are bundled
+_BUNDLED = ("foundation", "compact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +116,12 @@ def _preset(project: Project, kind: RunKind, parent: int) -> tuple[str, str]:
         if stage1 is not None and name:
             return name, f"that of stage 1, run {stage1.id}"
     if not has_gpu():
-        return _SMALL, "no GPU was found, and the bundled weights are of it"
+        return _SMALL, "no GPU was found, and its frozen encoder and pixel modules are bundled"
     for name in PRESETS:
         number = _own_weights(project, name)
-        if name != _SMALL and number:
+        if name not in _BUNDLED and number:
             return name, f"there is a GPU, and run {number} pre-trained weights of it"
-    return _SMALL, "the bundled weights are of it, and this project has pre-trained no others"
+    return _SMALL, "its weights are bundled, and this project has pre-trained none of another"
 
 
 def _stage1_of(project: Project, kind: RunKind, parent: int) -> runs.RunRow | None:
@@ -136,7 +137,7 @@ def _stage1_of(project: Project, kind: RunKind, parent: int) -> runs.RunRow | No
 def _weights(project: Project, preset: str) -> str:
     """Bundled, or the project's own where only these are of the preset's network."""
     number = _own_weights(project, preset)
-    return f"run:{number}" if preset != _SMALL and number else "bundled"
+    return f"run:{number}" if preset not in _BUNDLED and number else "bundled"
 
 
 def _own_weights(project: Project, preset: str) -> int:

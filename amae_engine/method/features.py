@@ -21,7 +21,7 @@ from amae_engine.method.image_batches import (
     whole_box,
 )
 from amae_engine.method.stored_images import StoredImages, split_rows
-from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+from amae_engine.models.encoders import FrozenEncoder
 
 BATCH = 64
 _FOLDS = 5
@@ -36,14 +36,19 @@ def whole_images(stored: Tensor, size: int) -> Tensor:
     return crop_and_resize(stored, whole_box(stored.shape[-1], stored.device), size, None)
 
 
-def encode_batch(network: MaskedAutoencoder, images: Tensor, precision: Precision) -> Tensor:
-    """Features (B, d) float32 of standardised images (B, 1, H, W), without gradients."""
+def encode_batch(encoder: FrozenEncoder, images: Tensor, precision: Precision) -> Tensor:
+    """Features (B, d) float32 of standardised images (B, 1, H, W): the mean of their tokens."""
+    return encode_tokens(encoder, images, precision).mean(dim=1)
+
+
+def encode_tokens(encoder: FrozenEncoder, images: Tensor, precision: Precision) -> Tensor:
+    """Tokens (B, T, d) float32 of standardised images (B, 1, H, W), without gradients."""
     with torch.no_grad(), autocast(images.device, precision):
-        return network.features(images).float()
+        return encoder.patch_tokens(images).float()
 
 
 def extract_features(
-    network: MaskedAutoencoder,
+    encoder: FrozenEncoder,
     stored: StoredImages,
     precision: Precision,
     random_views: int = 0,
@@ -54,9 +59,9 @@ def extract_features(
     The views are the whole image, its mirror image, and so many random ones (`random_view`).
     Several processes share each batch, and all get the whole result.
     """
-    network.eval()
+    encoder.eval()
     features: list[Tensor] = []
-    done, size = 0, network.config.image_size
+    done, size = 0, encoder.image_size
     batches = split_rows(len(stored), BATCH)
     mine = [rows[processes.share(len(rows))] for rows in batches]
     for number, (rows, batch) in enumerate(zip(batches, stored.batches(mine), strict=True)):
@@ -64,12 +69,12 @@ def extract_features(
         random = random_generator(stored.device, seed, number)
         others = [random_view(batch, len(rows), size, random) for _ in range(random_views)]
         views = (images, images.flip(-1), *others)
-        parts = [encode_batch(network, view, precision) for view in views]
+        parts = [encode_batch(encoder, view, precision) for view in views]
         features.append(processes.all_rows(torch.stack(parts, dim=1), len(rows)))
         done += len(rows)
         yield done
     if not features:
-        return torch.zeros(0, 2 + random_views, network.config.encoder_width, device=stored.device)
+        return torch.zeros(0, 2 + random_views, encoder.token_width, device=stored.device)
     return torch.cat(features)
 
 

@@ -19,7 +19,7 @@ from amae_engine.method.image_batches import standardise, to_grey
 from amae_engine.method.stored_images import StoredImages
 from amae_engine.method.training_loop import Task, Update, make_optimizer, train
 from amae_engine.models.anomaly_classifier import AnomalyClassifier
-from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+from amae_engine.models.encoders import FrozenEncoder
 from amae_engine.synthesis.synthesis import synthesise
 
 STEP = "Stage 1"
@@ -31,7 +31,7 @@ class Stage1Data:
 
     Attributes:
         stored: (n, S, S).
-        lungs: Their lung masks (n, s, s), 0 or 1, at the network's image size.
+        lungs: Their lung masks (n, s, s), 0 or 1, at the encoder's image size.
         features: (n, d) float32, f0 of the unchanged images.
         held_out: (n,) bool, True for images of the validation curve.
     """
@@ -51,25 +51,25 @@ def held_out_rows(count: int, percent: int, seed: int) -> Tensor:
 
 
 def train_classifier(
-    network: MaskedAutoencoder,
+    encoder: FrozenEncoder,
     classifier: AnomalyClassifier,
     data: Stage1Data,
     config: Stage1Config,
     run_id: int,
     checkpoint: Path,
 ) -> Generator[Event, None, None]:
-    """Train `classifier` in place; `network` is frozen and sees every patch.
+    """Train `classifier` in place; `encoder` is frozen and sees every patch.
 
     Features of the unchanged images are constant. An image's anomaly is drawn anew every
     `redraw_every` epochs, one part of the images in each epoch.
     """
-    network.eval().requires_grad_(False)
+    encoder.eval().requires_grad_(False)
     device = data.features.device
     trained = (~data.held_out).nonzero().squeeze(1).to(device)
     held_out = data.held_out.nonzero().squeeze(1).to(device)
-    anomalies = _Anomalies(network, data, trained, config)
+    anomalies = _Anomalies(encoder, data, trained, config)
     unseen = random_generator(device, config.training.seed, 10**6)
-    held_out_synthetic = list(_synthetic(network, data, held_out, unseen, config))
+    held_out_synthetic = list(_synthetic(encoder, data, held_out, unseen, config))
 
     def loss(rows: Tensor) -> Tensor:
         return _loss(classifier, data.features[trained[rows]], anomalies.features[rows])
@@ -102,9 +102,9 @@ class _Anomalies:
     """
 
     def __init__(
-        self, network: MaskedAutoencoder, data: Stage1Data, trained: Tensor, config: Stage1Config
+        self, encoder: FrozenEncoder, data: Stage1Data, trained: Tensor, config: Stage1Config
     ) -> None:
-        self._network, self._data, self._trained, self._config = network, data, trained, config
+        self._encoder, self._data, self._trained, self._config = encoder, data, trained, config
         self._drawn: dict[int, int] = {}  # the epoch in which each part was drawn
         self.features = torch.zeros_like(data.features[trained])
 
@@ -112,14 +112,15 @@ class _Anomalies:
         """Draw what is due in an epoch, all of it after a resume; yields (done, total) images."""
         every, trained = self._config.redraw_every, self._trained
         due = [epoch - (epoch - part) % every for part in range(every)]  # may be before epoch 0
-        missing = [part for part in range(every) if self._drawn.get(part) != due[part]]
+        parts = range(min(every, len(trained)))  # fewer images than parts leave some empty
+        missing = [part for part in parts if self._drawn.get(part) != due[part]]
         total = sum(len(trained[part::every]) for part in missing)
         done = 0
         for part in missing:
             rows = torch.arange(len(trained), device=trained.device)[part::every]
             seed = self._config.training.seed
             random = random_generator(trained.device, seed, part, due[part] + every)
-            fresh = _synthetic(self._network, self._data, trained[rows], random, self._config)
+            fresh = _synthetic(self._encoder, self._data, trained[rows], random, self._config)
             for chunk, features in zip(rows.split(BATCH), fresh, strict=True):
                 self.features[chunk] = features
                 done += len(chunk)
@@ -128,7 +129,7 @@ class _Anomalies:
 
 
 def _synthetic(
-    network: MaskedAutoencoder,
+    encoder: FrozenEncoder,
     data: Stage1Data,
     chosen: Tensor,
     random: torch.Generator,
@@ -139,11 +140,11 @@ def _synthetic(
     pairs = zip(data.stored.batches(batches), data.lungs.batches(batches), strict=True)
     for stored, lungs in pairs:
         precision, synthesis = config.training.precision, config.synthesis
-        yield synthetic_features(network, stored, lungs, random, precision, synthesis)
+        yield synthetic_features(encoder, stored, lungs, random, precision, synthesis)
 
 
 def synthetic_features(
-    network: MaskedAutoencoder,
+    encoder: FrozenEncoder,
     stored: Tensor,
     lungs: Tensor,
     random: torch.Generator,
@@ -154,11 +155,11 @@ def synthetic_features(
 
     Every process draws and pastes the whole batch, encodes its share and gets the whole result.
     """
-    size = network.config.image_size
+    size = encoder.image_size
     grey = to_grey(whole_images(stored, size))[:, 0].clamp(0, 1)
     anomalous = synthesise(synthesis, grey, lungs > 0, random).images
     mine = standardise(anomalous)[processes.share(len(stored)), None]
-    return processes.all_rows(encode_batch(network, mine, precision), len(stored))
+    return processes.all_rows(encode_batch(encoder, mine, precision), len(stored))
 
 
 def resize_lungs(lungs: Tensor, size: int) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +16,14 @@ _RESIDENT_SHARE = 0.5  # of the free memory, at most, for images
 _AHEAD = 2  # batches read before they are asked for
 
 FIRST = torch.zeros(1, dtype=torch.long)  # the row of the image that previews show
-Read = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.uint8]]
+Read = Callable[[npt.NDArray[np.int64]], npt.NDArray[Any]]
 
 
 class StoredImages:
-    """Images (n, S, S) uint8, taken in batches of rows.
+    """Images (n, S, S) uint8, or their tokens (n, T, d) float16, taken in batches of rows.
 
     Args:
-        read: Copies rows (B,) of the images from their store: (B, S, S) uint8.
+        read: Copies rows (B,) of the images from their store: (B, S, S).
         count: n.
         device: Where the batches are wanted.
         resident: Keep all images on the device; None where they fit into half of what is free.
@@ -32,9 +33,10 @@ class StoredImages:
         self, read: Read, count: int, device: torch.device, resident: bool | None = None
     ) -> None:
         self._read, self._count, self.device = read, count, device
-        self.side = read(np.zeros(1, dtype=np.int64)).shape[-1] if count else 0
+        first = read(np.zeros(min(count, 1), dtype=np.int64))
+        self.side = first.shape[-1] if count else 0
         if resident is None:
-            resident = count * self.side**2 <= _RESIDENT_SHARE * free_bytes(device)
+            resident = count * first.nbytes <= _RESIDENT_SHARE * free_bytes(device)
         self._kept: Tensor | None = None
         if resident:
             self._kept = torch.from_numpy(read(np.arange(count))).to(device)
@@ -91,7 +93,9 @@ def free_bytes(device: torch.device) -> int:
     return 4 << 30
 
 
-def _no_store(_rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+def _no_store(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    if len(rows) == 0:
+        return np.zeros((0, 0, 0), dtype=np.uint8)
     raise ValueError("These images are on their device; there is no store to read them from.")
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from amae_engine.config import ModelConfig
 from amae_engine.models.position_embedding import sine_cosine_positions
+from amae_engine.models.token_groups import TokenGroup
 
 _NORM = partial(nn.LayerNorm, eps=1e-6)
 
@@ -48,6 +49,9 @@ class MaskedAutoencoder(nn.Module):
         self._attention_of = ""  # the device type that attention is chosen for
         width, decoder_width = config.encoder_width, config.decoder_width
         grid = config.image_size // config.patch_size
+        self.image_size, self.grid, self.token_width = config.image_size, grid, width
+        self.groups: tuple[TokenGroup, ...] = (TokenGroup(width, is_small=True),)
+        self.map_group = 0
 
         self.patch_embed = PatchEmbedding(config.patch_size, channels, width)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
@@ -148,9 +152,9 @@ class MaskedAutoencoder(nn.Module):
             tokens = take(tokens, wanted)
         return self.decoder_pred(self.decoder_norm(tokens))
 
-    def features(self, images: Tensor) -> Tensor:
-        """Mean-pooled patch tokens (B, d) of unmasked images (B, C, H, W); section 2.1."""
-        return self.encode(self.patchify(images))[:, 1:].mean(dim=1)
+    def patch_tokens(self, images: Tensor) -> Tensor:
+        """Tokens (B, T, d) of every patch of unmasked images (B, C, H, W); section 2.1."""
+        return self.encode(self.patchify(images))[:, 1:]
 
 
 def take(values: Tensor, index: Tensor) -> Tensor:

@@ -20,11 +20,11 @@ def test_commands_without_a_preset_choose_what_the_window_chooses(
     assert panel.stage2() == chosen[RunKind.STAGE2].config
     assert panel.score() == chosen[RunKind.SCORE].config
     assert panel.pretrain() == chosen[RunKind.PRETRAIN].config
-    assert chosen[RunKind.STAGE1].config.training.epochs == 40
+    assert chosen[RunKind.STAGE1].config.encoder == "foundation"
     short = ["--set", "training.epochs=1", "--set", "training.warmup_epochs=0"]
     assert main(["stage1", "--project", str(project.folder), *short]) == 0
-    assert "Preset compact: no GPU was found" in capsys.readouterr().err
+    assert "Preset foundation: no GPU was found" in capsys.readouterr().err
     with project.session() as session:
         row = runs.newest(session, RunKind.STAGE1)
-    assert row.config["preset"] == "compact"
-    assert row.config["redraw_every"] == 5
+    assert row.config["preset"] == "foundation"
+    assert row.config["redraw_every"] == 20

@@ -89,6 +89,14 @@ def test_the_classifier_learns_to_see_anomalies(small_project: Project, tiny_wei
     assert np.mean(losses[-10:]) < 0.92 * np.mean(losses[:3])
 
 
+def test_anomalies_may_be_kept_for_more_epochs_than_there_are_images(
+    small_project: Project, tiny_weights: Path
+):
+    config = _stage1(tiny_weights).replace(redraw_every=50)
+    _, events = finish(train_stage1(small_project, config))
+    assert all(np.isfinite(e.train_loss) for e in events if isinstance(e, EpochEnd))
+
+
 def test_modules_start_from_the_same_weights_and_part(after_stage1: Project):
     run, events = finish(train_stage2(after_stage1, Stage2Config(training=SHORT)))
     assert [e.module for e in events if isinstance(e, EpochEnd)] == ["A"] * 3 + ["B"] * 3

@@ -12,6 +12,10 @@ from amae_engine.method.pseudo_labels import mixture_log_odds
 from amae_engine.method.stored_images import StoredImages
 from amae_engine.method.unlabeled_probe import fit_probe, probe_maps, token_scores
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+from amae_engine.models.token_groups import TokenGroup
+
+ONE = (TokenGroup(20, is_small=True),)
+TWO = (TokenGroup(20, 0.5), TokenGroup(30, 1.0, is_small=True))
 
 
 def _features(shift: float, seed: int = 0, width: int = 16) -> tuple[np.ndarray, ...]:
@@ -26,7 +30,7 @@ def _features(shift: float, seed: int = 0, width: int = 16) -> tuple[np.ndarray,
 def test_abnormal_images_among_the_unlabeled_score_higher():
     normal, unlabeled, truth = _features(3.0)
     side = np.repeat((0, 1), 200)
-    probe, scores = fit_probe(np.concatenate((normal, unlabeled)), side, np.arange(400), seed=0)
+    probe, scores = fit_probe(np.concatenate((normal, unlabeled)), side, np.arange(400), 0, ONE)
     assert roc_auc_score(truth, scores[200:]) > 0.95
     assert scores[:200].mean() < scores[200:][truth == 1].mean()
     fresh, more, _ = _features(3.0, seed=1)
@@ -37,9 +41,9 @@ def test_what_a_reader_knows_helps():
     normal, unlabeled, truth = _features(1.0, width=60)
     both, numbers = np.concatenate((normal, unlabeled)), np.arange(400)
     side = np.repeat((0, 1), 200)
-    _, before = fit_probe(both, side, numbers, seed=0)
+    _, before = fit_probe(both, side, numbers, 0, ONE)
     side[200:260] = 0  # a reader called these normal images of U normal
-    _, after = fit_probe(both, side, numbers, seed=0)
+    _, after = fit_probe(both, side, numbers, 0, ONE)
     rest = slice(260, 400)
     assert roc_auc_score(truth[60:], after[rest]) > roc_auc_score(truth[60:], before[rest])
 
@@ -49,10 +53,10 @@ def test_a_image_that_is_only_rated_changes_nothing_for_others():
     both, numbers = np.concatenate((normal, unlabeled)), np.arange(400)
     side = np.repeat((0, 1), 200).astype(np.int8)
     side[399] = -1
-    probe, scores = fit_probe(both, side, numbers, seed=0)
+    probe, scores = fit_probe(both, side, numbers, 0, ONE)
     moved = both.copy()
     moved[399] += 50
-    other, others = fit_probe(moved, side, numbers, seed=0)
+    other, others = fit_probe(moved, side, numbers, 0, ONE)
     assert np.array_equal(probe.direction, other.direction)
     assert np.array_equal(scores[:399], others[:399])
     assert scores[399] != others[399]
@@ -65,7 +69,7 @@ def test_no_image_rates_itself_nor_its_patient(images_a_patient: int):
     stored = np.repeat(people, images_a_patient, axis=0)[:, None].repeat(2, axis=1)
     patients = np.repeat(np.arange(100), images_a_patient)
     side = np.arange(len(stored)) >= len(stored) // 2
-    probe, scores = fit_probe(stored, side.astype(np.int8), patients, seed=0)
+    probe, scores = fit_probe(stored, side.astype(np.int8), patients, 0, ONE)
     assert 0.3 < roc_auc_score(side, scores) < 0.7
     assert roc_auc_score(side, probe(stored)) > 0.95
 
@@ -104,7 +108,7 @@ def test_a_map_s_mean_is_the_score_against_that_of_normal_images():
             break
     assert features.shape == (12, 3, TINY.encoder_width)
     assert not np.allclose(features[:, 0], features[:, 2], atol=1e-3)
-    probe, _ = fit_probe(features, np.repeat((0, 1), 6), np.arange(12), seed=0)
+    probe, _ = fit_probe(features, np.repeat((0, 1), 6), np.arange(12), 0, network.groups)
     images = whole_images(stored, TINY.image_size)
     tokens = token_scores(network, probe, images, Precision.FLOAT32)
     assert tokens.mean(dim=(1, 2)).numpy() == pytest.approx(probe(features[:, :1]), abs=1e-4)
@@ -115,3 +119,33 @@ def test_a_map_s_mean_is_the_score_against_that_of_normal_images():
     assert maps.mean(dim=(1, 2)).numpy() == pytest.approx(
         (tokens - normal_shares).mean(dim=(1, 2)).numpy(), abs=0.05 * float(tokens.std())
     )
+
+
+def test_several_blocks_have_a_probe_each_and_one_direction_for_maps():
+    random = np.random.default_rng(0)
+    normal, unlabeled = random.normal(size=(2, 200, 2, 50)).astype(np.float32)
+    unlabeled[:120, :, 3] += 2  # in the first block
+    unlabeled[:120, :, 40] += 2  # in the second one
+    both = np.concatenate((normal, unlabeled))
+    side = np.repeat((0, 1), 200).astype(np.int8)
+    probe, scores = fit_probe(both, side, np.arange(400), 0, TWO, map_group=1)
+    abnormal = np.arange(200) < 120
+    assert roc_auc_score(abnormal, scores[200:]) > 0.9
+    assert probe.direction.shape == probe.map_direction.shape == (50,)
+    assert {3, 40} == set(np.argsort(-np.abs(probe.direction))[:2].tolist())
+    assert not probe.map_direction[:20].any()  # maps come from one block alone
+    assert np.argmax(probe.map_direction) == 40
+
+
+def test_a_block_counts_by_its_weight_whatever_its_scale():
+    random = np.random.default_rng(1)
+    normal, unlabeled = random.normal(size=(2, 300, 2, 50)).astype(np.float32)
+    unlabeled[:, :, 3] += 1
+    unlabeled[:, :, 40] += 1
+    side = np.repeat((0, 1), 300).astype(np.int8)
+    both = np.concatenate((normal, unlabeled))
+    louder = both.copy()
+    louder[:, :, 20:] *= 1000
+    _, scores = fit_probe(both, side, np.arange(600), 0, TWO)
+    _, others = fit_probe(louder, side, np.arange(600), 0, TWO)
+    assert np.corrcoef(scores, others)[0, 1] > 0.999

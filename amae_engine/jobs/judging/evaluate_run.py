@@ -21,6 +21,7 @@ from amae_engine.evaluation.roc import (
     precision_recall_curve,
     roc_curve,
 )
+from amae_engine.jobs.judging.leading_score import LeadingScore, leading_score
 from amae_engine.project import Project
 from amae_engine.runs.record import newest_finished
 
@@ -67,6 +68,7 @@ class RunEvaluation:
         truth: (n,) int8 of 0 and 1.
         without_truth: Scored images that could not be judged.
         unjudged: Why a score could not be judged.
+        leading: The score that was chosen to lead, and why; None for a peer.
         peer: The peer method and its protocol; "" for a score run of AMAE.
     """
 
@@ -78,6 +80,7 @@ class RunEvaluation:
     without_truth: int
     scores: tuple[ScoreEvaluation, ...]
     unjudged: tuple[str, ...] = ()
+    leading: LeadingScore | None = None
     peer: str = ""
 
     def score(self, kind: ScoreKind) -> ScoreEvaluation | None:
@@ -152,6 +155,7 @@ def evaluate_run(project: Project, score_run: int = 0) -> RunEvaluation:
         without_truth=int((rated & (table.truth < 0)).sum()),
         scores=tuple(found),
         unjudged=tuple(unjudged),
+        leading=leading_score(project, run.id) if run.kind is RunKind.SCORE else None,
         peer=peer_title(run),
     )
 

@@ -36,7 +36,9 @@ def result_lines(evaluation: RunEvaluation) -> list[ResultLine]:
 
 def result_text(evaluation: RunEvaluation) -> str:
     """The result table for a terminal."""
-    return text_table(result_lines(evaluation), evaluation.measured_on)
+    table = text_table(result_lines(evaluation), evaluation.measured_on)
+    leading = evaluation.leading
+    return f"{table}\nLeads: {leading.kind.label}: {leading.reason}." if leading else table
 
 
 def export_results(project: Project, evaluation: RunEvaluation) -> list[Path]:

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from amae_engine.catalog import image_tables, runs, scores
 from amae_engine.catalog.tables import RunKind, Split
-from amae_engine.config import MaskPlan, ScoreConfig, ScoreKind
+from amae_engine.config import MaskPlan, ScoreConfig, ScoreKind, Stage1Config
 from amae_engine.errors import BadSetting, TooFewImages
 from amae_engine.evaluation.grey_statistics import grey_distance, grey_features
 from amae_engine.events import Event, Notice, Progress
-from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE
+from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, frozen_encoder
 from amae_engine.jobs.training.train_stage2 import module_file
 from amae_engine.jobs.training.unlabeled_scores import PROBE_FILE, load_probe
 from amae_engine.project import Project
@@ -149,7 +149,8 @@ def _compare(
 
     device = choose_device(config.device)
     modules = _modules(project, config, record, device)
-    maker = _MapMaker(modules, config, _probe_map(project, stage1_run, config, device))
+    size = modules[0].config.image_size
+    maker = _MapMaker(modules, config, _probe_map(project, stage1_run, config, size, device))
     values = {kind: np.zeros(len(ids)) for kind in _FROM_MODULES}
     batches = split_rows(len(ids), config.batch_size)
     at_once, start, began = maker.at_once, 0, time.monotonic()
@@ -226,29 +227,32 @@ class _MapMaker:
         for name in MEANS:
             maps[name] = to_grey(maps[name]).clamp(0, 1)
         if self._probe_map is not None:
-            maps[ScoreKind.UNLABELED_PROBE.value] = self._probe_map(images)
+            maps[ScoreKind.UNLABELED_PROBE.value] = self._probe_map(stored)
         return {name: values.float() for name, values in maps.items()}
 
 
 def _probe_map(
-    project: Project, stage1_run: int, config: ScoreConfig, device: torch.device
+    project: Project, stage1_run: int, config: ScoreConfig, size: int, device: torch.device
 ) -> Callable[[Tensor], Tensor] | None:
-    """Images (B, 1, H, W) to the probe's maps (B, H, W); None where the run has no probe."""
+    """Stored images (B, S, S) to the probe's maps (B, size, size); None without a probe."""
     import torch
 
+    from amae_engine.method.features import whole_images
     from amae_engine.method.unlabeled_probe import probe_maps, token_scores
-    from amae_engine.models.checkpoint import load_weights
 
     folder = project.run_folder(stage1_run)
     if not (folder / PROBE_FILE).is_file():
         return None
-    network = load_weights(folder / WEIGHTS_FILE).network.to(device)
+    with project.session() as session:
+        settings = Stage1Config.from_dict(runs.get(session, stage1_run).config)
+    encoder = frozen_encoder(settings, folder / WEIGHTS_FILE).to(device)
     probe, normal_shares = load_probe(folder / PROBE_FILE)
     normal = torch.from_numpy(normal_shares).to(device)
 
-    def maps(images: Tensor) -> Tensor:
-        shares = token_scores(network, probe, images, config.precision)
-        return probe_maps(shares, normal, images.shape[-1])
+    def maps(stored: Tensor) -> Tensor:
+        images = whole_images(stored, encoder.image_size)
+        shares = token_scores(encoder, probe, images, config.precision)
+        return probe_maps(shares, normal, size)
 
     return maps
 

@@ -15,7 +15,12 @@ from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.errors import TooFewImages
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.jobs.training.leakage import require_one_split_a_patient
-from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, weights_path
+from amae_engine.jobs.training.starting_weights import (
+    WEIGHTS_FILE,
+    encoder_path,
+    frozen_encoder,
+    weights_path,
+)
 from amae_engine.jobs.training.unlabeled_scores import rate_against_unlabeled
 from amae_engine.method import processes
 from amae_engine.project import Project
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from amae_engine.models.anomaly_classifier import AnomalyClassifier
+    from amae_engine.models.encoders import FrozenEncoder
     from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 FEATURES_FILE = "features.npz"
@@ -91,7 +97,15 @@ def stage1_inputs(project: Project, config: Stage1Config) -> RunInputs:
             f"Stage 1 learns from normal images and needs at least {FEWEST_NORMALS}; there are "
             f"{normals}. Import images with the role 'normal'."
         )
-    return RunInputs(images, decided, {_START: file_digest(path)})
+    return RunInputs(
+        images, decided, {name: file_digest(each) for name, each in _files(config, path).items()}
+    )
+
+
+def _files(config: Stage1Config, weights: Path) -> dict[str, Path]:
+    """The weights files that stage 1 starts from."""
+    encoder = encoder_path(config.encoder)
+    return {_START: weights} if encoder is None else {_START: weights, "encoder": encoder}
 
 
 def _notes(seen: RunInputs, held_out: int) -> tuple[str, ...]:
@@ -109,18 +123,21 @@ def _run(project: Project, config: Stage1Config, record: RunRecord) -> Generator
     from amae_engine.models.checkpoint import save_weights
 
     path = weights_path(project, config.weights)
-    record.inputs.require_weights({_START: path})
+    record.inputs.require_weights(_files(config, path))
     network, notes = _network(path, config)
     for note in notes:
         yield Notice(note)
-    network = network.to(choose_device(config.training.device))
-    features = yield from _features(project, network, record.inputs, config)
-    classifier = yield from _classifier(project, network, record, config, features[Split.NORMAL])
+    device = choose_device(config.training.device)
+    encoder: FrozenEncoder = network.to(device)
+    if config.encoder:
+        encoder = frozen_encoder(config, path).to(device)
+    features = yield from _features(project, encoder, record.inputs, config)
+    classifier = yield from _classifier(project, encoder, record, config, features[Split.NORMAL])
     if processes.leads():
         save_weights(network, record.folder / WEIGHTS_FILE, {"config": config.to_json()})
         _save_classifier(classifier, record.folder / CLASSIFIER_FILE)
         _store(project, record, classifier, features)
-        yield from rate_against_unlabeled(project, record, network, config, features)
+        yield from rate_against_unlabeled(project, record, encoder, config, features)
         (record.folder / "checkpoint.pt").unlink()
 
 
@@ -141,18 +158,18 @@ def _network(path: Path, config: Stage1Config) -> tuple[MaskedAutoencoder, tuple
 
 
 def _features(
-    project: Project, network: MaskedAutoencoder, inputs: RunInputs, config: Stage1Config
+    project: Project, encoder: FrozenEncoder, inputs: RunInputs, config: Stage1Config
 ) -> Generator[Event, None, dict[str, Tensor]]:
     """Frozen features (n, V, d) of every image's views, split by split."""
     from amae_engine.jobs.training.image_access import images_of
     from amae_engine.method.features import extract_features
 
-    device, seed = next(network.parameters()).device, config.training.seed
+    device, seed = next(encoder.parameters()).device, config.training.seed
     features = {}
     for split, seen in inputs.images.items():
         images = images_of(project, seen.store_rows, device)
         views = 0 if split == Split.TEST else _RANDOM_VIEWS
-        job = extract_features(network, images, config.training.precision, views, seed)
+        job = extract_features(encoder, images, config.training.precision, views, seed)
         while True:
             try:
                 done = next(job)
@@ -165,7 +182,7 @@ def _features(
 
 def _classifier(
     project: Project,
-    network: MaskedAutoencoder,
+    encoder: FrozenEncoder,
     record: RunRecord,
     config: Stage1Config,
     features: Tensor,
@@ -180,14 +197,14 @@ def _classifier(
 
     device, seed = features.device, config.training.seed
     rows = record.inputs.images[Split.NORMAL].store_rows
-    lungs = yield from lungs_of(project, rows, network.config.image_size, device, STEP)
+    lungs = yield from lungs_of(project, rows, encoder.image_size, device, STEP)
     torch.manual_seed(seed)
-    classifier = AnomalyClassifier(network.config.encoder_width).to(device)
+    classifier = AnomalyClassifier(encoder.token_width).to(device)
     held_out = held_out_rows(len(rows), config.validation_percent, seed)
     images = images_of(project, rows, device)
     data = Stage1Data(images, lungs, features[:, 0].contiguous(), held_out)
     checkpoint = record.folder / "checkpoint.pt"
-    yield from train_classifier(network, classifier, data, config, record.id, checkpoint)
+    yield from train_classifier(encoder, classifier, data, config, record.id, checkpoint)
     return classifier
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.catalog.tables import RunKind
-from amae_engine.config import Stage2Config
+from amae_engine.config import ModuleBLearns, Stage2Config
 from amae_engine.events import Event
 from amae_engine.jobs.training.assign_pseudo_labels import (
     NORMAL,
@@ -31,6 +31,8 @@ from amae_engine.runs.record import NewRun, RunRecord, newest_finished, open_run
 
 if TYPE_CHECKING:
     import torch
+
+Rows = npt.NDArray[np.int64]
 
 LABELS_TABLE = "pseudo_labels.csv"
 _START = "start"
@@ -98,10 +100,13 @@ def inputs_of(project: Project, view: PseudoLabelView) -> RunInputs:
 def _notes(config: Stage2Config, seen: RunInputs) -> tuple[str, ...]:
     counts = {name: len(found) for name, found in seen.images.items()}
     labels = config.pseudo_labels
+    also = ""
+    if config.module_b_learns is ModuleBLearns.WITH_NORMALS:
+        also = " and from module A's images, so that both modules know the normal"
     return (
         f"Pseudo-labels by {labels.source.label}, K = {labels.keep_percent:g} %: module A learns "
         f"from {counts[NORMAL]} normal and {counts[PSEUDO_NORMAL]} pseudo-normal images, module B "
-        f"from {counts[PSEUDO_ABNORMAL]} pseudo-abnormal ones.",
+        f"from {counts[PSEUDO_ABNORMAL]} pseudo-abnormal ones{also}.",
     )
 
 
@@ -114,10 +119,8 @@ def _train(
     start = project.run_folder(record.parent_id) / WEIGHTS_FILE
     record.inputs.require_weights({_START: start})
     images = record.inputs.images
-    sets = {
-        "A": np.concatenate((images[NORMAL].store_rows, images[PSEUDO_NORMAL].store_rows)),
-        "B": images[PSEUDO_ABNORMAL].store_rows,
-    }
+    known = np.concatenate((images[NORMAL].store_rows, images[PSEUDO_NORMAL].store_rows))
+    sets = {"A": known, "B": _rows_of_b(config, known, images[PSEUDO_ABNORMAL].store_rows)}
     names = config.training.device.split(",")
     devices = dict(zip(sets, (choose_device(names[0]), choose_device(names[-1])), strict=True))
     modules = []
@@ -132,6 +135,16 @@ def _train(
         return
     for job in modules:
         yield from job
+
+
+def _rows_of_b(config: Stage2Config, known: Rows, abnormal: Rows) -> Rows:
+    """What module B sees in an epoch; the abnormal images so often that they have their share."""
+    if config.module_b_learns is ModuleBLearns.ABNORMAL:
+        return abnormal
+    share, repeats = config.abnormal_share, 1
+    if share:
+        repeats = max(1, round(len(known) * share / (1 - share) / len(abnormal)))
+    return np.concatenate((known, np.tile(abnormal, repeats)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from amae_engine.method.unlabeled_probe import Probe
-    from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+    from amae_engine.models.encoders import FrozenEncoder
 
 PROBE_FILE = "probe.npz"
 STEP = ScoreKind.UNLABELED_PROBE.label
@@ -35,7 +35,7 @@ _SIDES = {Label.NORMAL: 0, Label.EXCLUDE: -1}
 def rate_against_unlabeled(
     project: Project,
     record: RunRecord,
-    network: MaskedAutoencoder,
+    encoder: FrozenEncoder,
     config: Stage1Config,
     features: dict[str, Tensor],
 ) -> Generator[Event, None, None]:
@@ -62,6 +62,8 @@ def rate_against_unlabeled(
         np.array([0] * len(normal) + by_reader, dtype=np.int8),
         np.concatenate((normal.patient_ids, unlabeled.patient_ids)),
         config.training.seed,
+        encoder.groups,
+        encoder.map_group,
     )
     found = {
         Split.NORMAL: rated[: len(normal)],
@@ -74,7 +76,7 @@ def rate_against_unlabeled(
     _save(
         record.folder / PROBE_FILE,
         probe,
-        _normal_shares(project, network, probe, normal.store_rows, config.training.precision),
+        _normal_shares(project, encoder, probe, normal.store_rows, config.training.precision),
     )
     _, share = mixture_log_odds(found[Split.NORMAL], found[Split.UNLABELED])
     yield Notice(
@@ -86,7 +88,13 @@ def rate_against_unlabeled(
 def _save(path: Path, probe: Probe, normal_shares: npt.NDArray[np.float32]) -> None:
     """Write a probe, and each patch's mean share of a normal image's score (g, g)."""
     beside = path.with_suffix(".part.npz")
-    np.savez(beside, direction=probe.direction, offset=probe.offset, normal_shares=normal_shares)
+    np.savez(
+        beside,
+        direction=probe.direction,
+        offset=probe.offset,
+        map_direction=probe.map_direction,
+        normal_shares=normal_shares,
+    )
     beside.replace(path)
 
 
@@ -96,12 +104,14 @@ def load_probe(path: Path) -> tuple[Probe, npt.NDArray[np.float32]]:
 
     with np.load(path) as stored:
         shares = stored["normal_shares"] if "normal_shares" in stored else stored["usual"]
-        return Probe(stored["direction"], float(stored["offset"])), shares
+        direction = stored["direction"]
+        of_map = stored.get("map_direction", direction)  # AMAE 0.1 had one direction
+        return Probe(direction, float(stored["offset"]), of_map), shares
 
 
 def _normal_shares(
     project: Project,
-    network: MaskedAutoencoder,
+    encoder: FrozenEncoder,
     probe: Probe,
     rows: npt.NDArray[np.int64],
     precision: Precision,
@@ -113,9 +123,9 @@ def _normal_shares(
     from amae_engine.method.unlabeled_probe import token_scores
 
     some = rows[:: -(-len(rows) // _NORMAL_IMAGES)]
-    images = images_of(project, some, next(network.parameters()).device)
+    images = images_of(project, some, next(encoder.parameters()).device)
     parts = [
-        token_scores(network, probe, whole_images(batch, network.config.image_size), precision)
+        token_scores(encoder, probe, whole_images(batch, encoder.image_size), precision)
         for batch in images.batches(split_rows(len(some), BATCH))
     ]
     mean: npt.NDArray[np.float32] = np.concatenate([p.cpu().numpy() for p in parts]).mean(axis=0)

@@ -1,0 +1,189 @@
+"""Frozen encoders behind one contract: grey images in, patch tokens out.
+
+A masked autoencoder's encoder, and timm's vision transformers. What stage 1, the density, the probe
+and the maps need of an encoder is here; none of them knows which one it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn import functional
+
+from amae_engine.errors import BadWeights
+from amae_engine.models.checkpoint import GREY_MEAN, GREY_STD
+from amae_engine.models.token_groups import TokenGroup
+
+_FORMAT = "amae-encoder-1"
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, per colour
+BLOCKS = (
+    6,
+    9,
+    12,
+)  # of twelve; what a block sees is coarser and more about things, the later it is
+
+
+class FrozenEncoder(Protocol):
+    """What an encoder offers.
+
+    Attributes:
+        image_size: Side of its images.
+        grid: Patches on a side.
+        token_width: d, the numbers of a patch's token.
+        groups: The parts of a token, one for each block that it is taken from.
+        map_group: Which part says best where something is.
+    """
+
+    image_size: int
+    grid: int
+    token_width: int
+    groups: tuple[TokenGroup, ...]
+    map_group: int
+
+    def patch_tokens(self, images: Tensor) -> Tensor:
+        """Tokens (B, T, d) of every patch of standardised grey images (B, 1, H, W)."""
+
+    def parameters(self) -> Any:
+        """Its weights."""
+
+    def eval(self) -> Any:
+        """Evaluation mode."""
+
+    def to(self, device: torch.device) -> Any:
+        """Move to a device."""
+
+
+class TimmEncoder(nn.Module):
+    """A vision transformer of timm on one grey channel; several blocks' tokens side by side.
+
+    Args:
+        network: timm's, for colour images.
+        name: timm's name of it.
+        image_size: Side of the images.
+        blocks: Whose tokens are taken, 1 for the first block.
+    """
+
+    def __init__(
+        self, network: Any, name: str, image_size: int, blocks: Sequence[int] = BLOCKS
+    ) -> None:
+        super().__init__()
+        self.network, self.name, self.blocks = network, name, tuple(blocks)
+        self.image_size = image_size
+        self.grid = image_size // network.patch_embed.patch_size[0]
+        self.token_width = network.embed_dim * len(self.blocks)
+        share = 1 / len(self.blocks)
+        self.groups = tuple(TokenGroup(network.embed_dim, share) for _ in self.blocks)
+        self.map_group = len(self.blocks) // 2
+        _take_grey(network.patch_embed.proj)
+
+    def patch_tokens(self, images: Tensor) -> Tensor:
+        """Tokens (B, T, K·d) of every patch of standardised grey images (B, 1, H, W)."""
+        found = self.network.forward_intermediates(
+            images.expand(-1, 3, -1, -1),
+            indices=[block - 1 for block in self.blocks],
+            norm=False,
+            output_fmt="NLC",
+            intermediates_only=True,
+        )
+        return torch.cat([tokens.float() for tokens in found], dim=-1)
+
+
+class SideBySide(nn.Module):
+    """Several encoders as one: their tokens side by side, on the first one's grid.
+
+    Args:
+        encoders: The first has the finest grid and the largest images; each counts as much.
+    """
+
+    def __init__(self, encoders: Sequence[Any]) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleList(encoders)
+        first = encoders[0]
+        self.image_size, self.grid = first.image_size, first.grid
+        self.map_group = first.map_group
+        self.groups = tuple(group for each in encoders for group in each.groups)
+        self.token_width = sum(group.width for group in self.groups)
+        for each in encoders:
+            if self.grid % each.grid:
+                raise BadWeights(
+                    f"A grid of {each.grid} patches does not divide one of {self.grid}; choose "
+                    f"another encoder, or other starting weights."
+                )
+
+    def patch_tokens(self, images: Tensor) -> Tensor:
+        """Tokens (B, T, d) of every patch; a coarse encoder's token stands in all its patches."""
+        return torch.cat([self._of(each, images) for each in self.encoders], dim=-1)
+
+    def _of(self, encoder: Any, images: Tensor) -> Tensor:
+        if encoder.image_size != self.image_size:
+            size = (encoder.image_size, encoder.image_size)
+            images = functional.interpolate(
+                images, size, mode="bilinear", antialias=True, align_corners=False
+            )
+        tokens: Tensor = encoder.patch_tokens(images).float()
+        times = self.grid // encoder.grid
+        if times == 1:
+            return tokens
+        square = tokens.unflatten(1, (encoder.grid, encoder.grid))  # (B, g, g, d)
+        wide = square.repeat_interleave(times, dim=1).repeat_interleave(times, dim=2)
+        return wide.flatten(1, 2)
+
+
+def load_encoder(path: Path) -> TimmEncoder:
+    """A frozen encoder from a file of ours.
+
+    Raises:
+        BadWeights: The file is missing, damaged, no encoder's, or does not fit its own network; the
+            message lists the names that are missing or too many.
+    """
+    import timm
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = file.metadata() or {}
+            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise BadWeights(f"{path.name} cannot be read as safetensors: {error}.") from error
+    if facts.get("format") != _FORMAT:
+        raise BadWeights(f"{path.name} is no frozen encoder of AMAE's format '{_FORMAT}'.")
+    name, size = facts["timm"], int(facts["image_size"])
+    network = timm.create_model(name, pretrained=False, img_size=size, num_classes=0)
+    _require_fitting(path, state, network.state_dict())
+    network.load_state_dict(state)
+    return TimmEncoder(network, name, size).eval().requires_grad_(False)
+
+
+def _require_fitting(path: Path, state: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+    shapes = [
+        f"{name} is {tuple(state[name].shape)}, not {tuple(wanted[name].shape)}"
+        for name in sorted(wanted.keys() & state.keys())
+        if state[name].shape != wanted[name].shape
+    ]
+    wrong = [
+        f"{text}: {', '.join(names)}"
+        for text, names in (("missing", missing), ("too many", extra), ("shapes", shapes))
+        if names
+    ]
+    if wrong:
+        raise BadWeights(f"{path.name} does not fit its network ({'; '.join(wrong)}).")
+
+
+def _take_grey(projection: nn.Conv2d) -> None:
+    """Let a patch projection take AMAE's standardised greys, three times, in place of colours.
+
+    The same function: ImageNet's mean and spread of each colour go into kernel and bias.
+    """
+    with torch.no_grad():
+        scale = torch.tensor([GREY_STD / std for std in _STD])
+        shift = torch.tensor([(GREY_MEAN - m) / s for m, s in zip(_MEAN, _STD, strict=True)])
+        kernel = projection.weight
+        if projection.bias is None:
+            raise BadWeights("A patch projection without a bias cannot take standardised greys.")
+        projection.bias += (kernel.sum(dim=(2, 3)) * shift).sum(dim=1)
+        kernel *= scale[None, :, None, None]
