@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amae_engine.catalog import decisions, runs, studies
-from amae_engine.catalog.tables import Label
+from amae_engine.catalog.tables import Label, RunKind
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.errors import BadInput, BadSetting
@@ -43,7 +43,7 @@ def demo(options: Namespace) -> None:
 
 def pseudo(options: Namespace) -> None:
     """List pseudo-labels; record a reader's decisions."""
-    from amae_engine.jobs.defaults import choose_label_settings, label_settings
+    from amae_engine.jobs.defaults import choose_label_settings, default_config, label_settings
     from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels, write_labels
 
     project = Project.open(options.project)
@@ -56,6 +56,7 @@ def pseudo(options: Namespace) -> None:
         chosen = chosen.replace(keep_percent=options.keep)
     if chosen != label_settings(project):
         choose_label_settings(project, chosen)
+    Console(options.json).tell(default_config(project, RunKind.STAGE2, parent=options.run).why)
     view = current_pseudo_labels(project, chosen, options.run)
     if options.csv is not None:
         write_labels(view, options.csv)
