@@ -223,7 +223,9 @@ class ImageReview(QWidget):
             return
         values = shown.maps.of_score(shown.kind) if shown.maps is not None else None
         if shown.maps is None or values is None:
-            self.map_name.setText("Map: this score has none, it is one number an image")
+            others = [ScoreKind(name).label for name in shown.maps.scale] if shown.maps else []
+            hint = f"; choose {' or '.join(others)} to see one" if others else ""
+            self.map_name.setText(f"Map: this score has none{hint}")
             self.main.show_map(None)
             self.small["difference"].show_image(None)
             self.bar.show_scale(name, 0.0, 0.0, signed=False)

@@ -243,7 +243,9 @@ def test_the_map_is_the_chosen_score_s(open_window, whole_path, qtbot):
     assert "share of each patch" in page.review.map_name.text()
     assert (page.review.main._overlay.image != first).any()
     _choose_score(page, ScoreKind.STAGE1_PROBABILITY, qtbot)
-    assert "this score has none" in page.review.map_name.text()
+    hint = page.review.map_name.text()
+    assert "this score has none; choose " in hint
+    assert ScoreKind.DISCREPANCY.label in hint
     assert page.review.main._overlay.image is None
 
 
