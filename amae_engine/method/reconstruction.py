@@ -43,30 +43,6 @@ class MaskedObjective(nn.Module):
         return masked_loss(self.network, images, masks)
 
 
-class TokenObjective(nn.Module):
-    """Eq. 3's loss with an encoder's tokens for pixels; nothing is cropped or flipped.
-
-    Args:
-        network: f and g over patches of c numbers.
-        mask_ratio: Share of tokens that are removed.
-    """
-
-    def __init__(self, network: MaskedAutoencoder, mask_ratio: float) -> None:
-        super().__init__()
-        self.network, self._mask_ratio = network, mask_ratio
-
-    def draw(self, images: int, masks: int, random: torch.Generator) -> tuple[Tensor]:
-        """Mask noise (B, L, T)."""
-        patches = self.network.config.patches
-        noise = torch.rand(images * masks, patches, generator=random, device=random.device)
-        return (noise.unflatten(0, (images, masks)),)
-
-    def forward(self, tokens: Tensor, noise: Tensor) -> Tensor:
-        """The mean loss of tokens (B, T, c) over their L masks."""
-        masks = masks_from_noise(noise.flatten(0, 1), self._mask_ratio)
-        return masked_patch_loss(self.network, tokens.float(), masks)
-
-
 def masked_loss(network: MaskedAutoencoder, images: Tensor, masks: Masks) -> Tensor:
     """Mean over L masks of the squared error on removed patches (Eq. 3).
 
@@ -75,11 +51,7 @@ def masked_loss(network: MaskedAutoencoder, images: Tensor, masks: Masks) -> Ten
         images: (B, 1, H, W) standardised.
         masks: For B·L masks, mask by mask for each image; all L go through in one batch.
     """
-    return masked_patch_loss(network, network.patchify(images), masks)
-
-
-def masked_patch_loss(network: MaskedAutoencoder, patches: Tensor, masks: Masks) -> Tensor:
-    """The same for patches (B, T, c), whatever they hold: pixels or tokens."""
+    patches = network.patchify(images)
     patches = patches.repeat_interleave(len(masks.kept) // len(patches), dim=0)  # (B·L, T, c)
     latent = network.encode(patches, masks.kept)
     predicted = network.decode(latent, masks.kept, masks.removed)
