@@ -13,6 +13,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "2")
 from demo_images import SHARED, TINY, demo_files, finish
 from postgres_server import PostgresServer, programs
 
+from amae_engine.catalog import decisions, image_tables
+from amae_engine.catalog.tables import Label, Split
+from amae_engine.config import ScoreConfig, Stage1Config, Stage2Config, TrainingConfig
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.project import Project
 
@@ -52,6 +55,23 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_weights(MaskedAutoencoder(TINY), path, {})
     return path
+
+
+@pytest.fixture
+def whole_path(small_project: Project, tiny_weights: Path) -> Project:
+    """Both stages and scoring, by a tiny network; five unlabeled images decided."""
+    from amae_engine.jobs.judging.score_images import score_images
+    from amae_engine.jobs.training.train_stage1 import train_stage1
+    from amae_engine.jobs.training.train_stage2 import train_stage2
+
+    short = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
+    finish(train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=short)))
+    with small_project.session() as session:
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
+        decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
+    finish(train_stage2(small_project, Stage2Config(training=short)))
+    finish(score_images(small_project, ScoreConfig()))
+    return small_project
 
 
 @pytest.fixture(scope="session")

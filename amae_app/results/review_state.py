@@ -8,8 +8,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import image_tables, scores, studies
-from amae_engine.catalog.tables import RunKind, Split
+from amae_engine.catalog import studies
+from amae_engine.catalog.tables import RunKind
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.roc import OperatingPoint, operating_point
@@ -19,6 +19,7 @@ from amae_engine.jobs.judging.evaluate_run import (
     evaluate_run,
     judged_runs,
     peer_title,
+    rated_images,
     score_label,
 )
 from amae_engine.jobs.judging.leading_score import LeadingScore, leading_score
@@ -153,22 +154,15 @@ def read_review_state(project: Project, run_id: int = 0) -> ReviewState:
     wanted = [row for row in found if row.id == run_id]
     own = [row for row in found if row.kind is RunKind.SCORE]
     chosen = (wanted or own or found)[0]
-    with project.session() as session:
-        table = image_tables.images_in(session, Split.TEST)
-        values = {
-            kind: scores.of_images(session, chosen.id, kind, table.ids)
-            for kind in scores.kinds(session, chosen.id)
-        }
-    rated = np.zeros(len(table.ids), dtype=bool)
-    for numbers in values.values():
-        rated |= ~np.isnan(numbers)
-    shown = table.chosen(rated)
+    shown, values = rated_images(project, chosen.id)
     with project.session() as session:
         rows = studies.rows(session, shown.ids.tolist())
     try:
         evaluation, problem = evaluate_run(project, chosen.id), ""
+        leading = evaluation.leading
     except NotReady as error:
         evaluation, problem = None, str(error)
+        leading = leading_score(project, chosen.id) if chosen.kind is RunKind.SCORE else None
     return ReviewState(
         run_id=chosen.id,
         runs=tuple((row.id, peer_title(row) or "AMAE") for row in found),
@@ -177,9 +171,9 @@ def read_review_state(project: Project, run_id: int = 0) -> ReviewState:
         truth=shown.truth,
         names=shown.names,
         aspects=np.array([row.columns / row.rows for row in rows]),
-        values={kind: numbers[rated] for kind, numbers in values.items()},
+        values=values,
         evaluation=evaluation,
         problem=problem,
         peer=peer_title(chosen),
-        leading=leading_score(project, chosen.id) if chosen.kind is RunKind.SCORE else None,
+        leading=leading,
     )

@@ -53,8 +53,13 @@ def unpack(archive: Path, folder: Path) -> Path:
                     source.extract(member, half)
         except Refusal:
             raise
-        except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
+        except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError) as error:
             raise Refusal(f"the zip archive is damaged ({cause(error)}).") from error
+        except NotImplementedError as error:  # zipfile's word for a packing that it cannot undo
+            raise Refusal(
+                "the zip archive is packed in a way that cannot be read here; pack it again with "
+                "the usual compression (Deflate)."
+            ) from error
         except (OSError, ValueError, RuntimeError, zlib.error) as error:
             raise Refusal(
                 f"the zip archive cannot be unpacked ({type(error).__name__})."

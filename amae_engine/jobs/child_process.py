@@ -19,7 +19,6 @@ from amae_engine.catalog import runs
 from amae_engine.errors import AmaeError, BadSetting, TrainingFailed
 from amae_engine.events import Event, Finished, RunStarted
 from amae_engine.project import Project
-from amae_engine.runs.inputs import RunInputs
 
 _SECONDS_TO_END = 10.0
 _NEXT, _CLOSE = "next", "close"
@@ -31,7 +30,6 @@ def make_job(
     config: dict[str, Any],
     resume: int | None = None,
     repeats: int | None = None,
-    inputs: RunInputs | None = None,
 ) -> Generator[Event, None, object]:
     """The generator of a job by its name: "pretrain", "stage1", "stage2", "score" or "peer".
 
@@ -40,8 +38,7 @@ def make_job(
         job: A `RunKind`.
         config: Settings of a new run, as JSON values; a resumed run has its own.
         resume: A run to go on with.
-        repeats: The run that the new one makes again.
-        inputs: What the new run sees, where that is not the project as it stands.
+        repeats: A run to make again, from what that one saw.
 
     Raises:
         BadSetting: There is no such job, or it cannot be resumed.
@@ -63,13 +60,11 @@ def make_job(
     if job == "score":
         if resume is not None:
             raise BadSetting("A score run is short and cannot be resumed; score again.")
-        return score_images(project, settings.ScoreConfig.from_dict(config), repeats, inputs)
+        return score_images(project, settings.ScoreConfig.from_dict(config), repeats)
     if job not in trainings:
         raise BadSetting(f"There is no job '{job}'; jobs are {', '.join(trainings)} and score.")
     kind, train = trainings[job]
-    made: Generator[Event, None, object] = train(
-        project, kind.from_dict(config), resume, repeats, inputs
-    )
+    made: Generator[Event, None, object] = train(project, kind.from_dict(config), resume, repeats)
     return made
 
 

@@ -16,7 +16,6 @@ from amae_engine.errors import NotReady
 from amae_engine.events import Event
 from amae_engine.jobs.child_process import make_job
 from amae_engine.project import Project
-from amae_engine.runs.inputs import read_inputs
 from amae_engine.runs.record import run_facts
 
 _MADE_UP = ("inputs.npz", "preview.npz")  # no results
@@ -82,12 +81,11 @@ def rerun(project: Project, run_id: int) -> Generator[Event, None, Agreement]:
         row = runs.get(session, run_id)
     if row.state is not RunState.FINISHED:
         raise NotReady(f"Run {run_id} is {row.state}; only a finished run can be made again.")
-    inputs = read_inputs(project.run_folder(run_id))
     recorded = run_facts(project, run_id).get("environment", {})
     threads = _take_threads(int(recorded.get("threads", 0)))
     try:
         config = _as_recorded(row.config, recorded)
-        job = make_job(project, str(row.kind), config, repeats=run_id, inputs=inputs)
+        job = make_job(project, str(row.kind), config, repeats=run_id)
         repetition: Any = yield from job
     finally:
         _take_threads(threads)

@@ -50,7 +50,7 @@ class NewRun:
 def open_run(
     project: Project,
     kind: RunKind,
-    new: Callable[[], NewRun],
+    new: Callable[[RunInputs | None], NewRun],
     resume: int | None = None,
     repeats: int | None = None,
 ) -> RunRecord:
@@ -61,15 +61,16 @@ def open_run(
     Args:
         project: Where the run belongs.
         kind: What the run is.
-        new: Makes a new run; not called for one that is resumed or made again.
+        new: Makes a new run from what the repeated one saw, or None; not called on resuming.
         resume: An interrupted, cancelled or failed run to go on with instead.
-        repeats: A run to make again from its own settings and inputs; see `again`.
+        repeats: A run to make again from its recorded inputs.
 
     Raises:
         BadSetting: The run to go on with is another kind of run, or is finished.
         NotReady: Another process works on it, or it did not keep its inputs.
     """
-    made = new() if resume is None else None
+    recorded = None if repeats is None else read_inputs(project.run_folder(repeats))
+    made = new(recorded) if resume is None else None
     opened: tuple[int, Lease | None] = (0, None)
     if processes.leads():
         if made is None:

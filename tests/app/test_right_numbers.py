@@ -6,7 +6,6 @@ import threading
 import time
 from pathlib import Path
 
-import pytest
 from demo_images import DEMO, demo_files, finish
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton
@@ -22,7 +21,6 @@ from amae_engine.config import (
     PseudoLabelSource,
     ScoreConfig,
     ScoreKind,
-    Stage1Config,
     Stage2Config,
     TrainingConfig,
 )
@@ -33,24 +31,11 @@ from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.training.train_peer import train_peer
-from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
 
 WAIT = 20_000
 SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
-
-
-@pytest.fixture
-def whole_path(small_project: Project, tiny_weights: Path) -> Project:
-    """Both stages and scoring, by a tiny network; five unlabeled images decided."""
-    finish(train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=SHORT)))
-    with small_project.session() as session:
-        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
-        decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
-    finish(train_stage2(small_project, Stage2Config(training=SHORT)))
-    finish(score_images(small_project, ScoreConfig()))
-    return small_project
 
 
 def _cards(project: Project, labels: PseudoLabelConfig = PseudoLabelConfig()):  # noqa: B008

@@ -141,4 +141,4 @@ def test_network_mounts_are_told_from_local_ones(tmp_path: Path):
     assert is_network_folder(Path("/mnt/images/project"), mounts)
     assert is_network_folder(Path("/mnt/with space/p"), mounts)
     assert not is_network_folder(Path("/mnt/images/local/p"), mounts)
-    assert not is_network_folder(Path("/home/me"), mounts)
+    assert not is_network_folder(Path("/srv/amae"), mounts)

@@ -103,6 +103,18 @@ def test_a_truncated_archive_is_refused(archive: Path, tmp_path: Path, kept: flo
         unpack(cut, tmp_path / "here")
 
 
+def test_an_unknown_compression_says_what_to_do(archive: Path, tmp_path: Path):
+    packed = bytearray(archive.read_bytes())
+    for header, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):  # APPNOTE 4.3.7, 4.3.12
+        place = packed.find(header)
+        while place >= 0:
+            packed[place + method : place + method + 2] = (97).to_bytes(2, "little")  # WavPack
+            place = packed.find(header, place + 4)
+    archive.write_bytes(packed)
+    with pytest.raises(Refusal, match="pack it again"):
+        unpack(archive, tmp_path / "here")
+
+
 def test_an_encrypted_archive_says_what_to_do(archive: Path, tmp_path: Path):
     content = bytearray(archive.read_bytes())
     place = content.find(b"PK\x01\x02")

@@ -29,17 +29,6 @@ from amae_engine.project import Project
 SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
 
 
-@pytest.fixture
-def scored(small_project: Project, tiny_weights: Path) -> Project:
-    finish(train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=SHORT)))
-    with small_project.session() as session:
-        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
-        decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
-    finish(train_stage2(small_project, Stage2Config(training=SHORT)))
-    finish(score_images(small_project, ScoreConfig()))
-    return small_project
-
-
 def _rate(project: Project, kind: ScoreKind, normal: float, unlabeled: float) -> None:
     """Give a score of stage 1 another separation of N and U."""
     with project.session() as session:
@@ -48,30 +37,30 @@ def _rate(project: Project, kind: ScoreKind, normal: float, unlabeled: float) ->
             scores.save(session, 1, kind, ids, place + np.linspace(0, 1, len(ids)))
 
 
-def test_the_score_that_separates_n_and_u_best_leads_and_says_why(scored: Project, capsys):
-    _rate(scored, ScoreKind.UNLABELED_PROBE, 0.0, 0.5)
-    _rate(scored, ScoreKind.MAHALANOBIS, 0.0, 5.0)
-    found = leading_score(scored, 3)
+def test_the_score_that_separates_n_and_u_best_leads_and_says_why(whole_path: Project, capsys):
+    _rate(whole_path, ScoreKind.UNLABELED_PROBE, 0.0, 0.5)
+    _rate(whole_path, ScoreKind.MAHALANOBIS, 0.0, 5.0)
+    found = leading_score(whole_path, 3)
     assert found.kind is ScoreKind.MAHALANOBIS
     assert "AUC 1.00" in found.reason
     assert "10 unlabeled images from 20 normal ones" in found.reason
     assert "Normal against unlabeled 0." in found.reason
     assert "No test image was looked at" in found.reason
-    _rate(scored, ScoreKind.MAHALANOBIS, 0.0, 0.0)
-    assert leading_score(scored, 3).kind is ScoreKind.UNLABELED_PROBE
-    assert main(["evaluate", "--project", str(scored.folder), "--json"]) == 0
+    _rate(whole_path, ScoreKind.MAHALANOBIS, 0.0, 0.0)
+    assert leading_score(whole_path, 3).kind is ScoreKind.UNLABELED_PROBE
+    assert main(["evaluate", "--project", str(whole_path.folder), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["leading"] == "unlabeled_probe"
     assert told["leading_because"].startswith("it tells 10 unlabeled images")
     assert "discrepancy" in told["scores"]  # the paper's stand beside it
 
 
-def test_truth_of_test_images_does_not_move_the_choice(scored: Project):
-    before = leading_score(scored, 3)
-    with scored.session() as session:
+def test_truth_of_test_images_does_not_move_the_choice(whole_path: Project):
+    before = leading_score(whole_path, 3)
+    with whole_path.session() as session:
         ids = image_tables.images_in(session, Split.TEST).ids.tolist()
         studies.set_truth(session, ids, None, "BB")
-    assert leading_score(scored, 3) == before
+    assert leading_score(whole_path, 3) == before
 
 
 def test_without_unlabeled_images_the_density_leads(project: Project, tiny_weights: Path):
@@ -87,7 +76,7 @@ def test_without_unlabeled_images_the_density_leads(project: Project, tiny_weigh
     assert "too few unlabeled images" in found.reason
 
 
-def test_module_b_can_learn_the_normal_too(scored: Project):
+def test_module_b_can_learn_the_normal_too(whole_path: Project):
     known, abnormal = np.arange(90), np.arange(90, 100)
     paper = Stage2Config()
     assert _rows_of_b(paper, known, abnormal).tolist() == abnormal.tolist()
@@ -98,9 +87,9 @@ def test_module_b_can_learn_the_normal_too(scored: Project):
     with pytest.raises(BadSetting, match=r"abnormal_share must lie in \[0, 1\)"):
         Stage2Config(abnormal_share=1.0)
     config = Stage2Config(training=SHORT, module_b_learns=ModuleBLearns.WITH_NORMALS)
-    run, _ = finish(train_stage2(scored, config))
-    with scored.session() as session:
+    run, _ = finish(train_stage2(whole_path, config))
+    with whole_path.session() as session:
         assert runs.newest(session, RunKind.STAGE2).id == run
     from amae_engine.runs.record import run_facts
 
-    assert "both modules know the normal" in run_facts(scored, run)["notes"][0]
+    assert "both modules know the normal" in run_facts(whole_path, run)["notes"][0]

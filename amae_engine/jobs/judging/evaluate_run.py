@@ -122,16 +122,8 @@ def evaluate_run(project: Project, score_run: int = 0) -> RunEvaluation:
         NotReady: There is no such run, or truth is missing; the message says what to do.
     """
     run = judged_run(project, score_run, "Evaluation")
-    with project.session() as session:
-        table = image_tables.images_in(session, Split.TEST)
-        values = {
-            kind: scores.of_images(session, run.id, kind, table.ids)
-            for kind in scores.kinds(session, run.id)
-        }
-    rated = np.zeros(len(table.ids), dtype=bool)
-    for numbers in values.values():
-        rated |= ~np.isnan(numbers)
-    judged = rated & (table.truth >= 0)
+    table, values = rated_images(project, run.id)
+    judged = table.truth >= 0
     known = table.chosen(judged)
     if not _has_both(known.truth):
         raise NotReady(
@@ -152,12 +144,28 @@ def evaluate_run(project: Project, score_run: int = 0) -> RunEvaluation:
         image_ids=known.ids,
         names=known.names,
         truth=known.truth,
-        without_truth=int((rated & (table.truth < 0)).sum()),
+        without_truth=int((~judged).sum()),
         scores=tuple(found),
         unjudged=tuple(unjudged),
         leading=leading_score(project, run.id) if run.kind is RunKind.SCORE else None,
         peer=peer_title(run),
     )
+
+
+def rated_images(
+    project: Project, run_id: int
+) -> tuple[image_tables.ImageTable, dict[ScoreKind, npt.NDArray[np.float64]]]:
+    """The n test images that have a score of a run, and its scores (n,), NaN where one lacks it."""
+    with project.session() as session:
+        table = image_tables.images_in(session, Split.TEST)
+        values = {
+            kind: scores.of_images(session, run_id, kind, table.ids)
+            for kind in scores.kinds(session, run_id)
+        }
+    rated = np.zeros(len(table.ids), dtype=bool)
+    for numbers in values.values():
+        rated |= ~np.isnan(numbers)
+    return table.chosen(rated), {kind: numbers[rated] for kind, numbers in values.items()}
 
 
 def _has_both(truth: npt.NDArray[np.int8]) -> bool:

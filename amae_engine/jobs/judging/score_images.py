@@ -44,18 +44,14 @@ _MODULES = "AB"
 
 
 def score_images(
-    project: Project,
-    config: ScoreConfig,
-    repeats: int | None = None,
-    inputs: RunInputs | None = None,
+    project: Project, config: ScoreConfig, repeats: int | None = None
 ) -> Generator[Event, None, int]:
     """Compare the two modules on every image of the chosen splits, and store scores and maps.
 
     Args:
         project: Whose images.
         config: Settings.
-        repeats: The run that this one makes again.
-        inputs: What the run sees; the project as it stands by default.
+        repeats: A run to make again, from what that one saw.
 
     Returns:
         The run's number.
@@ -65,10 +61,10 @@ def score_images(
         TooFewImages: The chosen splits have no image.
     """
 
-    def new() -> NewRun:
+    def new(recorded: RunInputs | None) -> NewRun:
         parent = newest_finished(project, RunKind.STAGE2, config.stage2_run, "Scoring")
         chosen = config.replace(stage2_run=parent.id)
-        seen = inputs or score_inputs(project, chosen)
+        seen = recorded or score_inputs(project, chosen)
         return NewRun(chosen, seen, parent.id, 0, _notes(chosen))
 
     record = open_run(project, RunKind.SCORE, new, repeats=repeats)

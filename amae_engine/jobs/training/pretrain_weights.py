@@ -32,7 +32,6 @@ def pretrain_weights(
     config: PretrainConfig,
     resume: int | None = None,
     repeats: int | None = None,
-    inputs: RunInputs | None = None,
 ) -> Generator[Event, None, int]:
     """Pre-train f and g on N ∪ U; the result is `runs/NNN/weights.safetensors`.
 
@@ -40,8 +39,7 @@ def pretrain_weights(
         project: Whose images.
         config: Settings of a new run.
         resume: A run to go on with instead, from its own settings and inputs.
-        repeats: The run that this one makes again.
-        inputs: What a new run sees; the project as it stands by default.
+        repeats: A run to make again, from what that one saw.
 
     Returns:
         The run's number.
@@ -50,8 +48,8 @@ def pretrain_weights(
         TooFewImages: N and U together have fewer than 16 images.
     """
 
-    def new() -> NewRun:
-        seen = inputs or pretrain_inputs(project, config)
+    def new(recorded: RunInputs | None) -> NewRun:
+        seen = recorded or pretrain_inputs(project, config)
         return NewRun(config, seen, None, config.training.epochs)
 
     record = open_run(project, RunKind.PRETRAIN, new, resume, repeats)

@@ -40,7 +40,6 @@ def train_peer(
     config: PeerConfig,
     resume: int | None = None,
     repeats: int | None = None,
-    inputs: RunInputs | None = None,
 ) -> Generator[Event, None, int]:
     """Train a peer on N, or on N ∪ U under protocol Y, and store its scores and maps.
 
@@ -48,8 +47,7 @@ def train_peer(
         project: Whose images.
         config: Settings of a new run.
         resume: A run to go on with instead, from its own settings and inputs.
-        repeats: The run that this one makes again.
-        inputs: What a new run sees; the project as it stands by default.
+        repeats: A run to make again, from what that one saw.
 
     Returns:
         The run's number; `evaluate_run` judges it.
@@ -61,9 +59,9 @@ def train_peer(
         TrainingFailed: A loss is not a number; the message names the batch.
     """
 
-    def new() -> NewRun:
+    def new(recorded: RunInputs | None) -> NewRun:
         chosen = config.completed
-        seen = inputs or peer_inputs(project, chosen)
+        seen = recorded or peer_inputs(project, chosen)
         return NewRun(chosen, seen, None, chosen.all_epochs)
 
     record = open_run(project, RunKind.PEER, new, resume, repeats)

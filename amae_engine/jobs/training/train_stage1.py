@@ -46,7 +46,6 @@ def train_stage1(
     config: Stage1Config,
     resume: int | None = None,
     repeats: int | None = None,
-    inputs: RunInputs | None = None,
 ) -> Generator[Event, None, int]:
     """Train h on frozen features (Eq. 2) and store p(x) and the feature distance as scores.
 
@@ -54,8 +53,7 @@ def train_stage1(
         project: Whose images.
         config: Settings of a new run.
         resume: A run to go on with instead, from its own settings and inputs.
-        repeats: The run that this one makes again.
-        inputs: What a new run sees; the project as it stands by default.
+        repeats: A run to make again, from what that one saw.
 
     Returns:
         The run's number.
@@ -66,8 +64,8 @@ def train_stage1(
         BadWeights: The starting weights are missing, have changed, or belong to another preset.
     """
 
-    def new() -> NewRun:
-        seen = inputs or stage1_inputs(project, config)
+    def new(recorded: RunInputs | None) -> NewRun:
+        seen = recorded or stage1_inputs(project, config)
         parent = int(config.weights[4:]) if config.weights.startswith("run:") else None
         held_out = len(seen.images[Split.NORMAL]) * config.validation_percent // 100
         return NewRun(config, seen, parent, config.training.epochs, _notes(seen, held_out))

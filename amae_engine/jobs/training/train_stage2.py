@@ -48,7 +48,6 @@ def train_stage2(
     config: Stage2Config,
     resume: int | None = None,
     repeats: int | None = None,
-    inputs: RunInputs | None = None,
 ) -> Generator[Event, None, int]:
     """Adapt module A to N ∪ Un and module B to Ua (Eq. 3), each from (f0, g0).
 
@@ -56,8 +55,7 @@ def train_stage2(
         project: Whose images.
         config: Settings of a new run.
         resume: A run to go on with instead, from its own settings and inputs.
-        repeats: The run that this one makes again.
-        inputs: What a new run sees; the pseudo-labels as they stand by default.
+        repeats: A run to make again, from what that one saw.
 
     Returns:
         The run's number.
@@ -69,10 +67,10 @@ def train_stage2(
     """
     views: list[PseudoLabelView] = []
 
-    def new() -> NewRun:
+    def new(recorded: RunInputs | None) -> NewRun:
         require_one_split_a_patient(project)
         parent = newest_finished(project, RunKind.STAGE1, config.stage1_run, "Stage 2").id
-        chosen, seen = config.replace(stage1_run=parent), inputs
+        chosen, seen = config.replace(stage1_run=parent), recorded
         if seen is None:
             views.append(current_pseudo_labels(project, chosen.pseudo_labels, parent))
             seen = inputs_of(project, views[0])
