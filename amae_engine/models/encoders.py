@@ -21,11 +21,7 @@ from amae_engine.models.token_groups import TokenGroup
 
 _FORMAT = "amae-encoder-1"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, per colour
-BLOCKS = (
-    6,
-    9,
-    12,
-)  # of twelve; what a block sees is coarser and more about things, the later it is
+BLOCKS = (6, 9, 12)  # of twelve: the later, the coarser and the more about things
 
 
 class FrozenEncoder(Protocol):
