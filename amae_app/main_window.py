@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, Slot
+from PySide6.QtCore import Qt, QThreadPool, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
@@ -30,7 +31,7 @@ from amae_app.studies.studies_page import StudiesPage
 from amae_app.theme import ThemeName, apply_theme
 from amae_app.top_bar import TopBar
 from amae_app.training.training_page import TrainingPage
-from amae_app.window_context import WindowContext
+from amae_app.window_context import OpenedProject, WindowContext, Work
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, Changes, Event
 from amae_engine.jobs.demo import import_demo, is_whole, open_demo
@@ -39,6 +40,7 @@ from amae_engine.project import Project
 Workspace = StudiesPage | TrainingPage | PseudoLabelsPage | ResultsPage | ComparePage
 PAGES = ("studies", "train", "pseudoLabels", "results", "compare")
 _EVERYTHING = Changed.IMAGES | Changed.DECISIONS | Changed.RUNS | Changed.SCORES | Changed.SETTINGS
+_PROJECT, _DEMO = "project", "demo"
 _DEMO_FOLDER = Path.home() / "AMAE" / "demo"
 
 
@@ -49,6 +51,8 @@ class MainWindow(QMainWindow):
         settings: What is remembered between starts.
     """
 
+    _opened = Signal(str, int, object, object)
+
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self.settings = settings
@@ -56,6 +60,9 @@ class MainWindow(QMainWindow):
         self.context: WindowContext | None = None
         self._pages: list[Workspace] = []
         self._stale: list[Changed] = []
+        self._opener = QThreadPool(self)
+        self._opener.setMaxThreadCount(1)
+        self._openings = 0  # only the newest one's project is shown
         self.setWindowTitle("AMAE")
         self.setMinimumSize(1100, 640)
         self.rail = Rail()
@@ -73,26 +80,43 @@ class MainWindow(QMainWindow):
 
     def open_project(self, folder: Path) -> None:
         """Open a project folder; a failure is told and the window stays as it was."""
-        try:
-            self._use(Project.open(folder))
-        except AmaeError as error:
-            self._tell(str(error))
+        self._open(_PROJECT, folder.name, lambda: Project.open(folder))
 
     def new_project(self, folder: Path) -> None:
         """Make a project in an empty folder and open it."""
-        try:
-            self._use(Project.create(folder))
-        except AmaeError as error:
-            self._tell(str(error))
+        self._open(_PROJECT, folder.name, lambda: Project.create(folder))
 
     def open_demo(self, folder: Path | None = None) -> None:
         """Open the demo project, importing its images first where it is new."""
         chosen = folder or _DEMO_FOLDER
         if (chosen / "project.json").is_file():
-            self.open_project(chosen)
-            self._finish_demo()
+            self._open(_DEMO, chosen.name, lambda: Project.open(chosen))
             return
         self.queue.add(("Making the demo project", lambda: open_demo(chosen)))
+
+    def _open(self, what: str, name: str, get: Callable[[], Project]) -> None:
+        """Get a project off the event thread, and show it."""
+        self._openings += 1
+        self.job_bar.show_notice(f"Opening {name}…")
+        self._opener.start(
+            Work(self._opened.emit, what, self._openings, lambda: OpenedProject.read(get()))
+        )
+
+    @Slot(str, int, object, object)
+    def _on_opened(
+        self, what: str, number: int, opened: OpenedProject | None, error: AmaeError | None
+    ) -> None:
+        if number != self._openings:
+            if opened is not None:
+                opened.project.close()
+            return
+        self.job_bar.show_notice("")
+        if opened is None:
+            self._tell(str(error))
+            return
+        self._use(opened)
+        if what == _DEMO:
+            self._finish_demo()
 
     def _finish_demo(self) -> None:
         """Go on with an import of the demo images that was cut short."""
@@ -121,6 +145,8 @@ class MainWindow(QMainWindow):
         """Remember the layout, end the running job at its last whole epoch, close the project."""
         self.settings.geometry = self.saveGeometry()
         self.queue.shut_down()
+        self._openings += 1
+        self._opener.waitForDone()
         self._close_project()
         super().closeEvent(event)
 
@@ -148,6 +174,7 @@ class MainWindow(QMainWindow):
         self.top_bar.open_wanted.connect(self._ask_open)
         self.top_bar.theme_chosen.connect(self._set_theme)
         self.top_bar.help_wanted.connect(self._show_help)
+        self._opened.connect(self._on_opened)
         self.queue.event_came.connect(self._on_event)
         self.queue.ended.connect(self._on_ended)
         for number in range(len(PAGES)):
@@ -161,9 +188,10 @@ class MainWindow(QMainWindow):
         helper.triggered.connect(self._show_help)
         self.addAction(helper)
 
-    def _use(self, project: Project) -> None:
+    def _use(self, opened: OpenedProject) -> None:
         self._close_project()
-        self.context = WindowContext(project, self.settings, self.queue, self)
+        project = opened.project
+        self.context = WindowContext(opened, self.settings, self.queue, self)
         self.context.announced.connect(self._on_changed)
         self.context.noticed.connect(self.job_bar.show_notice)
         self.context.page_wanted.connect(self._on_page_wanted)
@@ -234,10 +262,8 @@ class MainWindow(QMainWindow):
     @Slot(object, object, str)
     def _on_ended(self, job: QueuedJob, result: object, message: str) -> None:
         if isinstance(result, Project):
-            # opened on the job's thread: open it anew on this one
-            folder = result.folder
-            result.close()
-            self.open_project(folder)
+            made = result
+            self._open(_PROJECT, made.name, lambda: made)
             return
         if message and message != "cancelled":
             name = f"{job.owner.name}, " if not self._is_open(job) and job.owner.name else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
@@ -34,6 +35,35 @@ class Page(Protocol):
         """The live count for the rail."""
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedProject:
+    """A project, and what has to be read of it before its pages can stand.
+
+    Attributes:
+        labels: How it makes its pseudo-labels.
+        first_settings: The preset and the weights that the settings begin with.
+    """
+
+    project: Project
+    labels: PseudoLabelConfig
+    first_settings: tuple[str, str]
+
+    @classmethod
+    def read(cls, project: Project) -> OpenedProject:
+        """Read them; may take seconds (the catalog's server, the search for a GPU).
+
+        Raises:
+            ProjectError: A file of the project is damaged; the project is closed.
+        """
+        try:
+            chosen = default_config(project, RunKind.STAGE1)
+            first = (chosen.preset, str(chosen.config.to_dict()["weights"]))
+            return cls(project, label_settings(project), first)
+        except BaseException:
+            project.close()
+            raise
+
+
 class WindowContext(QObject):
     """One open project and the ways a page can act on it.
 
@@ -49,16 +79,18 @@ class WindowContext(QObject):
     _answered = Signal(str, int, object, object)
 
     def __init__(
-        self, project: Project, settings: Settings, queue: JobQueue, parent: QObject | None = None
+        self,
+        opened: OpenedProject,
+        settings: Settings,
+        queue: JobQueue,
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self.project = project
+        self.project = project = opened.project
         self.settings = settings
         self.queue = ProjectJobs(queue, Owner(project.folder, project.name), self)
-        self._labels = label_settings(project)
-        chosen = default_config(project, RunKind.STAGE1)
-        # the preset and the weights that the settings begin with
-        self.first_settings = (chosen.preset, str(chosen.config.to_dict()["weights"]))
+        self._labels = opened.labels
+        self.first_settings = opened.first_settings
         self.thumbnails = ThumbnailCache(project.pixels.read, self)
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(4)
@@ -67,7 +99,7 @@ class WindowContext(QObject):
         self._act_number = 0
         self._generation: dict[str, int] = {}
         self._busy: set[str] = set()
-        self._next: dict[str, _Work] = {}
+        self._next: dict[str, Work] = {}
         self._waiting: dict[tuple[str, int], Callable[[Any], None]] = {}
         self._answered.connect(self._deliver)
 
@@ -110,7 +142,7 @@ class WindowContext(QObject):
         generation = self._generation.get(key, 0) + 1
         self._generation[key] = generation
         self._waiting[(key, generation)] = done
-        work = _Work(self._answered.emit, key, generation, function)
+        work = Work(self._answered.emit, key, generation, function)
         if key in self._busy:
             self._next[key] = work  # one at a time of a kind; only the newest follows
         else:
@@ -136,7 +168,7 @@ class WindowContext(QObject):
                 done(answer)
 
         self._waiting[(key, 0)] = deliver
-        self._acts.start(_Work(self._answered.emit, key, 0, function))
+        self._acts.start(Work(self._answered.emit, key, 0, function))
 
     def tell_error(self, answer: object) -> bool:
         """Tell the reader of an answer that is an error; whether it was one."""
@@ -167,7 +199,9 @@ class WindowContext(QObject):
         done(error if error is not None else result)
 
 
-class _Work(QRunnable):
+class Work(QRunnable):
+    """One function off the event thread; `answer(key, generation, result, error)` follows it."""
+
     def __init__(
         self,
         answer: Callable[[str, int, object, object], Any],

@@ -84,6 +84,7 @@ def open_window(qtbot, qapp) -> Generator[Callable[[Project], MainWindow], None,
         window.show()
         if project is not None:
             window.open_project(project.folder)
+            qtbot.waitUntil(lambda: window.context is not None, timeout=20_000)
         return window
 
     yield build

@@ -311,6 +311,7 @@ def test_another_project_s_job_is_not_taken_for_one_s_own(
     own = window._pages[1]
     qtbot.waitUntil(lambda: bool(own.plots._losses), timeout=WAIT)
     window.open_project(other.folder)
+    qtbot.waitUntil(lambda: window.context.project.folder == other.folder, timeout=WAIT)
     window.show_page(1)
     page = window._pages[1]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)

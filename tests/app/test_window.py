@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -58,10 +59,36 @@ def test_a_folder_that_is_no_project_is_told_and_nothing_breaks(open_window, tmp
     window.open_project(tmp_path)
     from PySide6.QtWidgets import QMessageBox
 
+    qtbot.waitUntil(lambda: window.findChild(QMessageBox) is not None, timeout=WAIT)
     box = window.findChild(QMessageBox)
     assert "is not an AMAE project" in box.text()
     box.close()
     assert window.context is None
+
+
+def test_a_project_opens_off_the_event_thread_and_the_newest_choice_wins(
+    open_window, small_project, tmp_path: Path, qtbot, monkeypatch
+):
+    other = Project.create(tmp_path / "other", "Other")
+    other.close()
+    real, threads, go = Project.open, [], threading.Event()
+
+    def slow(folder: Path) -> Project:
+        threads.append(threading.current_thread())
+        if folder == other.folder:
+            assert go.wait(20)  # a catalog server that takes its time
+        return real(folder)
+
+    monkeypatch.setattr(Project, "open", slow)
+    window = open_window(None)
+    window.open_project(other.folder)
+    window.open_project(small_project.folder)
+    qtbot.wait(100)  # the event thread runs on
+    assert window.context is None
+    go.set()
+    qtbot.waitUntil(lambda: window.context is not None, timeout=WAIT)
+    assert window.context.project.folder == small_project.folder
+    assert threading.main_thread() not in threads
 
 
 def test_research_use_only_is_always_in_sight(open_window, small_project):
@@ -490,10 +517,11 @@ def test_f1_opens_the_help_of_the_workspace(open_window, small_project):
 
 def test_the_theme_changes_while_a_project_is_open(open_window, small_project, qtbot):
     window = open_window(small_project)
+    before = window.context
     window._set_theme("light")
     from amae_app.theme import colours
 
     assert colours() is LIGHT
-    assert window.context is not None
+    qtbot.waitUntil(lambda: window.context is not before, timeout=WAIT)
     window._set_theme("dark")
     qtbot.wait(200)

@@ -70,6 +70,7 @@ def use(window: MainWindow, folder: Path, full: bool, pulse: Pulse) -> dict[str,
     """The whole path through the window; what was seen on it."""
     times: dict[str, float] = {}
     window.new_project(folder / "project")
+    wait_for(lambda: window.context is not None, 60, "the new project")
     pages = dict(zip(PAGES, window._pages, strict=True))
     pulse.phase = "import"
     began = time.monotonic()
@@ -136,7 +137,9 @@ def photograph(window: MainWindow, folder: Path) -> list[str]:
     """Screenshots of every workspace in both themes and sizes."""
     names = []
     for theme in (ThemeName.LIGHT, ThemeName.DARK):
+        before = window.context
         window._set_theme(str(theme))
+        wait_for(lambda old=before: window.context is not old, 60, "the project in its new theme")
         for size in SIZES:
             window.resize(*size)
             for number, page in enumerate(PAGES):
