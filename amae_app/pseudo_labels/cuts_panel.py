@@ -68,7 +68,7 @@ class CutsPanel(QWidget):
         c, view = colours(), state.view
         cuts = view.cut_probabilities
         self.histogram.show_bands(view.probability, *cuts)
-        self.histogram.setLabel("bottom", f"P(abnormal) by {view.source.label}")
+        self.histogram.name_values(f"P(abnormal) by {view.source.label}")
         self.histogram.set_lines(list(cuts), [c.normal, c.abnormal])
         self.counts.setText(state.counts_html(c.normal, c.abnormal))
 

@@ -104,7 +104,7 @@ class RocPanel(QWidget):
                     (shown.values[shown.truth == 1], c.abnormal),
                 ]
             )
-        self.histogram.setLabel("bottom", state.name(kind))
+        self.histogram.name_values(state.name(kind))
         self.show_threshold(threshold)
 
     def show_threshold(self, threshold: float) -> None:

@@ -37,6 +37,11 @@ class Histogram(pg.PlotWidget):
         self.setMenuEnabled(False)
         self.hideButtons()
 
+    def name_values(self, text: str) -> None:
+        """Say what the values are, under the axis; pyqtgraph centres a name at a resize only."""
+        self.setLabel("bottom", text)
+        self.getAxis("bottom").resizeEvent()
+
     def show_groups(
         self, groups: list[tuple[Values, str]], limits: tuple[float, float] | None = None
     ) -> None:

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QLabel, QPushButton
 from amae_app.compare import compare_state
 from amae_app.job_queue import JobQueue, Owner
 from amae_app.training.pipeline_state import CardState, read_pipeline_state
+from amae_app.widgets.score_histogram import Histogram
 from amae_engine.catalog import decisions, image_tables, runs
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import (
@@ -366,3 +367,15 @@ def test_an_epoch_s_end_does_not_read_the_catalog_again(
     qtbot.wait(300)
     assert len(page.plots._losses["module A"][0]) == 29
     assert len(reads) <= 2  # when it ends, not at each epoch
+
+
+def test_a_histogram_s_new_name_stands_under_the_middle_of_its_axis(qtbot):
+    histogram = Histogram("P")
+    qtbot.addWidget(histogram)
+    histogram.resize(300, 200)
+    histogram.show()
+    qtbot.waitExposed(histogram)
+    histogram.name_values("P(abnormal) by normal against unlabeled")
+    axis = histogram.getAxis("bottom")
+    middle = axis.label.pos().x() + axis.label.boundingRect().width() / 2
+    assert middle == pytest.approx(axis.size().width() / 2, abs=1.5)
