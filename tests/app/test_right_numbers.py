@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 from demo_images import DEMO, demo_files, finish
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton
