@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
 
@@ -21,18 +21,6 @@ from amae_engine.jobs.defaults import choose_label_settings, default_config, lab
 from amae_engine.project import Project
 
 _log = logging.getLogger(__name__)
-
-
-class Page(Protocol):
-    """What the main window needs of a workspace."""
-
-    title: str
-
-    def refresh(self, changed: Changed) -> None:
-        """Read again what changed; called when the page is visible or becomes so."""
-
-    def count_text(self) -> str:
-        """The live count for the rail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from demo_images import DEMO, demo_files, finish
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton
+from widgets_by_name import WAIT
 
-from amae_app.compare import compare_state
 from amae_app.job_queue import JobQueue, Owner
 from amae_app.training.pipeline_state import CardState, read_pipeline_state
 from amae_app.widgets.score_histogram import Histogram
@@ -22,21 +21,17 @@ from amae_engine.config import (
     PseudoLabelConfig,
     PseudoLabelSource,
     ScoreConfig,
-    ScoreKind,
     Stage2Config,
     TrainingConfig,
 )
-from amae_engine.config.peers import PeerConfig, PeerMethod
 from amae_engine.events import EpochEnd, Progress
 from amae_engine.images.csv_table import CsvColumns, from_csv
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.judging.score_images import score_images
-from amae_engine.jobs.training.train_peer import train_peer
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
 
-WAIT = 20_000
 SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
 
 
@@ -126,146 +121,6 @@ def test_pretraining_uses_the_settings_shown(open_window, small_project, qtbot):
         row = runs.newest(session, RunKind.PRETRAIN)
     config = PretrainConfig.from_dict(row.config)
     assert (config.training.epochs, config.training.seed, config.mask_ratio) == (1, 7, 0.6)
-
-
-# --- pseudo-labels -------------------------------------------------------------------------------
-
-
-def _labels_page(window, qtbot):
-    window.show_page(2)
-    page = window._pages[2]
-    qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
-    qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
-    return page
-
-
-def test_what_rates_is_named_wherever_a_rating_stands(open_window, whole_path, qtbot):
-    window = open_window(whole_path)
-    window.context.labels = PseudoLabelConfig(source=PseudoLabelSource.DENSITY)
-    page = _labels_page(window, qtbot)
-    qtbot.waitUntil(lambda: "Feature distance" in page.review.text(), timeout=WAIT)
-    assert page.image_facts.text().startswith("Feature distance: P(abnormal)")
-    shown = [w.text() for w in page.findChildren(QLabel) if w.isVisible()]
-    assert not [text for text in shown if "Stage 1 agrees" in text or "Stage 1: P" in text]
-
-
-def test_space_on_a_mixed_selection_is_one_act(open_window, rated_project, qtbot):
-    page = _labels_page(open_window(rated_project), qtbot)
-    page.gallery.selectAll()
-    qtbot.keyClick(page.gallery, Qt.Key.Key_Space)
-    page._context._acts.waitForDone()
-    with rated_project.session() as session:
-        assert set(decisions.current(session).values()) == {Label.NORMAL, Label.ABNORMAL}
-        assert len({row.batch for row in decisions.history(session)}) == 1
-    page.undo()
-    page._context._acts.waitForDone()
-    with rated_project.session() as session:
-        assert decisions.current(session) == {}
-
-
-def test_decisions_are_written_off_the_event_thread(open_window, rated_project, qtbot, monkeypatch):
-    page = _labels_page(open_window(rated_project), qtbot)
-    threads = []
-    write = decisions.decide
-
-    def noted(*arguments, **others):
-        threads.append(threading.current_thread())
-        time.sleep(0.2)  # another process holds the catalog
-        return write(*arguments, **others)
-
-    monkeypatch.setattr(decisions, "decide", noted)
-    page.gallery.select(0)
-    began = time.monotonic()
-    for _ in range(3):
-        qtbot.keyClick(page.gallery, Qt.Key.Key_A)
-    assert page.gallery.currentIndex().row() == 3  # the reader goes on meanwhile
-    assert time.monotonic() - began < 0.6
-    page._context._acts.waitForDone()
-    assert len(threads) == 3
-    assert threading.main_thread() not in threads
-    with rated_project.session() as session:
-        assert len(decisions.current(session)) == 3
-
-
-def test_an_error_of_a_background_read_is_told(open_window, rated_project, qtbot, monkeypatch):
-    window = open_window(rated_project)
-    page = _labels_page(window, qtbot)
-    notices = []
-    window.context.noticed.connect(lambda text, _level: notices.append(text))
-    (rated_project.folder / "pixels" / "images.u8").write_bytes(b"")
-    page.gallery.select(4)
-    qtbot.waitUntil(lambda: any("restore the pixels folder" in n for n in notices), timeout=WAIT)
-
-
-# --- results -------------------------------------------------------------------------------------
-
-
-def _results_page(window, qtbot):
-    window.show_page(3)
-    page = window._pages[3]
-    qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
-    return page
-
-
-def _choose_score(page, kind: ScoreKind, qtbot) -> None:
-    page.score_combo.setCurrentIndex(page.score_combo.findData(str(kind)))
-    page.score_combo.activated.emit(page.score_combo.currentIndex())
-    qtbot.waitUntil(lambda: page.review._shown.kind is kind, timeout=WAIT)
-
-
-def test_called_abnormal_follows_the_operating_point(open_window, whole_path, qtbot):
-    page = _results_page(open_window(whole_path), qtbot)
-    page.panel.threshold_changed.emit(float("inf"))
-    assert page.review.caption.text().endswith("called normal")
-    page.panel.threshold_changed.emit(-1.0)
-    assert page.review.caption.text().endswith("called abnormal")
-
-
-def test_the_map_is_the_chosen_score_s(open_window, whole_path, qtbot):
-    page = _results_page(open_window(whole_path), qtbot)
-    _choose_score(page, ScoreKind.DISCREPANCY, qtbot)
-    assert "Eq. 4" in page.review.map_name.text()
-    first = page.review.main._overlay.image.copy()
-    _choose_score(page, ScoreKind.UNLABELED_PROBE, qtbot)
-    assert "share of each patch" in page.review.map_name.text()
-    assert (page.review.main._overlay.image != first).any()
-    _choose_score(page, ScoreKind.STAGE1_PROBABILITY, qtbot)
-    hint = page.review.map_name.text()
-    assert "this score has none; choose " in hint
-    assert ScoreKind.DISCREPANCY.label in hint
-    assert page.review.main._overlay.image is None
-
-
-def test_a_peer_s_scores_and_map_are_seen_like_all_others(open_window, whole_path, qtbot):
-    config = PeerConfig(method=PeerMethod.AE, epochs=1, batch_size=8)
-    run, _ = finish(train_peer(whole_path, config))
-    page = _results_page(open_window(whole_path), qtbot)
-    place = page.run_combo.findData(run)
-    assert "AE (N)" in page.run_combo.itemText(place)
-    page.run_combo.setCurrentIndex(place)
-    page.run_combo.activated.emit(place)
-    qtbot.waitUntil(lambda: page._state.run_id == run, timeout=WAIT)
-    qtbot.waitUntil(lambda: page.review._shown.kind is ScoreKind.PEER, timeout=WAIT)
-    assert page.review.main._overlay.image is not None
-    assert "AE (N)" in page.panel.numbers.text()
-    assert "AE (N)" in page.panel.measured.text()
-
-
-def test_compare_says_that_there_are_older_runs(open_window, whole_path, qtbot, monkeypatch):
-    monkeypatch.setattr(compare_state, "AT_FIRST", 1)
-    finish(score_images(whole_path, ScoreConfig()))
-    state = compare_state.read_compare_state(whole_path, 1)
-    assert (len(state.runs), state.more) == (1, 1)
-    window = open_window(whole_path)
-    page = window._pages[4]
-    page._most = 1
-    window.show_page(4)
-    page._read()
-    qtbot.waitUntil(lambda: page.table.rowCount() == 1, timeout=WAIT)
-    assert page.more.text() == "Show older runs (1 more)"
-    page.more.click()
-    qtbot.waitUntil(lambda: page.table.rowCount() == 2, timeout=WAIT)
-    assert not page.more.isVisible()
 
 
 # --- patients ------------------------------------------------------------------------------------

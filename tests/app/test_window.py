@@ -6,36 +6,21 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from demo_images import DEMO
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSlider, QTableView, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QTableView, QWidget
+from widgets_by_name import WAIT, click, find
 
 from amae_app.job_queue import JobQueue
 from amae_app.job_thread import JobThread
-from amae_app.results.review_state import Listed
 from amae_app.theme import DARK, LIGHT
 from amae_engine.catalog import decisions, image_tables, runs, studies
 from amae_engine.catalog.tables import Label, RunKind, RunState, Split
-from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput
 from amae_engine.events import Progress
 from amae_engine.jobs.importing.import_plan import ImportPlan
 from amae_engine.project import Project
-
-WAIT = 20_000
-
-
-def _find(window, kind, name: str):
-    found = window.findChild(kind, name)
-    assert found is not None, name
-    return found
-
-
-def _click(qtbot, window, name: str) -> None:
-    qtbot.mouseClick(_find(window, QPushButton, name), Qt.MouseButton.LeftButton)
-
 
 # --- start ---------------------------------------------------------------------------------------
 
@@ -43,7 +28,7 @@ def _click(qtbot, window, name: str) -> None:
 def test_the_first_start_offers_demo_new_and_open(open_window):
     window = open_window(None)
     for name in ("openDemoButton", "newProjectButton", "openProjectButton"):
-        assert _find(window, QPushButton, name).isVisible()
+        assert find(window, QPushButton, name).isVisible()
 
 
 def test_the_demo_button_makes_a_project_of_real_images(open_window, qtbot, tmp_path: Path):
@@ -105,9 +90,9 @@ def test_research_use_only_is_always_in_sight(open_window, small_project):
 def test_the_table_filters_in_sql_and_shows_thumbnails(open_window, small_project, qtbot):
     window = open_window(small_project)
     window.show_page(0)
-    table = _find(window, QTableView, "studiesTable")
+    table = find(window, QTableView, "studiesTable")
     qtbot.waitUntil(lambda: table.model().rowCount() == 40, timeout=WAIT)
-    _find(window, QWidget, "filterEdit").setText("split:test truth:abnormal")
+    find(window, QWidget, "filterEdit").setText("split:test truth:abnormal")
     qtbot.waitUntil(lambda: table.model().rowCount() == 5, timeout=WAIT)
     first = table.model().index(0, 0)
     qtbot.waitUntil(
@@ -133,11 +118,11 @@ def test_importing_through_the_page_reports_every_file(open_window, project, qtb
 def test_moving_images_to_another_split(open_window, small_project, qtbot):
     window = open_window(small_project)
     window.show_page(0)
-    table = _find(window, QTableView, "studiesTable")
+    table = find(window, QTableView, "studiesTable")
     qtbot.waitUntil(lambda: table.model().rowCount() == 40, timeout=WAIT)
     table.selectRow(0)
-    _find(window, QComboBox, "moveToCombo").setCurrentText("test")
-    _click(qtbot, window, "moveButton")
+    find(window, QComboBox, "moveToCombo").setCurrentText("test")
+    click(qtbot, window, "moveButton")
     qtbot.waitUntil(lambda: _count(small_project, Split.TEST) == 11, timeout=WAIT)
     window._pages[0].actions_of_page.undo()
     qtbot.waitUntil(lambda: _count(small_project, Split.TEST) == 10, timeout=WAIT)
@@ -154,7 +139,7 @@ def _count(project: Project, split: Split) -> int:
 def test_a_project_without_images_waits_for_them(open_window, project, qtbot):
     window = open_window(project)
     window.show_page(1)
-    button = _find(window, QPushButton, "startStage1Button")
+    button = find(window, QPushButton, "startStage1Button")
     page = window._pages[1]
     qtbot.waitUntil(lambda: page.count_text() == "needs images", timeout=WAIT)
     assert not button.isEnabled()
@@ -168,7 +153,7 @@ def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
     for name, value in (("epochs1", 2), ("epochs2", 2), ("warmup", 1)):
         fields[name].setValue(value)
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
-    _click(qtbot, window, "startStage1Button")
+    click(qtbot, window, "startStage1Button")
     qtbot.waitUntil(lambda: window.queue.running == "Stage 1", timeout=WAIT)
     qtbot.waitUntil(lambda: not window.queue.running, timeout=120_000)
     with small_project.session() as session:
@@ -176,9 +161,9 @@ def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
         assert stage1 is not None
         ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
         decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
-    start = _find(window, QPushButton, "startStage2Button")
+    start = find(window, QPushButton, "startStage2Button")
     qtbot.waitUntil(lambda: page._state.next_step == "stage2" and start.isEnabled(), timeout=WAIT)
-    _click(qtbot, window, "startStage2Button")
+    click(qtbot, window, "startStage2Button")
     qtbot.waitUntil(lambda: window.queue.running == "Stage 2", timeout=WAIT)
     qtbot.waitUntil(lambda: not window.queue.running, timeout=120_000)
     qtbot.waitUntil(lambda: page._state.next_step == "results", timeout=WAIT)
@@ -194,231 +179,18 @@ def test_cancelling_keeps_the_run_resumable(open_window, small_project, qtbot):
     page = window._pages[1]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     page.settings.fields["epochs1"].setValue(500)
-    _click(qtbot, window, "startStage1Button")
+    click(qtbot, window, "startStage1Button")
     qtbot.waitUntil(lambda: bool(page.plots._losses), timeout=120_000)
-    _click(qtbot, window, "pauseButton")
-    assert _find(window, QPushButton, "pauseButton").text() == "Resume"
-    _click(qtbot, window, "cancelButton")
+    click(qtbot, window, "pauseButton")
+    assert find(window, QPushButton, "pauseButton").text() == "Resume"
+    click(qtbot, window, "cancelButton")
     assert window.queue.is_cancelling
-    assert _find(window, QPushButton, "cancelButton").text() == "Cancelling…"
+    assert find(window, QPushButton, "cancelButton").text() == "Cancelling…"
     qtbot.waitUntil(lambda: not window.queue.running, timeout=60_000)
     with small_project.session() as session:
         assert runs.list_runs(session)[0].state is RunState.CANCELLED
-    resume = _find(window, QPushButton, "startStage1ResumeButton")
+    resume = find(window, QPushButton, "startStage1ResumeButton")
     qtbot.waitUntil(lambda: resume.isVisible() and resume.text() == "Resume run 1", timeout=WAIT)
-
-
-# --- pseudo-labels -------------------------------------------------------------------------------
-
-
-def test_without_stage1_the_page_says_what_comes_first(open_window, small_project, qtbot):
-    window = open_window(small_project)
-    window.show_page(2)
-    empty = _find(window, QLabel, "emptyPseudoLabels")
-    qtbot.waitUntil(lambda: "Stage 1 has not run yet" in empty.text(), timeout=WAIT)
-    _click(qtbot, window, "emptyPseudoLabelsButton")
-    assert window.stack.currentWidget() is window._pages[1]
-
-
-@pytest.fixture
-def labels_page(open_window, rated_project, qtbot):
-    window = open_window(rated_project)
-    window.show_page(2)
-    page = window._pages[2]
-    qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
-    qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
-    return page
-
-
-def _decided(project: Project, page) -> dict[int, Label]:
-    page._context._acts.waitForDone()  # acts are written off the event thread
-    with project.session() as session:
-        return decisions.current(session)
-
-
-def test_keys_decide_and_undo(labels_page, rated_project, qtbot):
-    page = labels_page
-    page.gallery.select(0)
-    first = page.gallery.gallery.tile(0).image_id
-    qtbot.keyClick(page.gallery, Qt.Key.Key_A)
-    assert _decided(rated_project, labels_page) == {first: Label.ABNORMAL}
-    qtbot.waitUntil(lambda: page.gallery.gallery.tile(0).checked, timeout=WAIT)
-    assert page.gallery.currentIndex().row() == 1  # the next image is in focus
-    qtbot.keyClick(page.gallery, Qt.Key.Key_X)
-    assert len(_decided(rated_project, labels_page)) == 2
-    page.undo()
-    page.undo()
-    assert _decided(rated_project, labels_page) == {}
-    page.redo()
-    assert _decided(rated_project, labels_page) == {first: Label.ABNORMAL}
-    with rated_project.session() as session:
-        assert [row.kind for row in decisions.history(session)] == [
-            "redo", "undo", "undo", "decide", "decide",
-        ]  # fmt: skip
-
-
-def test_a_range_is_decided_in_one_act(labels_page, rated_project, qtbot):
-    page = labels_page
-    page.gallery.select(0)
-    for _ in range(3):
-        qtbot.keyClick(page.gallery, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
-    assert len(page.gallery.selected_tiles()) == 4
-    qtbot.keyClick(page.gallery, Qt.Key.Key_N)
-    assert list(_decided(rated_project, labels_page).values()) == [Label.NORMAL] * 4
-    page.undo()
-    assert _decided(rated_project, labels_page) == {}
-
-
-def test_space_confirms_what_stage1_says(labels_page, rated_project, qtbot):
-    page = labels_page
-    _find(page, QComboBox, "orderCombo").setCurrentText("most abnormal first")
-    tile = page.gallery.gallery.tile(0)
-    assert tile.probability > 0.9
-    qtbot.keyClick(page.gallery, Qt.Key.Key_Space)
-    assert _decided(rated_project, labels_page) == {tile.image_id: Label.ABNORMAL}
-
-
-def test_k_moves_the_cuts_and_the_counts(labels_page, qtbot):
-    page = labels_page
-    before = page.cuts.counts.text()
-    page.cuts.keep.setValue(100)
-    qtbot.waitUntil(lambda: (page._state.view.labels >= 0).all(), timeout=WAIT)
-    assert page.cuts.counts.text() != before
-    assert "unused <b>0</b>" in page.cuts.counts.text()
-    page.cuts.histogram.line_dropped.emit(1, 0.9)
-    qtbot.waitUntil(lambda: page.cuts.keep.value() < 100, timeout=WAIT)
-
-
-def test_purity_is_given_with_its_interval_and_count(labels_page, qtbot):
-    page = labels_page
-    assert "purity is unknown" in page.review.text()
-    page.gallery.selectAll()
-    page.confirm()
-    qtbot.waitUntil(lambda: "of 10 checked images" in page.review.text(), timeout=WAIT)
-    assert "95 % interval" in page.review.text()
-    assert "n = " in page.truth.text()
-
-
-def test_a_reader_without_a_name_cannot_decide(labels_page, rated_project):
-    labels_page._context.settings.reader = ""
-    labels_page.gallery.select(0)
-    labels_page.decide(Label.NORMAL)
-    assert _decided(rated_project, labels_page) == {}
-
-
-# --- results and compare -------------------------------------------------------------------------
-
-
-@pytest.fixture
-def results_page(open_window, scored_project, qtbot):
-    window = open_window(scored_project)
-    window.show_page(3)
-    page = window._pages[3]
-    qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
-    page.score_combo.setCurrentIndex(page.score_combo.findData(str(ScoreKind.DISCREPANCY)))
-    page.score_combo.activated.emit(page.score_combo.currentIndex())
-    qtbot.waitUntil(lambda: page.review._shown.kind is ScoreKind.DISCREPANCY, timeout=WAIT)
-    return page
-
-
-def test_images_are_listed_by_score_with_their_map(results_page):
-    page = results_page
-    assert page.model.rowCount() == 10
-    values = [float(page.model.data(page.model.index(i, 2))) for i in range(10)]
-    assert values == sorted(values, reverse=True)
-    assert page.review._shown.maps.of_score(page.kind).shape == (64, 64)
-    assert page.review.main._overlay.image is not None
-
-
-def test_every_score_says_whose_it_is_and_on_what_it_was_measured(results_page):
-    text = results_page.panel.numbers.text()
-    for kind in ScoreKind:
-        assert kind.origin in text or kind.origin == "peer"
-    assert "5 normal + 5 abnormal test images of 'Test'" in results_page.panel.measured.text()
-
-
-def test_the_operating_point_moves_everywhere(results_page):
-    page = results_page
-    page.panel.threshold_changed.emit(float(np.inf))
-    assert page.panel.cells[Listed.TRUE_POSITIVE].text() == "0"
-    page.panel.threshold_changed.emit(-1.0)
-    assert page.panel.cells[Listed.TRUE_POSITIVE].text() == "5"
-    assert page.panel.cells[Listed.FALSE_POSITIVE].text() == "5"
-    assert "optimistic" in page.panel.point.text()
-
-
-def test_a_confusion_cell_filters_the_list(results_page, qtbot):
-    page = results_page
-    page.panel.threshold_changed.emit(-1.0)
-    _click(qtbot, page, "cellFalsePositives")
-    assert page.model.rowCount() == 5
-    truths = {page.model.data(page.model.index(i, 3)) for i in range(5)}
-    assert truths == {"normal"}
-
-
-def test_reading_keys_act_on_the_image(results_page, qtbot):
-    page = results_page
-    qtbot.keyClick(page.table, Qt.Key.Key_I)
-    assert page.review.main.is_inverted
-    qtbot.keyClick(page.table, Qt.Key.Key_G)
-    assert page.review.main._overlay.image is None
-    qtbot.keyClick(page.table, Qt.Key.Key_2)
-    assert page.review.main.levels == (0.1, 0.7)
-    qtbot.keyClick(page.table, Qt.Key.Key_Space)
-    assert page.review.main.levels == (0.0, 1.0)
-    assert not page.review.main.is_inverted
-
-
-def test_overlay_controls_change_the_picture(results_page):
-    page = results_page
-    before = page.review.main._overlay.image.copy()
-    slider = _find(page, QSlider, "overlaySlider")
-    slider.setValue(90)
-    assert page.review.main._overlay.image[..., 3].max() > before[..., 3].max()
-    _find(page, QSlider, "thresholdSlider").setValue(100)
-    assert (page.review.main._overlay.image[..., 3] > 0).mean() < 0.1
-
-
-def test_linked_views_zoom_together(results_page):
-    review = results_page.review
-    review.zoom(2)
-    wide = review.main.box.viewRect()
-    small = review.small["mean_a"].box.viewRect()
-    assert small.center().x() == pytest.approx(wide.center().x(), abs=0.05)
-    assert small.width() < 2.5 * wide.width()
-
-
-def test_missing_truth_explains_what_is_missing(open_window, scored_project, qtbot):
-    with scored_project.session() as session:
-        ids = image_tables.images_in(session, Split.TEST).ids.tolist()
-        studies.set_truth(session, ids, None, "BB")
-    window = open_window(scored_project)
-    window.show_page(3)
-    problem = _find(window, QLabel, "rocProblem")
-    qtbot.waitUntil(lambda: "Set the truth of test images" in problem.text(), timeout=WAIT)
-    assert window._pages[3].model.rowCount() == 10
-
-
-def test_export_writes_into_the_project(results_page, scored_project, qtbot):
-    _click(qtbot, results_page, "exportButton")
-    folder = scored_project.exports_folder / "run-003"
-    qtbot.waitUntil(lambda: (folder / "images.png").is_file(), timeout=60_000)
-
-
-def test_compare_lists_runs_and_tests_two(open_window, scored_project, qtbot):
-    from demo_images import finish
-
-    from amae_engine.config import MaskPlan, ScoreConfig
-    from amae_engine.jobs.judging.score_images import score_images
-
-    finish(score_images(scored_project, ScoreConfig(mask_plan=MaskPlan.COMPLEMENTARY)))
-    window = open_window(scored_project)
-    window.show_page(4)
-    page = window._pages[4]
-    qtbot.waitUntil(lambda: page.table.rowCount() == 2, timeout=WAIT)
-    assert "DeLong p =" in page.test.text()
-    differing = {page.settings.item(r, 0).text() for r in range(page.settings.rowCount())}
-    assert differing == {"score.mask_plan"}
 
 
 # --- jobs, themes, help --------------------------------------------------------------------------

@@ -66,7 +66,6 @@ class RunEvaluation:
         image_ids: (n,) int64 of the images that any score was judged on.
         names: n image names.
         truth: (n,) int8 of 0 and 1.
-        without_truth: Scored images that could not be judged.
         unjudged: Why a score could not be judged.
         leading: The score that was chosen to lead, and why; None for a peer.
         peer: The peer method and its protocol; "" for a score run of AMAE.
@@ -77,7 +76,6 @@ class RunEvaluation:
     image_ids: npt.NDArray[np.int64]
     names: tuple[str, ...]
     truth: npt.NDArray[np.int8]
-    without_truth: int
     scores: tuple[ScoreEvaluation, ...]
     unjudged: tuple[str, ...] = ()
     leading: LeadingScore | None = None
@@ -144,7 +142,6 @@ def evaluate_run(project: Project, score_run: int = 0) -> RunEvaluation:
         image_ids=known.ids,
         names=known.names,
         truth=known.truth,
-        without_truth=int((~judged).sum()),
         scores=tuple(found),
         unjudged=tuple(unjudged),
         leading=leading_score(project, run.id) if run.kind is RunKind.SCORE else None,

@@ -1,0 +1,180 @@
+"""The Pseudo-labels workspace as a reader uses it."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QComboBox, QLabel
+from widgets_by_name import WAIT, click, find
+
+from amae_engine.catalog import decisions
+from amae_engine.catalog.tables import Label
+from amae_engine.config import (
+    PseudoLabelConfig,
+    PseudoLabelSource,
+)
+from amae_engine.project import Project
+
+
+def test_without_stage1_the_page_says_what_comes_first(open_window, small_project, qtbot):
+    window = open_window(small_project)
+    window.show_page(2)
+    empty = find(window, QLabel, "emptyPseudoLabels")
+    qtbot.waitUntil(lambda: "Stage 1 has not run yet" in empty.text(), timeout=WAIT)
+    click(qtbot, window, "emptyPseudoLabelsButton")
+    assert window.stack.currentWidget() is window._pages[1]
+
+
+@pytest.fixture
+def labels_page(open_window, rated_project, qtbot):
+    window = open_window(rated_project)
+    window.show_page(2)
+    page = window._pages[2]
+    qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
+    return page
+
+
+def _decided(project: Project, page) -> dict[int, Label]:
+    page._context._acts.waitForDone()  # acts are written off the event thread
+    with project.session() as session:
+        return decisions.current(session)
+
+
+def test_keys_decide_and_undo(labels_page, rated_project, qtbot):
+    page = labels_page
+    page.gallery.select(0)
+    first = page.gallery.gallery.tile(0).image_id
+    qtbot.keyClick(page.gallery, Qt.Key.Key_A)
+    assert _decided(rated_project, labels_page) == {first: Label.ABNORMAL}
+    qtbot.waitUntil(lambda: page.gallery.gallery.tile(0).checked, timeout=WAIT)
+    assert page.gallery.currentIndex().row() == 1  # the next image is in focus
+    qtbot.keyClick(page.gallery, Qt.Key.Key_X)
+    assert len(_decided(rated_project, labels_page)) == 2
+    page.undo()
+    page.undo()
+    assert _decided(rated_project, labels_page) == {}
+    page.redo()
+    assert _decided(rated_project, labels_page) == {first: Label.ABNORMAL}
+    with rated_project.session() as session:
+        assert [row.kind for row in decisions.history(session)] == [
+            "redo", "undo", "undo", "decide", "decide",
+        ]  # fmt: skip
+
+
+def test_a_range_is_decided_in_one_act(labels_page, rated_project, qtbot):
+    page = labels_page
+    page.gallery.select(0)
+    for _ in range(3):
+        qtbot.keyClick(page.gallery, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    assert len(page.gallery.selected_tiles()) == 4
+    qtbot.keyClick(page.gallery, Qt.Key.Key_N)
+    assert list(_decided(rated_project, labels_page).values()) == [Label.NORMAL] * 4
+    page.undo()
+    assert _decided(rated_project, labels_page) == {}
+
+
+def test_space_confirms_what_stage1_says(labels_page, rated_project, qtbot):
+    page = labels_page
+    find(page, QComboBox, "orderCombo").setCurrentText("most abnormal first")
+    tile = page.gallery.gallery.tile(0)
+    assert tile.probability > 0.9
+    qtbot.keyClick(page.gallery, Qt.Key.Key_Space)
+    assert _decided(rated_project, labels_page) == {tile.image_id: Label.ABNORMAL}
+
+
+def test_k_moves_the_cuts_and_the_counts(labels_page, qtbot):
+    page = labels_page
+    before = page.cuts.counts.text()
+    page.cuts.keep.setValue(100)
+    qtbot.waitUntil(lambda: (page._state.view.labels >= 0).all(), timeout=WAIT)
+    assert page.cuts.counts.text() != before
+    assert "unused <b>0</b>" in page.cuts.counts.text()
+    page.cuts.histogram.line_dropped.emit(1, 0.9)
+    qtbot.waitUntil(lambda: page.cuts.keep.value() < 100, timeout=WAIT)
+
+
+def test_purity_is_given_with_its_interval_and_count(labels_page, qtbot):
+    page = labels_page
+    assert "purity is unknown" in page.review.text()
+    page.gallery.selectAll()
+    page.confirm()
+    qtbot.waitUntil(lambda: "of 10 checked images" in page.review.text(), timeout=WAIT)
+    assert "95 % interval" in page.review.text()
+    assert "n = " in page.truth.text()
+
+
+def test_a_reader_without_a_name_cannot_decide(labels_page, rated_project):
+    labels_page._context.settings.reader = ""
+    labels_page.gallery.select(0)
+    labels_page.decide(Label.NORMAL)
+    assert _decided(rated_project, labels_page) == {}
+
+
+def _labels_page(window, qtbot):
+    window.show_page(2)
+    page = window._pages[2]
+    qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
+    return page
+
+
+def test_what_rates_is_named_wherever_a_rating_stands(open_window, whole_path, qtbot):
+    window = open_window(whole_path)
+    window.context.labels = PseudoLabelConfig(source=PseudoLabelSource.DENSITY)
+    page = _labels_page(window, qtbot)
+    qtbot.waitUntil(lambda: "Feature distance" in page.review.text(), timeout=WAIT)
+    assert page.image_facts.text().startswith("Feature distance: P(abnormal)")
+    shown = [w.text() for w in page.findChildren(QLabel) if w.isVisible()]
+    assert not [text for text in shown if "Stage 1 agrees" in text or "Stage 1: P" in text]
+
+
+def test_space_on_a_mixed_selection_is_one_act(open_window, rated_project, qtbot):
+    page = _labels_page(open_window(rated_project), qtbot)
+    page.gallery.selectAll()
+    qtbot.keyClick(page.gallery, Qt.Key.Key_Space)
+    page._context._acts.waitForDone()
+    with rated_project.session() as session:
+        assert set(decisions.current(session).values()) == {Label.NORMAL, Label.ABNORMAL}
+        assert len({row.batch for row in decisions.history(session)}) == 1
+    page.undo()
+    page._context._acts.waitForDone()
+    with rated_project.session() as session:
+        assert decisions.current(session) == {}
+
+
+def test_decisions_are_written_off_the_event_thread(open_window, rated_project, qtbot, monkeypatch):
+    page = _labels_page(open_window(rated_project), qtbot)
+    threads = []
+    write = decisions.decide
+
+    def noted(*arguments, **others):
+        threads.append(threading.current_thread())
+        time.sleep(0.2)  # another process holds the catalog
+        return write(*arguments, **others)
+
+    monkeypatch.setattr(decisions, "decide", noted)
+    page.gallery.select(0)
+    began = time.monotonic()
+    for _ in range(3):
+        qtbot.keyClick(page.gallery, Qt.Key.Key_A)
+    assert page.gallery.currentIndex().row() == 3  # the reader goes on meanwhile
+    assert time.monotonic() - began < 0.6
+    page._context._acts.waitForDone()
+    assert len(threads) == 3
+    assert threading.main_thread() not in threads
+    with rated_project.session() as session:
+        assert len(decisions.current(session)) == 3
+
+
+def test_an_error_of_a_background_read_is_told(open_window, rated_project, qtbot, monkeypatch):
+    window = open_window(rated_project)
+    page = _labels_page(window, qtbot)
+    notices = []
+    window.context.noticed.connect(lambda text, _level: notices.append(text))
+    (rated_project.folder / "pixels" / "images.u8").write_bytes(b"")
+    page.gallery.select(4)
+    qtbot.waitUntil(lambda: any("restore the pixels folder" in n for n in notices), timeout=WAIT)

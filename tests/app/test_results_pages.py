@@ -1,0 +1,202 @@
+"""Results and Compare as a reader uses them, driven through their widgets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from demo_images import finish
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QSlider
+from widgets_by_name import WAIT, click, find
+
+from amae_app.compare import compare_state
+from amae_app.results.review_state import Listed
+from amae_engine.catalog import image_tables, studies
+from amae_engine.catalog.tables import Split
+from amae_engine.config import (
+    ScoreConfig,
+    ScoreKind,
+)
+from amae_engine.config.peers import PeerConfig, PeerMethod
+from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.training.train_peer import train_peer
+
+
+@pytest.fixture
+def results_page(open_window, scored_project, qtbot):
+    window = open_window(scored_project)
+    window.show_page(3)
+    page = window._pages[3]
+    qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
+    page.score_combo.setCurrentIndex(page.score_combo.findData(str(ScoreKind.DISCREPANCY)))
+    page.score_combo.activated.emit(page.score_combo.currentIndex())
+    qtbot.waitUntil(lambda: page.review._shown.kind is ScoreKind.DISCREPANCY, timeout=WAIT)
+    return page
+
+
+def test_images_are_listed_by_score_with_their_map(results_page):
+    page = results_page
+    assert page.model.rowCount() == 10
+    values = [float(page.model.data(page.model.index(i, 2))) for i in range(10)]
+    assert values == sorted(values, reverse=True)
+    assert page.review._shown.maps.of_score(page.kind).shape == (64, 64)
+    assert page.review.main._overlay.image is not None
+
+
+def test_every_score_says_whose_it_is_and_on_what_it_was_measured(results_page):
+    text = results_page.panel.numbers.text()
+    for kind in ScoreKind:
+        assert kind.origin in text or kind.origin == "peer"
+    assert "5 normal + 5 abnormal test images of 'Test'" in results_page.panel.measured.text()
+
+
+def test_the_operating_point_moves_everywhere(results_page):
+    page = results_page
+    page.panel.threshold_changed.emit(float(np.inf))
+    assert page.panel.cells[Listed.TRUE_POSITIVE].text() == "0"
+    page.panel.threshold_changed.emit(-1.0)
+    assert page.panel.cells[Listed.TRUE_POSITIVE].text() == "5"
+    assert page.panel.cells[Listed.FALSE_POSITIVE].text() == "5"
+    assert "optimistic" in page.panel.point.text()
+
+
+def test_a_confusion_cell_filters_the_list(results_page, qtbot):
+    page = results_page
+    page.panel.threshold_changed.emit(-1.0)
+    click(qtbot, page, "cellFalsePositives")
+    assert page.model.rowCount() == 5
+    truths = {page.model.data(page.model.index(i, 3)) for i in range(5)}
+    assert truths == {"normal"}
+
+
+def test_reading_keys_act_on_the_image(results_page, qtbot):
+    page = results_page
+    qtbot.keyClick(page.table, Qt.Key.Key_I)
+    assert page.review.main.is_inverted
+    qtbot.keyClick(page.table, Qt.Key.Key_G)
+    assert page.review.main._overlay.image is None
+    qtbot.keyClick(page.table, Qt.Key.Key_2)
+    assert page.review.main.levels == (0.1, 0.7)
+    qtbot.keyClick(page.table, Qt.Key.Key_Space)
+    assert page.review.main.levels == (0.0, 1.0)
+    assert not page.review.main.is_inverted
+
+
+def test_overlay_controls_change_the_picture(results_page):
+    page = results_page
+    before = page.review.main._overlay.image.copy()
+    slider = find(page, QSlider, "overlaySlider")
+    slider.setValue(90)
+    assert page.review.main._overlay.image[..., 3].max() > before[..., 3].max()
+    find(page, QSlider, "thresholdSlider").setValue(100)
+    assert (page.review.main._overlay.image[..., 3] > 0).mean() < 0.1
+
+
+def test_linked_views_zoom_together(results_page):
+    review = results_page.review
+    review.zoom(2)
+    wide = review.main.box.viewRect()
+    small = review.small["mean_a"].box.viewRect()
+    assert small.center().x() == pytest.approx(wide.center().x(), abs=0.05)
+    assert small.width() < 2.5 * wide.width()
+
+
+def test_missing_truth_explains_what_is_missing(open_window, scored_project, qtbot):
+    with scored_project.session() as session:
+        ids = image_tables.images_in(session, Split.TEST).ids.tolist()
+        studies.set_truth(session, ids, None, "BB")
+    window = open_window(scored_project)
+    window.show_page(3)
+    problem = find(window, QLabel, "rocProblem")
+    qtbot.waitUntil(lambda: "Set the truth of test images" in problem.text(), timeout=WAIT)
+    assert window._pages[3].model.rowCount() == 10
+
+
+def test_export_writes_into_the_project(results_page, scored_project, qtbot):
+    click(qtbot, results_page, "exportButton")
+    folder = scored_project.exports_folder / "run-003"
+    qtbot.waitUntil(lambda: (folder / "images.png").is_file(), timeout=60_000)
+
+
+def test_compare_lists_runs_and_tests_two(open_window, scored_project, qtbot):
+    from demo_images import finish
+
+    from amae_engine.config import MaskPlan, ScoreConfig
+    from amae_engine.jobs.judging.score_images import score_images
+
+    finish(score_images(scored_project, ScoreConfig(mask_plan=MaskPlan.COMPLEMENTARY)))
+    window = open_window(scored_project)
+    window.show_page(4)
+    page = window._pages[4]
+    qtbot.waitUntil(lambda: page.table.rowCount() == 2, timeout=WAIT)
+    assert "DeLong p =" in page.test.text()
+    differing = {page.settings.item(r, 0).text() for r in range(page.settings.rowCount())}
+    assert differing == {"score.mask_plan"}
+
+
+def _results_page(window, qtbot):
+    window.show_page(3)
+    page = window._pages[3]
+    qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
+    return page
+
+
+def _choose_score(page, kind: ScoreKind, qtbot) -> None:
+    page.score_combo.setCurrentIndex(page.score_combo.findData(str(kind)))
+    page.score_combo.activated.emit(page.score_combo.currentIndex())
+    qtbot.waitUntil(lambda: page.review._shown.kind is kind, timeout=WAIT)
+
+
+def test_called_abnormal_follows_the_operating_point(open_window, whole_path, qtbot):
+    page = _results_page(open_window(whole_path), qtbot)
+    page.panel.threshold_changed.emit(float("inf"))
+    assert page.review.caption.text().endswith("called normal")
+    page.panel.threshold_changed.emit(-1.0)
+    assert page.review.caption.text().endswith("called abnormal")
+
+
+def test_the_map_is_the_chosen_score_s(open_window, whole_path, qtbot):
+    page = _results_page(open_window(whole_path), qtbot)
+    _choose_score(page, ScoreKind.DISCREPANCY, qtbot)
+    assert "Eq. 4" in page.review.map_name.text()
+    first = page.review.main._overlay.image.copy()
+    _choose_score(page, ScoreKind.UNLABELED_PROBE, qtbot)
+    assert "share of each patch" in page.review.map_name.text()
+    assert (page.review.main._overlay.image != first).any()
+    _choose_score(page, ScoreKind.STAGE1_PROBABILITY, qtbot)
+    hint = page.review.map_name.text()
+    assert "this score has none; choose " in hint
+    assert ScoreKind.DISCREPANCY.label in hint
+    assert page.review.main._overlay.image is None
+
+
+def test_a_peer_s_scores_and_map_are_seen_like_all_others(open_window, whole_path, qtbot):
+    config = PeerConfig(method=PeerMethod.AE, epochs=1, batch_size=8)
+    run, _ = finish(train_peer(whole_path, config))
+    page = _results_page(open_window(whole_path), qtbot)
+    place = page.run_combo.findData(run)
+    assert "AE (N)" in page.run_combo.itemText(place)
+    page.run_combo.setCurrentIndex(place)
+    page.run_combo.activated.emit(place)
+    qtbot.waitUntil(lambda: page._state.run_id == run, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.review._shown.kind is ScoreKind.PEER, timeout=WAIT)
+    assert page.review.main._overlay.image is not None
+    assert "AE (N)" in page.panel.numbers.text()
+    assert "AE (N)" in page.panel.measured.text()
+
+
+def test_compare_says_that_there_are_older_runs(open_window, whole_path, qtbot, monkeypatch):
+    monkeypatch.setattr(compare_state, "AT_FIRST", 1)
+    finish(score_images(whole_path, ScoreConfig()))
+    state = compare_state.read_compare_state(whole_path, 1)
+    assert (len(state.runs), state.more) == (1, 1)
+    window = open_window(whole_path)
+    page = window._pages[4]
+    page._most = 1
+    window.show_page(4)
+    page._read()
+    qtbot.waitUntil(lambda: page.table.rowCount() == 1, timeout=WAIT)
+    assert page.more.text() == "Show older runs (1 more)"
+    page.more.click()
+    qtbot.waitUntil(lambda: page.table.rowCount() == 2, timeout=WAIT)
+    assert not page.more.isVisible()

@@ -1,0 +1,20 @@
+"""Finding and clicking a window's widgets by their names."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QPushButton
+
+WAIT = 20_000  # milliseconds
+
+
+def find(window, kind, name: str):
+    """The widget of a kind and a name."""
+    found = window.findChild(kind, name)
+    assert found is not None, name
+    return found
+
+
+def click(qtbot, window, name: str) -> None:
+    """Click a button with the left mouse button."""
+    qtbot.mouseClick(find(window, QPushButton, name), Qt.MouseButton.LeftButton)
