@@ -89,12 +89,15 @@ class Fingerprints:
         self._pending.clear()
         self._count = min(self._count, len(self._pixels))
         for row in range(self._count, len(self._pixels)):
-            self._append(difference_hash(self._pixels.array[row]))
+            self._append(difference_hash(self._stored(row)))
         self._write()
 
     def _image(self, row: int) -> npt.NDArray[np.uint8]:
         pending = self._pending.get(row)
-        return self._pixels.array[row] if pending is None else pending
+        return self._stored(row) if pending is None else pending
+
+    def _stored(self, row: int) -> npt.NDArray[np.uint8]:
+        return self._pixels.read(np.array([row]))[0]
 
     def _append(self, value: Hash) -> None:
         if self._count == self._hashes.shape[1]:

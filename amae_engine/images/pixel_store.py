@@ -1,4 +1,4 @@
-"""Decoded images as one memory-mapped array of bytes."""
+"""Decoded images as one array of bytes on disk."""
 
 from __future__ import annotations
 
@@ -56,7 +56,6 @@ class PixelStore:
             self._path.touch()
         if not self._path.is_file():
             raise ProjectError("pixels/images.u8 is missing; restore the project's pixels folder.")
-        self._mapped: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         """Whole images in the store."""
@@ -87,32 +86,25 @@ class PixelStore:
             os.fsync(file.fileno())
         return first
 
-    @property
-    def array(self) -> npt.NDArray[np.uint8]:
-        """A read-only view (n, S, S) of the file; pages load when they are touched."""
-        count, mapped = len(self), self._mapped  # other threads read and append meanwhile
-        if mapped is None or len(mapped) != count:
-            shape = (count, self.side, self.side)
-            mapped = (
-                np.memmap(self._path, dtype=np.uint8, mode="r", shape=shape)
-                if count
-                else np.zeros(shape, dtype=np.uint8)
-            )
-            self._mapped = mapped
-        return mapped
+    def read(self, rows: npt.NDArray[np.int64]) -> Pixels:
+        """The images (B, S, S) in `rows` (B,).
 
-    def read(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        """A copy (B, S, S) of the images in `rows` (B,).
+        They are read, not mapped into memory: where a mapped file is cut, or its disk goes away,
+        the system ends the process in place of raising an error.
 
         Raises:
             ProjectError: A row lies beyond the file: the store was cut or replaced.
         """
-        if len(rows) and int(rows.max()) >= len(self):
-            raise ProjectError(
-                f"pixels/images.u8 holds {len(self)} images, but the catalog names image "
-                f"{int(rows.max())}; restore the pixels folder from a backup."
-            )
-        return np.array(self.array[rows])
+        images = np.empty((len(rows), self.side, self.side), dtype=np.uint8)
+        with self._path.open("rb") as file:
+            for image, row in zip(images, rows.tolist(), strict=True):
+                file.seek(row * image.size)
+                if file.readinto(image.data) != image.size:
+                    raise ProjectError(
+                        f"pixels/images.u8 holds {len(self)} images, but the catalog names image "
+                        f"{row}; restore the pixels folder from a backup."
+                    )
+        return images
 
 
 def _take_over(old: Path, new: Path) -> None:

@@ -1,5 +1,6 @@
 """Decoding real DICOM files and pictures, good and broken."""
 
+import threading
 import zlib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from dicom_files import demo_image, write_dicom
 from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from amae_engine.errors import ProjectError
 from amae_engine.images.decode import read_image
 from amae_engine.images.decoded_image import Refusal
 from amae_engine.images.pixel_store import PixelStore
@@ -149,6 +151,32 @@ def test_the_store_overwrites_a_half_written_image(tmp_path: Path):
     assert len(store) == 2
     assert store.append([image + 1]) == 2
     assert np.array_equal(store.read(np.array([2, 0])), np.stack((image + 1, image)))
+
+
+def test_a_store_that_is_cut_while_it_is_read_is_an_error_and_no_crash(tmp_path: Path):
+    store = PixelStore(tmp_path, side=64)
+    images = [np.full((64, 64), value, dtype=np.uint8) for value in range(32)]
+    store.append(images)
+    stop, errors = threading.Event(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                found = store.read(np.arange(31, -1, -1))
+                assert (found[:, 0, 0] == np.arange(31, -1, -1)).all()
+            except ProjectError as error:
+                errors.append(str(error))
+                return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with (tmp_path / "images.u8").open("r+b") as file:
+        file.truncate(64 * 64 * 3 + 7)
+    reader.join(timeout=20)
+    stop.set()
+    assert len(errors) == 1
+    assert "holds 3 images, but the catalog names image" in errors[0]
+    assert (store.read(np.array([2]))[0] == images[2]).all()
 
 
 def test_a_store_of_the_first_release_is_taken_over(tmp_path: Path):
