@@ -14,7 +14,7 @@ from amae_app.words import plural
 from amae_engine.catalog import decisions, image_tables, runs, studies
 from amae_engine.catalog.runs import RunRow
 from amae_engine.catalog.tables import RunKind, RunState, Split
-from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, Stage1Config
+from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, Stage1Config, Stage2Config
 from amae_engine.errors import AmaeError
 from amae_engine.events import EpochEnd, Preview
 from amae_engine.jobs.training.assign_pseudo_labels import (
@@ -275,7 +275,7 @@ def _stage2_reason(project: Project, run: RunRow, view: PseudoLabelView | None) 
     if view is None or not recorded:
         return ""
     try:
-        seen = inputs_of(project, view)
+        seen = inputs_of(project, Stage2Config.from_dict(run.config), view)
     except AmaeError as error:
         return str(error)
     hashes = seen.hashes()
@@ -290,7 +290,8 @@ def _stage2_reason(project: Project, run: RunRow, view: PseudoLabelView | None) 
         if moved:
             share = 100 * moved / max(len(was), 1)
             reasons.append(f"{moved} of module {module}'s images changed ({share:.1f} %)")
-    if recorded.get("weights.start") != hashes["weights.start"]:
+    weights = [name for name in hashes if name.startswith("weights.")]
+    if any(recorded.get(name) != hashes[name] for name in weights):
         reasons.append("stage 1 has other weights now")
     return "; ".join(reasons) or "its images have changed"
 

@@ -22,13 +22,17 @@ from PySide6.QtWidgets import (
 from amae_app.theme import card, quiet
 from amae_engine.config import (
     MaskPlan,
+    ModuleBLearns,
     Precision,
     PretrainConfig,
     PseudoLabelConfig,
     PseudoLabelSource,
+    Reconstructs,
     ScoreConfig,
     Stage1Config,
     Stage2Config,
+    TrainingConfig,
+    pixel_preset,
     pretrain_preset,
     score_preset,
     stage1_preset,
@@ -39,6 +43,14 @@ _FILE = "choose a file…"
 _PLANS = {
     "complementary": (MaskPlan.COMPLEMENTARY, True),
     "independent (paper)": (MaskPlan.INDEPENDENT, False),
+}
+_RECONSTRUCTS = {
+    "the encoder's tokens": Reconstructs.TOKENS,
+    "pixels (paper)": Reconstructs.PIXELS,
+}
+_MODULE_B = {
+    "abnormal and normal": ModuleBLearns.WITH_NORMALS,
+    "abnormal only (paper)": ModuleBLearns.ABNORMAL,
 }
 _SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 
@@ -62,9 +74,22 @@ FIELDS = (
     Field("ratio0", "Masked, pre-training", 0.05, 0.95, 2, "0.9", "Share of patches to fill"),
     Field("epochs1", "Epochs, stage 1", 1, 2000, 0, "150", "Passes over the normal images"),
     Field("epochs2", "Epochs, stage 2", 1, 2000, 0, "150", "Passes over each module's images"),
-    Field("warmup", "Warm-up epochs", 0, 500, 0, "20", "The learning rate rises linearly first"),
-    Field("batch", "Batch size", 2, 4096, 0, "16", "Images in one step"),
-    Field("rate", "Learning rate", 1e-7, 1, 6, "0.00025", "AdamW's highest rate"),
+    Field("warmup1", "Warm-up, stage 1", 0, 500, 0, "20", "Epochs in which the rate rises"),
+    Field("warmup2", "Warm-up, stage 2", 0, 500, 0, "20", "Epochs in which the rate rises"),
+    Field("batch1", "Batch size, stage 1", 2, 4096, 0, "16", "Images in one step"),
+    Field("batch2", "Batch size, stage 2", 2, 4096, 0, "16", "Images in one step"),
+    Field("rate1", "Rate, stage 1", 1e-7, 1, 6, "0.00025", "AdamW's highest learning rate"),
+    Field("rate2", "Rate, stage 2", 1e-7, 1, 6, "0.00025", "AdamW's highest learning rate"),
+    Field(
+        "share",
+        "Abnormal share of B",
+        0,
+        0.95,
+        2,
+        "1",
+        "Of what module B sees, where it learns "
+        "the normal too; 0: as many as there are. The paper's B sees no other",
+    ),
     Field("masks", "Masks per image, training", 1, 16, 0, "2", "L of Eq. 3"),
     Field("score_masks", "Masks per image, scoring", 1, 64, 0, "4", "L of Eq. 4"),
     Field("ratio", "Masked share", 0.05, 0.95, 2, "0.75", "Share of patches the network must fill"),
@@ -90,6 +115,8 @@ class SettingsPanel(QWidget):
         self.precision = QComboBox()
         self.source = QComboBox()
         self.plan = QComboBox()
+        self.reconstructs = QComboBox()
+        self.module_b = QComboBox()
         self.device = QComboBox()
         self.fields: dict[str, QSpinBox | QDoubleSpinBox] = {}
         self._weights_file = ""
@@ -100,6 +127,7 @@ class SettingsPanel(QWidget):
         self.apply_preset(preset)
         self.preset.currentTextChanged.connect(self.apply_preset)
         self.source.activated.connect(self._on_source)
+        self.reconstructs.activated.connect(self._on_reconstructs)
         self.weights.textActivated.connect(self._on_weights)
 
     @Slot(str)
@@ -111,19 +139,42 @@ class SettingsPanel(QWidget):
             "epochs0": before.training.epochs,
             "rate0": before.training.learning_rate,
             "ratio0": before.mask_ratio,
-            "epochs1": first.training.epochs,
-            "epochs2": second.training.epochs,
-            "warmup": second.training.warmup_epochs,
-            "batch": second.training.batch_size,
-            "rate": second.training.learning_rate,
-            "masks": second.masks_per_image,
             "score_masks": score.masks_per_image,
-            "ratio": second.mask_ratio,
             "seed": second.training.seed,
         }
+        self._fill(values)
+        self._fill_training("1", first.training)
+        self._fill_stage2(second)
         self.labels_chosen.emit(second.pseudo_labels)
         plan = (score.mask_plan, score.masked_only)
         self.plan.setCurrentText(next(text for text, p in _PLANS.items() if p == plan))
+
+    def _fill_stage2(self, config: Stage2Config) -> None:
+        self._fill_training("2", config.training)
+        self._fill(
+            {
+                "masks": config.masks_per_image,
+                "ratio": config.mask_ratio,
+                "share": config.abnormal_share,
+            }
+        )
+        for combo, texts, value in (
+            (self.reconstructs, _RECONSTRUCTS, config.reconstructs),
+            (self.module_b, _MODULE_B, config.module_b_learns),
+        ):
+            combo.setCurrentText(next(text for text, each in texts.items() if each == value))
+
+    def _fill_training(self, stage: str, training: TrainingConfig) -> None:
+        self._fill(
+            {
+                f"epochs{stage}": training.epochs,
+                f"warmup{stage}": training.warmup_epochs,
+                f"batch{stage}": training.batch_size,
+                f"rate{stage}": training.learning_rate,
+            }
+        )
+
+    def _fill(self, values: dict[str, float]) -> None:
         for key, value in values.items():
             field = self.fields[key]
             if isinstance(field, QSpinBox):
@@ -152,8 +203,7 @@ class SettingsPanel(QWidget):
     def pretrain(self) -> PretrainConfig:
         """Pre-training's settings."""
         start = pretrain_preset(self.preset.currentText())
-        shown = self._training("epochs0")
-        own = {name: shown[name] for name in ("epochs", "seed", "device", "precision")}
+        own = {"epochs": int(self.fields["epochs0"].value()), **self._machine()}
         warmup = min(start.training.warmup_epochs, int(self.fields["epochs0"].value()))
         rate = float(self.fields["rate0"].value())
         training = start.training.replace(**own, warmup_epochs=warmup, learning_rate=rate)
@@ -167,15 +217,17 @@ class SettingsPanel(QWidget):
         start = stage1_preset(preset)
         return start.replace(
             weights=self.weights.currentText(),
-            training=start.training.replace(**self._training("epochs1")).to_dict(),
+            training=start.training.replace(**self._training("1")).to_dict(),
         )
 
     def stage2(self) -> Stage2Config:
         """Stage 2's settings."""
-        start = stage2_preset(self.preset.currentText())
-        return start.replace(
+        return self._stage2_start().replace(
             pseudo_labels=self._labels.to_dict(),
-            training=start.training.replace(**self._training("epochs2")).to_dict(),
+            training=self._stage2_start().training.replace(**self._training("2")).to_dict(),
+            reconstructs=_RECONSTRUCTS[self.reconstructs.currentText()],
+            module_b_learns=_MODULE_B[self.module_b.currentText()],
+            abnormal_share=float(self.fields["share"].value()),
             masks_per_image=int(self.fields["masks"].value()),
             mask_ratio=float(self.fields["ratio"].value()),
         )
@@ -193,13 +245,25 @@ class SettingsPanel(QWidget):
             precision=Precision(self.precision.currentText()),
         )
 
-    def _training(self, epochs: str) -> dict[str, object]:
-        count = int(self.fields[epochs].value())
+    def _stage2_start(self) -> Stage2Config:
+        """Stage 2's preset: that of token modules or of pixel ones, as chosen."""
+        preset = self.preset.currentText()
+        if _RECONSTRUCTS[self.reconstructs.currentText()] is Reconstructs.TOKENS:
+            return stage2_preset("foundation")
+        return stage2_preset(pixel_preset(preset))
+
+    def _training(self, stage: str) -> dict[str, object]:
+        count = int(self.fields[f"epochs{stage}"].value())
         return {
             "epochs": count,
-            "warmup_epochs": min(int(self.fields["warmup"].value()), count),
-            "batch_size": int(self.fields["batch"].value()),
-            "learning_rate": float(self.fields["rate"].value()),
+            "warmup_epochs": min(int(self.fields[f"warmup{stage}"].value()), count),
+            "batch_size": int(self.fields[f"batch{stage}"].value()),
+            "learning_rate": float(self.fields[f"rate{stage}"].value()),
+            **self._machine(),
+        }
+
+    def _machine(self) -> dict[str, object]:
+        return {
             "seed": int(self.fields["seed"].value()),
             "device": self.device.currentText(),
             "precision": self.precision.currentText(),
@@ -211,7 +275,7 @@ class SettingsPanel(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         combos = (
             ("Preset", self.preset, ["foundation", "compact", "paper", "base"], "presetCombo",
-             "foundation: a frozen DINOv2 rates, compact modules reconstruct; a laptop. compact: all "
+             "foundation: a frozen DINOv2 rates, modules reconstruct its tokens; a laptop. compact: all "
              "at 128 px. paper: ViT-S/16 at 224 px, needs its own weights"),
             ("Starting weights", self.weights, ["bundled", _FILE], "weightsCombo",
              "f0 and g0: bundled, your own pre-training, or an official checkpoint"),
@@ -220,6 +284,12 @@ class SettingsPanel(QWidget):
             ("Pseudo-labels by", self.source, [s.label for s in PseudoLabelSource], "sourceCombo",
              "What rates the unlabeled images. The paper: stage 1's classifier. Normal against "
              "unlabeled: a cross-fitted probe of what sets the unlabeled images apart"),
+            ("Modules reconstruct", self.reconstructs, list(_RECONSTRUCTS), "reconstructsCombo",
+             "Tokens take minutes on a laptop and show a map; pixels also show what each module "
+             "makes of an image"),
+            ("Module B learns", self.module_b, list(_MODULE_B), "moduleBCombo",
+             "A module that has only seen abnormal images is wrong about normal ones, and these "
+             "then differ most"),
             ("Scoring masks", self.plan, list(_PLANS), "maskPlanCombo",
              "The paper draws masks independently and averages all predictions; complementary "
              "masks hide every patch equally often and count hidden patches only"),
@@ -279,6 +349,11 @@ class SettingsPanel(QWidget):
     def _on_source(self) -> None:
         source = list(PseudoLabelSource)[self.source.currentIndex()]
         self.labels_chosen.emit(self._labels.replace(source=source))
+
+    @Slot()
+    def _on_reconstructs(self) -> None:
+        start = self._stage2_start()
+        self._fill_stage2(start)
 
     @Slot(str)
     def _on_weights(self, text: str) -> None:

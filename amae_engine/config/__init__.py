@@ -4,6 +4,7 @@ from amae_engine.config.json_config import JsonConfig
 from amae_engine.config.networks import PRESETS, ModelConfig, require_preset
 from amae_engine.config.presets import (
     as_in_the_paper,
+    pixel_preset,
     pretrain_preset,
     score_preset,
     stage1_preset,
@@ -19,6 +20,7 @@ from amae_engine.config.steps import (
     PretrainConfig,
     PseudoLabelConfig,
     PseudoLabelSource,
+    Reconstructs,
     ScoreConfig,
     Stage1Config,
     Stage2Config,
@@ -38,6 +40,7 @@ __all__ = [
     "PretrainConfig",
     "PseudoLabelConfig",
     "PseudoLabelSource",
+    "Reconstructs",
     "ScoreConfig",
     "ScoreKind",
     "Stage1Config",
@@ -45,6 +48,7 @@ __all__ = [
     "Synthesis",
     "TrainingConfig",
     "as_in_the_paper",
+    "pixel_preset",
     "pretrain_preset",
     "require_preset",
     "score_preset",

@@ -10,6 +10,7 @@ from amae_engine.config.steps import (
     PretrainConfig,
     PseudoLabelConfig,
     PseudoLabelSource,
+    Reconstructs,
     ScoreConfig,
     Stage1Config,
     Stage2Config,
@@ -17,6 +18,11 @@ from amae_engine.config.steps import (
 )
 
 _SMALL = ("compact", "foundation")  # pixel modules that a laptop trains
+
+
+def pixel_preset(name: str) -> str:
+    """The preset whose pixel modules a preset has: `foundation` has those of `compact`."""
+    return "compact" if name == "foundation" else name
 
 
 def pretrain_preset(name: str) -> PretrainConfig:
@@ -61,7 +67,8 @@ def stage2_preset(name: str) -> Stage2Config:
     Outside the paper's preset the unlabeled images are rated by the probe of normal against
     unlabeled: with a small encoder its pseudo-labels are purer than the proxy task's. And module B
     learns the normal images too: a module that has only seen abnormal ones is wrong about normal
-    ones, and these then differ most.
+    ones, and these then differ most. The modules of `foundation` reconstruct its encoder's tokens;
+    half of what its module B sees is pseudo-abnormal.
 
     Raises:
         BadSetting: There is no such preset.
@@ -71,6 +78,15 @@ def stage2_preset(name: str) -> Stage2Config:
         return Stage2Config()
     labels = PseudoLabelConfig(source=PseudoLabelSource.UNLABELED)
     both = ModuleBLearns.WITH_NORMALS
+    if name == "foundation":
+        return Stage2Config(
+            pseudo_labels=labels,
+            training=TrainingConfig(epochs=20, warmup_epochs=2, batch_size=32, learning_rate=1e-3),
+            reconstructs=Reconstructs.TOKENS,
+            module_b_learns=both,
+            abnormal_share=0.5,
+            masks_per_image=1,
+        )
     if name in _SMALL:
         # module B sees the normal images too, so an epoch is longer than the paper's
         short = TrainingConfig(epochs=20, warmup_epochs=4)
@@ -114,6 +130,7 @@ def as_in_the_paper(config: JsonConfig) -> JsonConfig:
         paper = Stage2Config()
         return config.replace(
             pseudo_labels=paper.pseudo_labels.to_dict(),
+            reconstructs=paper.reconstructs,
             masks_per_image=paper.masks_per_image,
             mask_ratio=paper.mask_ratio,
             smallest_crop=paper.smallest_crop,

@@ -72,6 +72,13 @@ class ModuleBLearns(StrEnum):
     WITH_NORMALS = "with_normals"  # those of module A too: both modules then know the normal
 
 
+class Reconstructs(StrEnum):
+    """What the modules of stage 2 reconstruct."""
+
+    PIXELS = "pixels"  # the paper
+    TOKENS = "tokens"  # those of stage 1's frozen encoder: minutes on a CPU
+
+
 class MaskPlan(StrEnum):
     """How the L test masks are drawn."""
 
@@ -168,10 +175,12 @@ class Stage2Config(JsonConfig):
     """Stage 2: module A on N and Un, module B on Ua, or on all of them (Eq. 3)."""
 
     stage1_run: int = 0  # 0: the newest finished stage-1 run
+    module_a_run: int = 0  # a stage-2 run whose module A serves here too; 0: it is trained
+    reconstructs: Reconstructs = Reconstructs.PIXELS
     pseudo_labels: PseudoLabelConfig = field(default_factory=PseudoLabelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     module_b_learns: ModuleBLearns = ModuleBLearns.ABNORMAL
-    abnormal_share: float = 0.0  # of what B sees WITH_NORMALS; 0: as many as there are
+    abnormal_share: float = 0.0  # of what B sees WITH_NORMALS, in A's steps; 0: as there are
     masks_per_image: int = 2
     mask_ratio: float = 0.75
     smallest_crop: float = 0.5

@@ -17,6 +17,7 @@ from amae_engine.config import (
     PseudoLabelConfig,
     Stage2Config,
     as_in_the_paper,
+    pixel_preset,
     pretrain_preset,
     score_preset,
     stage1_preset,
@@ -27,7 +28,7 @@ from amae_engine.jobs.machine import has_gpu
 from amae_engine.project import Project
 
 _LABELS_FILE = "pseudo_labels.json"
-_SMALL = "foundation"  # its frozen encoder and its pixel modules are bundled
+_SMALL = "foundation"  # its frozen encoder is bundled, and so are the weights of its pixel modules
 _BUNDLED = ("foundation", "compact")
 
 
@@ -62,7 +63,9 @@ def default_config(
         BadSetting: There is no such preset.
     """
     name, why = (preset, "as asked for") if preset else _preset(project, kind, parent)
-    config = _of_preset(kind, name, _weights(project, name))
+    # the paper's modules reconstruct pixels, so their schedule is that of the preset's pixel modules
+    of = pixel_preset(name) if is_paper and kind is RunKind.STAGE2 else name
+    config = _of_preset(kind, of, _weights(project, name))
     if isinstance(config, Stage2Config):
         labels, whose = _labels(project, name)
         config = config.replace(pseudo_labels=labels.to_dict())
@@ -116,7 +119,7 @@ def _preset(project: Project, kind: RunKind, parent: int) -> tuple[str, str]:
         if stage1 is not None and name:
             return name, f"that of stage 1, run {stage1.id}"
     if not has_gpu():
-        return _SMALL, "no GPU was found, and its frozen encoder and pixel modules are bundled"
+        return _SMALL, "no GPU was found, and its frozen encoder is bundled"
     for name in PRESETS:
         number = _own_weights(project, name)
         if name not in _BUNDLED and number:

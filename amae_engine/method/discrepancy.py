@@ -15,7 +15,7 @@ from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 @dataclass(frozen=True, slots=True)
 class BatchMaps:
-    """Maps (B, H, W) float32 of a batch, in the networks' standardised units.
+    """Maps (B, H, W) of images, or (B, T, c) of patches: float32, in standardised units.
 
     Attributes:
         mean_a: μ̂_A, the mean of module A's L reconstructions.
@@ -50,28 +50,41 @@ def compare_modules(
         precision: Of the matrix products.
         masked_only: Average only predictions of removed patches (the paper averages all).
     """
-    reconstructed_a = reconstructions(module_a, images, masks, precision)  # (B, L, T, p²)
-    reconstructed_b = reconstructions(module_b, images, masks, precision)
+    patches = module_a.patchify(images)
+    found = compare_patches(module_a, module_b, patches, masks, precision, masked_only)
+    each = (found.mean_a, found.mean_b, found.spread, found.discrepancy, found.likelihood_ratio)
+    return BatchMaps(*(module_a.unpatchify(values)[:, 0] for values in each))
+
+
+def compare_patches(
+    module_a: MaskedAutoencoder,
+    module_b: MaskedAutoencoder,
+    patches: Tensor,
+    masks: Masks,
+    precision: Precision,
+    masked_only: bool = False,
+) -> BatchMaps:
+    """`compare_modules` of patches (B, T, c), be they of pixels or tokens."""
+    reconstructed_a = reconstructions(module_a, patches, masks, precision)  # (B, L, T, c)
+    reconstructed_b = reconstructions(module_b, patches, masks, precision)
     weights = _weights(masks, reconstructed_a, masked_only)
-    mean_a = (reconstructed_a * weights).sum(dim=1)  # (B, T, p²)
+    mean_a = (reconstructed_a * weights).sum(dim=1)  # (B, T, c)
     mean_b = (reconstructed_b * weights).sum(dim=1)
     between = (reconstructed_a - reconstructed_b).abs()
     centre = (between * weights).sum(dim=1, keepdim=True)
     spread = ((between - centre).square() * weights).sum(dim=1).sqrt()
-    patches = module_a.patchify(images)
     ratio = (patches - mean_a).square() - (patches - mean_b).square()
-    maps = (mean_a, mean_b, spread, (mean_a - mean_b).abs(), ratio)
-    return BatchMaps(*(module_a.unpatchify(each)[:, 0] for each in maps))
+    return BatchMaps(mean_a, mean_b, spread, (mean_a - mean_b).abs(), ratio)
 
 
 def reconstructions(
-    network: MaskedAutoencoder, images: Tensor, masks: Masks, precision: Precision
+    network: MaskedAutoencoder, patches: Tensor, masks: Masks, precision: Precision
 ) -> Tensor:
-    """All patches (B, L, T, p²) as predicted under each of L masks, in one batch."""
-    count, each = len(images), len(masks.kept)
-    patches = network.patchify(images).repeat_interleave(each, dim=0)  # (B·L, T, p²)
+    """All patches (B, L, T, c) as predicted under each of L masks from (B, T, c), in one batch."""
+    count, each = len(patches), len(masks.kept)
+    patches = patches.repeat_interleave(each, dim=0)  # (B·L, T, c)
     kept = masks.kept.repeat(count, 1)
-    with torch.no_grad(), autocast(images.device, precision):
+    with torch.no_grad(), autocast(patches.device, precision):
         predicted = network.decode(network.encode(patches, kept), kept)
     return predicted.float().unflatten(0, (count, each))
 

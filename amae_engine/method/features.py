@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from amae_engine.method.image_batches import (
 )
 from amae_engine.method.stored_images import StoredImages, split_rows
 from amae_engine.models.encoders import FrozenEncoder
+from amae_engine.models.token_groups import group_slice
 
 BATCH = 64
 _FOLDS = 5
@@ -41,6 +42,12 @@ def encode_batch(encoder: FrozenEncoder, images: Tensor, precision: Precision) -
     return encode_tokens(encoder, images, precision).mean(dim=1)
 
 
+def encode_for_maps(encoder: FrozenEncoder, images: Tensor, precision: Precision) -> Tensor:
+    """The part of the tokens that maps are made of (B, T, d) float32, without gradients."""
+    with torch.no_grad(), autocast(images.device, precision):
+        return encoder.map_tokens(images).float()
+
+
 def encode_tokens(encoder: FrozenEncoder, images: Tensor, precision: Precision) -> Tensor:
     """Tokens (B, T, d) float32 of standardised images (B, 1, H, W), without gradients."""
     with torch.no_grad(), autocast(images.device, precision):
@@ -53,13 +60,24 @@ def extract_features(
     precision: Precision,
     random_views: int = 0,
     seed: int = 0,
+    keep: Callable[[npt.NDArray[np.float16]], None] | None = None,
 ) -> Generator[int, None, Tensor]:
     """Features (n, V, d) float32 of V views of images; yields the images done after each batch.
 
     The views are the whole image, its mirror image, and so many random ones (`random_view`).
     Several processes share each batch, and all get the whole result.
+
+    Args:
+        encoder: f0.
+        stored: The images.
+        precision: Of the matrix products.
+        random_views: How many.
+        seed: Of the random views.
+        keep: Called with the tokens (B, T, d) of each batch of whole images, of the encoder's
+            `map_group` alone.
     """
     encoder.eval()
+    of_map = group_slice(encoder.groups, encoder.map_group)
     features: list[Tensor] = []
     done, size = 0, encoder.image_size
     batches = split_rows(len(stored), BATCH)
@@ -68,8 +86,12 @@ def extract_features(
         images = whole_images(batch, size)
         random = random_generator(stored.device, seed, number)
         others = [random_view(batch, len(rows), size, random) for _ in range(random_views)]
-        views = (images, images.flip(-1), *others)
-        parts = [encode_batch(encoder, view, precision) for view in views]
+        whole = encode_tokens(encoder, images, precision)
+        if keep is not None:
+            tokens = processes.all_rows(whole[..., of_map].half(), len(rows))
+            keep(tokens.cpu().numpy())
+        views = (images.flip(-1), *others)
+        parts = [whole.mean(dim=1), *(encode_batch(encoder, view, precision) for view in views)]
         features.append(processes.all_rows(torch.stack(parts, dim=1), len(rows)))
         done += len(rows)
         yield done
@@ -107,13 +129,17 @@ def mahalanobis(normals: Features, others: Features) -> npt.NDArray[np.float32]:
     return distance.astype(np.float32)
 
 
-def cross_fitted_mahalanobis(normals: Features) -> npt.NDArray[np.float32]:
-    """Each normal's distance to a fit that did not see it (five folds, by row)."""
+def cross_fitted_mahalanobis(
+    normals: Features, patients: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Each normal's distance to a fit that did not see its patient (n,): five folds."""
     distances = np.zeros(len(normals), dtype=np.float32)
-    fold = np.arange(len(normals)) % _FOLDS
+    _, numbers = np.unique(patients, return_inverse=True)
+    fold = numbers % _FOLDS
     for number in range(_FOLDS):
         left_out = fold == number
-        distances[left_out] = mahalanobis(normals[~left_out], normals[left_out])
+        if left_out.any() and not left_out.all():
+            distances[left_out] = mahalanobis(normals[~left_out], normals[left_out])
     return distances
 
 

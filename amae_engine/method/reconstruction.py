@@ -51,7 +51,11 @@ def masked_loss(network: MaskedAutoencoder, images: Tensor, masks: Masks) -> Ten
         images: (B, 1, H, W) standardised.
         masks: For B·L masks, mask by mask for each image; all L go through in one batch.
     """
-    patches = network.patchify(images)
+    return masked_patch_loss(network, network.patchify(images), masks)
+
+
+def masked_patch_loss(network: MaskedAutoencoder, patches: Tensor, masks: Masks) -> Tensor:
+    """`masked_loss` of patches (B, T, c), be they of pixels or tokens."""
     patches = patches.repeat_interleave(len(masks.kept) // len(patches), dim=0)  # (B·L, T, c)
     latent = network.encode(patches, masks.kept)
     predicted = network.decode(latent, masks.kept, masks.removed)

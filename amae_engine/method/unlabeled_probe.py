@@ -3,7 +3,8 @@
 Unlabeled images are normal ones and abnormal ones, so what sets U apart from N is what is abnormal
 in it (positive-unlabeled learning; Elkan and Noto, KDD 2008). No image rates itself: the probe is
 cross-fitted, and all images of a patient are left out together. It is linear in mean-pooled patch
-tokens, so each patch's share of an image's score is known: that is its map (Zhou et al., CVPR 2016).
+tokens, so each patch's share of an image's score is known (Zhou et al., CVPR 2016): a map shows by
+how much it lies above that of normal images at the same place.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from amae_engine.config import Precision
-from amae_engine.method.features import encode_tokens
-from amae_engine.models.encoders import FrozenEncoder
+from amae_engine.method.token_maps import (
+    at_half_places,
+    overlapped,
+    place_weights,
+    smooth_map,
+)
 from amae_engine.models.token_groups import TokenGroup
 
 Floats = npt.NDArray[np.float32]
@@ -40,8 +44,8 @@ class Probe:
     Attributes:
         direction: (d,) float32.
         offset: Added to it.
-        map_direction: (d,) float32, applied to single tokens for the map: smoother than
-            `direction` where a token is put together of several blocks, else the same.
+        map_direction: (d of one group,) float32, applied to single tokens for the map: smoother
+            than `direction` where a token is put together of several blocks, else the same.
     """
 
     direction: Floats
@@ -99,26 +103,43 @@ def _mean_of(probes: list[Probe]) -> Probe:
     )
 
 
-def token_scores(
-    encoder: FrozenEncoder, probe: Probe, images: Tensor, precision: Precision
-) -> Tensor:
-    """What each patch adds to an image's score: (B, g, g); with one block their mean is the score.
+@dataclass(frozen=True, slots=True)
+class ProbeMaps:
+    """What a probe's maps are made of.
 
-    Args:
-        encoder: The frozen encoder that the probe was fitted on.
-        probe: The probe.
-        images: (B, 1, H, W) standardised.
-        precision: Of the matrix products.
+    Attributes:
+        direction: (d,) float32, of the encoder's map group.
+        normal_shares: (g, g), the mean of each patch's share over normal images.
+        weights: (g, g) in [0.1, 1], of each place (`place_weights`).
     """
-    direction = torch.from_numpy(probe.map_direction).to(images.device)
-    tokens = encode_tokens(encoder, images, precision)
-    return (tokens @ direction + probe.offset).reshape(-1, encoder.grid, encoder.grid)
 
+    direction: Floats
+    normal_shares: Floats
+    weights: Floats
 
-def probe_maps(shares: Tensor, normal_shares: Tensor, size: int) -> Tensor:
-    """Maps (B, size, size): patches' shares (B, g, g) above those of normal images (g, g)."""
-    above = (shares - normal_shares)[:, None]
-    return functional.interpolate(above, (size, size), mode="bilinear", align_corners=False)[:, 0]
+    @classmethod
+    def fit(cls, direction: Floats, normal: Floats, unlabeled: Floats) -> ProbeMaps:
+        """From shares (n, g, g) of normal images and (m, g, g) of unlabeled ones."""
+        means = (each.mean(axis=0) for each in (normal, unlabeled))
+        usual, others = (torch.from_numpy(mean.astype(np.float32)) for mean in means)
+        return cls(direction, usual.numpy(), place_weights(usual, others).numpy())
+
+    def of(self, tokens: Tensor, size: int) -> Tensor:
+        """Maps (B, size, size), 0 where as in normal images, of tokens (B, 4, T, d).
+
+        Args:
+            tokens: Of the encoder's map group, in the four views of `half_shifted`.
+            size: Side of the maps.
+        """
+        grid, device = len(self.normal_shares), tokens.device
+        shares = (tokens @ torch.from_numpy(self.direction).to(device)).unflatten(2, (grid, grid))
+        usual = at_half_places(torch.from_numpy(self.normal_shares).to(device))
+        above = overlapped(shares - usual).clamp(min=0)  # (B, 2g, 2g)
+        weights = torch.from_numpy(self.weights).to(device)[None, None]
+        fine = functional.interpolate(
+            weights, above.shape[-2:], mode="bilinear", align_corners=False
+        )
+        return smooth_map(above * fine[0], size, grid)
 
 
 def _folds(patients: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
@@ -149,9 +170,7 @@ def _fit_groups(
     if len(groups) == 1:
         return Probe(directions[0], offset, directions[0])
     of_map, _ = _fit(*parts[map_group], _MAP_PENALTY)
-    maps = [np.zeros(group.width, dtype=np.float32) for group in groups]
-    maps[map_group] = of_map
-    return Probe(np.concatenate(directions), offset, np.concatenate(maps))
+    return Probe(np.concatenate(directions), offset, of_map)
 
 
 def _fit(normal: Floats, unlabeled: Floats, penalty: float) -> tuple[Floats, float]:

@@ -44,6 +44,9 @@ class FrozenEncoder(Protocol):
     def patch_tokens(self, images: Tensor) -> Tensor:
         """Tokens (B, T, d) of every patch of standardised grey images (B, 1, H, W)."""
 
+    def map_tokens(self, images: Tensor) -> Tensor:
+        """The part `map_group` of the tokens alone: (B, T, d of that group)."""
+
     def parameters(self) -> Any:
         """Its weights."""
 
@@ -79,14 +82,22 @@ class TimmEncoder(nn.Module):
 
     def patch_tokens(self, images: Tensor) -> Tensor:
         """Tokens (B, T, K·d) of every patch of standardised grey images (B, 1, H, W)."""
-        found = self.network.forward_intermediates(
+        return torch.cat([tokens.float() for tokens in self._after(self.blocks, images)], dim=-1)
+
+    def map_tokens(self, images: Tensor) -> Tensor:
+        """Tokens (B, T, d) of the middle block; later ones are not computed."""
+        return self._after((self.blocks[self.map_group],), images)[0].float()
+
+    def _after(self, blocks: Sequence[int], images: Tensor) -> list[Tensor]:
+        found: list[Tensor] = self.network.forward_intermediates(
             images.expand(-1, 3, -1, -1),
-            indices=[block - 1 for block in self.blocks],
+            indices=[block - 1 for block in blocks],
             norm=False,
+            stop_early=True,
             output_fmt="NLC",
             intermediates_only=True,
         )
-        return torch.cat([tokens.float() for tokens in found], dim=-1)
+        return found
 
 
 class SideBySide(nn.Module):
@@ -114,6 +125,12 @@ class SideBySide(nn.Module):
     def patch_tokens(self, images: Tensor) -> Tensor:
         """Tokens (B, T, d) of every patch; a coarse encoder's token stands in all its patches."""
         return torch.cat([self._of(each, images) for each in self.encoders], dim=-1)
+
+    def map_tokens(self, images: Tensor) -> Tensor:
+        """The first encoder's."""
+        first: Any = self.encoders[0]
+        tokens: Tensor = first.map_tokens(images)
+        return tokens
 
     def _of(self, encoder: Any, images: Tensor) -> Tensor:
         if encoder.image_size != self.image_size:

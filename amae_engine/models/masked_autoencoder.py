@@ -156,6 +156,10 @@ class MaskedAutoencoder(nn.Module):
         """Tokens (B, T, d) of every patch of unmasked images (B, C, H, W); section 2.1."""
         return self.encode(self.patchify(images))[:, 1:]
 
+    def map_tokens(self, images: Tensor) -> Tensor:
+        """The same: all of a token serves the maps."""
+        return self.patch_tokens(images)
+
 
 def take(values: Tensor, index: Tensor) -> Tensor:
     """Pick rows `index` (B, K) of `values` (B, T, d): (B, K, d)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -18,3 +19,9 @@ class TokenGroup:
     width: int
     weight: float = 1.0
     is_small: bool = False
+
+
+def group_slice(groups: Sequence[TokenGroup], number: int) -> slice:
+    """Where a group's numbers stand in a token."""
+    start = sum(group.width for group in groups[:number])
+    return slice(start, start + groups[number].width)

@@ -88,7 +88,8 @@ class MaskReconstruction(AmaeVariant):
     def score(self, stored: Tensor) -> PeerScores:
         """The squared error of the mean of L reconstructions, map and mean."""
         images, masks = self._images_and_masks(stored)
-        seen = reconstructions(self.network, images, masks, Precision.AUTO)  # (B, L, T, p²)
+        patches = self.network.patchify(images)
+        seen = reconstructions(self.network, patches, masks, Precision.AUTO)  # (B, L, T, p²)
         error = (images - self.network.unpatchify(seen.mean(dim=1)))[:, 0].square()
         return PeerScores({ScoreKind.PEER: error.mean(dim=(1, 2))}, error)
 

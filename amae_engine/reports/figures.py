@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _IMAGES_IN_ROW = 6
+Picture = npt.NDArray[np.float32]
 _COLOURS = (
     "#7f7f7f", "#4a9df0", "#2ca089", "#e08a2c", "#b58fd6", "#c4544f", "#8c6d46", "#d98cb3",
 )  # fmt: skip
@@ -33,13 +34,17 @@ class NamedCurve:
 
 @dataclass(frozen=True, slots=True)
 class ImagePanel:
-    """An image and its maps, all (H, W): image and means in 0…1, the map in its own units."""
+    """An image (H, W) in 0…1, maps of it, and other pictures of it.
+
+    Attributes:
+        maps: (h, w) by name, each divided by its scale, which is common to all images.
+        pictures: (h, w) in 0…1, by name.
+    """
 
     title: str
-    image: npt.NDArray[np.float32]
-    mean_a: npt.NDArray[np.float32]
-    mean_b: npt.NDArray[np.float32]
-    discrepancy: npt.NDArray[np.float32]
+    image: Picture
+    maps: Mapping[str, Picture]
+    pictures: Mapping[str, Picture]
 
 
 def write_curves(
@@ -59,34 +64,27 @@ def write_curves(
     _save(figure, path, f"Measured on {measured_on}. {RESEARCH_USE}")
 
 
-def write_image_panels(path: Path, panels: Sequence[ImagePanel], scale: float, about: str) -> None:
-    """A row an image: image, map over image, μA, μB; one colour scale for all."""
-    figure = _figure(9, 2.3 * len(panels))
+def write_image_panels(path: Path, panels: Sequence[ImagePanel], about: str) -> None:
+    """A row an image: image, its maps over it, its other pictures; one colour scale a map."""
+    wide = 1 + max((len(panel.maps) + len(panel.pictures) for panel in panels), default=0)
+    figure = _figure(2.25 * wide, 2.3 * len(panels))
     drawn = None
     for row, panel in enumerate(panels):
-        columns = (
-            (panel.title, panel.image, False),
-            ("discrepancy", panel.image, True),
-            ("module A (normal)", panel.mean_a, False),
-            ("module B (abnormal)", panel.mean_b, False),
-        )
-        for column, (title, image, overlaid) in enumerate(columns):
-            axes = figure.add_subplot(len(panels), 4, 4 * row + column + 1)
+        columns: list[tuple[str, Picture, Picture | None]] = [(panel.title, panel.image, None)]
+        columns += [(name, panel.image, values) for name, values in panel.maps.items()]
+        columns += [(name, picture, None) for name, picture in panel.pictures.items()]
+        for column, (title, image, values) in enumerate(columns):
+            axes = figure.add_subplot(len(panels), wide, wide * row + column + 1)
             axes.imshow(image, cmap="gray", vmin=0, vmax=1, extent=(0, 1, 0, 1))
-            if overlaid:
+            if values is not None:
                 drawn = axes.imshow(
-                    panel.discrepancy,
-                    cmap="inferno",
-                    vmin=0,
-                    vmax=scale,
-                    alpha=0.55,
-                    extent=(0, 1, 0, 1),
+                    values, cmap="inferno", vmin=0, vmax=1, alpha=0.55, extent=(0, 1, 0, 1)
                 )
             axes.set_title(title, fontsize=8)
             axes.axis("off")
     if drawn is not None:
         bar = figure.colorbar(drawn, ax=figure.axes, shrink=0.6, fraction=0.03)
-        bar.set_label("|μA − μB|, standardised grey values", fontsize=7)
+        bar.set_label("share of a map's scale, one for all images of the run", fontsize=7)
     _save(figure, path, f"{about}. {RESEARCH_USE}")
 
 

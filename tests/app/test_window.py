@@ -150,7 +150,7 @@ def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
     window.show_page(1)
     page = window._pages[1]
     fields = page.settings.fields
-    for name, value in (("epochs1", 2), ("epochs2", 2), ("warmup", 1)):
+    for name, value in (("epochs1", 2), ("epochs2", 2), ("warmup1", 1), ("warmup2", 1)):
         fields[name].setValue(value)
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     click(qtbot, window, "startStage1Button")

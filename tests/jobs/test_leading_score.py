@@ -22,9 +22,12 @@ from amae_engine.errors import BadSetting
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.judging.leading_score import leading_score
 from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.training.assign_pseudo_labels import NORMAL, PSEUDO_ABNORMAL, PSEUDO_NORMAL
+from amae_engine.jobs.training.stage2_modules import plan_modules
 from amae_engine.jobs.training.train_stage1 import train_stage1
-from amae_engine.jobs.training.train_stage2 import _rows_of_b, train_stage2
+from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
+from amae_engine.runs.inputs import InputImages, RunInputs
 
 SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
 
@@ -55,6 +58,20 @@ def test_the_score_that_separates_n_and_u_best_leads_and_says_why(whole_path: Pr
     assert "discrepancy" in told["scores"]  # the paper's stand beside it
 
 
+def test_readers_decisions_choose_where_there_are_enough(whole_path: Project):
+    with whole_path.session() as session:
+        ids = image_tables.images_in(session, Split.UNLABELED).ids
+        scores.save(session, 1, ScoreKind.MAHALANOBIS, ids, np.r_[np.zeros(5), np.ones(5)])
+        scores.save(session, 1, ScoreKind.UNLABELED_PROBE, ids, np.tile((1.0, 0.0), 5))
+        decisions.decide(session, ids[:5].tolist(), Label.NORMAL, "BB")
+        decisions.decide(session, ids[5:].tolist(), Label.ABNORMAL, "BB")
+    assert "readers" not in leading_score(whole_path, 3).reason  # five of each are too few
+    found = leading_score(whole_path, 3, fewest=5)
+    assert found.kind is ScoreKind.MAHALANOBIS
+    assert found.reason.startswith("it tells the 5 unlabeled images that readers called abnormal")
+    assert "AUC 1.00" in found.reason
+
+
 def test_truth_of_test_images_does_not_move_the_choice(whole_path: Project):
     before = leading_score(whole_path, 3)
     with whole_path.session() as session:
@@ -76,14 +93,24 @@ def test_without_unlabeled_images_the_density_leads(project: Project, tiny_weigh
     assert "too few unlabeled images" in found.reason
 
 
+def _seen(normal: int, pseudo: int, abnormal: int) -> RunInputs:
+    ids = np.arange(normal + pseudo + abnormal)
+    parts = np.split(ids, (normal, normal + pseudo))
+    names = (NORMAL, PSEUDO_NORMAL, PSEUDO_ABNORMAL)
+    return RunInputs({n: InputImages(p, p, p, n) for n, p in zip(names, parts, strict=True)})
+
+
 def test_module_b_can_learn_the_normal_too(whole_path: Project):
-    known, abnormal = np.arange(90), np.arange(90, 100)
-    paper = Stage2Config()
-    assert _rows_of_b(paper, known, abnormal).tolist() == abnormal.tolist()
-    both = paper.replace(module_b_learns="with_normals")
-    assert len(_rows_of_b(both, known, abnormal)) == 100
-    half = _rows_of_b(both.replace(abnormal_share=0.5), known, abnormal)
-    assert (half >= 90).mean() == pytest.approx(0.5)
+    seen = _seen(60, 30, 10)
+    paper = plan_modules(Stage2Config(), seen)
+    assert paper["A"][0].ids.tolist() == list(range(90))
+    assert paper["B"][0].ids.tolist() == list(range(90, 100))
+    assert paper["A"][1] == paper["B"][1] == 150
+    both = Stage2Config(module_b_learns="with_normals")
+    assert len(plan_modules(both, seen)["B"][0].ids) == 100
+    half, epochs = plan_modules(both.replace(abnormal_share=0.5), seen)["B"]
+    assert (half.ids >= 90).mean() == pytest.approx(0.5)
+    assert epochs == 75  # its epochs are twice as long: as many steps as module A
     with pytest.raises(BadSetting, match=r"abnormal_share must lie in \[0, 1\)"):
         Stage2Config(abnormal_share=1.0)
     config = Stage2Config(training=SHORT, module_b_learns=ModuleBLearns.WITH_NORMALS)

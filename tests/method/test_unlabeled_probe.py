@@ -7,10 +7,10 @@ from demo_images import TINY, stored_images
 from sklearn.metrics import roc_auc_score
 
 from amae_engine.config import Precision
-from amae_engine.method.features import extract_features, whole_images
+from amae_engine.method.features import extract_features
 from amae_engine.method.pseudo_labels import mixture_log_odds
 from amae_engine.method.stored_images import StoredImages
-from amae_engine.method.unlabeled_probe import fit_probe, probe_maps, token_scores
+from amae_engine.method.unlabeled_probe import ProbeMaps, fit_probe
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 from amae_engine.models.token_groups import TokenGroup
 
@@ -95,30 +95,44 @@ def test_the_mixture_does_not_invent_anomalies():
     assert (log_odds > 0).mean() < 0.1
 
 
-def test_a_map_s_mean_is_the_score_against_that_of_normal_images():
+def test_a_map_shows_where_an_image_lies_above_normal_ones():
     torch.manual_seed(0)
     network = MaskedAutoencoder(TINY).eval()
     stored = torch.from_numpy(stored_images(12))
-    job = extract_features(network, StoredImages.of(stored), Precision.FLOAT32, random_views=1)
+    kept = []
+    job = extract_features(
+        network, StoredImages.of(stored), Precision.FLOAT32, random_views=1, keep=kept.append
+    )
     while True:
         try:
             next(job)
         except StopIteration as stop:
             features = stop.value.numpy()
             break
+    tokens = np.concatenate(kept).astype(np.float32)  # (12, 16, 48)
     assert features.shape == (12, 3, TINY.encoder_width)
     assert not np.allclose(features[:, 0], features[:, 2], atol=1e-3)
+    assert tokens.mean(axis=1) == pytest.approx(features[:, 0], abs=2e-3)
     probe, _ = fit_probe(features, np.repeat((0, 1), 6), np.arange(12), 0, network.groups)
-    images = whole_images(stored, TINY.image_size)
-    tokens = token_scores(network, probe, images, Precision.FLOAT32)
-    assert tokens.mean(dim=(1, 2)).numpy() == pytest.approx(probe(features[:, :1]), abs=1e-4)
-    normal_shares = tokens[:6].mean(dim=0)
-    maps = probe_maps(tokens, normal_shares, TINY.image_size)
-    assert maps.shape == (12, TINY.image_size, TINY.image_size)
-    assert maps[:6].mean(dim=0).abs().max() < 1e-4
-    assert maps.mean(dim=(1, 2)).numpy() == pytest.approx(
-        (tokens - normal_shares).mean(dim=(1, 2)).numpy(), abs=0.05 * float(tokens.std())
+    shares = (tokens @ probe.map_direction).reshape(12, 4, 4)
+    assert shares.mean(axis=(1, 2)) + probe.offset == pytest.approx(
+        probe(features[:, :1]), abs=2e-3
     )
+    maps = ProbeMaps.fit(probe.map_direction, shares[:6], shares[6:])
+    assert maps.normal_shares == pytest.approx(shares[:6].mean(axis=0))
+    flat = np.zeros((4, 4), dtype=np.float32)
+    maps = ProbeMaps(probe.map_direction, flat, flat + 1)
+    same = torch.zeros(1, 4, 16, 48)
+    assert maps.of(same, 64).max() == 0  # as in normal images: nothing to show
+    assert maps.of(same - torch.from_numpy(probe.map_direction), 64).max() == 0
+    marked = same.clone()
+    marked[:, :, 5] += torch.from_numpy(probe.map_direction)
+    drawn = maps.of(marked, 64)[0]
+    assert drawn.shape == (64, 64)
+    assert (drawn >= 0).all()
+    # patch 5 of 4 x 4, in four views half a patch apart: its centre is about (24 + 4, 24 + 4)
+    peak = np.unravel_index(int(drawn.argmax()), (64, 64))
+    assert np.abs(np.array(peak) - 28).max() <= 8
 
 
 def test_several_blocks_have_a_probe_each_and_one_direction_for_maps():
@@ -131,10 +145,10 @@ def test_several_blocks_have_a_probe_each_and_one_direction_for_maps():
     probe, scores = fit_probe(both, side, np.arange(400), 0, TWO, map_group=1)
     abnormal = np.arange(200) < 120
     assert roc_auc_score(abnormal, scores[200:]) > 0.9
-    assert probe.direction.shape == probe.map_direction.shape == (50,)
+    assert probe.direction.shape == (50,)
+    assert probe.map_direction.shape == (30,)  # maps come from one block alone
     assert {3, 40} == set(np.argsort(-np.abs(probe.direction))[:2].tolist())
-    assert not probe.map_direction[:20].any()  # maps come from one block alone
-    assert np.argmax(probe.map_direction) == 40
+    assert np.argmax(probe.map_direction) == 20
 
 
 def test_a_block_counts_by_its_weight_whatever_its_scale():

@@ -12,6 +12,7 @@ from amae_engine.errors import BadWeights
 from amae_engine.models.checkpoint import GREY_MEAN, GREY_STD
 from amae_engine.models.encoders import SideBySide, TimmEncoder, load_encoder
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+from amae_engine.models.token_groups import group_slice
 
 FOUNDATION = ROOT / "resources" / "weights" / "foundation.safetensors"
 REFERENCE = Path(__file__).parent / "foundation_reference.npz"
@@ -81,6 +82,8 @@ def test_encoders_side_by_side_have_each_one_s_own_features():
         pooled = tokens.mean(dim=1)
         assert torch.allclose(pooled[:, :576], one.patch_tokens(images).mean(dim=1), atol=1e-5)
         assert torch.allclose(pooled[:, 576:], two.patch_tokens(images).mean(dim=1), atol=1e-5)
+        middle = both.map_tokens(images)  # of the first one's middle block alone
+    assert torch.allclose(middle, tokens[..., group_slice(both.groups, both.map_group)], atol=1e-5)
     assert [group.width for group in both.groups] == [192, 192, 192, 48]
     # each encoder counts as much, however many blocks it gives
     assert sum(g.weight for g in both.groups[:3]) == pytest.approx(both.groups[3].weight)

@@ -14,6 +14,8 @@ from amae_engine.reports.table import ResultLine, text_table, write_scores_csv
 from amae_engine.runs.map_files import MEANS, load_image_maps
 
 _PANELS = 6
+_OF_MODULES = (ScoreKind.DISCREPANCY, ScoreKind.LIKELIHOOD_RATIO)
+_MEANS = {MEANS[0]: "module A (normal)", MEANS[1]: "module B (abnormal)"}
 
 
 def result_lines(evaluation: RunEvaluation) -> list[ResultLine]:
@@ -85,25 +87,35 @@ def _of_all(evaluation: RunEvaluation, score: ScoreEvaluation) -> list[float]:
 
 
 def _export_images(project: Project, evaluation: RunEvaluation, folder: Path) -> list[Path]:
-    """The images with the highest and the lowest A_inter, each with its maps."""
-    paper = evaluation.score(ScoreKind.DISCREPANCY)
-    if paper is None:
+    """The images with the highest and the lowest leading score, each with its maps."""
+    leading = evaluation.leading.kind if evaluation.leading else ScoreKind.DISCREPANCY
+    shown = evaluation.score(leading) or evaluation.score(ScoreKind.DISCREPANCY)
+    if shown is None:
         return []
-    order = np.argsort(-paper.values)
+    order = np.argsort(-shown.values)
     chosen = [*order[: _PANELS // 2], *order[-(_PANELS // 2) :]]
-    panels, scale = [], 1.0
+    panels = []
     for place in dict.fromkeys(int(i) for i in chosen):
-        image_id = int(paper.image_ids[place])
+        image_id = int(shown.image_ids[place])
         found = load_image_maps(project, evaluation.run_id, image_id)
         if found is None:
             continue
-        scale = found.scale[ScoreKind.DISCREPANCY]
-        truth = "abnormal" if paper.truth[place] else "normal"
-        title = f"{paper.names[place]}, {truth}, {paper.values[place]:.3f}"
-        maps = (found.maps[name] for name in (*MEANS, ScoreKind.DISCREPANCY))
-        panels.append(ImagePanel(title, _image(project, image_id), *maps))
+        truth = "abnormal" if shown.truth[place] else "normal"
+        panels.append(
+            ImagePanel(
+                f"{shown.names[place]}, {truth}, {shown.values[place]:.3f}",
+                _image(project, image_id),
+                {
+                    evaluation.label(kind): values / found.scale[kind]
+                    for kind in dict.fromkeys((shown.kind, *_OF_MODULES))
+                    if (values := found.of_score(kind)) is not None
+                },
+                {name: found.maps[key] for key, name in _MEANS.items() if key in found.maps},
+            )
+        )
     path = folder / "images.png"
-    write_image_panels(path, panels, scale, f"Highest and lowest A_inter, run {evaluation.run_id}")
+    about = f"Highest and lowest {evaluation.label(shown.kind)}, run {evaluation.run_id}"
+    write_image_panels(path, panels, about)
     return [path]
 
 

@@ -3,18 +3,20 @@
 Unlabeled images are normal ones and abnormal ones, so what tells N from U tells normal from
 abnormal, only less sharply (Elkan and Noto, KDD 2008). No image is rated here by a model that
 learnt from it: the probe and the density are cross-fitted, and of the normal images that the
-classifier learnt from only the held-out ones count.
+classifier learnt from only the held-out ones count. Where readers have decided on enough of the
+unlabeled images, these decisions choose in their place.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import image_tables, runs, scores
-from amae_engine.catalog.tables import Split
+from amae_engine.catalog import decisions, image_tables, runs, scores
+from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.evaluation.delong import Auc, auc_interval
 from amae_engine.project import Project
@@ -22,7 +24,7 @@ from amae_engine.runs.inputs import read_inputs
 from amae_engine.runs.record import input_hashes
 
 _CANDIDATES = (ScoreKind.UNLABELED_PROBE, ScoreKind.MAHALANOBIS, ScoreKind.STAGE1_PROBABILITY)
-_FEWEST = 10  # images of each side
+FEWEST = 10  # images of each side
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,22 @@ class LeadingScore:
     reason: str
 
 
-def leading_score(project: Project, score_run: int) -> LeadingScore | None:
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """How well a score tells `others` images from `normal` ones."""
+
+    auc: Auc
+    normal: int
+    others: int
+
+
+def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> LeadingScore | None:
     """The leading score of a score run.
+
+    Args:
+        project: Where the run is.
+        score_run: Its number.
+        fewest: Images that each side needs.
 
     Returns:
         None where the run is no score run of AMAE's, or has none of the candidates.
@@ -43,12 +59,24 @@ def leading_score(project: Project, score_run: int) -> LeadingScore | None:
         kinds = scores.kinds(session, score_run)
         stage2 = runs.get(session, score_run).parent_id
         stage1 = runs.get(session, stage2).parent_id if stage2 else None
+        decided = decisions.current(session)
     candidates = [kind for kind in _CANDIDATES if kind in kinds]
     if stage1 is None or not candidates:
         return None
-    judged = {}
+    called, judged = _called(decided), {}
     for kind in candidates:
-        found = _separation(project, stage1, kind)
+        normal, abnormal = (_of(project, stage1, kind, ids) for ids in called)
+        if (by_readers := _judge(normal, abnormal, fewest)) is not None:
+            judged[kind] = by_readers
+    if judged:
+        first = next(iter(judged.values()))
+        return _best(
+            judged,
+            f"it tells the {first.others} unlabeled images that readers called abnormal from the "
+            f"{first.normal} that they called normal best",
+        )
+    for kind in candidates:
+        found = _judge(*_sides(project, stage1, kind), fewest)
         if found is not None:
             judged[kind] = found
     if not judged:
@@ -57,27 +85,54 @@ def leading_score(project: Project, score_run: int) -> LeadingScore | None:
         )
         default = ScoreKind.MAHALANOBIS
         return LeadingScore(default if default in candidates else candidates[0], reason)
-    best = max(judged, key=lambda kind: judged[kind][0].value)
-    return LeadingScore(best, _reason(best, judged))
+    best = judged[max(judged, key=lambda kind: judged[kind].auc.value)]
+    return _best(
+        judged,
+        f"it tells {best.others} unlabeled images from {best.normal} normal ones best, none of "
+        f"which its model has learnt from",
+    )
 
 
-def _separation(project: Project, stage1: int, kind: ScoreKind) -> tuple[Auc, int, int] | None:
-    """AUC of normal against unlabeled images, and how many there are of each."""
+def _called(decided: Mapping[int, Label]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Ids of the unlabeled images that readers called normal, and abnormal."""
+    normal, abnormal = (
+        np.array(sorted(i for i, label in decided.items() if label is wanted), dtype=np.int64)
+        for wanted in (Label.NORMAL, Label.ABNORMAL)
+    )
+    return normal, abnormal
+
+
+def _of(
+    project: Project, stage1: int, kind: ScoreKind, ids: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """A score of those of the images that have one."""
+    with project.session() as session:
+        found = scores.of_images(session, stage1, kind, ids)
+    return found[~np.isnan(found)]
+
+
+def _sides(
+    project: Project, stage1: int, kind: ScoreKind
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """A score of normal and of unlabeled images that its model has not learnt from."""
     with project.session() as session:
         config = Stage1Config.from_dict(runs.get(session, stage1).config)
-        values = {}
-        for split in (Split.NORMAL, Split.UNLABELED):
-            ids = image_tables.images_in(session, split).ids
-            if kind is ScoreKind.STAGE1_PROBABILITY and split is Split.NORMAL:
-                ids = _held_out(project, stage1, config)
-            found = scores.of_images(session, stage1, kind, ids)
-            values[split] = found[~np.isnan(found)]
-    normal, unlabeled = values[Split.NORMAL], values[Split.UNLABELED]
-    if min(len(normal), len(unlabeled)) < _FEWEST:
+        normal, unlabeled = (
+            image_tables.images_in(session, split).ids for split in (Split.NORMAL, Split.UNLABELED)
+        )
+    if kind is ScoreKind.STAGE1_PROBABILITY:
+        normal = _held_out(project, stage1, config)
+    return _of(project, stage1, kind, normal), _of(project, stage1, kind, unlabeled)
+
+
+def _judge(
+    normal: npt.NDArray[np.float64], others: npt.NDArray[np.float64], fewest: int
+) -> _Judged | None:
+    """None where a side has too few images."""
+    if min(len(normal), len(others)) < fewest:
         return None
-    truth = np.repeat((0, 1), (len(normal), len(unlabeled))).astype(np.int8)
-    auc = auc_interval(truth, np.concatenate((normal, unlabeled)))
-    return auc, len(normal), len(unlabeled)
+    truth = np.repeat((0, 1), (len(normal), len(others))).astype(np.int8)
+    return _Judged(auc_interval(truth, np.concatenate((normal, others))), len(normal), len(others))
 
 
 def _held_out(project: Project, stage1: int, config: Stage1Config) -> npt.NDArray[np.int64]:
@@ -91,16 +146,17 @@ def _held_out(project: Project, stage1: int, config: Stage1Config) -> npt.NDArra
     return ids[rows.numpy()]
 
 
-def _reason(best: ScoreKind, judged: dict[ScoreKind, tuple[Auc, int, int]]) -> str:
-    auc, normal, unlabeled = judged[best]
+def _best(judged: Mapping[ScoreKind, _Judged], what: str) -> LeadingScore:
+    best = max(judged, key=lambda kind: judged[kind].auc.value)
     others = [
-        f"{kind.label} {found[0].value:.2f} on {found[1]} + {found[2]}"
+        f"{kind.label} {found.auc.value:.2f} on {found.normal} + {found.others}"
         for kind, found in judged.items()
         if kind is not best
     ]
     rest = f"; {', '.join(others)}" if others else ""
-    return (
-        f"it tells {unlabeled} unlabeled images from {normal} normal ones best, none of which its "
-        f"model has learnt from: AUC {auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f}){rest}. No test "
-        f"image was looked at"
+    auc = judged[best].auc
+    return LeadingScore(
+        best,
+        f"{what}: AUC {auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f}){rest}. No test image was "
+        f"looked at",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,33 +12,29 @@ import numpy.typing as npt
 
 from amae_engine.catalog import image_tables, runs, scores
 from amae_engine.catalog.tables import RunKind, Split
-from amae_engine.config import MaskPlan, ScoreConfig, ScoreKind, Stage1Config
-from amae_engine.errors import BadSetting, TooFewImages
+from amae_engine.config import MaskPlan, Reconstructs, ScoreConfig, ScoreKind, Stage2Config
+from amae_engine.errors import BadSetting, NotReady, TooFewImages
 from amae_engine.evaluation.grey_statistics import grey_distance, grey_features
 from amae_engine.events import Event, Notice, Progress
-from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, frozen_encoder
+from amae_engine.jobs.training.stage2_modules import BASIS_FILE
 from amae_engine.jobs.training.train_stage2 import module_file
-from amae_engine.jobs.training.unlabeled_scores import PROBE_FILE, load_probe
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
-from amae_engine.runs.map_files import MEANS, MapWriter, maps_folder
+from amae_engine.runs.map_files import MapWriter, maps_folder
 from amae_engine.runs.record import NewRun, RunRecord, newest_finished, open_run
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
 
-    from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+    from amae_engine.jobs.judging.make_maps import MapMaker
 
 Values = npt.NDArray[np.float64]
 
-_FROM_MODULES = (ScoreKind.DISCREPANCY, ScoreKind.LIKELIHOOD_RATIO)
 _FROM_STAGE1 = (
     ScoreKind.STAGE1_PROBABILITY,
     ScoreKind.MAHALANOBIS,
     ScoreKind.UNLABELED_PROBE,
 )
-_MAPS = ("discrepancy", "likelihood_ratio", "mean_a", "mean_b", "spread")
 _IMAGES_AT_ONCE = 256  # in memory, for the baseline
 _MODULES = "AB"
 
@@ -109,7 +105,7 @@ def _score(
     with project.session() as session:
         stage1_run = runs.get(session, config.stage2_run).parent_id or 0
     ids, rows = _in_order(record.inputs, config)
-    values = yield from _compare(project, config, record, stage1_run, ids, rows)
+    values = yield from _compare(project, config, record, ids, rows)
     normal = record.inputs.images[Split.NORMAL]
     values[ScoreKind.GREY_STATISTICS] = yield from _grey(project, normal.store_rows, rows)
     missing = _store(project, record.id, ids, values, stage1_run)
@@ -133,124 +129,53 @@ def _compare(
     project: Project,
     config: ScoreConfig,
     record: RunRecord,
-    stage1_run: int,
     ids: npt.NDArray[np.int64],
     rows: npt.NDArray[np.int64],
 ) -> Generator[Event, None, dict[ScoreKind, Values]]:
     """The scores (n,) that come from the modules; every map is written on the way."""
+    from amae_engine.jobs.judging.make_maps import FROM_MODULES
     from amae_engine.jobs.training.image_access import images_of
     from amae_engine.method.compute_device import choose_device
     from amae_engine.method.memory import in_parts
     from amae_engine.method.stored_images import split_rows
 
     device = choose_device(config.device)
-    modules = _modules(project, config, record, device)
-    size = modules[0].config.image_size
-    maker = _MapMaker(modules, config, _probe_map(project, stage1_run, config, size, device))
-    values = {kind: np.zeros(len(ids)) for kind in _FROM_MODULES}
+    maker = _maker(project, config, record, device)
+    values = {kind: np.zeros(len(ids)) for kind in FROM_MODULES}
     batches = split_rows(len(ids), config.batch_size)
-    at_once, start, began = maker.at_once, 0, time.monotonic()
+    at_once, start, began = min(maker.at_once, config.batch_size), 0, time.monotonic()
     with MapWriter(maps_folder(project, record.id), ids) as writer:
         for batch in images_of(project, rows, device).batches(batches):
-            maps, at_once = in_parts(partial(maker.maps, batch), at_once)
+            made, at_once = in_parts(partial(maker.make, batch), at_once)
             end = start + len(batch)
-            for kind in _FROM_MODULES:
-                values[kind][start:end] = maps[kind].astype(np.float64).mean(axis=(1, 2))
-            writer.write(maps)
+            for kind in FROM_MODULES:
+                values[kind][start:end] = made.scores[kind]
+            writer.write(made.maps)
             start = end
             rate = end / (time.monotonic() - began)
             yield Progress("Scoring", end, len(ids), rate, (len(ids) - end) / rate)
     return values
 
 
-def _modules(
+def _maker(
     project: Project, config: ScoreConfig, record: RunRecord, device: torch.device
-) -> list[MaskedAutoencoder]:
+) -> MapMaker:
+    from amae_engine.jobs.judging.make_maps import FrozenPart, PixelMaps, TokenMaps
+    from amae_engine.method.token_modules import TokenBasis
     from amae_engine.models.checkpoint import load_weights
 
     folder = project.run_folder(config.stage2_run)
     files = {module: folder / module_file(module) for module in _MODULES}
     record.inputs.require_weights(files)
-    return [load_weights(path).network.to(device).eval() for path in files.values()]
-
-
-class _MapMaker:
-    """Every map of a batch of stored images, by name."""
-
-    def __init__(
-        self,
-        modules: list[MaskedAutoencoder],
-        config: ScoreConfig,
-        probe_map: Callable[[Tensor], Tensor] | None,
-    ) -> None:
-        from amae_engine.method.compute_device import random_generator
-        from amae_engine.method.masking import scoring_masks
-        from amae_engine.method.memory import images_at_once
-
-        self._modules, self._config, self._probe_map = modules, config, probe_map
-        network = modules[0].config
-        device = next(modules[0].parameters()).device
-        self._size = network.image_size
-        self._masks = scoring_masks(
-            config.masks_per_image,
-            network.patches,
-            config.mask_ratio,
-            config.mask_plan,
-            random_generator(device, config.seed),
-        )
-        self.at_once = min(
-            images_at_once(network, config.masks_per_image, device), config.batch_size
-        )
-
-    def maps(self, stored: Tensor, at_once: int) -> dict[str, npt.NDArray[np.float32]]:
-        """Maps (B, H, W) of images (B, S, S) uint8, `at_once` of them at a time."""
-        import torch
-
-        from amae_engine.method.memory import even_parts
-
-        parts = [self._part(stored[p]) for p in even_parts(len(stored), at_once)]
-        return {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
-
-    def _part(self, stored: Tensor) -> dict[str, Tensor]:
-        from amae_engine.method.discrepancy import compare_modules
-        from amae_engine.method.features import whole_images
-        from amae_engine.method.image_batches import to_grey
-
-        images = whole_images(stored, self._size)
-        settings = (self._masks, self._config.precision, self._config.masked_only)
-        found = compare_modules(self._modules[0], self._modules[1], images, *settings)
-        maps: dict[str, Tensor] = {name: getattr(found, name) for name in _MAPS}
-        for name in MEANS:
-            maps[name] = to_grey(maps[name]).clamp(0, 1)
-        if self._probe_map is not None:
-            maps[ScoreKind.UNLABELED_PROBE.value] = self._probe_map(stored)
-        return {name: values.float() for name, values in maps.items()}
-
-
-def _probe_map(
-    project: Project, stage1_run: int, config: ScoreConfig, size: int, device: torch.device
-) -> Callable[[Tensor], Tensor] | None:
-    """Stored images (B, S, S) to the probe's maps (B, size, size); None without a probe."""
-    import torch
-
-    from amae_engine.method.features import whole_images
-    from amae_engine.method.unlabeled_probe import probe_maps, token_scores
-
-    folder = project.run_folder(stage1_run)
-    if not (folder / PROBE_FILE).is_file():
-        return None
+    networks = [load_weights(path).network.to(device).eval() for path in files.values()]
     with project.session() as session:
-        settings = Stage1Config.from_dict(runs.get(session, stage1_run).config)
-    encoder = frozen_encoder(settings, folder / WEIGHTS_FILE).to(device)
-    probe, normal_shares = load_probe(folder / PROBE_FILE)
-    normal = torch.from_numpy(normal_shares).to(device)
-
-    def maps(stored: Tensor) -> Tensor:
-        images = whole_images(stored, encoder.image_size)
-        shares = token_scores(encoder, probe, images, config.precision)
-        return probe_maps(shares, normal, size)
-
-    return maps
+        row = runs.get(session, config.stage2_run)
+    frozen = FrozenPart.of_run(project, row.parent_id or 0, config.precision, device)
+    if Stage2Config.from_dict(row.config).reconstructs is Reconstructs.PIXELS:
+        return PixelMaps(networks[0], networks[1], config, frozen)
+    if frozen is None:
+        raise NotReady(f"Stage 1, run {row.parent_id}, has lost its encoder; run it again.")
+    return TokenMaps(networks[0], networks[1], config, frozen, TokenBasis.load(folder / BASIS_FILE))
 
 
 def _grey(

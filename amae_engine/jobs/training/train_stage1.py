@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from amae_engine.method import processes
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
 from amae_engine.runs.record import NewRun, RunRecord, open_run
+from amae_engine.runs.token_files import TokenWriter
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -129,7 +130,7 @@ def _run(project: Project, config: Stage1Config, record: RunRecord) -> Generator
     encoder: FrozenEncoder = network.to(device)
     if config.encoder:
         encoder = frozen_encoder(config, path).to(device)
-    features = yield from _features(project, encoder, record.inputs, config)
+    features = yield from _features(project, encoder, record, config)
     classifier = yield from _classifier(project, encoder, record, config, features[Split.NORMAL])
     if processes.leads():
         save_weights(network, record.folder / WEIGHTS_FILE, {"config": config.to_json()})
@@ -156,18 +157,36 @@ def _network(path: Path, config: Stage1Config) -> tuple[MaskedAutoencoder, tuple
 
 
 def _features(
-    project: Project, encoder: FrozenEncoder, inputs: RunInputs, config: Stage1Config
+    project: Project, encoder: FrozenEncoder, record: RunRecord, config: Stage1Config
 ) -> Generator[Event, None, dict[str, Tensor]]:
-    """Frozen features (n, V, d) of every image's views, split by split."""
+    """Frozen features (n, V, d) of every image's views, split by split; tokens go to the run."""
+    sets = record.inputs.images
+    if not processes.leads():
+        features = yield from _all_features(project, encoder, sets, config, lambda _: None)
+        return features
+    ids = np.concatenate([seen.ids for seen in sets.values()])
+    width = encoder.groups[encoder.map_group].width
+    with TokenWriter(record.folder, ids, (encoder.grid**2, width)) as tokens:
+        features = yield from _all_features(project, encoder, sets, config, tokens.write)
+    return features
+
+
+def _all_features(
+    project: Project,
+    encoder: FrozenEncoder,
+    sets: Mapping[str, InputImages],
+    config: Stage1Config,
+    keep: Callable[[npt.NDArray[np.float16]], None],
+) -> Generator[Event, None, dict[str, Tensor]]:
     from amae_engine.jobs.training.image_access import images_of
     from amae_engine.method.features import extract_features
 
     device, seed = next(encoder.parameters()).device, config.training.seed
     features = {}
-    for split, seen in inputs.images.items():
+    for split, seen in sets.items():
         images = images_of(project, seen.store_rows, device)
         views = 0 if split == Split.TEST else _RANDOM_VIEWS
-        job = extract_features(encoder, images, config.training.precision, views, seed)
+        job = extract_features(encoder, images, config.training.precision, views, seed, keep)
         while True:
             try:
                 done = next(job)
@@ -229,7 +248,7 @@ def _store(
             continue
         rated: dict[ScoreKind, npt.NDArray[np.floating]] = {
             ScoreKind.STAGE1_PROBABILITY: anomaly_probability(classifier, whole[split]).numpy(),
-            ScoreKind.MAHALANOBIS: _distances(arrays[Split.NORMAL], arrays[split], split),
+            ScoreKind.MAHALANOBIS: _distances(arrays[Split.NORMAL], arrays[split], split, seen),
         }
         with project.session() as session:
             for kind, values in rated.items():
@@ -241,11 +260,14 @@ def _store(
 
 
 def _distances(
-    normal: npt.NDArray[np.float32], features: npt.NDArray[np.float32], split: str
+    normal: npt.NDArray[np.float32],
+    features: npt.NDArray[np.float32],
+    split: str,
+    images: InputImages,
 ) -> npt.NDArray[np.float32]:
-    """Mahalanobis distances (n,) to N; a normal image's to the others."""
+    """Mahalanobis distances (n,) to N; a normal image's to those of other patients."""
     from amae_engine.method.features import cross_fitted_mahalanobis, mahalanobis
 
     if split == Split.NORMAL:
-        return cross_fitted_mahalanobis(normal)
+        return cross_fitted_mahalanobis(normal, images.patient_ids)
     return mahalanobis(normal, features)

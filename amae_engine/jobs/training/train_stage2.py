@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
+import shutil
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
+from amae_engine.catalog import runs
 from amae_engine.catalog.tables import RunKind
-from amae_engine.config import ModuleBLearns, Stage2Config
+from amae_engine.config import ModuleBLearns, Reconstructs, Stage2Config
+from amae_engine.errors import NotReady
 from amae_engine.events import Event
 from amae_engine.jobs.training.assign_pseudo_labels import (
     NORMAL,
@@ -23,19 +22,28 @@ from amae_engine.jobs.training.assign_pseudo_labels import (
     write_labels,
 )
 from amae_engine.jobs.training.leakage import require_one_split_a_patient
+from amae_engine.jobs.training.stage2_modules import (
+    BASIS_FILE,
+    Learns,
+    ModuleImages,
+    OverPixels,
+    OverTokens,
+    plan_modules,
+)
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE
 from amae_engine.method import processes
 from amae_engine.project import Project
-from amae_engine.runs.inputs import RunInputs, file_digest
+from amae_engine.runs.inputs import InputImages, RunInputs, file_digest, read_inputs
 from amae_engine.runs.record import NewRun, RunRecord, newest_finished, open_run
+from amae_engine.runs.token_files import KeptTokens
 
 if TYPE_CHECKING:
     import torch
 
-Rows = npt.NDArray[np.int64]
 
 LABELS_TABLE = "pseudo_labels.csv"
-_START = "start"
+_START, _MODULE_A = "start", "module_a"
+_OF_B_ALONE = ("module_a_run", "module_b_learns", "abnormal_share", "pseudo_labels")
 
 
 def module_file(module: str) -> str:
@@ -49,7 +57,7 @@ def train_stage2(
     resume: int | None = None,
     repeats: int | None = None,
 ) -> Generator[Event, None, int]:
-    """Adapt module A to N ∪ Un and module B to Ua (Eq. 3), each from (f0, g0).
+    """Adapt module A to N ∪ Un and module B to Ua (Eq. 3), over pixels or over tokens.
 
     Args:
         project: Whose images.
@@ -73,8 +81,10 @@ def train_stage2(
         chosen, seen = config.replace(stage1_run=parent), recorded
         if seen is None:
             views.append(current_pseudo_labels(project, chosen.pseudo_labels, parent))
-            seen = inputs_of(project, views[0])
-        return NewRun(chosen, seen, parent, 2 * chosen.training.epochs, _notes(chosen, seen))
+            seen = inputs_of(project, chosen, views[0])
+        require_same_module_a(project, chosen, seen)
+        total = sum(epochs for _, epochs in plan_modules(chosen, seen).values())
+        return NewRun(chosen, seen, parent, total, _notes(chosen, seen))
 
     record = open_run(project, RunKind.STAGE2, new, resume, repeats)
     if views and processes.leads():
@@ -84,15 +94,65 @@ def train_stage2(
     return record.id
 
 
-def inputs_of(project: Project, view: PseudoLabelView) -> RunInputs:
+def inputs_of(project: Project, config: Stage2Config, view: PseudoLabelView) -> RunInputs:
     """What stage 2 sees by these pseudo-labels.
 
     Raises:
         TooFewImages: No image is pseudo-abnormal.
+        NotReady: Stage 1 has kept no tokens, or the run whose module A is wanted has none.
     """
     require_both_classes(view)
-    weights = project.run_folder(view.run_id) / WEIGHTS_FILE
-    return RunInputs(view.inputs(), weights={_START: file_digest(weights)})
+    files = _files(project, config, view.run_id)
+    return RunInputs(
+        view.inputs(), weights={name: file_digest(path) for name, path in files.items()}
+    )
+
+
+def require_same_module_a(project: Project, config: Stage2Config, seen: RunInputs) -> None:
+    """Module A of another run serves only where it has learnt the same, in the same way.
+
+    Raises:
+        NotReady: The run has no module A, or one of other images or settings; which, it says.
+    """
+    if not config.module_a_run:
+        return
+    other = config.module_a_run
+    settings, images = _of_run(project, other)
+    mine = {name: value for name, value in config.to_dict().items() if name not in _OF_B_ALONE}
+    differs = [name for name, value in mine.items() if settings.get(name, value) != value] + [
+        f"its {name.replace('_', '-')} images"
+        for name in (NORMAL, PSEUDO_NORMAL)
+        if images[name].digest != seen.images[name].digest
+    ]
+    if differs:
+        raise NotReady(
+            f"Module A of run {other} cannot serve here, as it has learnt otherwise "
+            f"({', '.join(differs)}); train both modules (--set module_a_run=0)."
+        )
+
+
+def _of_run(project: Project, run_id: int) -> tuple[dict[str, Any], Mapping[str, InputImages]]:
+    with project.session() as session:
+        row = runs.get(session, run_id)
+    if row.kind is not RunKind.STAGE2 or not _module_path(project, run_id, "A").is_file():
+        raise NotReady(f"Run {run_id} is no stage-2 run with a finished module A.")
+    return row.config, read_inputs(project.run_folder(run_id)).images
+
+
+def _files(project: Project, config: Stage2Config, stage1: int) -> dict[str, Path]:
+    """The files that stage 2 starts from, by what they are for."""
+    folder = project.run_folder(stage1)
+    if config.reconstructs is Reconstructs.TOKENS:
+        files = {"tokens": KeptTokens(folder).digest_file}
+    else:
+        files = {_START: folder / WEIGHTS_FILE}
+    if config.module_a_run:
+        files[_MODULE_A] = _module_path(project, config.module_a_run, "A")
+    return files
+
+
+def _module_path(project: Project, run_id: int, module: str) -> Path:
+    return project.run_folder(run_id) / module_file(module)
 
 
 def _notes(config: Stage2Config, seen: RunInputs) -> tuple[str, ...]:
@@ -114,20 +174,23 @@ def _train(
     from amae_engine.method.compute_device import choose_device
     from amae_engine.method.side_by_side import side_by_side
 
-    start = project.run_folder(record.parent_id) / WEIGHTS_FILE
-    record.inputs.require_weights({_START: start})
-    images = record.inputs.images
-    known = np.concatenate((images[NORMAL].store_rows, images[PSEUDO_NORMAL].store_rows))
-    sets = {"A": known, "B": _rows_of_b(config, known, images[PSEUDO_ABNORMAL].store_rows)}
+    record.inputs.require_weights(_files(project, config, config.stage1_run))
+    plan = plan_modules(config, record.inputs)
     names = config.training.device.split(",")
-    devices = dict(zip(sets, (choose_device(names[0]), choose_device(names[-1])), strict=True))
+    devices = dict(zip("AB", (choose_device(names[0]), choose_device(names[-1])), strict=True))
+    if config.module_a_run:
+        other = project.run_folder(config.module_a_run)
+        for name in (BASIS_FILE, module_file("A")):
+            if (other / name).is_file() and processes.leads():
+                shutil.copyfile(other / name, record.folder / name)
+    over = OverTokens if config.reconstructs is Reconstructs.TOKENS else OverPixels
+    learns: Learns = over(project, config, record)
     modules = []
-    for module, rows in sets.items():
+    for module, (images, epochs) in plan.items():
         if (record.folder / module_file(module)).is_file():
-            record.skip(module, config.training.epochs)
+            record.skip(module, epochs)
             continue
-        files = _ModuleFiles(start, record.folder, module)
-        modules.append(_adapt(project, config, files, rows, devices[module]))
+        modules.append(_adapt(learns, config, record, module, images, epochs, devices[module]))
     if len(names) > 1:
         yield from side_by_side(modules)
         return
@@ -135,49 +198,25 @@ def _train(
         yield from job
 
 
-def _rows_of_b(config: Stage2Config, known: Rows, abnormal: Rows) -> Rows:
-    """What module B sees in an epoch; the abnormal images so often that they have their share."""
-    if config.module_b_learns is ModuleBLearns.ABNORMAL:
-        return abnormal
-    share, repeats = config.abnormal_share, 1
-    if share:
-        repeats = max(1, round(len(known) * share / (1 - share) / len(abnormal)))
-    return np.concatenate((known, np.tile(abnormal, repeats)))
-
-
-@dataclass(frozen=True, slots=True)
-class _ModuleFiles:
-    """Where one module's weights come from and go to."""
-
-    start: Path
-    folder: Path
-    module: str
-
-    @property
-    def finished(self) -> Path:
-        return self.folder / module_file(self.module)
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.folder / f"checkpoint_{self.module.lower()}.pt"
-
-
 def _adapt(
-    project: Project,
+    learns: Learns,
     config: Stage2Config,
-    files: _ModuleFiles,
-    rows: npt.NDArray[np.int64],
+    record: RunRecord,
+    module: str,
+    images: ModuleImages,
+    epochs: int,
     device: torch.device,
 ) -> Generator[Event, None, None]:
-    from amae_engine.jobs.training.image_access import images_of
-    from amae_engine.method.stage2 import adapt_module
-    from amae_engine.models.checkpoint import load_weights, save_weights
+    from amae_engine.models.checkpoint import save_weights
 
-    network = load_weights(files.start).network.to(device)
-    images = images_of(project, rows, device)
-    run_id = int(files.folder.name)
-    yield from adapt_module(network, images, files.module, config, run_id, files.checkpoint)
+    checkpoint = record.folder / f"checkpoint_{module.lower()}.pt"
+    training = config.training.replace(
+        epochs=epochs, warmup_epochs=min(config.training.warmup_epochs, epochs)
+    )
+    own = config.replace(training=training.to_dict())
+    network, job = learns.adapt(module, images, own, device, checkpoint)
+    yield from job
     if processes.leads():
-        facts = {"config": config.to_json(), "images": str(len(rows))}
-        save_weights(network, files.finished, facts)
-        files.checkpoint.unlink()
+        facts = {"config": config.to_json(), "images": str(len(images.ids))}
+        save_weights(network, record.folder / module_file(module), facts)
+        checkpoint.unlink()

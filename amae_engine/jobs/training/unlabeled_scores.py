@@ -14,21 +14,23 @@ import numpy.typing as npt
 
 from amae_engine.catalog import scores
 from amae_engine.catalog.tables import Label, Split
-from amae_engine.config import Precision, ScoreKind, Stage1Config
+from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.method.pseudo_labels import mixture_log_odds
 from amae_engine.project import Project
 from amae_engine.runs.record import RunRecord
+from amae_engine.runs.token_files import KeptTokens
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from amae_engine.method.unlabeled_probe import Probe
+    from amae_engine.method.unlabeled_probe import Probe, ProbeMaps
     from amae_engine.models.encoders import FrozenEncoder
 
 PROBE_FILE = "probe.npz"
 STEP = ScoreKind.UNLABELED_PROBE.label
-_NORMAL_IMAGES = 256  # over which the mean of each patch's share is taken
+_IMAGES = 256  # of each side, over which the mean of each patch's share is taken
+_AT_ONCE = 32
 _SIDES = {Label.NORMAL: 0, Label.EXCLUDE: -1}
 
 
@@ -73,11 +75,10 @@ def rate_against_unlabeled(
     with project.session() as session:
         for split, values in found.items():
             scores.save(session, record.id, ScoreKind.UNLABELED_PROBE, images[split].ids, values)
-    _save(
-        record.folder / PROBE_FILE,
-        probe,
-        _normal_shares(project, encoder, probe, normal.store_rows, config.training.precision),
-    )
+    kept = KeptTokens(record.folder)
+    is_unlabeled = np.array(by_reader) == 1
+    maps = _probe_maps(kept, probe, normal.ids, unlabeled.ids[is_unlabeled], encoder.grid)
+    _save(record.folder / PROBE_FILE, probe, maps)
     _, share = mixture_log_odds(found[Split.NORMAL], found[Split.UNLABELED])
     yield Notice(
         f"By '{STEP}', about {100 * share:.0f} % of the {len(unlabeled)} unlabeled images are "
@@ -85,48 +86,50 @@ def rate_against_unlabeled(
     )
 
 
-def _save(path: Path, probe: Probe, normal_shares: npt.NDArray[np.float32]) -> None:
-    """Write a probe, and each patch's mean share of a normal image's score (g, g)."""
+def _save(path: Path, probe: Probe, maps: ProbeMaps) -> None:
+    """Write a probe, and what its maps are made of."""
     beside = path.with_suffix(".part.npz")
     np.savez(
         beside,
         direction=probe.direction,
         offset=probe.offset,
-        map_direction=probe.map_direction,
-        normal_shares=normal_shares,
+        map_direction=maps.direction,
+        normal_shares=maps.normal_shares,
+        weights=maps.weights,
     )
     beside.replace(path)
 
 
-def load_probe(path: Path) -> tuple[Probe, npt.NDArray[np.float32]]:
-    """A probe, and each patch's mean share of a normal image's score (g, g)."""
-    from amae_engine.method.unlabeled_probe import Probe
+def load_probe_maps(path: Path, encoder: FrozenEncoder) -> ProbeMaps:
+    """What the maps of a run's probe are made of."""
+    from amae_engine.method.unlabeled_probe import ProbeMaps
+    from amae_engine.models.token_groups import group_slice
 
     with np.load(path) as stored:
+        # AMAE 0.1: one direction for all groups, no weights, another name
         shares = stored["normal_shares"] if "normal_shares" in stored else stored["usual"]
-        direction = stored["direction"]
-        of_map = stored.get("map_direction", direction)  # AMAE 0.1 had one direction
-        return Probe(direction, float(stored["offset"]), of_map), shares
+        direction = stored.get("map_direction", stored["direction"])
+        if len(direction) == encoder.token_width:
+            direction = direction[group_slice(encoder.groups, encoder.map_group)]
+        return ProbeMaps(direction, shares, stored.get("weights", np.ones_like(shares)))
 
 
-def _normal_shares(
-    project: Project,
-    encoder: FrozenEncoder,
+def _probe_maps(
+    kept: KeptTokens,
     probe: Probe,
-    rows: npt.NDArray[np.int64],
-    precision: Precision,
-) -> npt.NDArray[np.float32]:
-    """The mean of each patch's share of the score (g, g), over some of the normal images."""
-    from amae_engine.jobs.training.image_access import images_of
-    from amae_engine.method.features import BATCH, whole_images
-    from amae_engine.method.stored_images import split_rows
-    from amae_engine.method.unlabeled_probe import token_scores
+    normal: npt.NDArray[np.int64],
+    unlabeled: npt.NDArray[np.int64],
+    grid: int,
+) -> ProbeMaps:
+    """From the patches' shares of the score in some of the images, by their ids."""
+    from amae_engine.method.unlabeled_probe import ProbeMaps
 
-    some = rows[:: -(-len(rows) // _NORMAL_IMAGES)]
-    images = images_of(project, some, next(encoder.parameters()).device)
-    parts = [
-        token_scores(encoder, probe, whole_images(batch, encoder.image_size), precision)
-        for batch in images.batches(split_rows(len(some), BATCH))
-    ]
-    mean: npt.NDArray[np.float32] = np.concatenate([p.cpu().numpy() for p in parts]).mean(axis=0)
-    return mean
+    shares = []
+    for ids in (normal, unlabeled):
+        places = kept.places(ids[:: -(-len(ids) // _IMAGES) or 1])
+        parts = [
+            kept.read(places[start : start + _AT_ONCE]).astype(np.float32) @ probe.map_direction
+            for start in range(0, len(places), _AT_ONCE)
+        ]
+        shares.append(np.concatenate(parts).reshape(-1, grid, grid))
+    return ProbeMaps.fit(probe.map_direction, shares[0], shares[1])

@@ -1,0 +1,185 @@
+"""Scores and maps of a batch of images: of modules over pixels, over tokens, and of the probe."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from amae_engine.catalog import runs
+from amae_engine.config import Precision, ScoreConfig, ScoreKind, Stage1Config
+from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, frozen_encoder
+from amae_engine.jobs.training.unlabeled_scores import PROBE_FILE, load_probe_maps
+from amae_engine.method.compute_device import random_generator
+from amae_engine.method.discrepancy import compare_modules, compare_patches
+from amae_engine.method.features import encode_for_maps, whole_images
+from amae_engine.method.image_batches import to_grey
+from amae_engine.method.masking import scoring_masks
+from amae_engine.method.memory import even_parts, images_at_once
+from amae_engine.method.token_maps import half_shifted, smooth_map
+from amae_engine.method.token_modules import TokenBasis
+from amae_engine.method.unlabeled_probe import ProbeMaps
+from amae_engine.models.encoders import FrozenEncoder
+from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+from amae_engine.project import Project
+from amae_engine.runs.map_files import MEANS
+
+FROM_MODULES = (ScoreKind.DISCREPANCY, ScoreKind.LIKELIHOOD_RATIO)
+_ENCODED_AT_ONCE = 16  # images, in four views each
+
+Scores = dict[ScoreKind, npt.NDArray[np.float64]]  # (B,) each
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Of a batch: scores (B,) by kind, and maps (B, H, W) by name."""
+
+    scores: Scores
+    maps: dict[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenPart:
+    """What scoring needs of stage 1: its encoder, and its probe's maps where it has a probe."""
+
+    encoder: FrozenEncoder
+    probe: ProbeMaps | None
+    precision: Precision
+
+    @classmethod
+    def of_run(
+        cls, project: Project, stage1: int, precision: Precision, device: torch.device
+    ) -> Self | None:
+        """That of a stage-1 run; None where the run has no weights."""
+        folder = project.run_folder(stage1)
+        if not (folder / WEIGHTS_FILE).is_file():
+            return None
+        with project.session() as session:
+            settings = Stage1Config.from_dict(runs.get(session, stage1).config)
+        encoder = frozen_encoder(settings, folder / WEIGHTS_FILE).to(device)
+        probe = None
+        if (folder / PROBE_FILE).is_file():
+            probe = load_probe_maps(folder / PROBE_FILE, encoder)
+        return cls(encoder, probe, precision)
+
+    def tokens(self, stored: Tensor) -> Tensor:
+        """Tokens of whole images, and with a probe of their shifted views: (B, 1 or 4, T, d)."""
+        images = whole_images(stored, self.encoder.image_size)
+        views = images[:, None]
+        if self.probe is not None:
+            views = half_shifted(images, self.encoder.image_size // self.encoder.grid)
+        found = encode_for_maps(self.encoder, views.flatten(0, 1), self.precision)
+        return found.unflatten(0, views.shape[:2])
+
+    def probe_map(self, tokens: Tensor, size: int) -> dict[str, Tensor]:
+        """The probe's map (B, size, size) of tokens by its name; nothing without a probe."""
+        if self.probe is None:
+            return {}
+        return {ScoreKind.UNLABELED_PROBE.value: self.probe.of(tokens, size)}
+
+
+class MapMaker(ABC):
+    """Two modules and what stage 1 brings, over batches of stored images.
+
+    Attributes:
+        at_once: How many images to give to the networks together.
+        size: Side of the maps.
+    """
+
+    def __init__(
+        self, module_a: MaskedAutoencoder, module_b: MaskedAutoencoder, config: ScoreConfig
+    ) -> None:
+        self._a, self._b, self._config = module_a, module_b, config
+        network = module_a.config
+        device = next(module_a.parameters()).device
+        self.size = network.image_size
+        self.at_once = images_at_once(network, config.masks_per_image, device)
+        self._masks = scoring_masks(
+            config.masks_per_image,
+            network.patches,
+            config.mask_ratio,
+            config.mask_plan,
+            random_generator(device, config.seed),
+        )
+
+    def make(self, stored: Tensor, at_once: int) -> Made:
+        """Scores and maps of images (B, S, S) uint8, `at_once` of them at a time."""
+        parts = [self._part(stored[part]) for part in even_parts(len(stored), at_once)]
+        scores, maps = zip(*parts, strict=True)
+        return Made(
+            {kind: np.concatenate([each[kind] for each in scores]) for kind in scores[0]},
+            {n: torch.cat([each[n] for each in maps]).float().cpu().numpy() for n in maps[0]},
+        )
+
+    @abstractmethod
+    def _part(self, stored: Tensor) -> tuple[Scores, dict[str, Tensor]]:
+        """Scores, and maps (B, H, W), of images that go through together."""
+
+
+class PixelMaps(MapMaker):
+    """Modules that reconstruct pixels; the paper's."""
+
+    def __init__(
+        self,
+        module_a: MaskedAutoencoder,
+        module_b: MaskedAutoencoder,
+        config: ScoreConfig,
+        frozen: FrozenPart | None,
+    ) -> None:
+        super().__init__(module_a, module_b, config)
+        self._frozen = frozen
+
+    def _part(self, stored: Tensor) -> tuple[Scores, dict[str, Tensor]]:
+        images = whole_images(stored, self.size)
+        settings = (self._masks, self._config.precision, self._config.masked_only)
+        found = compare_modules(self._a, self._b, images, *settings)
+        maps: dict[str, Tensor] = {kind.value: getattr(found, kind) for kind in FROM_MODULES}
+        scores = {kind: _means(maps[kind]) for kind in FROM_MODULES}
+        maps["spread"] = found.spread
+        for name in MEANS:
+            maps[name] = to_grey(getattr(found, name)).clamp(0, 1)
+        if self._frozen is not None and self._frozen.probe is not None:
+            maps |= self._frozen.probe_map(self._frozen.tokens(stored), self.size)
+        return scores, maps
+
+
+class TokenMaps(MapMaker):
+    """Modules that reconstruct tokens of stage 1's encoder: they have no mean reconstructions."""
+
+    def __init__(
+        self,
+        module_a: MaskedAutoencoder,
+        module_b: MaskedAutoencoder,
+        config: ScoreConfig,
+        frozen: FrozenPart,
+        basis: TokenBasis,
+    ) -> None:
+        super().__init__(module_a, module_b, config)
+        self._frozen, self._basis = frozen, basis
+        self.at_once = min(self.at_once, _ENCODED_AT_ONCE)
+
+    def _part(self, stored: Tensor) -> tuple[Scores, dict[str, Tensor]]:
+        tokens = self._frozen.tokens(stored)
+        numbers = self._basis.project(tokens[:, 0].cpu().numpy())  # (B, T, k)
+        patches = torch.from_numpy(numbers).to(tokens.device).float()
+        settings = (self._masks, self._config.precision, self._config.masked_only)
+        found = compare_patches(self._a, self._b, patches, *settings)
+        scores: Scores = {}
+        maps: dict[str, Tensor] = {}
+        grid = self._a.grid
+        for kind in FROM_MODULES:
+            cells = getattr(found, kind).mean(dim=2).unflatten(1, (grid, grid))
+            scores[kind] = _means(cells)
+            maps[kind.value] = smooth_map(cells, self.size, grid)
+        return scores, maps | self._frozen.probe_map(tokens, self.size)
+
+
+def _means(maps: Tensor) -> npt.NDArray[np.float64]:
+    """The mean (B,) of each map (B, H, W)."""
+    means: npt.NDArray[np.float64] = maps.float().cpu().numpy().astype(np.float64).mean(axis=(1, 2))
+    return means

@@ -1,0 +1,138 @@
+"""What the modules of stage 2 learn from, and for how long: pixels of images, or their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from amae_engine.config import ModuleBLearns, Stage2Config
+from amae_engine.events import Event
+from amae_engine.jobs.training.assign_pseudo_labels import NORMAL, PSEUDO_ABNORMAL, PSEUDO_NORMAL
+from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE
+from amae_engine.project import Project
+from amae_engine.runs.inputs import RunInputs
+from amae_engine.runs.record import RunRecord
+from amae_engine.runs.token_files import KeptTokens
+
+if TYPE_CHECKING:
+    import torch
+
+    from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+
+BASIS_FILE = "token_basis.npz"
+_BASIS_IMAGES = 256  # normal ones, whose tokens it is fitted on
+Rows = npt.NDArray[np.int64]
+
+
+class ModuleImages(NamedTuple):
+    """Images of one module; one may stand in several places."""
+
+    ids: Rows
+    store_rows: Rows
+
+
+def plan_modules(config: Stage2Config, seen: RunInputs) -> dict[str, tuple[ModuleImages, int]]:
+    """What each module learns from, and for how many epochs.
+
+    Where pseudo-abnormal images have a share of what module B sees, they are repeated, and B's
+    longer epochs are so many fewer: it makes as many steps as module A.
+    """
+    normal, pseudo, abnormal = (
+        ModuleImages(seen.images[name].ids, seen.images[name].store_rows)
+        for name in (NORMAL, PSEUDO_NORMAL, PSEUDO_ABNORMAL)
+    )
+    known, epochs = _together(normal, pseudo), config.training.epochs
+    if config.module_b_learns is ModuleBLearns.ABNORMAL:
+        return {"A": (known, epochs), "B": (abnormal, epochs)}
+    share, repeats = config.abnormal_share, 1
+    if share:
+        count = len(abnormal.ids)
+        repeats = max(1, round(len(known.ids) * share / (1 - share) / count))
+    both = _together(known, *[abnormal] * repeats)
+    of_b = epochs * len(known.ids) / len(both.ids) if share else epochs
+    return {"A": (known, epochs), "B": (both, max(1, round(of_b)))}
+
+
+def _together(*parts: ModuleImages) -> ModuleImages:
+    return ModuleImages(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+class Learns(Protocol):
+    """What the modules reconstruct: images as the loop reads them, a network, and its training."""
+
+    def adapt(
+        self,
+        module: str,
+        images: ModuleImages,
+        config: Stage2Config,
+        device: torch.device,
+        checkpoint: Path,
+    ) -> tuple[MaskedAutoencoder, Generator[Event, None, None]]:
+        """A fresh network, and the job that trains it."""
+
+
+class OverPixels:
+    """Both modules start from (f0, g0) and reconstruct patches of images."""
+
+    def __init__(self, project: Project, config: Stage2Config, record: RunRecord) -> None:
+        self._project, self._run_id = project, record.id
+        self._start = project.run_folder(config.stage1_run) / WEIGHTS_FILE
+
+    def adapt(
+        self,
+        module: str,
+        images: ModuleImages,
+        config: Stage2Config,
+        device: torch.device,
+        checkpoint: Path,
+    ) -> tuple[MaskedAutoencoder, Generator[Event, None, None]]:
+        """See `Learns`."""
+        from amae_engine.jobs.training.image_access import images_of
+        from amae_engine.method.stage2 import adapt_module
+        from amae_engine.models.checkpoint import load_weights
+
+        network = load_weights(self._start).network.to(device)
+        stored = images_of(self._project, images.store_rows, device)
+        return network, adapt_module(network, stored, module, config, self._run_id, checkpoint)
+
+
+class OverTokens:
+    """Both modules start from the same random network and reconstruct tokens of stage 1."""
+
+    def __init__(self, project: Project, config: Stage2Config, record: RunRecord) -> None:
+        from amae_engine.method.token_modules import TokenBasis
+
+        self._run_id = record.id
+        self._kept = KeptTokens(project.run_folder(config.stage1_run))
+        path = record.folder / BASIS_FILE
+        if not path.is_file():
+            normal = record.inputs.images[NORMAL].ids
+            some = self._kept.places(normal[:: -(-len(normal) // _BASIS_IMAGES)])
+            TokenBasis.fit(self._kept.read(some)).save(path)
+        self._basis = TokenBasis.load(path)
+
+    def adapt(
+        self,
+        module: str,
+        images: ModuleImages,
+        config: Stage2Config,
+        device: torch.device,
+        checkpoint: Path,
+    ) -> tuple[MaskedAutoencoder, Generator[Event, None, None]]:
+        """See `Learns`."""
+        from amae_engine.method.stored_images import StoredImages
+        from amae_engine.method.token_modules import adapt_token_module, token_network
+
+        places, kept, basis = self._kept.places(images.ids), self._kept, self._basis
+        grid = round(kept.shape[0] ** 0.5)
+        network = token_network(grid, basis.axes.shape[1], config.training.seed).to(device)
+        tokens = StoredImages(
+            lambda rows: basis.project(kept.read(places[rows])), len(places), device
+        )
+        return network, adapt_token_module(
+            network, tokens, module, config, self._run_id, checkpoint
+        )
