@@ -65,7 +65,7 @@ def test_every_workspace_has_a_help_page():
 
 
 def test_every_setting_shown_in_the_window_exists():
-    from amae_app.training.settings_panel import FIELDS
+    from amae_app.training.setting_fields import FIELDS
 
     assert len({field.name for field in FIELDS}) == len(FIELDS)
     names = {f.name for f in dataclasses.fields(config.TrainingConfig)}

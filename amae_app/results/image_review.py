@@ -1,4 +1,4 @@
-"""One test image: the map over it, μA, μB and their difference beside it, all linked."""
+"""One test image: the map over it, and what else its run has of it beside it, all linked."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from amae_app.theme import card, heading, quiet
 from amae_app.widgets.image_view import FULL, ImageView
 from amae_app.widgets.map_colours import SEQUENTIAL, colour_bar, map_colours
 from amae_engine.config import ScoreKind
-from amae_engine.runs.map_files import ImageMaps
+from amae_engine.runs.map_files import MEANS, ImageMaps
 
 _WINDOWS = {"1": FULL, "2": (0.1, 0.7), "3": (0.25, 0.9), "4": (0.4, 1.0)}
 _MAP_TEXTS = {
     ScoreKind.DISCREPANCY: "|μA − μB| (Eq. 4)",
     ScoreKind.LIKELIHOOD_RATIO: "error of A − error of B (signed)",
-    ScoreKind.UNLABELED_PROBE: "share of each patch, against that of normal images (signed)",
+    ScoreKind.UNLABELED_PROBE: "what each patch adds, above normal images at its place",
     ScoreKind.PEER: "this method's own map",
 }
-_SIGNED = (ScoreKind.LIKELIHOOD_RATIO, ScoreKind.UNLABELED_PROBE)
+_SIGNED = (ScoreKind.LIKELIHOOD_RATIO,)
+_MEANS = {MEANS[0]: "Module A (normal): μA", MEANS[1]: "Module B (abnormal): μB"}
 _KEYS_TEXT = (
     "left drag window/level · wheel zoom · middle drag pan · I invert · G overlay · 1–4 windows · "
     "+ − = zoom and fit · Space reset · ↑ ↓ images"
@@ -68,11 +69,8 @@ class ImageReview(QWidget):
         self.why = quiet()
         self.main = ImageView("Image with the map over it")
         self.main.setObjectName("mapView")
-        self.small = {
-            "mean_a": ImageView("Mean reconstruction of module A"),
-            "mean_b": ImageView("Mean reconstruction of module B"),
-            "difference": ImageView("Difference of the two means"),
-        }
+        self.small = tuple(ImageView(f"View {number} beside the image") for number in (1, 2, 3))
+        self.captions = tuple(quiet() for _ in self.small)
         self.map_name = quiet()
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.threshold = QSlider(Qt.Orientation.Horizontal)
@@ -80,7 +78,7 @@ class ImageReview(QWidget):
         self.bar = ColourBar()
         self.overlay_on = True
         self._lay_out()
-        for view in (self.main, *self.small.values()):
+        for view in (self.main, *self.small):
             view.levels_changed.connect(self._copy_levels)
             view.moved.connect(self._on_moved)
 
@@ -88,16 +86,13 @@ class ImageReview(QWidget):
         """Show another image, or none."""
         self._shown = shown
         if shown is None:
-            for view in (self.main, *self.small.values()):
+            for view in (self.main, *self.small):
                 view.show_image(None)
             return
         self.name.setText(shown.name)
         self.caption.setText(shown.caption)
         self.why.setText(shown.why)
         self.main.show_image(shown.image, shown.aspect)
-        for name in ("mean_a", "mean_b"):
-            mean = shown.maps.maps.get(name) if shown.maps is not None else None
-            self.small[name].show_image(mean, shown.aspect)
         self._draw_maps()
 
     def show_caption(self, caption: str) -> None:
@@ -115,7 +110,7 @@ class ImageReview(QWidget):
 
     def toggle_invert(self) -> None:
         """Swap black and white in every view."""
-        for view in (self.main, self.small["mean_a"], self.small["mean_b"]):
+        for view in self._pictures():
             view.invert()
 
     def zoom(self, factor: float) -> None:
@@ -157,13 +152,7 @@ class ImageReview(QWidget):
         grid.setSpacing(6)
         grid.addWidget(quiet("Image and map"), 0, 0)
         grid.addWidget(self.main, 1, 0, 5, 1)
-        texts = {
-            "mean_a": "Module A (normal): μA",
-            "mean_b": "Module B (abnormal): μB",
-            "difference": "Map alone",
-        }
-        for place, (key, view) in enumerate(self.small.items()):
-            caption = quiet(texts[key])
+        for place, (caption, view) in enumerate(zip(self.captions, self.small, strict=True)):
             caption.setWordWrap(False)
             grid.addWidget(caption, 2 * place, 1)
             grid.addWidget(view, 2 * place + 1, 1)
@@ -212,7 +201,7 @@ class ImageReview(QWidget):
     @Slot()
     def _on_moved(self) -> None:
         moved = self.sender()
-        for view in (self.main, *self.small.values()):
+        for view in (self.main, *self.small):
             if isinstance(moved, ImageView) and view is not moved:
                 view.follow(moved)
 
@@ -222,12 +211,12 @@ class ImageReview(QWidget):
         if shown is None:
             return
         values = shown.maps.of_score(shown.kind) if shown.maps is not None else None
+        self._draw_beside(shown, name)
         if shown.maps is None or values is None:
             others = [ScoreKind(name).label for name in shown.maps.scale] if shown.maps else []
             hint = f"; choose {' or '.join(others)} to see one" if others else ""
             self.map_name.setText(f"Map: this score has none{hint}")
             self.main.show_map(None)
-            self.small["difference"].show_image(None)
             self.bar.show_scale(name, 0.0, 0.0, signed=False)
             return
         signed = shown.kind in _SIGNED
@@ -236,17 +225,46 @@ class ImageReview(QWidget):
         opacity, above = self.opacity.value() / 100, self.threshold.value() / 100
         over = map_colours(values, scale, name, opacity, above, signed)
         self.main.show_map(over if self.overlay_on else None)
-        self.small["difference"].show_image(np.zeros(values.shape, dtype=np.uint8), shown.aspect)
-        self.small["difference"].show_map(map_colours(values, scale, name, 1.0, 0.0, signed))
         self.bar.show_scale(name, -scale if signed else 0.0, scale, signed)
+
+    def _draw_beside(self, shown: ReviewedImage, colours: str) -> None:
+        """Mean reconstructions where the modules have them, then the chosen map, then others."""
+        maps = shown.maps
+        means = [key for key in _MEANS if maps is not None and key in maps.maps]
+        kinds = list(dict.fromkeys((shown.kind, *map(ScoreKind, maps.scale)))) if maps else []
+        drawn = [*means, *(kind for kind in kinds if maps and maps.of_score(kind) is not None)]
+        for place, (caption, view) in enumerate(zip(self.captions, self.small, strict=True)):
+            key = drawn[place] if place < len(drawn) else None
+            caption.setVisible(key is not None)
+            view.setVisible(key is not None)
+            if key is None or maps is None:
+                view.show_image(None)
+                continue
+            values = maps.maps[key]
+            if key in means:
+                caption.setText(_MEANS[key])
+                view.show_image(values, shown.aspect)
+                view.show_map(None)
+                continue
+            kind = ScoreKind(key)
+            caption.setText("Map alone" if kind is shown.kind else f"Map of {kind.label}")
+            view.show_image(np.zeros(values.shape, dtype=np.uint8), shown.aspect)
+            scale, signed = maps.scale[kind], kind in _SIGNED
+            view.show_map(map_colours(values, scale, colours, 1.0, 0.0, signed))
+            view.setAccessibleName(caption.text())
 
     @Slot(float, float)
     def _copy_levels(self, low: float, high: float) -> None:
         self._set_levels(low, high)
 
     def _set_levels(self, low: float, high: float) -> None:
-        for view in (self.main, self.small["mean_a"], self.small["mean_b"]):
+        for view in self._pictures():
             view.set_levels(low, high)
+
+    def _pictures(self) -> tuple[ImageView, ...]:
+        """The views that show grey values: the image, and the means where there are some."""
+        maps = self._shown.maps.maps if self._shown and self._shown.maps else {}
+        return (self.main, *self.small[: len(maps.keys() & _MEANS.keys())])
 
 
 class ColourBar(QWidget):

@@ -35,7 +35,9 @@ class LivePlots(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(10)
         layout.addWidget(self._loss_card(), 4)
-        layout.addWidget(self._preview_card(), 4)
+        self.pictures = self._preview_card()
+        self.pictures.hide()  # until there is one: modules over tokens have none
+        layout.addWidget(self.pictures, 4)
         layout.addWidget(self._rate_card(), 2)
 
     @property
@@ -71,6 +73,7 @@ class LivePlots(QWidget):
 
     def show_preview(self, event: Preview) -> None:
         """Show what the module reconstructs now."""
+        self.pictures.show()
         for label, picture in zip(
             self._images, (event.image, event.masked, event.reconstruction), strict=True
         ):
@@ -80,6 +83,7 @@ class LivePlots(QWidget):
 
     def _start(self, stage: str) -> None:
         self._step = stage
+        self.pictures.hide()
         self._losses = {}
         for curve in self._curves.values():
             self.loss_plot.removeItem(curve)

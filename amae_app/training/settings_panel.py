@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.theme import card, quiet
+from amae_app.training.setting_fields import FIELDS, Field
 from amae_engine.config import (
     MaskPlan,
     ModuleBLearns,
@@ -53,48 +53,6 @@ _MODULE_B = {
     "abnormal only (paper)": ModuleBLearns.ABNORMAL,
 }
 _SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One setting: its name, label, limits, the paper's value, and what it does."""
-
-    name: str
-    label: str
-    low: float
-    high: float
-    decimals: int
-    paper: str
-    explanation: str
-
-
-FIELDS = (
-    Field("epochs0", "Epochs, pre-training", 1, 5000, 0, "800", "Passes over N and U ([30]: 800)"),
-    Field("rate0", "Rate, pre-training", 1e-7, 1, 6, "0.00015", "For a batch of 256 images"),
-    Field("ratio0", "Masked, pre-training", 0.05, 0.95, 2, "0.9", "Share of patches to fill"),
-    Field("epochs1", "Epochs, stage 1", 1, 2000, 0, "150", "Passes over the normal images"),
-    Field("epochs2", "Epochs, stage 2", 1, 2000, 0, "150", "Passes over each module's images"),
-    Field("warmup1", "Warm-up, stage 1", 0, 500, 0, "20", "Epochs in which the rate rises"),
-    Field("warmup2", "Warm-up, stage 2", 0, 500, 0, "20", "Epochs in which the rate rises"),
-    Field("batch1", "Batch size, stage 1", 2, 4096, 0, "16", "Images in one step"),
-    Field("batch2", "Batch size, stage 2", 2, 4096, 0, "16", "Images in one step"),
-    Field("rate1", "Rate, stage 1", 1e-7, 1, 6, "0.00025", "AdamW's highest learning rate"),
-    Field("rate2", "Rate, stage 2", 1e-7, 1, 6, "0.00025", "AdamW's highest learning rate"),
-    Field(
-        "share",
-        "Abnormal share of B",
-        0,
-        0.95,
-        2,
-        "1",
-        "Of what module B sees, where it learns "
-        "the normal too; 0: as many as there are. The paper's B sees no other",
-    ),
-    Field("masks", "Masks per image, training", 1, 16, 0, "2", "L of Eq. 3"),
-    Field("score_masks", "Masks per image, scoring", 1, 64, 0, "4", "L of Eq. 4"),
-    Field("ratio", "Masked share", 0.05, 0.95, 2, "0.75", "Share of patches the network must fill"),
-    Field("seed", "Seed", 0, 2**31 - 1, 0, "–", "Same seed, same result"),
-)
 
 
 class SettingsPanel(QWidget):

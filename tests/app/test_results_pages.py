@@ -96,7 +96,7 @@ def test_linked_views_zoom_together(results_page):
     review = results_page.review
     review.zoom(2)
     wide = review.main.box.viewRect()
-    small = review.small["mean_a"].box.viewRect()
+    small = review.small[0].box.viewRect()
     assert small.center().x() == pytest.approx(wide.center().x(), abs=0.05)
     assert small.width() < 2.5 * wide.width()
 
@@ -161,7 +161,7 @@ def test_the_map_is_the_chosen_score_s(open_window, whole_path, qtbot):
     assert "Eq. 4" in page.review.map_name.text()
     first = page.review.main._overlay.image.copy()
     _choose_score(page, ScoreKind.UNLABELED_PROBE, qtbot)
-    assert "share of each patch" in page.review.map_name.text()
+    assert "above normal images at its place" in page.review.map_name.text()
     assert (page.review.main._overlay.image != first).any()
     _choose_score(page, ScoreKind.STAGE1_PROBABILITY, qtbot)
     hint = page.review.map_name.text()
