@@ -137,7 +137,7 @@ class Stage1Config(JsonConfig):
 
     preset: str = ""  # the network that the weights must be; "" accepts any
     weights: str = "bundled"  # "bundled", "run:N" (a pretrain run) or a checkpoint's path
-    encoder: str = ""  # beside that of the weights: none, "foundation" (bundled), or a file
+    encoder: str = ""  # beside that of the weights: none, "foundation" (bundled), a file, "timm:…"
     training: TrainingConfig = field(default_factory=TrainingConfig)
     validation_percent: int = 10  # of N, held out for the curve only
     redraw_every: int = 1  # epochs that an image's synthetic anomaly is kept; the paper draws anew

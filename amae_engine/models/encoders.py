@@ -6,6 +6,7 @@ and the maps need of an encoder is here; none of them knows which one it is.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,9 +20,11 @@ from amae_engine.errors import BadWeights
 from amae_engine.models.checkpoint import GREY_MEAN, GREY_STD
 from amae_engine.models.token_groups import TokenGroup
 
-_FORMAT = "amae-encoder-1"
+ENCODER_FORMAT = "amae-encoder-1"
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, per colour
-BLOCKS = (6, 9, 12)  # of twelve: the later, the coarser and the more about things
+_DEPTHS = (0.5, 0.75, 1.0)  # of the blocks: the later, the coarser and the more about things
+_COLOURS = {"mean": _MEAN, "std": _STD}
+Colours = Sequence[float]
 
 
 class FrozenEncoder(Protocol):
@@ -64,21 +67,23 @@ class TimmEncoder(nn.Module):
         network: timm's, for colour images.
         name: timm's name of it.
         image_size: Side of the images.
-        blocks: Whose tokens are taken, 1 for the first block.
+        mean, std: Of each colour in the images that it has seen.
     """
 
     def __init__(
-        self, network: Any, name: str, image_size: int, blocks: Sequence[int] = BLOCKS
+        self, network: Any, name: str, image_size: int, mean: Colours = _MEAN, std: Colours = _STD
     ) -> None:
         super().__init__()
-        self.network, self.name, self.blocks = network, name, tuple(blocks)
+        self.network, self.name = network, name
+        # whose tokens are taken, 1 for the first block
+        self.blocks = tuple(round(depth * len(network.blocks)) for depth in _DEPTHS)
         self.image_size = image_size
         self.grid = image_size // network.patch_embed.patch_size[0]
         self.token_width = network.embed_dim * len(self.blocks)
         share = 1 / len(self.blocks)
         self.groups = tuple(TokenGroup(network.embed_dim, share) for _ in self.blocks)
         self.map_group = len(self.blocks) // 2
-        _take_grey(network.patch_embed.proj)
+        _take_grey(network.patch_embed.proj, mean, std)
 
     def patch_tokens(self, images: Tensor) -> Tensor:
         """Tokens (B, T, K·d) of every patch of standardised grey images (B, 1, H, W)."""
@@ -162,16 +167,25 @@ def load_encoder(path: Path) -> TimmEncoder:
             state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise BadWeights(f"{path.name} cannot be read as safetensors: {error}.") from error
-    if facts.get("format") != _FORMAT:
-        raise BadWeights(f"{path.name} is no frozen encoder of AMAE's format '{_FORMAT}'.")
+    if facts.get("format") != ENCODER_FORMAT:
+        raise BadWeights(
+            f"{path.name} is no frozen encoder of AMAE's format '{ENCODER_FORMAT}'; of a file of "
+            f"timm's weights, say of which model: encoder=timm:NAME=FILE."
+        )
     name, size = facts["timm"], int(facts["image_size"])
     network = timm.create_model(name, pretrained=False, img_size=size, num_classes=0)
-    _require_fitting(path, state, network.state_dict())
+    require_fitting(path, state, network.state_dict())
     network.load_state_dict(state)
-    return TimmEncoder(network, name, size).eval().requires_grad_(False)
+    mean, std = (json.loads(facts.get(n, "null")) or usual for n, usual in _COLOURS.items())
+    return TimmEncoder(network, name, size, mean, std).eval().requires_grad_(False)
 
 
-def _require_fitting(path: Path, state: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+def require_fitting(path: Path, state: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    """Every name, of the right shape, and no other.
+
+    Raises:
+        BadWeights: The message lists what is missing, too many, or of another shape.
+    """
     missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
     shapes = [
         f"{name} is {tuple(state[name].shape)}, not {tuple(wanted[name].shape)}"
@@ -187,14 +201,14 @@ def _require_fitting(path: Path, state: dict[str, Tensor], wanted: dict[str, Ten
         raise BadWeights(f"{path.name} does not fit its network ({'; '.join(wrong)}).")
 
 
-def _take_grey(projection: nn.Conv2d) -> None:
+def _take_grey(projection: nn.Conv2d, mean: Colours, std: Colours) -> None:
     """Let a patch projection take AMAE's standardised greys, three times, in place of colours.
 
-    The same function: ImageNet's mean and spread of each colour go into kernel and bias.
+    The same function: mean and spread of each colour go into kernel and bias.
     """
     with torch.no_grad():
-        scale = torch.tensor([GREY_STD / std for std in _STD])
-        shift = torch.tensor([(GREY_MEAN - m) / s for m, s in zip(_MEAN, _STD, strict=True)])
+        scale = torch.tensor([GREY_STD / each for each in std])
+        shift = torch.tensor([(GREY_MEAN - m) / s for m, s in zip(mean, std, strict=True)])
         kernel = projection.weight
         if projection.bias is None:
             raise BadWeights("A patch projection without a bias cannot take standardised greys.")

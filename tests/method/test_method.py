@@ -28,6 +28,7 @@ from amae_engine.method.pseudo_labels import (
     probability_of,
 )
 from amae_engine.method.reconstruction import masked_loss
+from amae_engine.method.stage1 import held_out_rows
 from amae_engine.method.training_loop import learning_rate_at
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
@@ -201,3 +202,13 @@ def test_mahalanobis_of_a_seen_point_is_below_that_of_an_outlier():
     held_out = cross_fitted_mahalanobis(normals, np.arange(len(normals)) // 2)
     assert held_out.mean() > mahalanobis(normals, normals).mean()
     assert math.isfinite(held_out.sum())
+
+
+def test_a_patient_s_images_are_held_out_together():
+    patients = np.repeat(np.arange(40), 3)
+    rows = held_out_rows(patients, 10, 0).numpy()
+    assert rows.sum() == 12
+    assert set(patients[rows]).isdisjoint(patients[~rows])
+    assert not (held_out_rows(patients, 10, 1).numpy() == rows).all()
+    assert held_out_rows(patients, 0, 0).sum() == 0
+    assert held_out_rows(np.zeros(30, dtype=np.int64), 10, 0).sum() == 0  # one patient: none

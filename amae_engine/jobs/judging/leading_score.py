@@ -141,9 +141,10 @@ def _held_out(project: Project, stage1: int, config: Stage1Config) -> npt.NDArra
 
     if not input_hashes(project, stage1):  # a run of AMAE 0.1 did not keep its images
         return np.zeros(0, dtype=np.int64)
-    ids = read_inputs(project.run_folder(stage1)).images[Split.NORMAL].ids
-    rows = held_out_rows(len(ids), config.validation_percent, config.training.seed)
-    return ids[rows.numpy()]
+    normal = read_inputs(project.run_folder(stage1)).images[Split.NORMAL]
+    percent, seed = config.validation_percent, config.training.seed
+    rows = held_out_rows(normal.patient_ids, percent, seed)
+    return normal.ids[rows.numpy()]
 
 
 def _best(judged: Mapping[ScoreKind, _Judged], what: str) -> LeadingScore:

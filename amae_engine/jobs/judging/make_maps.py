@@ -61,7 +61,7 @@ class FrozenPart:
             return None
         with project.session() as session:
             settings = Stage1Config.from_dict(runs.get(session, stage1).config)
-        encoder = frozen_encoder(settings, folder / WEIGHTS_FILE).to(device)
+        encoder = frozen_encoder(project, settings, folder / WEIGHTS_FILE).to(device)
         probe = None
         if (folder / PROBE_FILE).is_file():
             probe = load_probe_maps(folder / PROBE_FILE, encoder)

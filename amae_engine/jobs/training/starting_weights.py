@@ -9,11 +9,13 @@ from amae_engine.config import Stage1Config
 from amae_engine.errors import BadWeights
 from amae_engine.project import Project
 from amae_engine.resources import resource
+from amae_engine.runs.inputs import file_digest
 
 if TYPE_CHECKING:
     from amae_engine.models.encoders import FrozenEncoder
 
 WEIGHTS_FILE = "weights.safetensors"
+_TIMM = "timm:"
 
 
 def weights_path(project: Project, name: str) -> Path:
@@ -36,14 +38,21 @@ def weights_path(project: Project, name: str) -> Path:
     return path
 
 
-def encoder_path(name: str) -> Path | None:
+def encoder_path(project: Project, name: str) -> Path | None:
     """The file of a frozen encoder; None for "", the encoder of the starting weights.
 
+    Args:
+        project: Keeps the encoders that come from timm.
+        name: "foundation" (bundled), a file of ours, "timm:NAME" for an encoder of timm's hub, or
+            "timm:NAME=FILE" for one whose weights lie in a file.
+
     Raises:
-        BadWeights: There is no such file.
+        BadWeights: There is no such file, or timm's weights cannot be had or do not fit.
     """
     if not name:
         return None
+    if name.startswith(_TIMM):
+        return _of_timm(project, name.removeprefix(_TIMM))
     bundled = name == "foundation"
     path = resource("weights/foundation.safetensors") if bundled else Path(name)
     if not path.is_file():
@@ -52,7 +61,20 @@ def encoder_path(name: str) -> Path | None:
     return path
 
 
-def frozen_encoder(config: Stage1Config, weights: Path) -> FrozenEncoder:
+def _of_timm(project: Project, name: str) -> Path:
+    """Timm's encoder in our format, made once a project and kept in it."""
+    from amae_engine.models.timm_weights import convert
+
+    model, _, file = name.partition("=")
+    source = Path(file) if file else None
+    which = f"{model}-{file_digest(source)[:12]}" if source else model
+    target = project.folder / "encoders" / f"{which}.safetensors"
+    if not target.is_file():
+        convert(model, source, target)
+    return target
+
+
+def frozen_encoder(project: Project, config: Stage1Config, weights: Path) -> FrozenEncoder:
     """f0 of a stage-1 run: the encoder of its starting weights, beside another one if it has one.
 
     Raises:
@@ -61,7 +83,7 @@ def frozen_encoder(config: Stage1Config, weights: Path) -> FrozenEncoder:
     from amae_engine.models.checkpoint import load_weights
     from amae_engine.models.encoders import SideBySide, load_encoder
 
-    path, network = encoder_path(config.encoder), load_weights(weights).network
+    path, network = encoder_path(project, config.encoder), load_weights(weights).network
     if path is None:
         return network
     return SideBySide((load_encoder(path), network)).eval().requires_grad_(False)

@@ -68,8 +68,7 @@ def train_stage1(
     def new(recorded: RunInputs | None) -> NewRun:
         seen = recorded or stage1_inputs(project, config)
         parent = int(config.weights[4:]) if config.weights.startswith("run:") else None
-        held_out = len(seen.images[Split.NORMAL]) * config.validation_percent // 100
-        return NewRun(config, seen, parent, config.training.epochs, _notes(seen, held_out))
+        return NewRun(config, seen, parent, config.training.epochs, _notes(seen, config))
 
     record = open_run(project, RunKind.STAGE1, new, resume, repeats)
     config = Stage1Config.from_dict(record.config)
@@ -97,18 +96,25 @@ def stage1_inputs(project: Project, config: Stage1Config) -> RunInputs:
             f"{normals}. Import images with the role 'normal'."
         )
     return RunInputs(
-        images, decided, {name: file_digest(each) for name, each in _files(config, path).items()}
+        images,
+        decided,
+        {name: file_digest(each) for name, each in _files(project, config, path).items()},
     )
 
 
-def _files(config: Stage1Config, weights: Path) -> dict[str, Path]:
+def _files(project: Project, config: Stage1Config, weights: Path) -> dict[str, Path]:
     """The weights files that stage 1 starts from."""
-    encoder = encoder_path(config.encoder)
+    encoder = encoder_path(project, config.encoder)
     return {_START: weights} if encoder is None else {_START: weights, "encoder": encoder}
 
 
-def _notes(seen: RunInputs, held_out: int) -> tuple[str, ...]:
-    normals = len(seen.images[Split.NORMAL])
+def _notes(seen: RunInputs, config: Stage1Config) -> tuple[str, ...]:
+    from amae_engine.method.stage1 import held_out_rows
+
+    patients = seen.images[Split.NORMAL].patient_ids
+    normals = len(patients)
+    rows = held_out_rows(patients, config.validation_percent, config.training.seed)
+    held_out = int(rows.sum())
     if held_out == 0:
         return (f"The head learns from all {normals} normal images; there is no validation curve.",)
     return (
@@ -122,14 +128,14 @@ def _run(project: Project, config: Stage1Config, record: RunRecord) -> Generator
     from amae_engine.models.checkpoint import save_weights
 
     path = weights_path(project, config.weights)
-    record.inputs.require_weights(_files(config, path))
+    record.inputs.require_weights(_files(project, config, path))
     network, notes = _network(path, config)
     for note in notes:
         yield Notice(note)
     device = choose_device(config.training.device)
     encoder: FrozenEncoder = network.to(device)
     if config.encoder:
-        encoder = frozen_encoder(config, path).to(device)
+        encoder = frozen_encoder(project, config, path).to(device)
     features = yield from _features(project, encoder, record, config)
     classifier = yield from _classifier(project, encoder, record, config, features[Split.NORMAL])
     if processes.leads():
@@ -213,11 +219,12 @@ def _classifier(
     from amae_engine.models.anomaly_classifier import AnomalyClassifier
 
     device, seed = features.device, config.training.seed
-    rows = record.inputs.images[Split.NORMAL].store_rows
+    normal = record.inputs.images[Split.NORMAL]
+    rows = normal.store_rows
     lungs = yield from lungs_of(project, rows, encoder.image_size, device, STEP)
     torch.manual_seed(seed)
     classifier = AnomalyClassifier(encoder.token_width).to(device)
-    held_out = held_out_rows(len(rows), config.validation_percent, seed)
+    held_out = held_out_rows(normal.patient_ids, config.validation_percent, seed)
     images = images_of(project, rows, device)
     data = Stage1Data(images, lungs, features[:, 0].contiguous(), held_out)
     checkpoint = record.folder / "checkpoint.pt"
