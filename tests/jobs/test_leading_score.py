@@ -28,6 +28,7 @@ from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs
+from amae_engine.runs.record import run_facts
 
 SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
 
@@ -100,6 +101,20 @@ def _seen(normal: int, pseudo: int, abnormal: int) -> RunInputs:
     return RunInputs({n: InputImages(p, p, p, n) for n, p in zip(names, parts, strict=True)})
 
 
+def test_where_unlabeled_images_are_like_normal_ones_the_density_leads(whole_path: Project):
+    for kind in (ScoreKind.UNLABELED_PROBE, ScoreKind.MAHALANOBIS, ScoreKind.STAGE1_PROBABILITY):
+        _rate(whole_path, kind, 0.0, 0.0)
+    found = leading_score(whole_path, 3)
+    assert found.kind is ScoreKind.MAHALANOBIS
+    assert "no score tells the 10 unlabeled images from the 20 normal ones" in found.reason
+    assert "may all be normal" in found.reason
+
+
+def test_few_normal_images_are_told(whole_path: Project):
+    notes = run_facts(whole_path, 1)["notes"]
+    assert any("20 normal images are few" in note for note in notes)
+
+
 def test_module_b_can_learn_the_normal_too(whole_path: Project):
     seen = _seen(60, 30, 10)
     paper = plan_modules(Stage2Config(), seen)
@@ -117,6 +132,4 @@ def test_module_b_can_learn_the_normal_too(whole_path: Project):
     run, _ = finish(train_stage2(whole_path, config))
     with whole_path.session() as session:
         assert runs.newest(session, RunKind.STAGE2).id == run
-    from amae_engine.runs.record import run_facts
-
     assert "both modules know the normal" in run_facts(whole_path, run)["notes"][0]

@@ -25,6 +25,7 @@ from amae_engine.runs.record import input_hashes
 
 _CANDIDATES = (ScoreKind.UNLABELED_PROBE, ScoreKind.MAHALANOBIS, ScoreKind.STAGE1_PROBABILITY)
 FEWEST = 10  # images of each side
+_CHANCE = 0.5  # AUC
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +80,20 @@ def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> Lea
         found = _judge(*_sides(project, stage1, kind), fewest)
         if found is not None:
             judged[kind] = found
+    alone = ScoreKind.MAHALANOBIS if ScoreKind.MAHALANOBIS in candidates else candidates[0]
     if not judged:
-        reason = (
-            "there are too few unlabeled images to choose by, so the score that needs none leads"
+        return LeadingScore(
+            alone,
+            "there are too few unlabeled images to choose by, so the score that needs none leads",
         )
-        default = ScoreKind.MAHALANOBIS
-        return LeadingScore(default if default in candidates else candidates[0], reason)
     best = judged[max(judged, key=lambda kind: judged[kind].auc.value)]
+    if best.auc.low <= _CHANCE:
+        return LeadingScore(
+            alone,
+            f"no score tells the {best.others} unlabeled images from the {best.normal} normal ones "
+            f"(at best with AUC {best.auc.value:.2f}, {best.auc.low:.2f}–{best.auc.high:.2f}): they "
+            f"may all be normal, so the score that needs none of them leads",
+        )
     return _best(
         judged,
         f"it tells {best.others} unlabeled images from {best.normal} normal ones best, none of "

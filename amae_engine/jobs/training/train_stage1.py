@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 FEATURES_FILE = "features.npz"
 CLASSIFIER_FILE = "classifier.safetensors"
 FEWEST_NORMALS = 16
+_FEW_NORMALS = 30
 _RANDOM_VIEWS = 2
 _START = "start"
 
@@ -115,11 +116,21 @@ def _notes(seen: RunInputs, config: Stage1Config) -> tuple[str, ...]:
     normals = len(patients)
     rows = held_out_rows(patients, config.validation_percent, config.training.seed)
     held_out = int(rows.sum())
+    few: tuple[str, ...] = ()
+    if normals < _FEW_NORMALS:
+        few = (
+            f"{normals} normal images are few: what is usual in them is known roughly, so scores "
+            f"and maps will vary much from set to set. Import {_FEW_NORMALS} or more.",
+        )
     if held_out == 0:
-        return (f"The head learns from all {normals} normal images; there is no validation curve.",)
+        return (
+            f"The head learns from all {normals} normal images; there is no validation curve.",
+            *few,
+        )
     return (
         f"The head learns from {normals - held_out} of the {normals} normal images; {held_out} are "
         f"held out for the validation curve (validation_percent; --paper holds none out).",
+        *few,
     )
 
 
