@@ -52,12 +52,14 @@ def place_weights(normal: Tensor, unlabeled: Tensor) -> Tensor:
         unlabeled: (g, g), that of unlabeled ones.
 
     Returns:
-        (g, g) in [0.1, 1]: where normal images vary and disease does not, a map says less.
+        (g, g) in [0.1, 1]: where normal images vary and disease does not, a map says less. It
+        grows with the square of the difference (chosen by boxes on unlabeled images; linearly, the
+        pixel AUC on these was 0.813 in place of 0.825).
     """
     above = smoothed((unlabeled - normal)[None], 1.0)[0].clamp(min=0)
     if above.max() <= 0:  # no place where unlabeled images are more abnormal
         return torch.ones_like(above)
-    return _FLOOR + (1 - _FLOOR) * above / above.max()
+    return _FLOOR + (1 - _FLOOR) * (above / above.max()).square()
 
 
 def smooth_map(values: Tensor, size: int, patches: int) -> Tensor:
