@@ -31,6 +31,7 @@ from amae_app.studies.studies_page import StudiesPage
 from amae_app.theme import ThemeName, apply_theme
 from amae_app.top_bar import TopBar
 from amae_app.training.training_page import TrainingPage
+from amae_app.widgets.page_keys import keep_focus, let_return_press
 from amae_app.window_context import OpenedProject, WindowContext, Work
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, Changes, Event
@@ -74,6 +75,9 @@ class MainWindow(QMainWindow):
         self.stack.addWidget(self.start_page)
         self._lay_out()
         self._connect()
+        for bar in (self.rail, self.top_bar, self.job_bar, self.start_page):
+            keep_focus(bar)
+        let_return_press()
         self.rail.setVisible(False)
         if settings.geometry is None or not self.restoreGeometry(settings.geometry):
             self.resize(1366, 768)
@@ -138,6 +142,7 @@ class MainWindow(QMainWindow):
             return
         self.stack.setCurrentWidget(self._pages[number])
         self.rail.select(number)
+        self._pages[number].setFocus()
         self.settings.workspace = number
         self._refresh(number)
 
@@ -204,6 +209,7 @@ class MainWindow(QMainWindow):
         )
         for number, make in enumerate(makers):
             page: Workspace = make(self.context)
+            keep_focus(page)
             page.badge_changed.connect(self._on_badge)
             self._pages.append(page)
             self._stale.append(_EVERYTHING)

@@ -78,6 +78,15 @@ class Settings:
     def pacs(self, entries: dict[str, str]) -> None:
         self._store.setValue("pacs", json.dumps(entries))
 
+    def keys(self, page: str) -> dict[str, tuple[str, ...]]:
+        """The keys that the reader has changed on a page, by act."""
+        text = str(self._store.value(f"keys/{page}", "{}"))
+        return {str(act): tuple(map(str, keys)) for act, keys in json.loads(text).items()}
+
+    def set_keys(self, page: str, keys: dict[str, tuple[str, ...]]) -> None:
+        """Keep them."""
+        self._store.setValue(f"keys/{page}", json.dumps(keys))
+
 
 def _login_initials() -> str:
     try:

@@ -16,21 +16,15 @@ from PySide6.QtCore import (
     Signal,
     Slot,
 )
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from amae_app.pseudo_labels.curation_state import ABNORMAL, EXCLUDED, NORMAL, CurationState, Ids
 from amae_app.theme import IMAGE_GROUND, colours
 from amae_app.widgets.thumbnails import ThumbnailCache
-from amae_engine.catalog.tables import Label
 
 Index = QModelIndex | QPersistentModelIndex
 _TILE = QSize(132, 156)
-_KEYS = {
-    Qt.Key.Key_N: Label.NORMAL,
-    Qt.Key.Key_A: Label.ABNORMAL,
-    Qt.Key.Key_X: Label.EXCLUDE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +135,12 @@ class _TileDelegate(QStyledItemDelegate):
 
 
 class Gallery(QListView):
-    """The grid; every act has a key.
+    """The grid; arrows and Shift select as in every list, the page has the keys.
 
     Signals:
-        labelled(label): N, A or X was pressed for the selected images.
-        confirmed(): Space was pressed.
         current_changed(tile): another image is in focus.
     """
 
-    labelled = Signal(object)
-    confirmed = Signal()
     current_changed = Signal(object)
 
     def __init__(self, thumbnails: ThumbnailCache, parent: QWidget | None = None) -> None:
@@ -179,20 +169,6 @@ class Gallery(QListView):
         count = self.gallery.rowCount()
         if count:
             self.setCurrentIndex(self.gallery.index(min(max(number, 0), count - 1)))
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """N, A, X label; Space confirms; arrows and Shift select as in every list."""
-        plain = event.modifiers() in (
-            Qt.KeyboardModifier.NoModifier,
-            Qt.KeyboardModifier.ShiftModifier,
-        )
-        key = Qt.Key(event.key())
-        if plain and key in _KEYS:
-            self.labelled.emit(_KEYS[key])
-        elif plain and key is Qt.Key.Key_Space:
-            self.confirmed.emit()
-        else:
-            super().keyPressEvent(event)
 
     @Slot()
     def _on_thumbnails(self) -> None:

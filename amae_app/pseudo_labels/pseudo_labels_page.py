@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import Qt, Signal, Slot
@@ -25,6 +27,7 @@ from amae_app.pseudo_labels.gallery import Gallery, Tile
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.image_view import ImageView
+from amae_app.widgets.page_keys import PageKeys, keep_focus
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.catalog import decisions
@@ -32,10 +35,6 @@ from amae_engine.catalog.tables import Label
 from amae_engine.config import PseudoLabelSource
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
-
-_KEYS_TEXT = (
-    "← → move · N normal · A abnormal · X exclude · Space confirm · Shift range · Ctrl+Z undo"
-)
 
 
 class PseudoLabelsPage(QWidget):
@@ -68,8 +67,11 @@ class PseudoLabelsPage(QWidget):
             "Where stage 1 is started",
         )
         self._stack = QStackedWidget()
+        self.keys = PageKeys(self, "pseudoLabels", context.settings)
+        self._add_keys()
         self._lay_out()
         self._connect()
+        keep_focus(self, self.gallery)
 
     def refresh(self, changed: Changed) -> None:
         """Read labels again after scores, decisions or images changed."""
@@ -106,6 +108,19 @@ class PseudoLabelsPage(QWidget):
     def redo(self) -> None:
         """Repeat what was undone."""
         self._step_back(redo=True)
+
+    def _add_keys(self) -> None:
+        for label, name, key in (
+            (Label.NORMAL, "normal", "N"),
+            (Label.ABNORMAL, "abnormal", "A"),
+            (Label.EXCLUDE, "exclude", "X"),
+        ):
+            self.keys.add(name, name, key, partial(self.decide, label))
+        self.keys.add("confirm", "confirm", "Space", self.confirm)
+        self.keys.add("invert", "invert", "I", self.large.invert)
+        self.keys.add("fit", "fit", "=", self.large.fit)
+        self.keys.add("undo", "undo", "Ctrl+Z", self.undo)
+        self.keys.add("redo", "redo", "Ctrl+Y", self.redo)
 
     def _act(self, ids: list[int], labels: list[Label], kind: str) -> None:
         if not ids or self._state is None:
@@ -176,7 +191,6 @@ class PseudoLabelsPage(QWidget):
         ):
             button = QPushButton(text)
             button.setObjectName(name)
-            button.setShortcut(keys)
             button.setToolTip(f"{text} your last labelling act ({keys})")
             button.clicked.connect(slot)
             buttons.addWidget(button)
@@ -202,7 +216,7 @@ class PseudoLabelsPage(QWidget):
         self.shown.setCurrentText(str(Shown.ALL))
         layout.addLayout(top)
         layout.addWidget(self.gallery, 1)
-        layout.addWidget(quiet(_KEYS_TEXT))
+        layout.addWidget(quiet(f"← → ↑ ↓ move · Shift range · {self.keys.text()}"))
         return frame
 
     def _right(self) -> QWidget:
@@ -235,8 +249,6 @@ class PseudoLabelsPage(QWidget):
     def _connect(self) -> None:
         self.empty.pressed.connect(self._on_go)
         self.cuts.rule_chosen.connect(self._on_rule)
-        self.gallery.labelled.connect(self.decide)
-        self.gallery.confirmed.connect(self.confirm)
         self.gallery.current_changed.connect(self._on_current)
         self.order.currentTextChanged.connect(self._on_order)
         self.shown.currentTextChanged.connect(self._on_order)

@@ -34,10 +34,6 @@ _MAP_TEXTS = {
 }
 _SIGNED = (ScoreKind.LIKELIHOOD_RATIO,)
 _MEANS = {MEANS[0]: "Module A (normal): μA", MEANS[1]: "Module B (abnormal): μB"}
-_KEYS_TEXT = (
-    "left drag window/level · wheel zoom · middle drag pan · I invert · G overlay · 1–4 windows · "
-    "+ − = zoom and fit · Space reset · ↑ ↓ images"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +68,7 @@ class ImageReview(QWidget):
         self.small = tuple(ImageView(f"View {number} beside the image") for number in (1, 2, 3))
         self.captions = tuple(quiet() for _ in self.small)
         self.map_name = quiet()
+        self.keys = quiet()
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.threshold = QSlider(Qt.Orientation.Horizontal)
         self.colour_map = QComboBox()
@@ -164,7 +161,7 @@ class ImageReview(QWidget):
         for row_of_controls in self._controls():
             layout.addLayout(row_of_controls)
         layout.addWidget(self.why)
-        layout.addWidget(quiet(_KEYS_TEXT))
+        layout.addWidget(self.keys)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(frame)

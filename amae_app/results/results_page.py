@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QSize, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -29,6 +29,7 @@ from amae_app.results.roc_panel import RocPanel
 from amae_app.results.score_table import ScoreTableModel
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.empty_state import EmptyState
+from amae_app.widgets.page_keys import PageKeys, keep_focus
 from amae_app.window_context import WindowContext
 from amae_engine.config import ScoreKind
 from amae_engine.errors import AmaeError
@@ -70,8 +71,11 @@ class ResultsPage(QWidget):
             "Reading the newest scores…", "emptyResults", "Go to Train", "Where stage 2 is started"
         )
         self._stack = QStackedWidget()
+        self.keys = PageKeys(self, "results", context.settings)
+        self._add_keys()
         self._lay_out()
         self._connect()
+        keep_focus(self, self.table)
 
     def refresh(self, changed: Changed) -> None:
         """Read the run again after scores or truth changed."""
@@ -87,6 +91,26 @@ class ResultsPage(QWidget):
     def kind(self) -> ScoreKind:
         """The score that is shown."""
         return ScoreKind(self.score_combo.currentData() or ScoreKind.DISCREPANCY)
+
+    def _add_keys(self) -> None:
+        review = self.review
+        self.keys.add("next", "next image", "Space", self._next)
+        self.keys.add("invert", "invert", "I", review.toggle_invert)
+        self.keys.add("overlay", "overlay", "G", review.toggle_overlay)
+        for number in "1234":
+            text = f"window {number}"
+            self.keys.add(f"window{number}", text, number, partial(review.window_preset, number))
+        self.keys.add("closer", "closer", "+", partial(review.zoom, 1.25))
+        self.keys.add("farther", "farther", "-", partial(review.zoom, 0.8))
+        self.keys.add("fit", "fit", "=", review.fit)
+        self.keys.add("reset", "reset", "R", review.reset)
+        review.keys.setText(
+            f"left drag window/level · wheel zoom · middle drag pan · ↑ ↓ images · "
+            f"{self.keys.text()}"
+        )
+
+    def _next(self) -> None:
+        self.table.selectRow(min(self.table.currentIndex().row() + 1, self.model.rowCount() - 1))
 
     def _lay_out(self) -> None:
         work = QWidget()
@@ -139,7 +163,6 @@ class ResultsPage(QWidget):
         self.score_combo.activated.connect(self._show_score)
         self.listed_combo.currentTextChanged.connect(self._on_listed)
         self.table.selectionModel().currentRowChanged.connect(self._on_current)
-        self.table.key_pressed.connect(self._on_key)
         self.panel.threshold_changed.connect(self._on_threshold)
         self.panel.cell_chosen.connect(self._on_cell)
         self.export_button.clicked.connect(self._on_export)
@@ -256,21 +279,6 @@ class ResultsPage(QWidget):
         self._run = int(self.run_combo.currentData() or 0)
         self._read()
 
-    @Slot(int)
-    def _on_key(self, key: int) -> None:
-        acts = {
-            Qt.Key.Key_I: self.review.toggle_invert,
-            Qt.Key.Key_G: self.review.toggle_overlay,
-            Qt.Key.Key_Equal: self.review.fit,
-            Qt.Key.Key_Space: self.review.reset,
-        }
-        if key in acts:
-            acts[Qt.Key(key)]()
-        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Minus):
-            self.review.zoom(1.25 if key == Qt.Key.Key_Plus else 0.8)
-        else:
-            self.review.window_preset(chr(key))
-
     @Slot()
     def _on_export(self) -> None:
         if self._state is None:
@@ -294,9 +302,7 @@ class ResultsPage(QWidget):
 
 
 class _ScoreTable(QTableView):
-    """The list; arrows move through it, the reading keys act on the image."""
-
-    key_pressed = Signal(int)
+    """The list; arrows move through it, the page has the keys."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -308,14 +314,3 @@ class _ScoreTable(QTableView):
         self.setIconSize(QSize(38, 38))
         self.verticalHeader().setVisible(False)
         self.verticalHeader().setDefaultSectionSize(42)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Reading keys first, then the list's own."""
-        keys = (
-            Qt.Key.Key_I, Qt.Key.Key_G, Qt.Key.Key_Equal, Qt.Key.Key_Space, Qt.Key.Key_Plus,
-            Qt.Key.Key_Minus, Qt.Key.Key_1, Qt.Key.Key_2, Qt.Key.Key_3, Qt.Key.Key_4,
-        )  # fmt: skip
-        if event.key() in keys:
-            self.key_pressed.emit(int(event.key()))
-        else:
-            super().keyPressEvent(event)

@@ -77,9 +77,12 @@ def test_reading_keys_act_on_the_image(results_page, qtbot):
     assert page.review.main._overlay.image is None
     qtbot.keyClick(page.table, Qt.Key.Key_2)
     assert page.review.main.levels == (0.1, 0.7)
-    qtbot.keyClick(page.table, Qt.Key.Key_Space)
+    qtbot.keyClick(page.table, Qt.Key.Key_R)
     assert page.review.main.levels == (0.0, 1.0)
     assert not page.review.main.is_inverted
+    page.table.selectRow(0)
+    qtbot.keyClick(page.table, Qt.Key.Key_Space)
+    assert page.table.currentIndex().row() == 1
 
 
 def test_overlay_controls_change_the_picture(results_page):

@@ -1,0 +1,232 @@
+"""A page's keys: they act wherever the focus is, can be changed, and are listed by `?`.
+
+A click never takes them away: buttons, sliders and pictures take the focus by Tab alone, so it
+stays in the page's list, whose arrows move through the images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QKeySequenceEdit,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QTextEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from amae_app.settings import Settings
+
+_ENTRIES = (QLineEdit, QAbstractSpinBox, QTextEdit, QPlainTextEdit, QKeySequenceEdit)
+_LISTED_BY = "?"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAct:
+    """One act of a page: its name, what it does, and its keys as they were made."""
+
+    name: str
+    text: str
+    keys: tuple[str, ...]
+    act: Callable[[], object]
+
+
+class PageKeys(QObject):
+    """The keys of one page.
+
+    Args:
+        page: Where they act; hidden, it leaves them to the page that is shown.
+        name: Under which changed keys are kept.
+        settings: Where they are kept.
+    """
+
+    def __init__(self, page: QWidget, name: str, settings: Settings) -> None:
+        super().__init__(page)
+        self._page, self._name, self._settings = page, name, settings
+        self._acts: dict[str, KeyAct] = {}
+        self._shortcuts: dict[str, list[QShortcut]] = {}
+        self._changed = settings.keys(name)
+        self._shortcut(_LISTED_BY, self.ask)
+
+    def add(
+        self, name: str, text: str, keys: str | tuple[str, ...], act: Callable[[], object]
+    ) -> None:
+        """Give an act its keys, or those that the reader chose for it."""
+        made = (keys,) if isinstance(keys, str) else keys
+        self._acts[name] = KeyAct(name, text, made, act)
+        self._bind(name)
+
+    def keys_of(self, name: str) -> tuple[str, ...]:
+        """The keys of an act now."""
+        return self._changed.get(name, self._acts[name].keys)
+
+    def text(self) -> str:
+        """All keys in a line, for the foot of the page."""
+        parts = [
+            f"{' '.join(map(_shown, self.keys_of(n)))} {a.text}" for n, a in self._acts.items()
+        ]
+        return " · ".join([*parts, f"{_LISTED_BY} change keys"])
+
+    def change(self, name: str, key: str) -> str:
+        """Let an act have another key; "" gives it back its own.
+
+        Returns:
+            "" or which act has that key already, and nothing is changed.
+        """
+        for other in self._acts:
+            if other != name and key and key in self.keys_of(other):
+                return f"{_shown(key)} is the key of “{self._acts[other].text}”."
+        if key and (key,) != self._acts[name].keys:
+            self._changed[name] = (key,)
+        else:
+            self._changed.pop(name, None)
+        self._settings.set_keys(self._name, self._changed)
+        self._bind(name)
+        return ""
+
+    def ask(self) -> None:
+        """Show all keys, and let the reader change them."""
+        dialog = _KeysDialog(self, self._acts, self._page)
+        dialog.open()
+
+    def _bind(self, name: str) -> None:
+        for shortcut in self._shortcuts.pop(name, []):
+            shortcut.setEnabled(False)
+            shortcut.deleteLater()
+        act = self._acts[name].act
+        self._shortcuts[name] = [self._shortcut(key, act) for key in self.keys_of(name)]
+
+    def _shortcut(self, key: str, act: Callable[[], object]) -> QShortcut:
+        shortcut = QShortcut(QKeySequence(key), self._page)
+        shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
+        shortcut.activated.connect(lambda: act() and None)
+        return shortcut
+
+
+class _KeysDialog(QDialog):
+    """A line an act; a key that another act has is refused by name."""
+
+    def __init__(self, keys: PageKeys, acts: dict[str, KeyAct], parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setObjectName("keysDialog")
+        self.setWindowTitle("Keys of this page")
+        self._keys, self._acts = keys, acts
+        self._edits: dict[str, QKeySequenceEdit] = {}
+        self.problem = QLabel()
+        self.problem.setWordWrap(True)
+        form = QFormLayout()
+        for name, act in acts.items():
+            edit = QKeySequenceEdit(QKeySequence(keys.keys_of(name)[0]))
+            edit.setMaximumSequenceLength(1)
+            edit.setObjectName(f"key_{name}")
+            edit.setAccessibleName(act.text)
+            edit.editingFinished.connect(self._on_changed)
+            form.addRow(act.text[0].upper() + act.text[1:], edit)
+            self._edits[name] = edit
+        buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.RestoreDefaults | QDialogButtonBox.StandardButton.Close
+        )
+        buttons.rejected.connect(self.reject)
+        restore = buttons.button(QDialogButtonBox.StandardButton.RestoreDefaults)
+        restore.clicked.connect(self._on_restore)
+        layout = QVBoxLayout(self)
+        layout.addLayout(form)
+        layout.addWidget(self.problem)
+        layout.addWidget(buttons)
+
+    def _on_changed(self) -> None:
+        for name, edit in self._edits.items():
+            key = edit.keySequence().toString()
+            if key == self._keys.keys_of(name)[0]:
+                continue
+            self.problem.setText(self._keys.change(name, key))
+            edit.setKeySequence(QKeySequence(self._keys.keys_of(name)[0]))
+
+    def _on_restore(self) -> None:
+        for name, edit in self._edits.items():
+            self._keys.change(name, "")
+            edit.setKeySequence(QKeySequence(self._acts[name].keys[0]))
+        self.problem.setText("")
+
+
+def keep_focus(page: QWidget, main: QWidget | None = None) -> None:
+    """Let everything but `main` and text entries take the focus by Tab alone.
+
+    A number's entry keeps digits and arrows to itself and leaves letters and Space to the page.
+    """
+    main = main or page.focusProxy()
+    for widget in page.findChildren(QWidget):
+        if widget is main or isinstance(widget, _ENTRIES) or _is_inside_entry(widget):
+            continue
+        if main is not None and main.isAncestorOf(widget):
+            continue
+        if widget.focusPolicy() & Qt.FocusPolicy.ClickFocus:
+            widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    for box in page.findChildren(QAbstractSpinBox):
+        for part in (box, box.lineEdit()):
+            part.installEventFilter(_letters_to_page(page))
+    if main is not None:
+        page.setFocusProxy(main)
+        page.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # a click on anything else comes up to here
+
+
+def _is_inside_entry(widget: QWidget) -> bool:
+    parent = widget.parentWidget()
+    return isinstance(parent, _ENTRIES)
+
+
+class _LettersToPage(QObject):
+    """An entry of numbers would swallow the letters that it cannot use."""
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        """Leave letters and Space to the page's keys."""
+        if event.type() is not QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):
+            return False
+        text = event.text()
+        if text and (text.isalpha() or text.isspace()):
+            event.ignore()
+            return True
+        return False
+
+
+def _letters_to_page(page: QWidget) -> _LettersToPage:
+    found = page.findChild(_LettersToPage)
+    return found if isinstance(found, _LettersToPage) else _LettersToPage(page)
+
+
+class ReturnPresses(QObject):
+    """Return presses the button that has the focus: Space is the page's."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Of the application."""
+        is_key = event.type() is QEvent.Type.KeyPress and isinstance(event, QKeyEvent)
+        if is_key and isinstance(watched, QAbstractButton):
+            assert isinstance(event, QKeyEvent)
+            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+                watched.animateClick()
+                return True
+        return False
+
+
+def let_return_press() -> None:
+    """Install `ReturnPresses` once."""
+    application = QApplication.instance()
+    if application is not None and application.findChild(ReturnPresses) is None:
+        application.installEventFilter(ReturnPresses(application))
+
+
+def _shown(key: str) -> str:
+    return {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓"}.get(key, key)

@@ -1,0 +1,170 @@
+"""After a click anywhere the page's keys still act; they can be changed and are kept."""
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QKeySequenceEdit,
+    QLineEdit,
+    QWidget,
+)
+
+from amae_app.settings import Settings
+from amae_app.widgets.page_keys import PageKeys
+from amae_engine.catalog import decisions, image_tables
+from amae_engine.catalog.tables import Label, Split
+
+WAIT = 20_000
+
+
+def _clickable(page: QWidget) -> list[QWidget]:
+    """Every widget that a reader can click on, but a button: that acts, and is pressed apart."""
+    kinds = (QAbstractButton, QComboBox, QLineEdit)
+    return [w for w in page.findChildren(QWidget) if w.isVisible() and not isinstance(w, kinds)]
+
+
+def _press(key: Qt.Key) -> None:
+    """As the keyboard does: to whatever has the focus, else the window."""
+    QTest.keyClick(QApplication.focusWidget() or QApplication.activeWindow(), key)
+
+
+@pytest.fixture
+def labels_page(open_window, rated_project, qtbot):
+    window = open_window(rated_project)
+    window.show_page(2)
+    page = window._pages[2]
+    qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
+    return page
+
+
+def test_labels_keys_act_after_a_click_on_every_widget(labels_page, rated_project, qtbot):
+    page = labels_page
+    with rated_project.session() as session:
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
+
+    def decided(image_id: int) -> Label:
+        with rated_project.session() as session:
+            return decisions.current(session).get(image_id, Label.NONE)
+
+    widgets = _clickable(page)
+    assert len(widgets) > 20
+    keys = (
+        (Qt.Key.Key_N, Label.NORMAL),
+        (Qt.Key.Key_A, Label.ABNORMAL),
+        (Qt.Key.Key_X, Label.EXCLUDE),
+    )
+    for number, widget in enumerate(widgets):
+        qtbot.mouseClick(widget, Qt.MouseButton.LeftButton, pos=QPoint(3, 3))
+        key, label = keys[number % 3]
+        page.gallery.select(number % 9)
+        tile = page.gallery.gallery.tile(number % 9)
+        _press(key)
+        where = f"{type(widget).__name__} {widget.objectName()}"
+        qtbot.waitUntil(lambda i=tile.image_id, v=label: decided(i) is v, timeout=WAIT), where
+        row = page.gallery.currentIndex().row()
+        if not isinstance(widget.parentWidget(), QAbstractSpinBox) and not isinstance(
+            widget, QAbstractSpinBox
+        ):
+            _press(Qt.Key.Key_Left)
+            assert page.gallery.currentIndex().row() == max(row - 1, 0), where
+        before = page.large.is_inverted
+        _press(Qt.Key.Key_I)
+        assert page.large.is_inverted is not before, where
+    assert set(ids) >= {tile.image_id}
+
+
+def test_space_confirms_and_never_presses_a_button(labels_page, rated_project, qtbot):
+    page = labels_page
+    button = page.label_buttons[Label.ABNORMAL]
+    page.gallery.select(0)  # rated normal, P = 0.02
+    tile = page.gallery.gallery.tile(0)
+    button.setFocus(Qt.FocusReason.TabFocusReason)
+    assert button.hasFocus()
+    _press(Qt.Key.Key_Space)
+
+    def label() -> Label:
+        with rated_project.session() as session:
+            return decisions.current(session).get(tile.image_id, Label.NONE)
+
+    expected = Label.ABNORMAL if tile.probability >= 0.5 else Label.NORMAL
+    qtbot.waitUntil(lambda: label() is expected, timeout=WAIT)
+    page.gallery.select(1)
+    second = page.gallery.gallery.tile(1).image_id
+    button.setFocus(Qt.FocusReason.TabFocusReason)
+    _press(Qt.Key.Key_Return)  # presses what has the focus
+
+    def abnormal() -> bool:
+        with rated_project.session() as session:
+            return decisions.current(session).get(second) is Label.ABNORMAL
+
+    qtbot.waitUntil(abnormal, timeout=WAIT)
+
+
+def test_no_button_takes_the_focus_by_a_click(open_window, scored_project, qtbot):
+    window = open_window(scored_project)
+    for number, page in enumerate(window._pages):
+        window.show_page(number)
+        for button in window.findChildren(QAbstractButton):
+            if window.isAncestorOf(button) and button.window() is window:
+                assert not button.focusPolicy() & Qt.FocusPolicy.ClickFocus, button.objectName()
+        assert page is window.stack.currentWidget()
+
+
+def test_results_keys_act_after_a_click_on_every_widget(open_window, scored_project, qtbot):
+    window = open_window(scored_project)
+    window.show_page(3)
+    page = window._pages[3]
+    qtbot.waitUntil(lambda: page.model.rowCount() == 10, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
+    for widget in _clickable(page):
+        if widget is page.table.horizontalHeader().viewport():
+            continue
+        qtbot.mouseClick(widget, Qt.MouseButton.LeftButton, pos=QPoint(3, 3))
+        where = f"{type(widget).__name__} {widget.objectName()}"
+        inverted, overlay = page.review.main.is_inverted, page.review.overlay_on
+        _press(Qt.Key.Key_I)
+        _press(Qt.Key.Key_G)
+        assert page.review.main.is_inverted is not inverted, where
+        assert page.review.overlay_on is not overlay, where
+        page.table.selectRow(2)
+        _press(Qt.Key.Key_Space)
+        assert page.table.currentIndex().row() == 3, where
+        if page.table.hasFocus() or QApplication.focusWidget() is None:
+            _press(Qt.Key.Key_Down)
+            assert page.table.currentIndex().row() == 4, where
+
+
+def test_keys_are_changed_kept_and_refused_where_taken(labels_page, qtbot):
+    page = labels_page
+    assert page.keys.change("normal", "A") == "A is the key of “abnormal”."
+    assert page.keys.change("normal", "B") == ""
+    row = page.gallery.gallery.tile(0)
+    page.gallery.select(0)
+    _press(Qt.Key.Key_N)  # no longer anything
+    _press(Qt.Key.Key_B)
+    qtbot.waitUntil(lambda: page.gallery.gallery.tile(0).checked, timeout=WAIT)
+    assert row.image_id == page.gallery.gallery.tile(0).image_id
+    again = PageKeys(QWidget(), "pseudoLabels", Settings())
+    again.add("normal", "normal", "N", lambda: None)
+    assert again.keys_of("normal") == ("B",)
+    assert "B normal" in again.text()
+    again.change("normal", "")
+    assert again.keys_of("normal") == ("N",)
+    assert Settings().keys("pseudoLabels") == {}
+
+
+def test_the_question_mark_lists_the_keys(labels_page, qtbot):
+    page = labels_page
+    QTest.keyClicks(page.gallery, "?")
+    dialog = QApplication.activeModalWidget() or QApplication.activeWindow()
+    assert dialog.objectName() == "keysDialog"
+    edit = dialog.findChild(QKeySequenceEdit, "key_exclude")
+    edit.setKeySequence("A")
+    edit.editingFinished.emit()
+    assert "is the key of “abnormal”" in dialog.problem.text()
+    assert edit.keySequence().toString() == "X"
+    dialog.close()
