@@ -148,12 +148,13 @@ def _run(project: Project, config: Stage1Config, record: RunRecord) -> Generator
     if config.encoder:
         encoder = frozen_encoder(project, config, path).to(device)
     features = yield from _features(project, encoder, record, config)
+    if processes.leads():  # before the classifier, so that the first scores are there at once
+        yield from rate_against_unlabeled(project, record, encoder, config, features)
     classifier = yield from _classifier(project, encoder, record, config, features[Split.NORMAL])
     if processes.leads():
         save_weights(network, record.folder / WEIGHTS_FILE, {"config": config.to_json()})
         _save_classifier(classifier, record.folder / CLASSIFIER_FILE)
         _store(project, record, classifier, features)
-        yield from rate_against_unlabeled(project, record, encoder, config, features)
         (record.folder / "checkpoint.pt").unlink()
 
 
