@@ -13,6 +13,7 @@ from amae_engine.config import ModuleBLearns, Stage2Config
 from amae_engine.events import Event
 from amae_engine.jobs.training.assign_pseudo_labels import NORMAL, PSEUDO_ABNORMAL, PSEUDO_NORMAL
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE
+from amae_engine.method import processes
 from amae_engine.project import Project
 from amae_engine.runs.inputs import RunInputs
 from amae_engine.runs.record import RunRecord
@@ -109,11 +110,14 @@ class OverTokens:
         self._run_id = record.id
         self._kept = KeptTokens(project.run_folder(config.stage1_run))
         path = record.folder / BASIS_FILE
-        if not path.is_file():
-            normal = record.inputs.images[NORMAL].ids
-            some = self._kept.places(normal[:: -(-len(normal) // _BASIS_IMAGES)])
-            TokenBasis.fit(self._kept.read(some)).save(path)
-        self._basis = TokenBasis.load(path)
+        if path.is_file():  # a run that is resumed goes on in the same axes, on any machine
+            self._basis = TokenBasis.load(path)
+            return
+        normal = record.inputs.images[NORMAL].ids
+        some = self._kept.places(normal[:: -(-len(normal) // _BASIS_IMAGES)])
+        self._basis = TokenBasis.fit(self._kept.read(some))
+        if processes.leads():
+            self._basis.save(path)
 
     def adapt(
         self,

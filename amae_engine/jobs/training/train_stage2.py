@@ -178,16 +178,17 @@ def _train(
     plan = plan_modules(config, record.inputs)
     names = config.training.device.split(",")
     devices = dict(zip("AB", (choose_device(names[0]), choose_device(names[-1])), strict=True))
-    if config.module_a_run:
+    if config.module_a_run and processes.leads():
         other = project.run_folder(config.module_a_run)
         for name in (BASIS_FILE, module_file("A")):
-            if (other / name).is_file() and processes.leads():
+            if (other / name).is_file():
                 shutil.copyfile(other / name, record.folder / name)
     over = OverTokens if config.reconstructs is Reconstructs.TOKENS else OverPixels
     learns: Learns = over(project, config, record)
     modules = []
     for module, (images, epochs) in plan.items():
-        if (record.folder / module_file(module)).is_file():
+        is_another_s = module == "A" and config.module_a_run > 0
+        if is_another_s or (record.folder / module_file(module)).is_file():
             record.skip(module, epochs)
             continue
         modules.append(_adapt(learns, config, record, module, images, epochs, devices[module]))
