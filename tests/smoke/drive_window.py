@@ -84,7 +84,7 @@ def use(window: MainWindow, folder: Path, full: bool, pulse: Pulse) -> dict[str,
     pages["studies"].reports[0].close()
     window.show_page(1)
     if not full:
-        for name, value in (("epochs1", 3), ("epochs2", 3), ("warmup", 1)):
+        for name, value in (("epochs1", 3), ("epochs2", 3), ("warmup1", 1), ("warmup2", 1)):
             pages["train"].settings.fields[name].setValue(value)
     for stage in ("Stage 1", "Stage 2"):
         pulse.phase = stage
