@@ -104,6 +104,16 @@ class CurationState:
                 )
         return f"Hidden truth: {'; '.join(parts)}." if parts else ""
 
+    def history_text(self) -> str:
+        """The newest decisions, a line each."""
+        lines = [
+            f"{row.decided_at[11:16]} {row.reader}  {row.image_name}  "
+            f"{row.before or 'none'} → {row.after or 'none'}"
+            + (f" ({row.kind})" if row.kind != "decide" else "")
+            for row in self.history[:9]
+        ]
+        return "\n".join(lines) or "No decision yet."
+
     def offered(self, order: Order, shown: Shown) -> Ids:
         """Places in the view, in the order in which images are offered."""
         view = self.view

@@ -27,7 +27,7 @@ from amae_app.pseudo_labels.gallery import Gallery, Tile
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.image_view import ImageView
-from amae_app.widgets.page_keys import PageKeys, keep_focus
+from amae_app.widgets.page_keys import PageKeys
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.catalog import decisions
@@ -60,6 +60,7 @@ class PseudoLabelsPage(QWidget):
         self.image_name = heading("")
         self.image_facts = quiet()
         self.label_buttons: dict[Label, QPushButton] = {}
+        self.confirm_button = QPushButton()
         self.empty = EmptyState(
             "Reading the ratings…",
             "emptyPseudoLabels",
@@ -67,11 +68,11 @@ class PseudoLabelsPage(QWidget):
             "Where stage 1 is started",
         )
         self._stack = QStackedWidget()
-        self.keys = PageKeys(self, "pseudoLabels", context.settings)
+        self.keys = PageKeys(self, "pseudoLabels", context.settings, "← → ↑ ↓ move · Shift range")
         self._add_keys()
         self._lay_out()
         self._connect()
-        keep_focus(self, self.gallery)
+        self.setFocusProxy(self.gallery)
 
     def refresh(self, changed: Changed) -> None:
         """Read labels again after scores, decisions or images changed."""
@@ -216,7 +217,7 @@ class PseudoLabelsPage(QWidget):
         self.shown.setCurrentText(str(Shown.ALL))
         layout.addLayout(top)
         layout.addWidget(self.gallery, 1)
-        layout.addWidget(quiet(f"← → ↑ ↓ move · Shift range · {self.keys.text()}"))
+        layout.addWidget(self.keys.line)
         return frame
 
     def _right(self) -> QWidget:
@@ -226,8 +227,8 @@ class PseudoLabelsPage(QWidget):
         layout.addWidget(self.large, 1)
         layout.addWidget(self.image_facts)
         for row in (
-            ((Label.NORMAL, "N  Normal"), (Label.ABNORMAL, "A  Abnormal")),
-            ((Label.EXCLUDE, "X  Exclude"), (Label.NONE, "Take back")),
+            ((Label.NORMAL, "Normal"), (Label.ABNORMAL, "Abnormal")),
+            ((Label.EXCLUDE, "Exclude"), (Label.NONE, "Take back")),
         ):
             line = QHBoxLayout()
             for label, text in row:
@@ -239,15 +240,26 @@ class PseudoLabelsPage(QWidget):
                 self.label_buttons[label] = button
                 line.addWidget(button)
             layout.addLayout(line)
-        confirm = QPushButton("Space  Confirm the rating")
-        confirm.setObjectName("confirmButton")
-        confirm.setToolTip("Agree with what rates the selected images, each on its own side")
-        confirm.clicked.connect(self.confirm)
-        layout.addWidget(confirm)
+        self.confirm_button.setObjectName("confirmButton")
+        self.confirm_button.setToolTip(
+            "Agree with what rates the selected images, each on its own side"
+        )
+        self.confirm_button.clicked.connect(self.confirm)
+        layout.addWidget(self.confirm_button)
+        self._name_buttons()
         return frame
+
+    @Slot()
+    def _name_buttons(self) -> None:
+        """Each with the key that does the same."""
+        for label, name in ((Label.NORMAL, "normal"), (Label.ABNORMAL, "abnormal"),
+                            (Label.EXCLUDE, "exclude")):  # fmt: skip
+            self.label_buttons[label].setText(f"{self.keys.shown(name)}  {name.capitalize()}")
+        self.confirm_button.setText(f"{self.keys.shown('confirm')}  Confirm the rating")
 
     def _connect(self) -> None:
         self.empty.pressed.connect(self._on_go)
+        self.keys.changed.connect(self._name_buttons)
         self.cuts.rule_chosen.connect(self._on_rule)
         self.gallery.current_changed.connect(self._on_current)
         self.order.currentTextChanged.connect(self._on_order)
@@ -272,7 +284,7 @@ class PseudoLabelsPage(QWidget):
         self.review.setText(answer.purity_text())
         self.truth.setText(answer.truth_text())
         self.truth.setVisible(bool(answer.truth_text()))
-        self.history.setText(_history_text(answer))
+        self.history.setText(answer.history_text())
         if self._keeps_order:
             self.gallery.gallery.update_state(answer)
             self._on_current(self.gallery.gallery.tile(self.gallery.currentIndex().row()))
@@ -331,13 +343,3 @@ class PseudoLabelsPage(QWidget):
     @Slot()
     def _on_go(self) -> None:
         self._context.page_wanted.emit("train")
-
-
-def _history_text(state: CurationState) -> str:
-    lines = [
-        f"{row.decided_at[11:16]} {row.reader}  {row.image_name}  "
-        f"{row.before or 'none'} → {row.after or 'none'}"
-        + (f" ({row.kind})" if row.kind != "decide" else "")
-        for row in state.history[:9]
-    ]
-    return "\n".join(lines) or "No decision yet."

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.image_view import FULL, ImageView
 from amae_app.widgets.map_colours import SEQUENTIAL, colour_bar, map_colours
+from amae_app.widgets.page_keys import PageKeys
 from amae_engine.config import ScoreKind
 from amae_engine.runs.map_files import MEANS, ImageMaps
 
@@ -68,7 +69,8 @@ class ImageReview(QWidget):
         self.small = tuple(ImageView(f"View {number} beside the image") for number in (1, 2, 3))
         self.captions = tuple(quiet() for _ in self.small)
         self.map_name = quiet()
-        self.keys = quiet()
+        self._buttons: dict[str, QPushButton] = {}
+        self._foot = QVBoxLayout()
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.threshold = QSlider(Qt.Orientation.Horizontal)
         self.colour_map = QComboBox()
@@ -125,6 +127,16 @@ class ImageReview(QWidget):
         """Show the whole image."""
         self.main.fit()
 
+    def show_keys(self, keys: PageKeys) -> None:
+        """Show the page's keys at the foot, and on the buttons that do the same."""
+        self._foot.addWidget(keys.line)
+        self.name_buttons(keys)
+
+    def name_buttons(self, keys: PageKeys) -> None:
+        """Each button with its key."""
+        for act, button in self._buttons.items():
+            button.setText(f"{act.capitalize()}  {keys.shown(act)}")
+
     def _lay_out(self) -> None:
         frame, layout = card()
         top = QHBoxLayout()
@@ -133,17 +145,17 @@ class ImageReview(QWidget):
         titles.addWidget(self.name)
         titles.addWidget(self.caption)
         top.addLayout(titles, 1)
-        for text, name, tip, slot in (
-            ("Overlay  G", "overlayButton", "Show or hide the map (G)", self.toggle_overlay),
-            ("Invert  I", "invertButton", "Swap black and white (I)", self.toggle_invert),
-            ("Fit  =", "fitButton", "Show the whole image (=)", self.fit),
+        for act, tip, slot in (
+            ("overlay", "Show or hide the map", self.toggle_overlay),
+            ("invert", "Swap black and white", self.toggle_invert),
+            ("fit", "Show the whole image", self.fit),
         ):
-            button = QPushButton(text)
-            button.setObjectName(name)
+            button = QPushButton()
+            button.setObjectName(f"{act}Button")
             button.setToolTip(tip)
             button.clicked.connect(slot)
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             top.addWidget(button)
+            self._buttons[act] = button
         layout.addLayout(top)
         grid = QGridLayout()
         grid.setSpacing(6)
@@ -161,7 +173,7 @@ class ImageReview(QWidget):
         for row_of_controls in self._controls():
             layout.addLayout(row_of_controls)
         layout.addWidget(self.why)
-        layout.addWidget(self.keys)
+        layout.addLayout(self._foot)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(frame)

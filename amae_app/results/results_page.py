@@ -29,7 +29,7 @@ from amae_app.results.roc_panel import RocPanel
 from amae_app.results.score_table import ScoreTableModel
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.empty_state import EmptyState
-from amae_app.widgets.page_keys import PageKeys, keep_focus
+from amae_app.widgets.page_keys import PageKeys
 from amae_app.window_context import WindowContext
 from amae_engine.config import ScoreKind
 from amae_engine.errors import AmaeError
@@ -71,11 +71,16 @@ class ResultsPage(QWidget):
             "Reading the newest scores…", "emptyResults", "Go to Train", "Where stage 2 is started"
         )
         self._stack = QStackedWidget()
-        self.keys = PageKeys(self, "results", context.settings)
+        self.keys = PageKeys(
+            self,
+            "results",
+            context.settings,
+            "left drag window/level · wheel zoom · middle drag pan · ↑ ↓ images",
+        )
         self._add_keys()
         self._lay_out()
         self._connect()
-        keep_focus(self, self.table)
+        self.setFocusProxy(self.table)
 
     def refresh(self, changed: Changed) -> None:
         """Read the run again after scores or truth changed."""
@@ -104,10 +109,8 @@ class ResultsPage(QWidget):
         self.keys.add("farther", "farther", "-", partial(review.zoom, 0.8))
         self.keys.add("fit", "fit", "=", review.fit)
         self.keys.add("reset", "reset", "R", review.reset)
-        review.keys.setText(
-            f"left drag window/level · wheel zoom · middle drag pan · ↑ ↓ images · "
-            f"{self.keys.text()}"
-        )
+        review.show_keys(self.keys)
+        self.keys.changed.connect(partial(review.name_buttons, self.keys))
 
     def _next(self) -> None:
         self.table.selectRow(min(self.table.currentIndex().row() + 1, self.model.rowCount() - 1))

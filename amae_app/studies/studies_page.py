@@ -29,7 +29,7 @@ from amae_app.studies.studies_state import StudiesState, preview_of, read_studie
 from amae_app.theme import card, heading, quiet, restyle
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.image_label import ImageLabel
-from amae_app.widgets.page_keys import PageKeys, keep_focus
+from amae_app.widgets.page_keys import PageKeys
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import studies
 from amae_engine.catalog.tables import Split
@@ -74,7 +74,7 @@ class StudiesPage(QWidget):
         self.keys = PageKeys(self, "studies", context.settings)
         self.keys.add("filter", "filter", "/", self.filter.setFocus)
         self._lay_out()
-        keep_focus(self, self.table)
+        self.setFocusProxy(self.table)
         context.queue.ended.connect(self._on_job_ended)
 
     def refresh(self, changed: Changed) -> None:

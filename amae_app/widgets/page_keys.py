@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.settings import Settings
+from amae_app.theme import quiet
 
 _ENTRIES = (QLineEdit, QAbstractSpinBox, QTextEdit, QPlainTextEdit, QKeySequenceEdit)
 _LISTED_BY = "?"
@@ -46,14 +47,25 @@ class KeyAct:
 class PageKeys(QObject):
     """The keys of one page.
 
+    Attributes:
+        line: All keys in a line, for the foot of the page; it follows their changes.
+
+    Signals:
+        changed(): some act has other keys.
+
     Args:
         page: Where they act; hidden, it leaves them to the page that is shown.
         name: Under which changed keys are kept.
         settings: Where they are kept.
+        mouse: What the mouse and the list's own keys do, at the beginning of the line.
     """
 
-    def __init__(self, page: QWidget, name: str, settings: Settings) -> None:
+    changed = Signal()
+
+    def __init__(self, page: QWidget, name: str, settings: Settings, mouse: str = "") -> None:
         super().__init__(page)
+        self._mouse = mouse
+        self.line = quiet()
         self._page, self._name, self._settings = page, name, settings
         self._acts: dict[str, KeyAct] = {}
         self._shortcuts: dict[str, list[QShortcut]] = {}
@@ -67,6 +79,7 @@ class PageKeys(QObject):
         made = (keys,) if isinstance(keys, str) else keys
         self._acts[name] = KeyAct(name, text, made, act)
         self._bind(name)
+        self.line.setText(self.text())
 
     def keys_of(self, name: str) -> tuple[str, ...]:
         """The keys of an act now."""
@@ -77,7 +90,8 @@ class PageKeys(QObject):
         parts = [
             f"{' '.join(map(_shown, self.keys_of(n)))} {a.text}" for n, a in self._acts.items()
         ]
-        return " · ".join([*parts, f"{_LISTED_BY} change keys"])
+        mouse = [self._mouse] if self._mouse else []
+        return " · ".join([*mouse, *parts, f"{_LISTED_BY} change keys"])
 
     def change(self, name: str, key: str) -> str:
         """Let an act have another key; "" gives it back its own.
@@ -94,7 +108,13 @@ class PageKeys(QObject):
             self._changed.pop(name, None)
         self._settings.set_keys(self._name, self._changed)
         self._bind(name)
+        self.line.setText(self.text())
+        self.changed.emit()
         return ""
+
+    def shown(self, name: str) -> str:
+        """The first key of an act, as a button names it."""
+        return _shown(self.keys_of(name)[0])
 
     def ask(self) -> None:
         """Show all keys, and let the reader change them."""
@@ -162,12 +182,12 @@ class _KeysDialog(QDialog):
         self.problem.setText("")
 
 
-def keep_focus(page: QWidget, main: QWidget | None = None) -> None:
-    """Let everything but `main` and text entries take the focus by Tab alone.
+def keep_focus(page: QWidget) -> None:
+    """Let everything but the page's focus proxy and text entries take the focus by Tab alone.
 
-    A number's entry keeps digits and arrows to itself and leaves letters and Space to the page.
+    A click on anything else gives it to the proxy, the page's list. A number's entry keeps digits and arrows to itself and leaves letters and Space to the page.
     """
-    main = main or page.focusProxy()
+    main = page.focusProxy()
     for widget in page.findChildren(QWidget):
         if widget is main or isinstance(widget, _ENTRIES) or _is_inside_entry(widget):
             continue
@@ -179,7 +199,6 @@ def keep_focus(page: QWidget, main: QWidget | None = None) -> None:
         for part in (box, box.lineEdit()):
             part.installEventFilter(_letters_to_page(page))
     if main is not None:
-        page.setFocusProxy(main)
         page.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # a click on anything else comes up to here
 
 

@@ -14,6 +14,7 @@ from filelock import FileLock
 from PIL import Image
 
 from amae_engine.errors import ProjectError
+from amae_engine.row_files import read_rows
 
 SIDE = 256
 Pixels = npt.NDArray[np.uint8]
@@ -89,21 +90,16 @@ class PixelStore:
     def read(self, rows: npt.NDArray[np.int64]) -> Pixels:
         """The images (B, S, S) in `rows` (B,).
 
-        They are read, not mapped into memory: where a mapped file is cut, or its disk goes away,
-        the system ends the process in place of raising an error.
-
         Raises:
             ProjectError: A row lies beyond the file: the store was cut or replaced.
         """
         images = np.empty((len(rows), self.side, self.side), dtype=np.uint8)
-        with self._path.open("rb") as file:
-            for image, row in zip(images, rows.tolist(), strict=True):
-                file.seek(row * image.size)
-                if file.readinto(image.data) != image.size:
-                    raise ProjectError(
-                        f"pixels/images.u8 holds {len(self)} images, but the catalog names image "
-                        f"{row}; restore the pixels folder from a backup."
-                    )
+        done = read_rows(self._path, 0, rows, images)
+        if done < len(rows):
+            raise ProjectError(
+                f"pixels/images.u8 holds {len(self)} images, but the catalog names image "
+                f"{rows[done]}; restore the pixels folder from a backup."
+            )
         return images
 
 

@@ -15,13 +15,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from amae_engine.config import ModelConfig, Stage2Config
+from amae_engine.config import ModelConfig
 from amae_engine.events import Event
 from amae_engine.method.masking import masks_from_noise
-from amae_engine.method.memory import images_at_once
 from amae_engine.method.reconstruction import masked_patch_loss
+from amae_engine.method.stage2 import Module, adapt
 from amae_engine.method.stored_images import StoredImages
-from amae_engine.method.training_loop import Task, Update, make_optimizer, train
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 _SIDE = 8  # of the square that a token's numbers fill, where a token has as many
@@ -107,32 +106,21 @@ class TokenObjective(nn.Module):
 
 
 def adapt_token_module(
-    network: MaskedAutoencoder,
-    tokens: StoredImages,
-    module: str,
-    config: Stage2Config,
-    run_id: int,
-    checkpoint: Path,
+    network: MaskedAutoencoder, tokens: StoredImages, module: Module
 ) -> Generator[Event, None, None]:
     """Train f and g of one module in place.
 
     Args:
         network: `token_network`, the same start for both modules, on the device of `tokens`.
         tokens: (n, T, k) of the module's images.
-        module: "A" or "B".
-        config: L, mask ratio and schedule.
-        run_id: Put into the events.
-        checkpoint: The last whole epoch.
+        module: Which one, and how.
     """
-    objective = TokenObjective(network, config.mask_ratio)
-    task = Task(
-        f"Stage 2 · module {module}",
-        module,
+    objective = TokenObjective(network, module.config.mask_ratio)
+    masks = module.config.masks_per_image
+    yield from adapt(
         network,
-        len(tokens),
-        inputs=lambda rows: ((batch,) for batch in tokens.batches(rows)),
-        draw=lambda images, random: objective.draw(images, config.masks_per_image, random),
-        updates=(Update(objective, make_optimizer(network, config.training)),),
-        at_once=images_at_once(network.config, config.masks_per_image, tokens.device),
+        tokens,
+        module,
+        objective,
+        lambda images, random: objective.draw(images, masks, random),
     )
-    yield from train(task, config.training, run_id, checkpoint)

@@ -16,7 +16,7 @@ from amae_engine.method.compute_device import random_generator
 from amae_engine.method.discrepancy import compare_modules, reconstructions
 from amae_engine.method.features import whole_images
 from amae_engine.method.masking import Masks, scoring_masks
-from amae_engine.method.stage2 import adapt_module
+from amae_engine.method.stage2 import Module, adapt_module
 from amae_engine.method.stored_images import StoredImages
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 from amae_engine.peers.contract import Peer, PeerScores, TrainingImages
@@ -57,8 +57,9 @@ class AmaeVariant(Peer):
             precision=self.config.precision,
         )
         own = checkpoint.with_stem(f"{checkpoint.stem}_{module.lower()}")
-        stage2 = Stage2Config(training=training)
-        yield from adapt_module(network, stored, module, stage2, run_id, own)
+        yield from adapt_module(
+            network, stored, Module(module, Stage2Config(training=training), run_id, own)
+        )
 
     def _images_and_masks(self, stored: Tensor) -> tuple[Tensor, Masks]:
         settings = ScoreConfig()

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from amae_engine.config import ScoreKind
 from amae_engine.project import Project
+from amae_engine.row_files import new_half_file
 
 MEANS = ("mean_a", "mean_b")  # grey values 0…1; every other map is in its method's own units
 _SCALE_PERCENTILE = 99.5  # of all pixels of all images: the overlay's common upper end
@@ -86,14 +87,11 @@ class MapWriter:
         (self._folder / "facts.json").write_text(facts, encoding="utf-8")
 
     def _new_file(self, name: str, shape: tuple[int, ...]) -> BinaryIO:
-        """An NPY file that is written in order; mapped pages would fill the memory."""
+        """The file of one map; the first one makes the folder."""
         if not self._files:
             self._folder.mkdir(parents=True, exist_ok=True)
             np.save(self._folder / "image_ids.npy", self._ids)
-        file = (self._folder / f"{name}.npy").open("wb")
-        header = {"descr": "<f2", "fortran_order": False, "shape": (len(self._ids), *shape)}
-        np.lib.format.write_array_header_1_0(file, header)
-        return file
+        return new_half_file(self._folder / f"{name}.npy", (len(self._ids), *shape))
 
 
 def maps_folder(project: Project, run_id: int) -> Path:

@@ -8,18 +8,21 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from amae_engine.errors import NotReady, ProjectError
+from amae_engine.row_files import new_half_file, read_rows
 
 Tokens = npt.NDArray[np.float16]
 Ids = npt.NDArray[np.int64]
 
-_DIGEST = "tokens.sha256"
+_TOKENS, _DIGEST, _IDS = "tokens.npy", "tokens.sha256", "image_ids.npy"
 _HEADROOM = 1 << 28  # bytes that stay free beside the tokens
 
 
@@ -37,31 +40,27 @@ class TokenWriter:
 
     def __init__(self, run_folder: Path, image_ids: Ids, shape: tuple[int, int]) -> None:
         self._folder, self._ids, self._shape = run_folder / "tokens", image_ids, shape
-        needed = len(image_ids) * 2 * shape[0] * shape[1]
-        free = shutil.disk_usage(run_folder).free
-        if needed + _HEADROOM > free:
-            raise ProjectError(_full(len(image_ids), needed, free))
+        self._needed = len(image_ids) * 2 * shape[0] * shape[1]
+        if self._needed + _HEADROOM > shutil.disk_usage(run_folder).free:
+            raise ProjectError(self._full())
 
     def __enter__(self) -> Self:
         self._folder.mkdir(exist_ok=True)
-        (self._folder / "image_ids.npy").unlink(missing_ok=True)
-        self._file: BinaryIO = (self._folder / "tokens.npy").open("wb")
-        header = {
-            "descr": "<f2",
-            "fortran_order": False,
-            "shape": (len(self._ids), *self._shape),
-        }
-        np.lib.format.write_array_header_1_0(self._file, header)
+        (self._folder / _IDS).unlink(missing_ok=True)
+        self._file = new_half_file(self._folder / _TOKENS, (len(self._ids), *self._shape))
         self._digest = hashlib.sha256()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        self._file.close()
-        if kind is None:
-            (self._folder / _DIGEST).write_text(self._digest.hexdigest(), encoding="ascii")
-            np.save(self._folder / "image_ids.npy", self._ids)
-        else:
-            shutil.rmtree(self._folder)  # half of them serve nobody, and the disk may be full
+        try:
+            with self._told_where_full():
+                self._file.close()
+                if kind is None:
+                    (self._folder / _DIGEST).write_text(self._digest.hexdigest(), encoding="ascii")
+                    np.save(self._folder / _IDS, self._ids)
+        finally:
+            if not (self._folder / _IDS).is_file():
+                shutil.rmtree(self._folder)  # half of them serve nobody
 
     def write(self, tokens: Tokens) -> None:
         """Write the tokens (B, T, d) of the next images.
@@ -71,15 +70,25 @@ class TokenWriter:
         """
         content = np.ascontiguousarray(tokens).tobytes()
         self._digest.update(content)
-        try:
+        with self._told_where_full():
             self._file.write(content)
+
+    @contextmanager
+    def _told_where_full(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            free = shutil.disk_usage(self._folder).free
-            raise ProjectError(
-                _full(len(self._ids), 2 * len(self._ids) * tokens[0].size, free)
-            ) from error
+            raise ProjectError(self._full()) from error
+
+    def _full(self) -> str:
+        free = shutil.disk_usage(self._folder.parent).free
+        return (
+            f"The tokens of {len(self._ids)} images need {self._needed / 1e9:.1f} GB on the "
+            f"project's disk, where {free / 1e9:.1f} GB are free; free space, or take an encoder "
+            f"with fewer patches (preset 'compact')."
+        )
 
 
 class KeptTokens:
@@ -97,14 +106,14 @@ class KeptTokens:
     """
 
     def __init__(self, run_folder: Path) -> None:
-        folder = run_folder / "tokens"
-        if not (folder / "image_ids.npy").is_file():
+        folder, self._run = run_folder / "tokens", int(run_folder.name)
+        if not (folder / _IDS).is_file():
             raise NotReady(
-                f"Stage 1, run {run_folder.name}, has kept no tokens, which these modules learn "
+                f"Stage 1, run {self._run}, has kept no tokens, which these modules learn "
                 f"from; run stage 1 again, or let them learn pixels (--set reconstructs=pixels)."
             )
-        self._path, self.digest_file = folder / "tokens.npy", folder / _DIGEST
-        ids = np.load(folder / "image_ids.npy")
+        self._path, self.digest_file = folder / _TOKENS, folder / _DIGEST
+        ids = np.load(folder / _IDS)
         self._order = np.argsort(ids, kind="stable")
         self._ids = ids[self._order]
         with self._path.open("rb") as file:
@@ -114,36 +123,27 @@ class KeptTokens:
         self.shape: tuple[int, int] = (shape[1], shape[2])
 
     def places(self, image_ids: Ids) -> npt.NDArray[np.int64]:
-        """Where each image's tokens are (n,); −1 for an image that came after stage 1."""
-        found = np.searchsorted(self._ids, image_ids).clip(max=max(len(self._ids) - 1, 0))
-        if not len(self._ids):
-            return np.full(len(image_ids), -1)
-        return np.where(self._ids[found] == image_ids, self._order[found], -1)
+        """Where each image's tokens are (n,).
+
+        Raises:
+            NotReady: Some images came after stage 1.
+        """
+        found = np.searchsorted(self._ids, image_ids).clip(max=len(self._ids) - 1)
+        missing = int((self._ids[found] != image_ids).sum())
+        if missing:
+            raise NotReady(
+                f"{missing} of {len(image_ids)} images came after stage 1, run {self._run}, which "
+                f"has no tokens of them; run stage 1 again."
+            )
+        return self._order[found]
 
     def read(self, places: npt.NDArray[np.int64]) -> Tokens:
         """The tokens (B, T, d) at `places` (B,).
-
-        They are read, not mapped into memory: where a mapped file is cut, the system ends the
-        process in place of raising an error.
 
         Raises:
             ProjectError: The file is shorter than it says.
         """
         tokens = np.empty((len(places), *self.shape), dtype=np.float16)
-        with self._path.open("rb") as file:
-            for one, place in zip(tokens, places.tolist(), strict=True):
-                file.seek(self._start + place * one.nbytes)
-                if file.readinto(one.data.cast("B")) != one.nbytes:
-                    raise ProjectError(
-                        f"{self._path.parent.name}/{self._path.name} of run "
-                        f"{self._path.parent.parent.name} was cut; run stage 1 again."
-                    )
+        if read_rows(self._path, self._start, places, tokens) < len(places):
+            raise ProjectError(f"The tokens of run {self._run} were cut; run stage 1 again.")
         return tokens
-
-
-def _full(images: int, needed: int, free: int) -> str:
-    return (
-        f"The tokens of {images} images need {needed / 1e9:.1f} GB on the project's disk, where "
-        f"{free / 1e9:.1f} GB are free; free space, or take an encoder with fewer patches (preset "
-        f"'compact')."
-    )

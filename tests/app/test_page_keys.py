@@ -142,6 +142,8 @@ def test_keys_are_changed_kept_and_refused_where_taken(labels_page, qtbot):
     page = labels_page
     assert page.keys.change("normal", "A") == "A is the key of “abnormal”."
     assert page.keys.change("normal", "B") == ""
+    assert "B normal" in page.keys.line.text()
+    assert page.label_buttons[Label.NORMAL].text() == "B  Normal"
     row = page.gallery.gallery.tile(0)
     page.gallery.select(0)
     _press(Qt.Key.Key_N)  # no longer anything

@@ -155,7 +155,7 @@ def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     click(qtbot, window, "startStage1Button")
     qtbot.waitUntil(lambda: window.queue.running == "Stage 1", timeout=WAIT)
-    qtbot.waitUntil(lambda: not window.queue.running, timeout=400_000)
+    qtbot.waitUntil(lambda: not window.queue.running, timeout=120_000)
     with small_project.session() as session:
         stage1 = runs.newest(session, RunKind.STAGE1)
         assert stage1 is not None
@@ -165,7 +165,7 @@ def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
     qtbot.waitUntil(lambda: page._state.next_step == "stage2" and start.isEnabled(), timeout=WAIT)
     click(qtbot, window, "startStage2Button")
     qtbot.waitUntil(lambda: window.queue.running == "Stage 2", timeout=WAIT)
-    qtbot.waitUntil(lambda: not window.queue.running, timeout=400_000)
+    qtbot.waitUntil(lambda: not window.queue.running, timeout=120_000)
     qtbot.waitUntil(lambda: page._state.next_step == "results", timeout=WAIT)
     assert set(page.plots._losses) == {"module A", "module B"}
     window.show_page(3)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from demo_images import finish
+from demo_images import demo_files, finish
 
-from amae_engine.catalog import decisions, image_tables, scores
+from amae_engine.catalog import decisions, image_tables, runs, scores
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import (
     Reconstructs,
@@ -20,6 +20,7 @@ from amae_engine.config import (
 )
 from amae_engine.errors import NotReady, ProjectError
 from amae_engine.jobs.defaults import default_config
+from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
 from amae_engine.jobs.judging.export import export_results
 from amae_engine.jobs.judging.score_images import score_images
@@ -87,6 +88,15 @@ def test_without_kept_tokens_the_cure_is_named(whole_path: Project):
         finish(train_stage2(whole_path, TOKENS))
 
 
+def test_images_that_came_after_stage_1_are_told_before_the_run(whole_path: Project):
+    more = demo_files(26, 10, 10)
+    finish(import_images(whole_path, more, "more"))
+    with pytest.raises(NotReady, match=r"6 of \d+ images came after stage 1, run 1, .* again"):
+        finish(train_stage2(whole_path, TOKENS))
+    with whole_path.session() as session:
+        assert runs.newest(session, RunKind.STAGE2).id == 2  # none was begun
+
+
 def test_the_paper_s_modules_reconstruct_pixels(whole_path: Project):
     assert stage2_preset("foundation").reconstructs is Reconstructs.TOKENS
     assert as_in_the_paper(stage2_preset("foundation")).reconstructs is Reconstructs.PIXELS
@@ -99,17 +109,20 @@ def test_the_paper_s_modules_reconstruct_pixels(whole_path: Project):
 def test_kept_tokens_are_found_by_image(tmp_path: Path):
     ids = np.array([7, 3, 9])
     values = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float16)
-    with TokenWriter(tmp_path, ids, (4, 5)) as writer:
+    folder = tmp_path / "001"
+    folder.mkdir()
+    with TokenWriter(folder, ids, (4, 5)) as writer:
         writer.write(values[:2])
         writer.write(values[2:])
-    kept = KeptTokens(tmp_path)
+    kept = KeptTokens(folder)
     assert kept.shape == (4, 5)
-    places = kept.places(np.array([9, 7, 8]))
-    assert places.tolist() == [2, 0, -1]
-    assert (kept.read(places[:2]) == values[[2, 0]]).all()
-    file = tmp_path / "tokens" / "tokens.npy"
+    places = kept.places(np.array([9, 7]))
+    assert (kept.read(places) == values[[2, 0]]).all()
+    with pytest.raises(NotReady, match="1 of 3 images came after stage 1"):
+        kept.places(np.array([9, 7, 8]))
+    file = folder / "tokens" / "tokens.npy"
     file.write_bytes(file.read_bytes()[:-4])
-    with pytest.raises(ProjectError, match="was cut; run stage 1 again"):
+    with pytest.raises(ProjectError, match="of run 1 were cut; run stage 1 again"):
         kept.read(np.array([2]))
 
 

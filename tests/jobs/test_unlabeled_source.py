@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from demo_images import demo_files, finish
+import torch
+from demo_images import TINY, demo_files, finish
 
 from amae_engine.catalog import image_tables, scores
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import (
+    Precision,
     PseudoLabelConfig,
     PseudoLabelSource,
     ScoreConfig,
@@ -21,6 +23,7 @@ from amae_engine.errors import NotReady, ProjectError
 from amae_engine.events import Notice
 from amae_engine.jobs.defaults import choose_label_settings, label_settings
 from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.judging.make_maps import FrozenPart
 from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels
 from amae_engine.jobs.training.train_stage1 import train_stage1
@@ -28,6 +31,7 @@ from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
 from amae_engine.runs.map_files import load_image_maps
 from amae_engine.runs.record import newest_finished
+from amae_engine.runs.token_files import KeptTokens
 
 SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
 BY_PROBE = PseudoLabelConfig(source=PseudoLabelSource.UNLABELED)
@@ -51,13 +55,17 @@ def test_the_probe_labels_and_maps_images(small_project: Project, tiny_weights: 
     with small_project.session() as session:
         table = image_tables.images_in(session, Split.TEST)
         score = scores.of_images(session, run, ScoreKind.UNLABELED_PROBE, table.ids)
-    means = []
-    for image_id in table.ids:
-        maps = load_image_maps(small_project, run, int(image_id))
-        assert maps is not None
-        means.append(float(maps.of_score(ScoreKind.UNLABELED_PROBE).mean()))
-    # the score is the mean over the image and its mirror image, the map shows the image alone
-    assert np.corrcoef(means, score)[0, 1] > 0.6
+    # the score is the mean over the image and its mirror image, the tokens are of the image alone
+    kept = KeptTokens(small_project.run_folder(view.run_id))
+    frozen = FrozenPart.of_run(small_project, view.run_id, Precision.AUTO, torch.device("cpu"))
+    shares = kept.read(kept.places(table.ids)).astype(np.float32) @ frozen.probe.direction
+    assert np.corrcoef(shares.mean(axis=1), score)[0, 1] > 0.9
+    # and the map in the file is what the probe makes of the image's tokens
+    stored = torch.from_numpy(small_project.pixels.read(table.store_rows))
+    drawn = frozen.probe.of(frozen.tokens(stored), TINY.image_size).numpy()
+    for image_id, expected in zip(table.ids.tolist(), drawn, strict=True):
+        found = load_image_maps(small_project, run, image_id).of_score(ScoreKind.UNLABELED_PROBE)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-3 * float(drawn.max()))
 
 
 def test_too_few_unlabeled_images_are_told(project: Project, tiny_weights: Path):

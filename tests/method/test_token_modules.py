@@ -11,6 +11,7 @@ from amae_engine.events import EpochEnd
 from amae_engine.method.discrepancy import compare_modules, compare_patches
 from amae_engine.method.masking import random_masks
 from amae_engine.method.reconstruction import masked_loss, masked_patch_loss
+from amae_engine.method.stage2 import Module
 from amae_engine.method.stored_images import StoredImages
 from amae_engine.method.token_maps import (
     at_half_places,
@@ -63,7 +64,7 @@ def test_both_modules_start_alike_and_learn(tmp_path: Path):
     stored = StoredImages.of(torch.from_numpy(basis.project(_tokens(64, 0))))
     training = TrainingConfig(epochs=8, warmup_epochs=1, batch_size=16, learning_rate=2e-3)
     config = Stage2Config(training=training, masks_per_image=1)
-    job = adapt_token_module(one, stored, "A", config, 1, tmp_path / "c.pt")
+    job = adapt_token_module(one, stored, Module("A", config, 1, tmp_path / "c.pt"))
     losses = [event.train_loss for event in job if isinstance(event, EpochEnd)]
     assert len(losses) == 8
     assert losses[-1] < 0.9 * losses[0]

@@ -17,7 +17,7 @@ from amae_engine.method.masking import scoring_masks
 from amae_engine.method.memory import in_parts, largest_batch, saved_bytes, state_bytes
 from amae_engine.method.reconstruction import MaskedObjective
 from amae_engine.method.side_by_side import side_by_side
-from amae_engine.method.stage2 import adapt_module
+from amae_engine.method.stage2 import Module, adapt_module
 from amae_engine.method.stored_images import StoredImages
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
@@ -39,7 +39,9 @@ def _adapted(
     stored: StoredImages, folder: Path, training: TrainingConfig = SHORT
 ) -> tuple[Tensor, list]:
     network = _network()
-    job = adapt_module(network, stored, "A", Stage2Config(training=training), 1, folder / "c.pt")
+    job = adapt_module(
+        network, stored, Module("A", Stage2Config(training=training), 1, folder / "c.pt")
+    )
     events = list(job)
     return nn.utils.parameters_to_vector(network.parameters()).detach(), events
 
@@ -208,7 +210,10 @@ def test_modules_side_by_side_become_what_they_become_in_turn(stored: np.ndarray
         networks = {module: _network() for module in "AB"}
         folder = tmp_path / name
         folder.mkdir()
-        jobs = [adapt_module(networks[m], held, m, config, 1, folder / f"{m}.pt") for m in networks]
+        jobs = [
+            adapt_module(networks[m], held, Module(m, config, 1, folder / f"{m}.pt"))
+            for m in networks
+        ]
         events = [e for job in jobs for e in job] if name == "in turn" else list(side_by_side(jobs))
         assert sorted(e.module for e in events if isinstance(e, EpochEnd)) == ["A", "A", "B", "B"]
         results.append([nn.utils.parameters_to_vector(n.parameters()) for n in networks.values()])

@@ -54,17 +54,18 @@ class FrozenPart:
     @classmethod
     def of_run(
         cls, project: Project, stage1: int, precision: Precision, device: torch.device
-    ) -> Self | None:
-        """That of a stage-1 run; None where the run has no weights."""
+    ) -> Self:
+        """That of a stage-1 run.
+
+        Raises:
+            BadWeights: The run's weights are missing.
+        """
         folder = project.run_folder(stage1)
-        if not (folder / WEIGHTS_FILE).is_file():
-            return None
         with project.session() as session:
             settings = Stage1Config.from_dict(runs.get(session, stage1).config)
         encoder = frozen_encoder(project, settings, folder / WEIGHTS_FILE).to(device)
-        probe = None
-        if (folder / PROBE_FILE).is_file():
-            probe = load_probe_maps(folder / PROBE_FILE, encoder)
+        has_probe = (folder / PROBE_FILE).is_file()
+        probe = load_probe_maps(folder / PROBE_FILE, encoder) if has_probe else None
         return cls(encoder, probe, precision)
 
     def tokens(self, stored: Tensor) -> Tensor:
@@ -143,7 +144,7 @@ class PixelMaps(MapMaker):
         maps["spread"] = found.spread
         for name in MEANS:
             maps[name] = to_grey(getattr(found, name)).clamp(0, 1)
-        if self._frozen is not None and self._frozen.probe is not None:
+        if self._frozen is not None:
             maps |= self._frozen.probe_map(self._frozen.tokens(stored), self.size)
         return scores, maps
 

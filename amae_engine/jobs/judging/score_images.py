@@ -13,11 +13,12 @@ import numpy.typing as npt
 from amae_engine.catalog import image_tables, runs, scores
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import MaskPlan, Reconstructs, ScoreConfig, ScoreKind, Stage2Config
-from amae_engine.errors import BadSetting, NotReady, TooFewImages
+from amae_engine.errors import BadSetting, TooFewImages
 from amae_engine.evaluation.grey_statistics import grey_distance, grey_features
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.jobs.training.stage2_modules import BASIS_FILE
 from amae_engine.jobs.training.train_stage2 import module_file
+from amae_engine.jobs.training.unlabeled_scores import PROBE_FILE
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
 from amae_engine.runs.map_files import MapWriter, maps_folder
@@ -170,12 +171,14 @@ def _maker(
     networks = [load_weights(path).network.to(device).eval() for path in files.values()]
     with project.session() as session:
         row = runs.get(session, config.stage2_run)
-    frozen = FrozenPart.of_run(project, row.parent_id or 0, config.precision, device)
+    stage1 = row.parent_id or 0
+    frozen = partial(FrozenPart.of_run, project, stage1, config.precision, device)
     if Stage2Config.from_dict(row.config).reconstructs is Reconstructs.PIXELS:
-        return PixelMaps(networks[0], networks[1], config, frozen)
-    if frozen is None:
-        raise NotReady(f"Stage 1, run {row.parent_id}, has lost its encoder; run it again.")
-    return TokenMaps(networks[0], networks[1], config, frozen, TokenBasis.load(folder / BASIS_FILE))
+        has_probe = (project.run_folder(stage1) / PROBE_FILE).is_file()
+        return PixelMaps(networks[0], networks[1], config, frozen() if has_probe else None)
+    return TokenMaps(
+        networks[0], networks[1], config, frozen(), TokenBasis.load(folder / BASIS_FILE)
+    )
 
 
 def _grey(

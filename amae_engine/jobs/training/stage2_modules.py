@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -22,7 +21,11 @@ from amae_engine.runs.token_files import KeptTokens
 if TYPE_CHECKING:
     import torch
 
+    from amae_engine.method.stage2 import Module
     from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+
+    # a fresh network, and the job that trains it
+    Adapted = tuple[MaskedAutoencoder, Generator[Event, None, None]]
 
 BASIS_FILE = "token_basis.npz"
 _BASIS_IMAGES = 256  # normal ones, whose tokens it is fitted on
@@ -65,32 +68,18 @@ def _together(*parts: ModuleImages) -> ModuleImages:
 class Learns(Protocol):
     """What the modules reconstruct: images as the loop reads them, a network, and its training."""
 
-    def adapt(
-        self,
-        module: str,
-        images: ModuleImages,
-        config: Stage2Config,
-        device: torch.device,
-        checkpoint: Path,
-    ) -> tuple[MaskedAutoencoder, Generator[Event, None, None]]:
+    def adapt(self, module: Module, images: ModuleImages, device: torch.device) -> Adapted:
         """A fresh network, and the job that trains it."""
 
 
 class OverPixels:
     """Both modules start from (f0, g0) and reconstruct patches of images."""
 
-    def __init__(self, project: Project, config: Stage2Config, record: RunRecord) -> None:
-        self._project, self._run_id = project, record.id
+    def __init__(self, project: Project, config: Stage2Config, _record: RunRecord) -> None:
+        self._project = project
         self._start = project.run_folder(config.stage1_run) / WEIGHTS_FILE
 
-    def adapt(
-        self,
-        module: str,
-        images: ModuleImages,
-        config: Stage2Config,
-        device: torch.device,
-        checkpoint: Path,
-    ) -> tuple[MaskedAutoencoder, Generator[Event, None, None]]:
+    def adapt(self, module: Module, images: ModuleImages, device: torch.device) -> Adapted:
         """See `Learns`."""
         from amae_engine.jobs.training.image_access import images_of
         from amae_engine.method.stage2 import adapt_module
@@ -98,7 +87,7 @@ class OverPixels:
 
         network = load_weights(self._start).network.to(device)
         stored = images_of(self._project, images.store_rows, device)
-        return network, adapt_module(network, stored, module, config, self._run_id, checkpoint)
+        return network, adapt_module(network, stored, module)
 
 
 class OverTokens:
@@ -107,7 +96,6 @@ class OverTokens:
     def __init__(self, project: Project, config: Stage2Config, record: RunRecord) -> None:
         from amae_engine.method.token_modules import TokenBasis
 
-        self._run_id = record.id
         self._kept = KeptTokens(project.run_folder(config.stage1_run))
         path = record.folder / BASIS_FILE
         if path.is_file():  # a run that is resumed goes on in the same axes, on any machine
@@ -119,24 +107,15 @@ class OverTokens:
         if processes.leads():
             self._basis.save(path)
 
-    def adapt(
-        self,
-        module: str,
-        images: ModuleImages,
-        config: Stage2Config,
-        device: torch.device,
-        checkpoint: Path,
-    ) -> tuple[MaskedAutoencoder, Generator[Event, None, None]]:
+    def adapt(self, module: Module, images: ModuleImages, device: torch.device) -> Adapted:
         """See `Learns`."""
         from amae_engine.method.stored_images import StoredImages
         from amae_engine.method.token_modules import adapt_token_module, token_network
 
         places, kept, basis = self._kept.places(images.ids), self._kept, self._basis
         grid = round(kept.shape[0] ** 0.5)
-        network = token_network(grid, basis.axes.shape[1], config.training.seed).to(device)
+        network = token_network(grid, basis.axes.shape[1], module.config.training.seed).to(device)
         tokens = StoredImages(
             lambda rows: basis.project(kept.read(places[rows])), len(places), device
         )
-        return network, adapt_token_module(
-            network, tokens, module, config, self._run_id, checkpoint
-        )
+        return network, adapt_token_module(network, tokens, module)

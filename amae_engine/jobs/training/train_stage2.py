@@ -7,6 +7,8 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from amae_engine.catalog import runs
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import ModuleBLearns, Reconstructs, Stage2Config
@@ -99,13 +101,15 @@ def inputs_of(project: Project, config: Stage2Config, view: PseudoLabelView) -> 
 
     Raises:
         TooFewImages: No image is pseudo-abnormal.
-        NotReady: Stage 1 has kept no tokens, or the run whose module A is wanted has none.
+        NotReady: Stage 1 has kept no tokens, or none of an image that came after it.
     """
     require_both_classes(view)
     files = _files(project, config, view.run_id)
-    return RunInputs(
-        view.inputs(), weights={name: file_digest(path) for name, path in files.items()}
-    )
+    images = view.inputs()
+    if config.reconstructs is Reconstructs.TOKENS:
+        kept = KeptTokens(project.run_folder(view.run_id))
+        kept.places(np.concatenate([found.ids for found in images.values()]))
+    return RunInputs(images, weights={name: file_digest(path) for name, path in files.items()})
 
 
 def require_same_module_a(project: Project, config: Stage2Config, seen: RunInputs) -> None:
@@ -208,6 +212,7 @@ def _adapt(
     epochs: int,
     device: torch.device,
 ) -> Generator[Event, None, None]:
+    from amae_engine.method.stage2 import Module
     from amae_engine.models.checkpoint import save_weights
 
     checkpoint = record.folder / f"checkpoint_{module.lower()}.pt"
@@ -215,7 +220,7 @@ def _adapt(
         epochs=epochs, warmup_epochs=min(config.training.warmup_epochs, epochs)
     )
     own = config.replace(training=training.to_dict())
-    network, job = learns.adapt(module, images, own, device, checkpoint)
+    network, job = learns.adapt(Module(module, own, record.id, checkpoint), images, device)
     yield from job
     if processes.leads():
         facts = {"config": config.to_json(), "images": str(len(images.ids))}

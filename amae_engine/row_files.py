@@ -1,0 +1,41 @@
+"""Arrays on disk, row by row: written in order, read with `readinto`, never mapped into memory.
+
+Where a mapped file is cut, or its disk goes away, the system ends the process in place of raising
+an error; and mapped pages that are written would fill the memory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+
+def new_half_file(path: Path, shape: tuple[int, ...]) -> BinaryIO:
+    """An NPY file of a float16 array, open behind its header; its rows are then written."""
+    file = path.open("wb")
+    header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file
+
+
+def read_rows(path: Path, start: int, rows: npt.NDArray[np.int64], into: npt.NDArray[Any]) -> int:
+    """Read some rows of an array.
+
+    Args:
+        path: The file.
+        start: Bytes before the first row.
+        rows: (B,) which ones.
+        into: (B, …), C-contiguous; what is read has its type and shape.
+
+    Returns:
+        How many rows were read: fewer than B where the next one is not whole in the file.
+    """
+    with path.open("rb") as file:
+        for done, (one, row) in enumerate(zip(into, rows.tolist(), strict=True)):
+            file.seek(start + row * one.nbytes)
+            if file.readinto(one.data.cast("B")) != one.nbytes:
+                return done
+    return len(rows)
