@@ -10,6 +10,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
 
 from amae_app.job_queue import JobQueue, Owner
+from amae_app.original_cache import OriginalCache
 from amae_app.project_jobs import ProjectJobs
 from amae_app.settings import Settings
 from amae_app.widgets.thumbnails import ThumbnailCache
@@ -18,6 +19,7 @@ from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, Level
 from amae_engine.jobs.defaults import choose_label_settings, default_config, label_settings
+from amae_engine.jobs.importing.relink_originals import RelinkReport
 from amae_engine.project import Project
 
 _log = logging.getLogger(__name__)
@@ -59,11 +61,13 @@ class WindowContext(QObject):
         announced(changed): rows of these kinds changed.
         noticed(message, level): one sentence for the reader.
         page_wanted(name): a page asks to show another workspace.
+        relink_wanted(): a reader looks for originals that have moved.
     """
 
     announced = Signal(object)
     noticed = Signal(str, object)
     page_wanted = Signal(str)
+    relink_wanted = Signal()
     _answered = Signal(str, int, object, object)
 
     def __init__(
@@ -80,6 +84,7 @@ class WindowContext(QObject):
         self._labels = opened.labels
         self.first_settings = opened.first_settings
         self.thumbnails = ThumbnailCache(project.pixels.read, self)
+        self.originals = OriginalCache(project, self)
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(4)
         self._acts = QThreadPool(self)
@@ -90,6 +95,7 @@ class WindowContext(QObject):
         self._next: dict[str, Work] = {}
         self._waiting: dict[tuple[str, int], Callable[[Any], None]] = {}
         self._answered.connect(self._deliver)
+        self.queue.ended.connect(self._on_job_ended)
 
     @property
     def labels(self) -> PseudoLabelConfig:
@@ -172,7 +178,14 @@ class WindowContext(QObject):
         self._next.clear()
         self._pool.waitForDone()
         self.thumbnails.close()
+        self.originals.close()
         self.project.close()
+
+    @Slot(object, object, str)
+    def _on_job_ended(self, _job: object, result: object, _message: str) -> None:
+        if isinstance(result, RelinkReport):
+            self.originals.forget_missing()
+            self.announce(Changed.IMAGES)
 
     @Slot(str, int, object, object)
     def _deliver(self, key: str, generation: int, result: object, error: object) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
@@ -19,27 +18,20 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from amae_app.results.map_views import MAP_TEXTS, Colouring, MapView, map_of, views_of
 from amae_app.theme import card, heading, quiet
-from amae_app.widgets.image_view import FULL, ImageView
-from amae_app.widgets.map_colours import SEQUENTIAL, colour_bar, map_colours
+from amae_app.widgets.colour_bar import ColourBar
+from amae_app.widgets.image_view import ImageView
+from amae_app.widgets.image_viewer import ImageViewer
+from amae_app.widgets.map_colours import SEQUENTIAL, map_colours
 from amae_app.widgets.page_keys import PageKeys
 from amae_engine.config import ScoreKind
-from amae_engine.runs.map_files import MEANS, ImageMaps
-
-_WINDOWS = {"1": FULL, "2": (0.1, 0.7), "3": (0.25, 0.9), "4": (0.4, 1.0)}
-_MAP_TEXTS = {
-    ScoreKind.DISCREPANCY: "|μA − μB| (Eq. 4)",
-    ScoreKind.LIKELIHOOD_RATIO: "error of A − error of B (signed)",
-    ScoreKind.UNLABELED_PROBE: "what each patch adds, above normal images at its place",
-    ScoreKind.PEER: "this method's own map",
-}
-_SIGNED = (ScoreKind.LIKELIHOOD_RATIO,)
-_MEANS = {MEANS[0]: "Module A (normal): μA", MEANS[1]: "Module B (abnormal): μB"}
+from amae_engine.runs.map_files import ImageMaps
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewedImage:
-    """What is shown: image (H, W) uint8, its maps, and texts.
+    """What is shown beside the image itself: its maps, and texts.
 
     Attributes:
         aspect: Width over height of the original.
@@ -47,9 +39,7 @@ class ReviewedImage:
     """
 
     name: str
-    caption: str
     why: str
-    image: npt.NDArray[np.uint8]
     aspect: float
     maps: ImageMaps | None
     kind: ScoreKind
@@ -61,13 +51,15 @@ class ImageReview(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shown: ReviewedImage | None = None
+        self._views: list[MapView] = []
         self.name = heading("")
         self.caption = QLabel()
         self.why = quiet()
-        self.main = ImageView("Image with the map over it")
+        self.viewer = ImageViewer("Image with the map over it")
+        self.main = self.viewer.view
         self.main.setObjectName("mapView")
         self.small = tuple(ImageView(f"View {number} beside the image") for number in (1, 2, 3))
-        self.captions = tuple(quiet() for _ in self.small)
+        self.choices = tuple(QComboBox() for _ in self.small)
         self.map_name = quiet()
         self._buttons: dict[str, QPushButton] = {}
         self._foot = QVBoxLayout()
@@ -82,25 +74,22 @@ class ImageReview(QWidget):
             view.moved.connect(self._on_moved)
 
     def show_image(self, shown: ReviewedImage | None) -> None:
-        """Show another image, or none."""
+        """Show the maps and texts of another image, or none."""
         self._shown = shown
+        self._views = views_of(shown.maps, shown.kind) if shown is not None else []
         if shown is None:
-            for view in (self.main, *self.small):
+            self.main.show_map(None)
+            for view in self.small:
                 view.show_image(None)
             return
         self.name.setText(shown.name)
-        self.caption.setText(shown.caption)
         self.why.setText(shown.why)
-        self.main.show_image(shown.image, shown.aspect)
+        self._fill_choices()
         self._draw_maps()
 
     def show_caption(self, caption: str) -> None:
         """Say something else of the same image: the operating point has moved."""
         self.caption.setText(caption)
-
-    def window_preset(self, number: str) -> None:
-        """One of the four windows, by its key."""
-        self._set_levels(*_WINDOWS[number])
 
     def toggle_overlay(self) -> None:
         """Show or hide the map."""
@@ -109,30 +98,29 @@ class ImageReview(QWidget):
 
     def toggle_invert(self) -> None:
         """Swap black and white in every view."""
-        for view in self._pictures():
+        self.viewer.toggle_invert()
+        for view in self._grey_views():
             view.invert()
 
     def zoom(self, factor: float) -> None:
         """Zoom every view."""
         self.main.zoom(factor)
 
-    def reset(self) -> None:
-        """Full window, whole image, not inverted."""
-        self._set_levels(*FULL)
-        if self.main.is_inverted:
-            self.toggle_invert()
-        self.main.fit()
+    @Slot()
+    def redraw_map(self) -> None:
+        """Lay the map over the image again: the original has taken the stored image's place."""
+        self._draw_maps()
 
-    def fit(self) -> None:
-        """Show the whole image."""
-        self.main.fit()
-
-    def show_keys(self, keys: PageKeys) -> None:
-        """Show the page's keys at the foot, and on the buttons that do the same."""
+    def add_keys(self, keys: PageKeys) -> None:
+        """Give the page the viewer's keys and those of the map; show them at the foot."""
+        self.viewer.add_keys(keys)
+        keys.add("invert", "invert", "I", self.toggle_invert)
+        keys.add("overlay", "overlay", "G", self.toggle_overlay)
         self._foot.addWidget(keys.line)
-        self.name_buttons(keys)
+        self._name_buttons(keys)
+        keys.changed.connect(partial(self._name_buttons, keys))
 
-    def name_buttons(self, keys: PageKeys) -> None:
+    def _name_buttons(self, keys: PageKeys) -> None:
         """Each button with its key."""
         for act, button in self._buttons.items():
             button.setText(f"{act.capitalize()}  {keys.shown(act)}")
@@ -148,7 +136,7 @@ class ImageReview(QWidget):
         for act, tip, slot in (
             ("overlay", "Show or hide the map", self.toggle_overlay),
             ("invert", "Swap black and white", self.toggle_invert),
-            ("fit", "Show the whole image", self.fit),
+            ("fit", "Show the whole image", self.main.fit),
         ):
             button = QPushButton()
             button.setObjectName(f"{act}Button")
@@ -159,11 +147,17 @@ class ImageReview(QWidget):
         layout.addLayout(top)
         grid = QGridLayout()
         grid.setSpacing(6)
-        grid.addWidget(quiet("Image and map"), 0, 0)
-        grid.addWidget(self.main, 1, 0, 5, 1)
-        for place, (caption, view) in enumerate(zip(self.captions, self.small, strict=True)):
-            caption.setWordWrap(False)
-            grid.addWidget(caption, 2 * place, 1)
+        grid.addWidget(self.viewer, 0, 0, 6, 1)
+        for place, (choice, view) in enumerate(zip(self.choices, self.small, strict=True)):
+            choice.setObjectName(f"viewCombo{place + 1}")
+            choice.setAccessibleName(f"What view {place + 1} shows")
+            choice.setToolTip("What this view shows; it zooms and pans with the image")
+            choice.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+            choice.setMinimumContentsLength(8)
+            choice.activated.connect(self._draw_maps)
+            grid.addWidget(choice, 2 * place, 1)
             grid.addWidget(view, 2 * place + 1, 1)
         grid.setColumnStretch(0, 3)
         grid.setColumnStretch(1, 1)
@@ -207,6 +201,22 @@ class ImageReview(QWidget):
         self.colour_map.currentTextChanged.connect(self._draw_maps)
         return choices, sliders
 
+    def _fill_choices(self) -> None:
+        """Offer what there is; a reader's choice stays where the next image has it too."""
+        keys = [view.key for view in self._views]
+        for place, (choice, view) in enumerate(zip(self.choices, self.small, strict=True)):
+            before = [choice.itemData(n) for n in range(choice.count())]
+            if before != keys:
+                chosen = choice.currentData() if choice.property("chosen") else None
+                choice.clear()
+                for each in self._views:
+                    choice.addItem(each.text, each.key)
+                choice.setCurrentIndex(
+                    keys.index(chosen) if chosen in keys else min(place, len(keys) - 1)
+                )
+            choice.setVisible(place < len(keys))
+            view.setVisible(place < len(keys))
+
     @Slot()
     def _on_moved(self) -> None:
         moved = self.sender()
@@ -216,95 +226,53 @@ class ImageReview(QWidget):
 
     @Slot()
     def _draw_maps(self) -> None:
+        sender = self.sender()
+        if isinstance(sender, QComboBox) and sender in self.choices:
+            sender.setProperty("chosen", True)
         shown, name = self._shown, self.colour_map.currentText()
         if shown is None:
             return
-        values = shown.maps.of_score(shown.kind) if shown.maps is not None else None
-        self._draw_beside(shown, name)
-        if shown.maps is None or values is None:
-            others = [ScoreKind(name).label for name in shown.maps.scale] if shown.maps else []
+        self._draw_beside(shown.aspect, name)
+        own = map_of(shown.maps, shown.kind) if shown.maps is not None else None
+        if own is None:
+            others = [kind.label for kind in shown.maps.scored] if shown.maps else []
             hint = f"; choose {' or '.join(others)} to see one" if others else ""
             self.map_name.setText(f"Map: this score has none{hint}")
             self.main.show_map(None)
             self.bar.show_scale(name, 0.0, 0.0, signed=False)
             return
-        signed = shown.kind in _SIGNED
-        self.map_name.setText(f"Map: {_MAP_TEXTS.get(shown.kind, shown.kind.label)}")
-        scale = shown.maps.scale[shown.kind]
+        signed = own.colouring is Colouring.SIGNED
+        self.map_name.setText(f"Map: {MAP_TEXTS.get(shown.kind, shown.kind.label)}")
         opacity, above = self.opacity.value() / 100, self.threshold.value() / 100
-        over = map_colours(values, scale, name, opacity, above, signed)
+        over = map_colours(own.values, own.scale, name, opacity, above, signed)
         self.main.show_map(over if self.overlay_on else None)
-        self.bar.show_scale(name, -scale if signed else 0.0, scale, signed)
+        self.bar.show_scale(name, -own.scale if signed else 0.0, own.scale, signed)
 
-    def _draw_beside(self, shown: ReviewedImage, colours: str) -> None:
-        """Mean reconstructions where the modules have them, then the chosen map, then others."""
-        maps = shown.maps
-        means = [key for key in _MEANS if maps is not None and key in maps.maps]
-        kinds = list(dict.fromkeys((shown.kind, *map(ScoreKind, maps.scale)))) if maps else []
-        drawn = [*means, *(kind for kind in kinds if maps and maps.of_score(kind) is not None)]
-        for place, (caption, view) in enumerate(zip(self.captions, self.small, strict=True)):
-            key = drawn[place] if place < len(drawn) else None
-            caption.setVisible(key is not None)
-            view.setVisible(key is not None)
-            if key is None or maps is None:
+    def _draw_beside(self, aspect: float, colours: str) -> None:
+        for choice, view in zip(self.choices, self.small, strict=True):
+            if not 0 <= choice.currentIndex() < len(self._views):
                 view.show_image(None)
                 continue
-            values = maps.maps[key]
-            if key in means:
-                caption.setText(_MEANS[key])
-                view.show_image(values, shown.aspect)
+            shown = self._views[choice.currentIndex()]
+            view.setAccessibleName(shown.text)
+            if shown.colouring is Colouring.GREY:
+                view.show_image(shown.values, aspect)
                 view.show_map(None)
                 continue
-            kind = ScoreKind(key)
-            caption.setText("Map alone" if kind is shown.kind else f"Map of {kind.label}")
-            view.show_image(np.zeros(values.shape, dtype=np.uint8), shown.aspect)
-            scale, signed = maps.scale[kind], kind in _SIGNED
-            view.show_map(map_colours(values, scale, colours, 1.0, 0.0, signed))
-            view.setAccessibleName(caption.text())
+            view.show_image(np.zeros(shown.values.shape, dtype=np.uint8), aspect)
+            signed = shown.colouring is Colouring.SIGNED
+            view.show_map(map_colours(shown.values, shown.scale, colours, 1.0, 0.0, signed))
 
     @Slot(float, float)
     def _copy_levels(self, low: float, high: float) -> None:
-        self._set_levels(low, high)
-
-    def _set_levels(self, low: float, high: float) -> None:
-        for view in self._pictures():
+        for view in (self.main, *self._grey_views()):
             view.set_levels(low, high)
 
-    def _pictures(self) -> tuple[ImageView, ...]:
-        """The views that show grey values: the image, and the means where there are some."""
-        maps = self._shown.maps.maps if self._shown and self._shown.maps else {}
-        return (self.main, *self.small[: len(maps.keys() & _MEANS.keys())])
-
-
-class ColourBar(QWidget):
-    """The overlay's colours with the values at both ends."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFixedSize(150, 26)
-        self.setAccessibleName("Colour scale of the map")
-        self._picture = QImage()
-        self._ends = ("", "")
-
-    def show_scale(self, name: str, low: float, high: float, signed: bool) -> None:
-        """Show a colour map from `low` to `high`."""
-        table = np.ascontiguousarray(colour_bar(name, signed)[None])  # (1, 256, 4)
-        self._picture = QImage(table.data, 256, 1, QImage.Format.Format_RGBA8888).copy()
-        self._ends = (f"{low:.2g}", f"{high:.2g}")
-        self.setToolTip(
-            f"{low:.3g} to {high:.3g} in the map's own units; one scale for all images of this run"
-        )
-        self.update()
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw bar and ends."""
-        painter = QPainter(self)
-        painter.drawImage(self.rect().adjusted(0, 0, 0, -15), self._picture)
-        line = self.rect().adjusted(0, 11, 0, 0)
-        painter.setPen(self.palette().text().color())
-        painter.drawText(
-            line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, self._ends[0]
-        )
-        painter.drawText(
-            line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom, self._ends[1]
-        )
+    def _grey_views(self) -> list[ImageView]:
+        """The small views that show grey values."""
+        return [
+            view
+            for choice, view in zip(self.choices, self.small, strict=True)
+            if 0 <= choice.currentIndex() < len(self._views)
+            and self._views[choice.currentIndex()].colouring is Colouring.GREY
+        ]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-import numpy as np
 from PySide6.QtCore import QSize, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
@@ -18,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from amae_app.image_loader import ImageLoader
 from amae_app.results.image_review import ImageReview, ReviewedImage
 from amae_app.results.review_state import (
     Listed,
@@ -65,6 +64,7 @@ class ResultsPage(QWidget):
         self.model = ScoreTableModel(context.thumbnails, self)
         self.table = _ScoreTable()
         self.review = ImageReview()
+        self.loader = ImageLoader(context, self.review.viewer, "results")
         self.panel = RocPanel()
         self.export_button = QPushButton("Export scores and figures")
         self.empty = EmptyState(
@@ -98,19 +98,8 @@ class ResultsPage(QWidget):
         return ScoreKind(self.score_combo.currentData() or ScoreKind.DISCREPANCY)
 
     def _add_keys(self) -> None:
-        review = self.review
         self.keys.add("next", "next image", "Space", self._next)
-        self.keys.add("invert", "invert", "I", review.toggle_invert)
-        self.keys.add("overlay", "overlay", "G", review.toggle_overlay)
-        for number in "1234":
-            text = f"window {number}"
-            self.keys.add(f"window{number}", text, number, partial(review.window_preset, number))
-        self.keys.add("closer", "closer", "+", partial(review.zoom, 1.25))
-        self.keys.add("farther", "farther", "-", partial(review.zoom, 0.8))
-        self.keys.add("fit", "fit", "=", review.fit)
-        self.keys.add("reset", "reset", "R", review.reset)
-        review.show_keys(self.keys)
-        self.keys.changed.connect(partial(review.name_buttons, self.keys))
+        self.review.add_keys(self.keys)
 
     def _next(self) -> None:
         self.table.selectRow(min(self.table.currentIndex().row() + 1, self.model.rowCount() - 1))
@@ -169,6 +158,8 @@ class ResultsPage(QWidget):
         self.panel.threshold_changed.connect(self._on_threshold)
         self.panel.cell_chosen.connect(self._on_cell)
         self.export_button.clicked.connect(self._on_export)
+        self.loader.shown.connect(self.review.redraw_map)
+        self.review.viewer.relink_wanted.connect(self._context.relink_wanted)
 
     def _read(self) -> None:
         project, run = self._context.project, self._run
@@ -228,6 +219,7 @@ class ResultsPage(QWidget):
             row = self.model.row_of(before) if keep and before is not None else None
             self.table.selectRow(row or 0)
         else:
+            self.loader.show(None, [])
             self.review.show_image(None)
 
     @Slot()
@@ -236,19 +228,26 @@ class ResultsPage(QWidget):
         if self._state is None or place is None:
             return
         state, project, kind = self._state, self._context.project, self.kind
+        image_id = int(state.image_ids[place])
+        self.loader.show(state.ref(place), self._likely())
 
         def read() -> ReviewedImage:
             return ReviewedImage(
                 state.names[place],
-                "",
                 state.why(place),
-                project.pixels.read(np.array([state.store_rows[place]]))[0],
                 float(state.aspects[place]),
-                load_image_maps(project, state.run_id, int(state.image_ids[place])),
+                load_image_maps(project, state.run_id, image_id),
                 kind,
             )
 
         self._context.background("results-image", read, self._show_image)
+
+    def _likely(self) -> list[int]:
+        """Ids of the images that may be read next: those below, then the one above."""
+        row = self.table.currentIndex().row()
+        places = [self.model.place(row + step) for step in (1, -1, 2)]
+        ids = self._state.image_ids if self._state is not None else ()
+        return [int(ids[place]) for place in places if place is not None]
 
     def _show_image(self, shown: ReviewedImage | AmaeError) -> None:
         if isinstance(shown, AmaeError):

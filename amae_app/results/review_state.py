@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import studies
+from amae_app.image_ref import ImageRef
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
@@ -62,6 +62,12 @@ class ReviewState:
     problem: str
     peer: str
     leading: LeadingScore | None
+
+    def ref(self, place: int) -> ImageRef:
+        """An image, as the viewer asks for it."""
+        return ImageRef(
+            int(self.image_ids[place]), int(self.store_rows[place]), float(self.aspects[place])
+        )
 
     def judged(self, kind: ScoreKind) -> ScoreEvaluation | None:
         """The evaluation of one score."""
@@ -155,8 +161,6 @@ def read_review_state(project: Project, run_id: int = 0) -> ReviewState:
     own = [row for row in found if row.kind is RunKind.SCORE]
     chosen = (wanted or own or found)[0]
     shown, values = rated_images(project, chosen.id)
-    with project.session() as session:
-        rows = studies.rows(session, shown.ids.tolist())
     try:
         evaluation, problem = evaluate_run(project, chosen.id), ""
         leading = evaluation.leading
@@ -170,7 +174,7 @@ def read_review_state(project: Project, run_id: int = 0) -> ReviewState:
         store_rows=shown.store_rows,
         truth=shown.truth,
         names=shown.names,
-        aspects=np.array([row.columns / row.rows for row in rows]),
+        aspects=shown.aspects,
         values=values,
         evaluation=evaluation,
         problem=problem,

@@ -81,7 +81,9 @@ class ScoreTableModel(QAbstractTableModel):
             }
             return texts.get(column, "")
         if role == Qt.ItemDataRole.DecorationRole and column == _PICTURE:
-            return self._thumbnails.icon(int(self._state.store_rows[place]))
+            return self._thumbnails.icon(
+                int(self._state.store_rows[place]), float(self._state.aspects[place])
+            )
         if role == Qt.ItemDataRole.ForegroundRole and column == "Truth":
             c = colours()
             return QColor({0: c.normal, 1: c.abnormal, -1: c.quiet}[truth])

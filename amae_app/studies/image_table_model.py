@@ -122,7 +122,7 @@ class ImageTableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return _text(row, column)
         if role == Qt.ItemDataRole.DecorationRole and column == PICTURE:
-            return self._thumbnails.icon(row.store_row)
+            return self._thumbnails.icon(row.store_row, row.aspect)
         if role == Qt.ItemDataRole.ForegroundRole and column in ("Split", "Truth"):
             return _colour(row, column)
         return None

@@ -47,6 +47,7 @@ class StudiesActions(QObject):
         self._undo: list[Undo] = []
         self._with_suspects: Callable[[], None] = lambda: None
         self.pacs_dialog: PacsDialog | None = None
+        context.relink_wanted.connect(self.ask_relink)
 
     def button(self) -> QPushButton:
         """A button with a menu of every act."""

@@ -228,7 +228,7 @@ def _decided_since(project: Project, run: RunRow) -> str:
 def _pseudo_card(
     project: Project, labels: PseudoLabelConfig, stage1: Card
 ) -> tuple[PseudoLabelView | None, Card]:
-    chosen = f"{labels.source.label}, K = {labels.keep_percent:g} %"
+    chosen = f"{labels.source.label}, K = {labels.keep_text}"
     if stage1.state not in (CardState.DONE, CardState.STALE):
         return None, Card(CardState.WAITING, chosen, "needs stage 1")
     try:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QObject, QRunnable, QThreadPool, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QRunnable, QSize, Qt, QThreadPool, QTimer, Signal, Slot
 from PySide6.QtGui import QIcon, QImage, QPixmap
 
 _KEPT = 4000
 _BATCH = 64
+_ICON = 96  # pixels of the longer side of an icon in a list
 
 ReadImages = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.uint8]]
 
@@ -33,6 +34,7 @@ class ThumbnailCache(QObject):
         super().__init__(parent)
         self._read = read
         self._pixmaps: OrderedDict[int, QPixmap] = OrderedDict()
+        self._icons: OrderedDict[int, QIcon] = OrderedDict()
         self._wanted: list[int] = []
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
@@ -54,13 +56,26 @@ class ThumbnailCache(QObject):
             self._timer.start()
         return None
 
-    def icon(self, row: int) -> QIcon | None:
-        """The picture for a list, which scales it; a selected line does not tint it."""
+    def icon(self, row: int, aspect: float) -> QIcon | None:
+        """The picture for a list, in its own shape; a selected line does not tint it.
+
+        Args:
+            row: Of the pixel store.
+            aspect: Width over height of the original: the store squashes it into a square.
+        """
+        if row in self._icons:
+            return self._icons[row]
         pixmap = self.get(row)
         if pixmap is None:
             return None
-        icon = QIcon(pixmap)
-        icon.addPixmap(pixmap, QIcon.Mode.Selected)
+        size = shape_within(QSize(_ICON, _ICON), aspect)
+        ratio, mode = Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode
+        small = pixmap.scaled(size, ratio, mode.SmoothTransformation)
+        icon = QIcon(small)
+        icon.addPixmap(small, QIcon.Mode.Selected)
+        self._icons[row] = icon
+        while len(self._icons) > _KEPT:
+            self._icons.popitem(last=False)
         return icon
 
     def close(self) -> None:
@@ -103,6 +118,12 @@ class _Read(QRunnable):
         except OSError:
             images = np.zeros((0, 1, 1), dtype=np.uint8)
         self._answer(self._rows, [image_image(image) for image in images])
+
+
+def shape_within(room: QSize, aspect: float) -> QSize:
+    """The largest size of an aspect (width over height) that fits into a room."""
+    width = min(room.width(), room.height() * aspect)
+    return QSize(max(1, round(width)), max(1, round(width / aspect)))
 
 
 def image_image(image: npt.NDArray[np.uint8]) -> QImage:

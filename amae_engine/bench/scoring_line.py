@@ -107,5 +107,7 @@ def _row(number: int, store_row: int) -> studies.NewImage:
         body_part="CHEST",
         transfer_syntax="",
         pixel_spacing_mm=None,
+        column_spacing_mm=None,
+        spacing_tag="",
         flags=(),
     )

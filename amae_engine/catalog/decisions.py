@@ -30,6 +30,22 @@ class DecisionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """How images came before the reader's eyes when they decided.
+
+    Attributes:
+        order: "random", "nearest a cut first", …; "" where it is not known.
+        truth_shown: Whether their hidden truth was on screen.
+    """
+
+    order: str = ""
+    truth_shown: bool = False
+
+
+RANDOM = "random"  # the one order that makes checked images a fair sample
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """What an undo or a redo did.
 
@@ -49,6 +65,7 @@ def decide(
     reader: str,
     run_id: int | None = None,
     kind: str = "decide",
+    offer: Offer = Offer(),
 ) -> int:
     """Decide on images in one act, which one undo takes back.
 
@@ -58,7 +75,8 @@ def decide(
         labels: The reader's label of all, or of each; `NONE` takes a decision back.
         reader: Who decides.
         run_id: The stage-1 run whose pseudo-labels were on screen.
-        kind: "decide", or "confirm" when the reader agreed with the program.
+        kind: "decide", "confirm" when the reader agreed with the program, "consensus" of two.
+        offer: How the images were offered.
 
     Returns:
         The act's number.
@@ -74,7 +92,7 @@ def decide(
         (int(i), before.get(int(i), Label.NONE), label)
         for i, label in zip(image_ids, each, strict=True)
     ]
-    return _append(session, changes, reader, kind, run_id)
+    return _append(session, changes, reader, kind, run_id, offer=offer)
 
 
 def current(session: Session, image_ids: Sequence[int] | None = None) -> dict[int, Label]:
@@ -93,6 +111,24 @@ def current(session: Session, image_ids: Sequence[int] | None = None) -> dict[in
         )
         found.update({row[0]: Label(row[1]) for row in session.execute(query)})
     return found
+
+
+def images_decided_since(session: Session, at: str) -> int:
+    """On how many images readers have decided after a time (ISO 8601, UTC)."""
+    query = select(func.count(LabelDecision.image_id.distinct()))
+    return session.scalar(query.where(LabelDecision.decided_at > at)) or 0
+
+
+def fair_sample(session: Session) -> dict[int, Label]:
+    """The decisions that stand and were made on images in random order, without their truth."""
+    stands = current(session)
+    newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
+    query = select(LabelDecision.image_id).where(
+        LabelDecision.id.in_(newest),
+        LabelDecision.offered == RANDOM,
+        LabelDecision.truth_shown.is_(False),
+    )
+    return {i: stands[i] for i in session.scalars(query) if i in stands}
 
 
 def undo(session: Session, reader: str) -> Step:
@@ -121,6 +157,7 @@ def _append(
     kind: str,
     run_id: int | None,
     reverts: int | None = None,
+    offer: Offer = Offer(),
 ) -> int:
     batch = (session.scalar(select(func.max(LabelDecision.batch))) or 0) + 1
     session.add_all(
@@ -133,6 +170,8 @@ def _append(
             kind=kind,
             batch=batch,
             reverts=reverts,
+            offered=offer.order[:32],
+            truth_shown=offer.truth_shown,
         )
         for image_id, before, after in changes
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import ColumnElement, and_, false, or_, true
+from sqlalchemy import ColumnElement, and_, false, or_, select, true
 
-from amae_engine.catalog.tables import Image
+from amae_engine.catalog.tables import Image, ImageTag
 from amae_engine.errors import BadInput
 
 _NUMBER = re.compile(r"(?:cxr-?)?0*([0-9]{1,9})", re.IGNORECASE)
@@ -80,6 +80,10 @@ def _flag(value: str) -> ColumnElement[bool]:
     return and_(Image.flags != "", Image.flags.contains(value))
 
 
+def _tag(value: str) -> ColumnElement[bool]:
+    return Image.id.in_(select(ImageTag.image_id).where(ImageTag.tag == value.lower()))
+
+
 _KEYS: dict[str, Callable[[str], ColumnElement[bool]]] = {
     "split": _split,
     "truth": _truth,
@@ -87,4 +91,5 @@ _KEYS: dict[str, Callable[[str], ColumnElement[bool]]] = {
     "name": _name,
     "patient": _patient,
     "flag": _flag,
+    "tag": _tag,
 }

@@ -23,6 +23,7 @@ class ImageTable:
         names: n texts.
         patient_ids: (n,) int64.
         pixel_hashes: n keyed hashes of the originals' pixels.
+        aspects: (n,) width over height of each original, as it is on the body.
     """
 
     ids: npt.NDArray[np.int64]
@@ -31,6 +32,7 @@ class ImageTable:
     names: tuple[str, ...]
     patient_ids: npt.NDArray[np.int64]
     pixel_hashes: tuple[str, ...]
+    aspects: npt.NDArray[np.float64]
 
     def chosen(self, keep: npt.NDArray[np.bool_]) -> ImageTable:
         """The images where `keep` (n,) is true."""
@@ -42,6 +44,7 @@ class ImageTable:
             names=tuple(self.names[i] for i in places),
             patient_ids=self.patient_ids[keep],
             pixel_hashes=tuple(self.pixel_hashes[i] for i in places),
+            aspects=self.aspects[keep],
         )
 
 
@@ -55,6 +58,10 @@ def images_in(session: Session, split: Split) -> ImageTable:
             Image.name,
             Image.patient_id,
             Image.pixel_hash,
+            Image.columns,
+            Image.rows,
+            Image.column_spacing_mm,
+            Image.pixel_spacing_mm,
         )
         .where(Image.split == split, Image.removed_at.is_(None))
         .order_by(Image.id)
@@ -67,4 +74,16 @@ def images_in(session: Session, split: Split) -> ImageTable:
         names=tuple(row[3] for row in found),
         patient_ids=np.array([row[4] for row in found], dtype=np.int64),
         pixel_hashes=tuple(row[5] for row in found),
+        aspects=np.array(
+            [aspect(row[6], row[7], row[8], row[9]) for row in found], dtype=np.float64
+        ),
+    )
+
+
+def aspect(
+    columns: int, rows: int, column_mm: float | None = None, row_mm: float | None = None
+) -> float:
+    """Width over height of an image; its pixels are squares where their size is not known."""
+    return (
+        columns * ((column_mm or 1) if row_mm else 1) / (rows * ((row_mm or 1) if column_mm else 1))
     )

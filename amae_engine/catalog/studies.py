@@ -12,7 +12,8 @@ from sqlalchemy import Select, String, cast, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from amae_engine.catalog.filters import where_clause
-from amae_engine.catalog.tables import Audit, Image, Patient, Split, Study, now
+from amae_engine.catalog.image_tables import aspect
+from amae_engine.catalog.tables import Audit, Held, Image, Patient, Split, Study, now
 from amae_engine.errors import BadInput
 
 SORT_KEYS = ("name", "patient_id", "split", "truth", "view", "rows", "source", "added_at")
@@ -26,7 +27,9 @@ class NewImage:
     Attributes:
         patient_known: False where nothing says who the patient is; the key is then the image's.
         truth: 0 normal, 1 abnormal, None unknown.
-        pixel_spacing_mm: Row spacing in mm, None where the file has none.
+        pixel_spacing_mm, column_spacing_mm: From one row or column to the next, None where the
+            file has none; `spacing_tag` is what says so.
+        held: Whether it waits for a reader's decision, in no split meanwhile.
     """
 
     patient_key: str
@@ -47,7 +50,10 @@ class NewImage:
     body_part: str
     transfer_syntax: str
     pixel_spacing_mm: float | None
+    column_spacing_mm: float | None
+    spacing_tag: str
     flags: tuple[str, ...]
+    held: Held = Held.NO
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +77,15 @@ class ImageRow:
     body_part: str
     transfer_syntax: str
     pixel_spacing_mm: float | None
+    column_spacing_mm: float | None
+    spacing_tag: str
     flags: str
     added_at: str
+
+    @property
+    def aspect(self) -> float:
+        """Width over height, as it is on the body."""
+        return aspect(self.columns, self.rows, self.column_spacing_mm, self.pixel_spacing_mm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +126,12 @@ def image_name(image_id: int) -> str:
     return f"CXR-{image_id:05d}"
 
 
+def full_name(text: str) -> str:
+    """An image's name of "12", "CXR-12" or "CXR-00012"; the text itself where it is none."""
+    number = text.upper().removeprefix("CXR-")
+    return image_name(int(number)) if number.isdecimal() else text
+
+
 def _ids(
     session: Session, table: type[Patient] | type[Study], wanted: dict[str, dict[str, object]]
 ) -> dict[str, int]:
@@ -138,6 +157,7 @@ def _values(image: NewImage, patient_id: int, study_id: int) -> dict[str, object
         "patient_id": patient_id,
         "study_id": study_id,
         "flags": ",".join(image.flags),
+        "removed_at": now() if image.held else None,
     }
 
 
@@ -296,6 +316,8 @@ def _row(image: Image) -> ImageRow:
         body_part=image.body_part,
         transfer_syntax=image.transfer_syntax,
         pixel_spacing_mm=image.pixel_spacing_mm,
+        column_spacing_mm=image.column_spacing_mm,
+        spacing_tag=image.spacing_tag,
         flags=image.flags,
         added_at=image.added_at,
     )

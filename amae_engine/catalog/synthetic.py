@@ -55,6 +55,8 @@ def _images(count: int) -> Iterator[dict[str, Any]]:
             "body_part": "CHEST",
             "transfer_syntax": "JPEG 2000",
             "pixel_spacing_mm": 0.139,
+            "column_spacing_mm": 0.139,
+            "spacing_tag": "PixelSpacing",
             "flags": "no-window" if number % 50 == 0 else "",
             "added_at": f"2026-11-{1 + number % 28:02d}T12:00:00.{number % 1000:03d}+00:00",
         }

@@ -27,6 +27,14 @@ class Label(StrEnum):
     NONE = ""  # no decision, or an undone one
 
 
+class Held(StrEnum):
+    """What becomes of an image that looks unlike a frontal chest; it is in no split meanwhile."""
+
+    NO = ""
+    WAITING = "waiting"  # for the reader to let it in or leave it out
+    LEFT_OUT = "left out"
+
+
 class RunKind(StrEnum):
     """What a run computes."""
 
@@ -130,10 +138,13 @@ class Image(Base):
     view: Mapped[str] = mapped_column(String(16))
     body_part: Mapped[str] = mapped_column(String(32))
     transfer_syntax: Mapped[str] = mapped_column(String(64))
-    pixel_spacing_mm: Mapped[float | None]
+    pixel_spacing_mm: Mapped[float | None]  # from one row to the next
+    column_spacing_mm: Mapped[float | None]
+    spacing_tag: Mapped[str] = mapped_column(String(32), default="", server_default="")
     flags: Mapped[str] = mapped_column(String(256))
     added_at: Mapped[str] = mapped_column(String(32), default=now)
-    removed_at: Mapped[str | None] = mapped_column(String(32))
+    removed_at: Mapped[str | None] = mapped_column(String(32))  # also set while it is held back
+    held: Mapped[str] = mapped_column(String(16), default="", server_default="", index=True)
 
 
 class LabelDecision(Base):
@@ -150,6 +161,58 @@ class LabelDecision(Base):
     kind: Mapped[str] = mapped_column(String(16))
     batch: Mapped[int] = mapped_column(index=True)
     reverts: Mapped[int | None]  # the batch that an undo or a redo is about
+    # how the image came before the reader's eyes: in which order, and whether with its hidden truth
+    offered: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    truth_shown: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+
+class ReadingSession(Base):
+    """A second reader's blind reading of some images; their readings decide nothing."""
+
+    __tablename__ = "reading_session"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reader: Mapped[str] = mapped_column(String(64))
+    chosen_by: Mapped[str] = mapped_column(String(32))
+    began_at: Mapped[str] = mapped_column(String(32), default=now)
+
+
+class ReadingItem(Base):
+    """One image of a session, and what its first reader had decided when the session began."""
+
+    __tablename__ = "reading_item"
+    session_id: Mapped[int] = mapped_column(ForeignKey("reading_session.id"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    place: Mapped[int]
+    first_reader: Mapped[str] = mapped_column(String(64))
+    first_label: Mapped[str] = mapped_column(String(16))
+
+
+class Reading(Base):
+    """What the second reader called an image; appended, the newest counts."""
+
+    __tablename__ = "reading"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[int] = mapped_column(ForeignKey("reading_session.id"), index=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    label: Mapped[str] = mapped_column(String(16))
+    read_at: Mapped[str] = mapped_column(String(32), default=now)
+
+
+class ImageTag(Base):
+    """A word that readers gave an image."""
+
+    __tablename__ = "image_tag"
+    __table_args__ = (Index("ix_image_tag_tag", "tag", "image_id"),)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
+class SavedFilter(Base):
+    """A filter text with a name, for every reader of the project."""
+
+    __tablename__ = "saved_filter"
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    text: Mapped[str] = mapped_column(String(256))
 
 
 class Run(Base):

@@ -8,6 +8,7 @@ from pathlib import Path
 from amae_engine.cli import commands, import_commands, machine_commands, training_commands
 from amae_engine.cli.pacs_arguments import add_pacs
 from amae_engine.cli.peer_arguments import add_peer, add_synthetic_panel
+from amae_engine.cli.reading_arguments import add_reading
 
 _TRAINING = {
     "pretrain": "stage 0: starting weights from the project's own normal and unlabeled images",
@@ -35,6 +36,7 @@ def make_parser() -> argparse.ArgumentParser:
     for name, text in _TRAINING.items():
         _add_training(verbs, name, text)
     _add_pseudo(verbs)
+    add_reading(verbs)
     add_peer(verbs)
     add_synthetic_panel(verbs)
     _add_judging(verbs)
@@ -258,6 +260,9 @@ def _add_pseudo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb = _verb(verbs, "pseudo", "list and override pseudo-labels (2.2)", commands.pseudo)
     verb.add_argument("--source", default="", help="proxy (the paper), density or unlabeled")
     verb.add_argument("--keep", type=float, help="K in percent; the paper: 50")
+    verb.add_argument(
+        "--keep-abnormal", type=float, help="K of the abnormal class alone; 0: as --keep"
+    )
     verb.add_argument("--run", type=int, default=0, help="stage-1 run; the newest by default")
     verb.add_argument("--reader", default="", help="who decides")
     verb.add_argument(

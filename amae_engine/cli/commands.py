@@ -15,6 +15,7 @@ from amae_engine.errors import BadInput, BadSetting
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
+    from amae_engine.config import PseudoLabelConfig
     from amae_engine.jobs.training.assign_pseudo_labels import PseudoLabelView
 
 _DEMO_FOLDER = Path.home() / "AMAE" / "demo"
@@ -54,13 +55,15 @@ def pseudo(options: Namespace) -> None:
         chosen = chosen.replace(source=options.source)
     if options.keep is not None:
         chosen = chosen.replace(keep_percent=options.keep)
+    if options.keep_abnormal is not None:
+        chosen = chosen.replace(keep_abnormal_percent=options.keep_abnormal)
     if chosen != label_settings(project):
         choose_label_settings(project, chosen)
     Console(options.json).tell(default_config(project, RunKind.STAGE2, parent=options.run).why)
     view = current_pseudo_labels(project, chosen, options.run)
     if options.csv is not None:
         write_labels(view, options.csv)
-    facts = _label_facts(view, chosen.keep_percent)
+    facts = _label_facts(view, chosen)
     if options.json:
         say_json(facts)
         return
@@ -68,7 +71,7 @@ def pseudo(options: Namespace) -> None:
         say(f"{name.replace('_', ' '):<22} {value}")
 
 
-def _label_facts(view: PseudoLabelView, keep_percent: float) -> dict[str, Any]:
+def _label_facts(view: PseudoLabelView, config: PseudoLabelConfig) -> dict[str, Any]:
     from amae_engine.method.pseudo_labels import PseudoLabel
 
     normal, abnormal = view.cut_probabilities
@@ -76,7 +79,8 @@ def _label_facts(view: PseudoLabelView, keep_percent: float) -> dict[str, Any]:
     return {
         "stage1_run": view.run_id,
         "source": view.source.value,
-        "keep_percent": keep_percent,
+        "keep_percent": config.keep_percent,
+        "keep_percent_of_abnormal": config.keep_of_abnormal,
         "normal_at_or_below": round(normal, 4),
         "abnormal_at_or_above": round(abnormal, 4),
         "decided_by_readers": int(view.by_reader.sum()),

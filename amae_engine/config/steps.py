@@ -161,6 +161,7 @@ class PseudoLabelConfig(JsonConfig):
 
     source: PseudoLabelSource = PseudoLabelSource.PROXY
     keep_percent: float = 50.0
+    keep_abnormal_percent: float = 0.0  # K of the abnormal class alone; 0: as keep_percent
     rule: KeepRule = KeepRule.WITHIN_CLASS
 
     def __post_init__(self) -> None:
@@ -168,6 +169,22 @@ class PseudoLabelConfig(JsonConfig):
             0 < self.keep_percent <= 100,
             f"keep_percent (K) must lie in (0, 100]; it is {self.keep_percent}.",
         )
+        require(
+            0 <= self.keep_abnormal_percent <= 100,
+            f"keep_abnormal_percent must lie in [0, 100]; it is {self.keep_abnormal_percent}.",
+        )
+
+    @property
+    def keep_of_abnormal(self) -> float:
+        """K of the abnormal class, in percent."""
+        return self.keep_abnormal_percent or self.keep_percent
+
+    @property
+    def keep_text(self) -> str:
+        """Both K in a few characters: "50 %", or "50 % and 30 %" where they differ."""
+        if self.keep_of_abnormal == self.keep_percent:
+            return f"{self.keep_percent:g} %"
+        return f"{self.keep_percent:g} % of normal and {self.keep_of_abnormal:g} % of abnormal"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from amae_engine.images.decoded_image import DecodedImage, Refusal
 from amae_engine.images.dicom import read_dicom
@@ -14,8 +18,11 @@ from amae_engine.images.fingerprints import Hash, difference_hash
 from amae_engine.images.picture import SUFFIXES, read_picture
 from amae_engine.images.pixel_store import to_store_size
 from amae_engine.images.plausibility import look_at
+from amae_engine.images.windowing import GreyScale, picture_scale
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
+T = TypeVar("T")
+INVERSE = "MONOCHROME1"
 _NEARLY_CONSTANT = 2.0  # standard deviation in grey levels
 
 
@@ -50,16 +57,45 @@ def read_image(path: Path) -> DecodedImage:
     Raises:
         Refusal: Why this file cannot be imported.
     """
+    return _read(path, read_picture, read_dicom)[0]
+
+
+def read_full_depth(path: Path) -> tuple[DecodedImage, GreyScale]:
+    """Decode one file at its own size and depth, with every window that a reader can choose.
+
+    Raises:
+        Refusal: Why this file cannot be read.
+    """
+
+    def picture(path: Path) -> tuple[DecodedImage, GreyScale]:
+        image, stored = read_picture(path)
+        return image, replace(picture_scale(stored), is_inverse=image.photometric == INVERSE)
+
+    return _read(path, picture, partial(read_dicom, all_windows=True))
+
+
+def _read(
+    path: Path,
+    picture: Callable[[Path], tuple[DecodedImage, T]],
+    dicom: Callable[[Path], tuple[DecodedImage, T]],
+) -> tuple[DecodedImage, T]:
     if not path.is_file():
         raise Refusal("the file is missing.")
     try:
-        if path.suffix.lower() in SUFFIXES and not _has_dicom_mark(path):
-            return read_picture(path)
-        return read_dicom(path)
+        is_picture = path.suffix.lower() in SUFFIXES and not _has_dicom_mark(path)
+        return picture(path) if is_picture else dicom(path)
     except OSError as error:  # its text would name the path
         raise Refusal(f"it cannot be read ({error.strerror or type(error).__name__}).") from error
     except MemoryError as error:
         raise Refusal("it needs more memory than there is.") from error
+
+
+def pixel_digest(pixels: npt.NDArray[np.uint8]) -> str:
+    """SHA-256 of an image's size and pixels (rows, columns): what it is recognised by."""
+    rows, columns = pixels.shape
+    digest = hashlib.sha256(f"{rows}x{columns}".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
 
 
 def read_for_store(path: Path, side: int) -> IncomingImage:
@@ -75,15 +111,13 @@ def read_for_store(path: Path, side: int) -> IncomingImage:
         < _NEARLY_CONSTANT
     ):
         raise Refusal("the image is empty (all its pixels are nearly the same).")
-    digest = hashlib.sha256(f"{rows}x{columns}".encode())
-    digest.update(np.ascontiguousarray(image.pixels).data)
     small = to_store_size(image.pixels, side)
     flags = (*image.flags, *look_at(to_store_size(small)))
     return IncomingImage(
         image=replace(image, pixels=small, flags=flags),
         rows=rows,
         columns=columns,
-        pixel_hash=digest.hexdigest(),
+        pixel_hash=pixel_digest(image.pixels),
         fingerprint=difference_hash(small),
     )
 

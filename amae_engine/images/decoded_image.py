@@ -20,6 +20,22 @@ class Refusal(BadInput):
 
 
 @dataclass(frozen=True, slots=True)
+class Spacing:
+    """How large a pixel is.
+
+    Attributes:
+        row_mm: From one row to the next.
+        column_mm: From one column to the next.
+        tag: What says so: PixelSpacing is in the patient where it is calibrated; ImagerPixelSpacing
+            is at the detector, where the body is drawn larger than it is.
+    """
+
+    row_mm: float
+    column_mm: float
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
 class DecodedImage:
     """One decoded image, bone bright.
 
@@ -28,7 +44,8 @@ class DecodedImage:
         bits_stored: Of the file, before windowing.
         patient, study, sop: Identities as the file states them ("" where it does not); they
             are hashed at the door and go no further.
-        pixel_spacing_mm: Row spacing, None where the file has none.
+        spacing: None where the file has none.
+        sides: Which side of the patient is at the left and right edge, "" where unknown.
         flags: What a reader should know, without commas: "no-window", "padding", "inverted?", …
     """
 
@@ -39,7 +56,8 @@ class DecodedImage:
     view: str = ""
     body_part: str = ""
     transfer_syntax: str = ""
-    pixel_spacing_mm: float | None = None
+    spacing: Spacing | None = None
+    sides: tuple[str, str] = ("", "")
     patient: str = field(default="", repr=False)
     study: str = field(default="", repr=False)
     sop: str = field(default="", repr=False)

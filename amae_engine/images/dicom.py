@@ -21,9 +21,16 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_color_lut, pixel_array
 
 from amae_engine.images.codestream import require_whole
-from amae_engine.images.decoded_image import MOST_BYTES, DecodedImage, Refusal, cause, require_size
+from amae_engine.images.decoded_image import (
+    MOST_BYTES,
+    DecodedImage,
+    Refusal,
+    Spacing,
+    cause,
+    require_size,
+)
 from amae_engine.images.jpeg_extended import decode_jpeg_extended
-from amae_engine.images.windowing import render
+from amae_engine.images.windowing import GreyScale, grey_scale, picture_scale
 
 # pydicom's warnings on odd values print the value, which may be a name
 config.settings.reading_validation_mode = config.IGNORE
@@ -61,8 +68,15 @@ _SYNTAX_OF_ENCODING = {  # (implicit VR, little endian), for files without a met
 Bytes = npt.NDArray[np.uint8]
 
 
-def read_dicom(path: Path) -> DecodedImage:
+def read_dicom(path: Path, all_windows: bool = False) -> tuple[DecodedImage, GreyScale]:
     """Decode one radiograph.
+
+    Args:
+        path: The file.
+        all_windows: For a reader to choose from; the first alone is for the store.
+
+    Returns:
+        The image by its first window with the facts of its file, and its full depth.
 
     Raises:
         Refusal: The file is broken, has no pixels, or is no frontal chest radiograph.
@@ -78,8 +92,8 @@ def read_dicom(path: Path) -> DecodedImage:
         if isinstance(error, OSError) and error.errno:
             raise
         raise Refusal(f"its DICOM header is damaged ({type(error).__name__}).") from error
-    pixels, flags = _grey(dataset, _decoded(dataset))
-    return replace(image, pixels=pixels, flags=(*flags, *image.flags))
+    scale = _grey(dataset, _decoded(dataset), all_windows)
+    return replace(image, pixels=scale.picture(), flags=(*scale.flags, *image.flags)), scale
 
 
 def _facts(dataset: FileDataset) -> DecodedImage:
@@ -94,7 +108,8 @@ def _facts(dataset: FileDataset) -> DecodedImage:
         view=view if view in _VIEWS else "",
         body_part=" ".join(_chest_words(_text(dataset, "BodyPartExamined"))),
         transfer_syntax=dataset.file_meta.TransferSyntaxUID.name[:64],
-        pixel_spacing_mm=_spacing(dataset),
+        spacing=_spacing(dataset),
+        sides=_sides(dataset),
         patient=_text(dataset, "PatientID") or _text(dataset, "PatientName"),
         study=_text(dataset, "StudyInstanceUID"),
         sop=_text(dataset, "SOPInstanceUID"),
@@ -204,18 +219,19 @@ def _decoded(dataset: FileDataset) -> npt.NDArray[Any]:
         ) from error
 
 
-def _grey(dataset: FileDataset, stored: npt.NDArray[Any]) -> tuple[Bytes, tuple[str, ...]]:
+def _grey(dataset: FileDataset, stored: npt.NDArray[Any], all_windows: bool) -> GreyScale:
     photometric = _text(dataset, "PhotometricInterpretation")
     if photometric == "PALETTE COLOR" and stored.ndim == 2:
         stored = _through_palette(dataset, stored)
     if stored.ndim == 3 and stored.shape[-1] in (3, 4):
         deep = stored.dtype.itemsize > 1 and int(stored.max()) > 255
         eight = (stored >> 8 if deep else stored)[..., :3].astype(np.uint8)
-        return np.array(Image.fromarray(np.ascontiguousarray(eight)).convert("L")), ("colour",)
+        grey = np.array(Image.fromarray(np.ascontiguousarray(eight)).convert("L"))
+        return replace(picture_scale(grey), flags=("colour",))
     if stored.ndim != 2 or photometric not in _GREY:
         raise Refusal(f"photometric interpretation {photometric[:16]} is not a grey image.")
     try:
-        return render(stored, dataset)
+        return grey_scale(stored, dataset, all_windows)
     except (Refusal, MemoryError):
         raise
     except Exception as error:  # a look-up table or a window that is no number
@@ -235,15 +251,21 @@ def _chest_words(part: str) -> list[str]:
     return [word for word in words if any(chest in word for chest in _CHEST_WORDS)][:2]
 
 
-def _spacing(dataset: FileDataset) -> float | None:
-    for name in ("PixelSpacing", "ImagerPixelSpacing"):
+def _spacing(dataset: FileDataset) -> Spacing | None:
+    for tag in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         try:
-            spacing = float(dataset[name].value[0])
+            down, across = (float(value) for value in dataset[tag].value[:2])
         except (KeyError, TypeError, ValueError, IndexError):
             continue
-        if math.isfinite(spacing) and spacing > 0:
-            return spacing
+        if all(math.isfinite(mm) and mm > 0 for mm in (down, across)):
+            return Spacing(down, across, tag)
     return None
+
+
+def _sides(dataset: FileDataset) -> tuple[str, str]:
+    """Which side of the patient is at the left and at the right of the image; "" is unknown."""
+    toward = _text(dataset, "PatientOrientation").upper().replace("[", "").replace("'", "")[:1]
+    return {"L": ("R", "L"), "R": ("L", "R")}.get(toward, ("", ""))
 
 
 def _text(dataset: FileDataset, name: str) -> str:

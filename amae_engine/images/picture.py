@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from amae_engine.images.decoded_image import DecodedImage, Refusal, cause, require_size
@@ -15,11 +17,15 @@ logging.getLogger("PIL").setLevel(logging.INFO)  # its debugging lines hold a pi
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
+Stored = npt.NDArray[Any]
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 
 
-def read_picture(path: Path) -> DecodedImage:
+def read_picture(path: Path) -> tuple[DecodedImage, Stored]:
     """Decode one picture: 1, 8 or 16 bit, grey, RGB, RGBA or palette, EXIF rotation applied.
+
+    Returns:
+        The image with the facts of its file, and its grey values (rows, columns) as stored.
 
     Raises:
         Refusal: The file is no picture, is truncated, or has several frames.
@@ -46,13 +52,14 @@ def read_picture(path: Path) -> DecodedImage:
             raise
         raise Refusal(f"the picture is damaged or cut short ({cause(error)}).") from error
     pixels = stretch(values) if deep else values
-    return DecodedImage(
+    image = DecodedImage(
         pixels=255 - pixels if white_is_zero else pixels,
         bits_stored=16 if deep else 8,
-        photometric="MONOCHROME2",
+        photometric="MONOCHROME1" if white_is_zero else "MONOCHROME2",
         transfer_syntax=kind,
         flags=(NO_WINDOW,) if deep else (),
     )
+    return image, values
 
 
 def _flat(picture: Image.Image) -> Image.Image:

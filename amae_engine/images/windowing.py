@@ -15,7 +15,9 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from amae_engine.images.decoded_image import Refusal, to_bytes
+from amae_engine.images.voi import Window, file_windows, looked_up, number_of
 
+ROBUST = "robust percentiles"
 NO_WINDOW = "no-window"
 PADDING = "padding"
 BAD_WINDOW = "bad-window"
@@ -51,13 +53,42 @@ class _Codes:
         return np.where(self.padded, 0, counted)
 
 
-def render(stored: Integers, header: Dataset) -> tuple[Bytes, tuple[str, ...]]:
-    """Stored values (rows, columns) as they are meant to be seen, bone bright.
+@dataclass(frozen=True, slots=True)
+class GreyScale:
+    """An image at its full depth, and how it is meant to be seen.
 
-    Of several windows the first is taken; where there is none, robust percentiles.
+    Attributes:
+        codes: (rows, columns) uint8 or uint16, places in `values`.
+        values: (n,) the grey value of each code, after the modality LUT.
+        windows: The first one is how the image is shown at first.
+        padded: (n,) whether the value lies outside the image.
+        is_inverse: Whether large values are meant to be dark (MONOCHROME1).
+        flags: "no-window", "bad-window", "padding".
+    """
 
-    Returns:
-        The image (rows, columns) and flags: "no-window", "bad-window", "padding".
+    codes: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+    values: Floats
+    windows: tuple[Window, ...]
+    padded: npt.NDArray[np.bool_]
+    is_inverse: bool = False
+    flags: tuple[str, ...] = ()
+
+    def picture(self) -> Bytes:
+        """The image (rows, columns) by its first window, bone bright."""
+        first = self.windows[0]
+        shades = to_bytes(first.numbers, first.black, first.white)
+        if self.is_inverse:
+            shades = 255 - shades
+        return np.where(self.padded, np.uint8(0), shades).take(self.codes)
+
+
+def grey_scale(stored: Integers, header: Dataset, all_windows: bool = False) -> GreyScale:
+    """Stored values (rows, columns) with the file's windows, or robust percentiles without one.
+
+    Args:
+        stored: As they are in the file.
+        header: Of the file.
+        all_windows: Those too that are never the first, for a reader to choose from.
 
     Raises:
         Refusal: The values are no grey image of 8 to 16 bits, or a look-up table is broken.
@@ -68,18 +99,47 @@ def render(stored: Integers, header: Dataset) -> tuple[Bytes, tuple[str, ...]]:
         raise Refusal("the image is empty (all of it is padding).")
     flags = (PADDING,) if counts.sum() < stored.size else ()
     values = _modality(pixels.domain, header)
-    shades = _voi(values, header)
-    if shades is not None and _contrast(shades, counts) < _LEAST_CONTRAST:
-        shades, flags = None, (BAD_WINDOW, *flags)
-    if shades is None and _is_ready(pixels.domain, values, header):
-        shades = values.astype(np.uint8)
-    if shades is None:
+    own = file_windows(values, header)
+    is_bad = bool(own) and _contrast(own[0], counts) < _LEAST_CONTRAST
+    if is_bad:
+        flags = (BAD_WINDOW, *flags)
+    windows: list[Window] = []
+    if (is_bad or not own) and _is_ready(pixels.domain, values, header):
+        windows = [Window("as stored", values, 0.0, 255.0), *own]
+    elif own and not is_bad:
+        windows = [*own]
+    if all_windows or not windows:
         inside = pixels.counts(_inside_collimator(pixels.codes))
-        shades = to_bytes(values, *robust_range(values, inside if inside.any() else counts))
-        flags = (NO_WINDOW, *flags)
-    if _is_inverse(header):
-        shades = 255 - shades
-    return np.where(pixels.padded, np.uint8(0), shades).take(pixels.codes), flags
+        robust = Window(ROBUST, values, *robust_range(values, inside if inside.any() else counts))
+        flags = flags if windows else (NO_WINDOW, *flags)
+        windows += [robust] if windows else [robust, *own]
+        windows.append(Window("all values", values, float(values.min()), float(values.max())))
+    return GreyScale(
+        pixels.codes, values, tuple(windows), pixels.padded, _is_inverse(header), flags
+    )
+
+
+def picture_scale(stored: npt.NDArray[Any]) -> GreyScale:
+    """A picture's grey values (rows, columns), of 8 bits as they are, deeper ones by percentiles.
+
+    Raises:
+        Refusal: The values are no numbers.
+    """
+    if stored.dtype == np.uint8:
+        grey = np.arange(256, dtype=np.float64)
+        return GreyScale(
+            stored, grey, (Window("as stored", grey, 0.0, 255.0),), np.zeros(256, dtype=bool)
+        )
+    low, high = _percentiles(stored)
+    finite = np.nan_to_num(stored.astype(np.float64))
+    least, most = float(finite.min()), float(finite.max())
+    exact = stored.dtype.kind in "iu" and most - least < _LARGEST_TABLE
+    size = int(most - least) + 1 if exact else _LARGEST_TABLE
+    step = 1.0 if exact else max(most - least, 1e-12) / (size - 1)
+    codes = np.rint((finite - least) / step).astype(np.uint16)
+    values: Floats = least + step * np.arange(size, dtype=np.float64)
+    windows = (Window(ROBUST, values, low, high), Window("all values", values, least, most))
+    return GreyScale(codes, values, windows, np.zeros(size, dtype=bool))
 
 
 def robust_range(values: Floats, counts: npt.NDArray[np.int64]) -> tuple[float, float]:
@@ -102,18 +162,31 @@ def robust_range(values: Floats, counts: npt.NDArray[np.int64]) -> tuple[float, 
 
 
 def stretch(stored: npt.NDArray[Any]) -> Bytes:
-    """A picture of more than 8 bits (rows, columns) by robust percentiles inside its collimator."""
-    inside = _inside_collimator(stored)
-    values, counts = np.unique(inside[np.isfinite(inside)], return_counts=True)
-    if not len(values):
-        raise Refusal("its pixels are no numbers.")
-    low, high = robust_range(values.astype(np.float64), counts)
+    """A picture of more than 8 bits (rows, columns) by robust percentiles inside its collimator.
+
+    Raises:
+        Refusal: The values are no numbers.
+    """
+    low, high = _percentiles(stored)
     if stored.dtype == np.uint16:
         return to_bytes(np.arange(_LARGEST_TABLE, dtype=np.float64), low, high).take(stored)
     return to_bytes(np.nan_to_num(stored.astype(np.float32)), low, high)
 
 
+def _percentiles(stored: npt.NDArray[Any]) -> tuple[float, float]:
+    inside = _inside_collimator(stored)
+    values, counts = np.unique(inside[np.isfinite(inside)], return_counts=True)
+    if not len(values):
+        raise Refusal("its pixels are no numbers.")
+    return robust_range(values.astype(np.float64), counts)
+
+
 def _coded(stored: Integers, header: Dataset) -> _Codes:
+    """Stored values (rows, columns) as indices.
+
+    Raises:
+        Refusal: They are no grey values of 8 to 16 bits.
+    """
     lowest = int(stored.min())
     span = int(stored.max()) - lowest + 1
     if stored.dtype.kind not in "iu" or span > _LARGEST_TABLE:
@@ -134,51 +207,11 @@ def _coded(stored: Integers, header: Dataset) -> _Codes:
 def _modality(domain: npt.NDArray[np.int64], header: Dataset) -> Floats:
     """The modality LUT or rescale (PS3.3 C.11.1) of each stored value."""
     if header.get("ModalityLUTSequence"):
-        return _looked_up(domain, header.ModalityLUTSequence[0], header)[0]
-    slope, intercept = _number(header, "RescaleSlope"), _number(header, "RescaleIntercept")
+        return looked_up(domain, header.ModalityLUTSequence[0], header)[0]
+    slope, intercept = number_of(header, "RescaleSlope"), number_of(header, "RescaleIntercept")
     if slope is None or intercept is None or slope == 0:
         return domain.astype(np.float64)
     return np.asarray(domain * slope + intercept, dtype=np.float64)
-
-
-def _voi(values: Floats, header: Dataset) -> Bytes | None:
-    """Shades by the VOI LUT or, where there is none, the first window (PS3.3 C.11.2)."""
-    if header.get("VOILUTSequence"):
-        shown, largest = _looked_up(values, header.VOILUTSequence[0], header)
-        # tables declare 16 bits and use 12: what counts is the bits that are used
-        return to_bytes(shown, 0.0, float((1 << largest.bit_length()) - 1))
-    center, width = _number(header, "WindowCenter"), _number(header, "WindowWidth")
-    function = str(header.get("VOILUTFunction") or "LINEAR").upper()
-    if center is None or width is None or width <= 0 or (function == "LINEAR" and width < 1):
-        return None
-    if function == "SIGMOID":
-        with np.errstate(over="ignore"):
-            return to_bytes(1 / (1 + np.exp(-4 * (values - center) / width)), 0.0, 1.0)
-    if function == "LINEAR":
-        center, width = center - 0.5, max(width - 1, 1e-9)
-    return to_bytes(values, center - width / 2, center + width / 2)
-
-
-def _looked_up(
-    values: Floats | npt.NDArray[np.int64], table: Dataset, header: Dataset
-) -> tuple[Floats, int]:
-    """What a LUT item (PS3.3 C.11.1.1) makes of values (n,), and its largest entry."""
-    if "LUTDescriptor" not in table or not table.get("LUTData"):
-        raise Refusal("its look-up table is broken; export the image without it.")
-    first = int(table.LUTDescriptor[1])
-    entries = _entries(table["LUTData"].value, int(table.LUTDescriptor[2]), header)
-    place = np.clip(np.rint(values).astype(np.int64) - first, 0, len(entries) - 1)
-    return entries[place].astype(np.float64), int(entries.max())
-
-
-def _entries(data: bytes | list[int] | int, bits: int, header: Dataset) -> Integers:
-    if isinstance(data, bytes):
-        little = header.original_encoding[1] is not False
-        words = np.frombuffer(data[: len(data) // 2 * 2], dtype="<u2" if little else ">u2")
-    else:
-        words = np.atleast_1d(np.asarray(data, dtype=np.int64) & 0xFFFF).astype(np.uint16)
-    packed = bits == 8 and len(words) and int(words.max()) > 255  # two 8-bit entries in a word
-    return np.ascontiguousarray(words, dtype="<u2").view(np.uint8) if packed else words
 
 
 def _is_ready(domain: npt.NDArray[np.int64], values: Floats, header: Dataset) -> bool:
@@ -188,13 +221,16 @@ def _is_ready(domain: npt.NDArray[np.int64], values: Floats, header: Dataset) ->
 
 
 def _is_inverse(header: Dataset) -> bool:
+    """Whether large values are meant to be dark (MONOCHROME1)."""
     shape = str(header.get("PresentationLUTShape") or "").strip().upper()
     if shape == "INVERSE":
         return True
     return str(header.get("PhotometricInterpretation")) == "MONOCHROME1"
 
 
-def _contrast(shades: Bytes, counts: npt.NDArray[np.int64]) -> float:
+def _contrast(window: Window, counts: npt.NDArray[np.int64]) -> float:
+    """The standard deviation of an image's shades, of which `counts` pixels have each."""
+    shades = to_bytes(window.numbers, window.black, window.white)
     mean = np.average(shades, weights=counts)
     return math.sqrt(np.average((shades - mean) ** 2, weights=counts))
 
@@ -214,15 +250,3 @@ def _within(spreads: npt.NDArray[np.floating], span: float) -> slice:
     """The lines (n,) between the outermost ones that are not flat."""
     busy = np.flatnonzero(spreads > _BORDER_SPREAD * span)
     return slice(int(busy[0]), int(busy[-1]) + 1) if len(busy) > len(spreads) // 4 else slice(None)
-
-
-def _number(header: Dataset, name: str) -> float | None:
-    """The first value of a header's decimal, None where there is none that is a number."""
-    found = header.get(name)
-    if found is None or isinstance(found, str):
-        return None
-    try:
-        value = float(found[0] if hasattr(found, "__len__") else found)
-    except (TypeError, ValueError, IndexError):
-        return None
-    return value if math.isfinite(value) else None

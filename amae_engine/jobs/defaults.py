@@ -70,9 +70,7 @@ def default_config(
         labels, whose = _labels(project, name)
         config = config.replace(pseudo_labels=labels.to_dict())
         if not is_paper:
-            why += (
-                f"; pseudo-labels by {labels.source.label}, K = {labels.keep_percent:g} % ({whose})"
-            )
+            why += f"; pseudo-labels by {labels.source.label}, K = {labels.keep_text} ({whose})"
     if is_paper:
         config = as_in_the_paper(config)
         why += "; every choice of the method as in the paper (--paper)"

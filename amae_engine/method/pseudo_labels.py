@@ -79,11 +79,11 @@ def assign(
     abnormal = log_odds >= 0
     if config.rule is KeepRule.WITHIN_CLASS:
         cut_normal = -_cut(-log_odds[~abnormal], config.keep_percent)
-        cut_abnormal = _cut(log_odds[abnormal], config.keep_percent)
+        cut_abnormal = _cut(log_odds[abnormal], config.keep_of_abnormal)
     else:
         # t_c over all images, per class probability; a class keeps only its own side of 0.5
         cut_normal = min(-_cut(-log_odds, config.keep_percent), float(np.nextafter(0, -1)))
-        cut_abnormal = max(_cut(log_odds, config.keep_percent), 0.0)
+        cut_abnormal = max(_cut(log_odds, config.keep_of_abnormal), 0.0)
     labels = np.full(len(log_odds), PseudoLabel.UNUSED, dtype=np.int8)
     labels[~abnormal & (log_odds <= cut_normal)] = PseudoLabel.NORMAL
     labels[abnormal & (log_odds >= cut_abnormal)] = PseudoLabel.ABNORMAL

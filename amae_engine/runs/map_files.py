@@ -1,7 +1,7 @@
 """The maps behind a run's scores: one format for AMAE's own and every other method's.
 
 In `runs/NNN/maps`: a float16 array (n, H, W) for each map, the image ids, and a common scale for
-each map with a score; a map with a score has the score's name.
+each but the means, which are grey values; a map with a score has the score's name.
 """
 
 from __future__ import annotations
@@ -32,11 +32,16 @@ class ImageMaps:
     """The maps (H, W) float32 of one image, by name.
 
     Attributes:
-        scale: Upper end of the overlay for each map with a score, shared by all images of the run.
+        scale: Upper end of the colours of each map but the means, shared by all images of the run.
     """
 
     maps: Mapping[str, Map]
     scale: Mapping[str, float]
+
+    @property
+    def scored(self) -> tuple[ScoreKind, ...]:
+        """The scores that have a map."""
+        return tuple(kind for kind in ScoreKind if str(kind) in self.maps and kind in self.scale)
 
     def of_score(self, kind: ScoreKind) -> Map | None:
         """The map behind a score, None where the run has none."""
@@ -72,7 +77,7 @@ class MapWriter:
             if name not in self._files:
                 self._files[name] = self._new_file(name, array.shape[1:])
             self._files[name].write(array.tobytes())
-            if name in set(ScoreKind):
+            if name not in MEANS:
                 every = max(1, len(self._ids) * math.prod(array.shape[1:]) // _SAMPLED_PIXELS)
                 sample = np.abs(array.reshape(-1)[::every].astype(np.float32))
                 self._samples.setdefault(name, []).append(sample)

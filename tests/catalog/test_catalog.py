@@ -165,7 +165,7 @@ def test_images_without_patient_information_are_no_patients(small_project: Proje
         assert (before.patients, before.unknown) == (10, 0)
         new = studies.NewImage(
             "hash-of-pixels", False, "study", Split.TEST, 1, "x", None, "pixels", 999, 64, 64, 8,
-            "MONOCHROME2", "", "", "", "", None, (),
+            "MONOCHROME2", "", "", "", "", None, None, "", (),
         )  # fmt: skip
         studies.add_images(session, [new])
         after = studies.split_counts(session)[Split.TEST]

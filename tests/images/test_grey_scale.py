@@ -17,7 +17,7 @@ from pydicom.uid import (
 )
 
 from amae_engine.images.decode import read_image
-from amae_engine.images.decoded_image import DecodedImage, Refusal
+from amae_engine.images.decoded_image import DecodedImage, Refusal, Spacing
 
 
 @pytest.fixture
@@ -275,6 +275,10 @@ def test_rle_is_read(tmp_path: Path, deep: np.ndarray):
 
 
 def test_a_spacing_of_nothing_is_none(tmp_path: Path, grey: np.ndarray):
-    spacing = {"PixelSpacing": [0, 0], "ImagerPixelSpacing": [0.2, 0.2]}
-    assert _image(tmp_path, grey, **spacing).pixel_spacing_mm == pytest.approx(0.2)
-    assert _image(tmp_path, grey, PixelSpacing=[0, 0]).pixel_spacing_mm is None
+    spacing = {"PixelSpacing": [0, 0], "ImagerPixelSpacing": [0.2, 0.3]}
+    found = _image(tmp_path, grey, **spacing).spacing
+    assert found == Spacing(pytest.approx(0.2), pytest.approx(0.3), "ImagerPixelSpacing")
+    assert _image(tmp_path, grey, PixelSpacing=[0, 0]).spacing is None
+    assert _image(tmp_path, grey).sides == ("", "")
+    assert _image(tmp_path, grey, PatientOrientation=["L", "F"]).sides == ("R", "L")
+    assert _image(tmp_path, grey, PatientOrientation=["R", "F"]).sides == ("L", "R")

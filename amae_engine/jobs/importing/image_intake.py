@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from amae_engine.catalog import image_keys, imports, studies
-from amae_engine.catalog.tables import Split
+from amae_engine.catalog.tables import Held, Split
 from amae_engine.images.decode import IncomingImage
 from amae_engine.images.decoded_image import Refusal
 from amae_engine.images.deidentify import keyed_hash
 from amae_engine.images.fingerprints import Fingerprints
+from amae_engine.images.plausibility import NOT_FRONTAL_CHEST
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.importing.import_report import FileFate, ImportReport, Outcome
 from amae_engine.project import Project
 
+_STORED = (Outcome.IMPORTED, Outcome.HELD)
 _ELSEWHERE = "another of these files"
 
 
@@ -49,14 +51,14 @@ class ImageIntake:
         for number, (file, image) in enumerate(batch):
             fate = self._judge(file, image, known)
             fates.append(fate)
-            if isinstance(image, IncomingImage) and fate.outcome is Outcome.IMPORTED:
+            if isinstance(image, IncomingImage) and fate.outcome in _STORED:
                 known |= {key: _ELSEWHERE for key in keys_of(self._project, image) if key}
                 self._prints.add(image.image.pixels, image.fingerprint)
                 new.append((number, file, image))
         names = self._add([(file, image) for _, file, image in new])
         for (number, file, _), name in zip(new, names, strict=True):
             reason = f"{name}; {fates[number].reason}" if fates[number].reason else name
-            fates[number] = FileFate(file.path, Outcome.IMPORTED, reason)
+            fates[number] = FileFate(file.path, fates[number].outcome, reason)
         return fates
 
     def end(self, report: ImportReport) -> None:
@@ -81,6 +83,8 @@ class ImageIntake:
         if same is not None:
             return FileFate(file.path, Outcome.DUPLICATE, f"the same image as {same}")
         twin = self._twin(image)
+        if twin is None and looks_unlike(image):
+            return FileFate(file.path, Outcome.HELD, "it looks unlike a frontal chest image")
         if twin is None:
             return FileFate(file.path, Outcome.IMPORTED, "")
         outcome = Outcome.IMPORTED if self._keep_suspects else Outcome.SUSPECT
@@ -110,6 +114,11 @@ class ImageIntake:
         paths = [file.path for file, _ in images]
         self._project.remember_originals(dict(zip(ids, paths, strict=True)))
         return [studies.image_name(image_id) for image_id in ids]
+
+
+def looks_unlike(image: IncomingImage) -> bool:
+    """Whether an image waits for a reader: it may be no frontal chest."""
+    return NOT_FRONTAL_CHEST in image.image.flags
 
 
 def keys_of(project: Project, image: IncomingImage) -> tuple[str, str | None]:
@@ -148,6 +157,9 @@ def _new_image(
         view=facts.view,
         body_part=facts.body_part,
         transfer_syntax=facts.transfer_syntax,
-        pixel_spacing_mm=facts.pixel_spacing_mm,
+        pixel_spacing_mm=None if facts.spacing is None else facts.spacing.row_mm,
+        column_spacing_mm=None if facts.spacing is None else facts.spacing.column_mm,
+        spacing_tag="" if facts.spacing is None else facts.spacing.tag,
         flags=facts.flags,
+        held=Held.WAITING if looks_unlike(image) else Held.NO,
     )

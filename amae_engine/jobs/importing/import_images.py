@@ -75,6 +75,12 @@ def _told(project: Project, report: ImportReport) -> Generator[Event, None, None
             f"(--keep-suspects) if they are other images.",
             Level.WARNING,
         )
+    if report.count(Outcome.HELD):
+        yield Notice(
+            f"{report.count(Outcome.HELD)} images look unlike a frontal chest and are held back: "
+            f"let them in or leave them out (Studies, More, or amae held).",
+            Level.WARNING,
+        )
     with project.session() as session:
         shared = len(studies.patients_in_two_splits(session))
     if shared:

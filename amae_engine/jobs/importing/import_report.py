@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     IMPORTED = "imported"
     DUPLICATE = "duplicate"
     SUSPECT = "suspect"  # probably an image that is there, in another format: the reader decides
+    HELD = "held back"  # looks unlike a frontal chest: the reader lets it in or leaves it out
     REFUSED = "refused"
 
 
@@ -48,6 +49,9 @@ class ImportReport:
             f"{self.count(Outcome.DUPLICATE)} already there, "
             f"{self.count(Outcome.REFUSED)} refused"
         )
+        held = self.count(Outcome.HELD)
+        if held:
+            text += f", {held} held back as unlike a frontal chest"
         suspects = self.count(Outcome.SUSPECT)
         if suspects:
             text += f", {suspects} left out as probably the same as another image"

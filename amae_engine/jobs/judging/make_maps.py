@@ -177,6 +177,8 @@ class TokenMaps(MapMaker):
             cells = getattr(found, kind).mean(dim=2).unflatten(1, (grid, grid))
             scores[kind] = _means(cells)
             maps[kind.value] = smooth_map(cells, self.size, grid)
+        spread = found.spread.mean(dim=2).unflatten(1, (grid, grid))
+        maps["spread"] = smooth_map(spread, self.size, grid)
         return scores, maps | self._frozen.probe_map(tokens, self.size)
 
 

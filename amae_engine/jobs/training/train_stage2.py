@@ -166,7 +166,7 @@ def _notes(config: Stage2Config, seen: RunInputs) -> tuple[str, ...]:
     if config.module_b_learns is ModuleBLearns.WITH_NORMALS:
         also = " and from module A's images, so that both modules know the normal"
     return (
-        f"Pseudo-labels by {labels.source.label}, K = {labels.keep_percent:g} %: module A learns "
+        f"Pseudo-labels by {labels.source.label}, K = {labels.keep_text}: module A learns "
         f"from {counts[NORMAL]} normal and {counts[PSEUDO_NORMAL]} pseudo-normal images, module B "
         f"from {counts[PSEUDO_ABNORMAL]} pseudo-abnormal ones{also}.",
     )

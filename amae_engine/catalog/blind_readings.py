@@ -1,0 +1,157 @@
+"""A second reader's blind reading: which images, what the first reader had decided, what they read.
+
+A reading decides nothing: pseudo-labels follow the decisions alone, and the consensus on a conflict
+is a decision of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from amae_engine.catalog import decisions
+from amae_engine.catalog.tables import Label, LabelDecision, Reading, ReadingItem, ReadingSession
+from amae_engine.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One blind reading.
+
+    Attributes:
+        chosen_by: How its images were chosen: "random" or "nearest a cut".
+        images: How many it has.
+        read: How many the reader has called something.
+    """
+
+    id: int
+    reader: str
+    chosen_by: str
+    began_at: str
+    images: int
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlindItem:
+    """One image of a session: the first reader's label and the second's, `NONE` while unread."""
+
+    image_id: int
+    first_reader: str
+    first: Label
+    second: Label
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether both have called it something, and not the same."""
+        return self.second is not Label.NONE and self.first is not self.second
+
+
+def candidates(session: Session, reader: str) -> dict[int, tuple[str, Label]]:
+    """Images that another reader has decided on, and not this one: who, and what."""
+    newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
+    mine = select(LabelDecision.image_id).where(LabelDecision.reader == reader)
+    query = select(LabelDecision.image_id, LabelDecision.reader, LabelDecision.after).where(
+        LabelDecision.id.in_(newest),
+        LabelDecision.after != Label.NONE,
+        LabelDecision.image_id.not_in(mine),
+    )
+    return {row[0]: (row[1], Label(row[2])) for row in session.execute(query)}
+
+
+def begin(session: Session, image_ids: Sequence[int], reader: str, chosen_by: str) -> int:
+    """Begin a blind reading of images in this order; returns its number.
+
+    Raises:
+        BadInput: The reader has no name, or no other reader has decided on one of the images.
+    """
+    if not reader.strip():
+        raise BadInput("A reading needs a reader: enter your name or initials at the top right.")
+    known = candidates(session, reader)
+    strange = [i for i in image_ids if int(i) not in known]
+    if strange or not len(image_ids):
+        raise BadInput(
+            "A second reading is of images that another reader has decided on and you have not; "
+            + (f"{len(strange)} of these are not such." if strange else "there is none yet.")
+        )
+    row = ReadingSession(reader=reader, chosen_by=chosen_by)
+    session.add(row)
+    session.flush()
+    session.add_all(
+        ReadingItem(
+            session_id=row.id,
+            image_id=int(image_id),
+            place=place,
+            first_reader=known[int(image_id)][0],
+            first_label=known[int(image_id)][1],
+        )
+        for place, image_id in enumerate(image_ids)
+    )
+    return row.id
+
+
+def read(session: Session, session_id: int, image_id: int, label: Label) -> None:
+    """Note what the second reader calls an image; `NONE` takes it back.
+
+    Raises:
+        BadInput: The image is not of the session.
+    """
+    if session.get(ReadingItem, (session_id, int(image_id))) is None:
+        raise BadInput(f"Image {image_id} is not of reading {session_id}.")
+    session.add(Reading(session_id=session_id, image_id=int(image_id), label=label))
+
+
+def items(session: Session, session_id: int) -> list[BlindItem]:
+    """A session's images in its order, with both labels."""
+    newest = (
+        select(func.max(Reading.id))
+        .where(Reading.session_id == session_id)
+        .group_by(Reading.image_id)
+    )
+    given = {
+        image_id: Label(label)
+        for image_id, label in session.execute(
+            select(Reading.image_id, Reading.label).where(Reading.id.in_(newest))
+        )
+    }
+    query = (
+        select(ReadingItem).where(ReadingItem.session_id == session_id).order_by(ReadingItem.place)
+    )
+    return [
+        BlindItem(
+            item.image_id,
+            item.first_reader,
+            Label(item.first_label),
+            given.get(item.image_id, Label.NONE),
+        )
+        for item in session.scalars(query)
+    ]
+
+
+def sessions(session: Session) -> list[SessionRow]:
+    """Every blind reading, newest first."""
+    found = []
+    for row in session.scalars(select(ReadingSession).order_by(ReadingSession.id.desc())):
+        each = items(session, row.id)
+        read_count = sum(item.second is not Label.NONE for item in each)
+        found.append(
+            SessionRow(row.id, row.reader, row.chosen_by, row.began_at, len(each), read_count)
+        )
+    return found
+
+
+def agree(session: Session, session_id: int, image_id: int, label: Label) -> None:
+    """Decide on a conflict by consensus: a decision of both readers.
+
+    Raises:
+        BadInput: The image is not of the session.
+    """
+    item = next((i for i in items(session, session_id) if i.image_id == image_id), None)
+    row = session.get(ReadingSession, session_id)
+    if item is None or row is None:
+        raise BadInput(f"Image {image_id} is not of reading {session_id}.")
+    both = f"{item.first_reader} + {row.reader}"[:64]
+    decisions.decide(session, [image_id], label, both, kind="consensus")

@@ -1,0 +1,56 @@
+"""Images that look unlike a frontal chest: held back until a reader lets them in or leaves them out.
+
+They have their rows and pixels, and count as removed: no list, no count and no training has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from amae_engine.catalog.studies import ImageRow, audit, rows
+from amae_engine.catalog.tables import Held, Image, now
+
+_CHUNK = 500
+
+
+def waiting(session: Session) -> list[ImageRow]:
+    """The images that wait for a decision, by id."""
+    query = select(Image.id).where(Image.held == Held.WAITING).order_by(Image.id)
+    return rows(session, list(session.scalars(query)))
+
+
+def left_out(session: Session) -> list[ImageRow]:
+    """The images that a reader left out, by id."""
+    query = select(Image.id).where(Image.held == Held.LEFT_OUT).order_by(Image.id)
+    return rows(session, list(session.scalars(query)))
+
+
+def let_in(session: Session, ids: Sequence[int], reader: str) -> int:
+    """Images become images of their split like any other; returns how many did."""
+    return _decide(session, ids, Held.NO, reader)
+
+
+def leave_out(session: Session, ids: Sequence[int], reader: str) -> int:
+    """Images stay out; they are still recognised when they are imported again."""
+    return _decide(session, ids, Held.LEFT_OUT, reader)
+
+
+def hold(session: Session, ids: Sequence[int], reader: str) -> int:
+    """Images wait again: takes `let_in` and `leave_out` back."""
+    return _decide(session, ids, Held.WAITING, reader)
+
+
+def _decide(session: Session, ids: Sequence[int], held: Held, reader: str) -> int:
+    changed = 0
+    removed = None if held is Held.NO else now()
+    for start in range(0, len(ids), _CHUNK):
+        wanted = [int(i) for i in ids[start : start + _CHUNK]]
+        # what was never held is not this file's to remove
+        chosen = Image.id.in_(wanted) & ((Image.held != Held.NO) | (held is Held.WAITING))
+        found = session.execute(update(Image).where(chosen).values(held=held, removed_at=removed))
+        changed += found.rowcount  # type: ignore[attr-defined]
+    audit(session, reader, "held_images", f"{changed} images {held or 'let in'}")
+    return changed

@@ -1,0 +1,115 @@
+"""Readers' decisions out as a table and in again, without loss."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import fields
+from pathlib import Path
+
+from amae_engine.catalog import decision_table, studies
+from amae_engine.catalog.decision_table import DecisionLine, TakenOver
+from amae_engine.catalog.tables import Label
+from amae_engine.errors import BadInput
+from amae_engine.project import Project
+
+COLUMNS = tuple(field.name for field in fields(DecisionLine))
+_MOST_BYTES = 500_000_000
+_KINDS = ("decide", "confirm", "consensus", "undo", "redo", "kept")
+_EXAMPLES = 3
+
+
+def write_decisions(project: Project, path: Path) -> int:
+    """Write every decision, oldest first; returns how many. No line holds a patient's identity."""
+    with project.session() as session:
+        lines = decision_table.all_lines(session)
+    beside = path.with_name(path.name + ".part")
+    with beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows([_text(getattr(line, name)) for name in COLUMNS] for line in lines)
+    beside.replace(path)
+    return len(lines)
+
+
+def read_decisions(project: Project, path: Path, reader: str = "") -> TakenOver:
+    """Take the decisions of a table over; all of them or, where a line is wrong, none.
+
+    Raises:
+        BadInput: The file is no such table, or a line of it cannot be read.
+    """
+    lines = _lines(path)
+    with project.session() as session:
+        taken = decision_table.take_over(session, lines)
+        detail = f"{taken.added} added, {taken.known} known, {len(taken.no_image)} images missing"
+        studies.audit(session, reader, "import_decisions", detail)
+    return taken
+
+
+def summary(taken: TakenOver) -> str:
+    """What came of it, in sentences."""
+    text = f"{taken.added} decisions taken over, {taken.known} were here already."
+    if taken.no_image:
+        keys = ", ".join(key[:12] for key in taken.no_image[:_EXAMPLES])
+        text += (
+            f" {len(taken.no_image)} images of the table are not in this project ({keys}…): their "
+            f"decisions were left out."
+        )
+    if taken.no_run:
+        runs = ", ".join(map(str, taken.no_run[:_EXAMPLES]))
+        text += f" Runs {runs} are not in this project: their decisions name no run."
+    if taken.kept:
+        text += f" On {taken.kept} images a later decision here still stands."
+    return text
+
+
+def _lines(path: Path) -> list[DecisionLine]:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise BadInput(f"{path.name} is larger than any table of decisions.")
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            missing = [name for name in COLUMNS if name not in (table.fieldnames or ())]
+            if missing:
+                raise BadInput(
+                    f"{path.name} is no table of decisions: it has no column "
+                    f"{', '.join(missing)}. AMAE writes one with Pseudo-labels, More, or "
+                    f"`amae decisions`."
+                )
+            return [_line(row, f"{path.name}, line {table.line_num}") for row in table]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(f"{path.name} cannot be read as a UTF-8 table.") from error
+
+
+def _line(row: dict[str, str], where: str) -> DecisionLine:
+    try:
+        line = DecisionLine(
+            image=row["image"],
+            image_key=row["image_key"].strip(),
+            reader=_plain(row["reader"]),
+            decided_at=row["decided_at"],
+            run=int(row["run"]) if row["run"] else None,
+            before=Label(row["before"]),
+            after=Label(row["after"]),
+            kind=row["kind"],
+            act=int(row["act"]),
+            reverts=int(row["reverts"]) if row["reverts"] else None,
+            offered=_plain(row["offered"])[:32],
+            truth_shown={"yes": True, "no": False}[row["truth_shown"]],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{where} is no decision ({error}); nothing was taken over.") from error
+    if line.kind not in _KINDS or not line.reader.strip() or len(line.decided_at) > 32:
+        raise BadInput(f"{where} has no known kind, no reader or no time; nothing was taken over.")
+    return line
+
+
+def _text(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str) and value[:1] in "=+-@" and value:
+        return f"'{value}"  # a spreadsheet would take it for a formula
+    return "" if value is None else value
+
+
+def _plain(text: str) -> str:
+    return text[1:] if text[:1] == "'" and text[1:2] and text[1] in "=+-@" else text
