@@ -82,6 +82,7 @@ class WindowContext(QObject):
         self.settings = settings
         self.queue = ProjectJobs(queue, Owner(project.folder, project.name), self)
         self._labels = opened.labels
+        self._shows_truth = False
         self.first_settings = opened.first_settings
         self.thumbnails = ThumbnailCache(project.pixels.read, self)
         self.originals = OriginalCache(project, self)
@@ -111,6 +112,17 @@ class WindowContext(QObject):
                 lambda: choose_label_settings(project, config),
                 lambda _: self.announce(Changed.SETTINGS),
             )
+
+    @property
+    def shows_truth(self) -> bool:
+        """Whether who develops methods sees the hidden truth of unlabeled images; off at first."""
+        return self._shows_truth
+
+    @shows_truth.setter
+    def shows_truth(self, shows: bool) -> None:
+        if shows != self._shows_truth:
+            self._shows_truth = shows
+            self.announce(Changed.SETTINGS)
 
     @property
     def reader(self) -> str:

@@ -12,23 +12,29 @@ from amae_app.words import plural
 from amae_engine.catalog import decisions, runs
 from amae_engine.catalog.decisions import DecisionRow
 from amae_engine.catalog.tables import Label, RunKind
-from amae_engine.config import PseudoLabelConfig
+from amae_engine.config import KeepRule, PseudoLabelConfig
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.agreement import wilson_interval
+from amae_engine.jobs.reading.orders import Clusters, Disagreement, clusters, disagreement
+from amae_engine.jobs.reading.stage2_effect import Stage2Effect, stage2_effect
 from amae_engine.jobs.training.assign_pseudo_labels import PseudoLabelView, current_pseudo_labels
 from amae_engine.project import Project
 
 NORMAL, ABNORMAL, UNUSED, EXCLUDED = 0, 1, -1, -2
+_SETS = (("pseudo-normal", NORMAL), ("pseudo-abnormal", ABNORMAL))
 Ids = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
 
 
 class Order(StrEnum):
     """In which order images are offered."""
 
     NEAREST_CUT = "nearest a cut first"
+    DISAGREEMENT = "scores disagree first"
+    CLUSTERS = "by cluster"
     MOST_ABNORMAL = "most abnormal first"
     MOST_NORMAL = "most normal first"
-    RANDOM = "random"
+    RANDOM = decisions.RANDOM
 
 
 class Shown(StrEnum):
@@ -42,12 +48,28 @@ class Shown(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class OrderData:
+    """What some orders need beyond the ratings; of one stage-1 run."""
+
+    run_id: int
+    disagreement: Disagreement | None = None
+    clusters: Clusters | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CurationState:
-    """The view, the readers' decisions, and the newest acts."""
+    """The view, the readers' decisions, and the newest acts.
+
+    Attributes:
+        fair: Decisions on images that came in random order, without their truth.
+        effect: What the decisions did to the newest stage 2's images.
+    """
 
     view: PseudoLabelView
     decided: dict[int, Label]
     history: tuple[DecisionRow, ...]
+    fair: dict[int, Label]
+    effect: Stage2Effect
 
     @property
     def rated_by(self) -> str:
@@ -55,9 +77,32 @@ class CurationState:
         label = self.view.source.label
         return label[0].upper() + label[1:]
 
-    def counts_html(self, normal: str, abnormal: str) -> str:
-        """Counts of each class in the two colours, and the modules' sizes."""
-        count = {value: int((self.view.labels == value).sum()) for value in (0, 1, -1, -2)}
+    @property
+    def by_rating(self) -> npt.NDArray[np.int8]:
+        """(M,) the labels that the ratings alone give."""
+        return self._by_cuts(self.view.cut_normal, self.view.cut_abnormal)
+
+    def _by_cuts(self, cut_normal: float, cut_abnormal: float) -> npt.NDArray[np.int8]:
+        log_odds = self.view.log_odds
+        labels = np.full(len(log_odds), UNUSED, dtype=np.int8)
+        labels[(log_odds < 0) & (log_odds <= cut_normal)] = NORMAL
+        labels[(log_odds >= 0) & (log_odds >= cut_abnormal)] = ABNORMAL
+        return labels
+
+    def counts_html(
+        self, normal: str, abnormal: str, cuts: tuple[float, float] | None = None
+    ) -> str:
+        """Counts of each class in the two colours, and the modules' sizes.
+
+        Args:
+            normal: The class's colour.
+            abnormal: The class's colour.
+            cuts: Where the reader holds the cuts now, as log-odds; where they are by default.
+        """
+        labels = self.view.labels
+        if cuts is not None:
+            labels = np.where(self.view.by_reader, labels, self._by_cuts(*cuts))
+        count = {value: int((labels == value).sum()) for value in (0, 1, -1, -2)}
         normals = len(self.view.normal.ids)
         module_a = normals + count[NORMAL]
         used = count[NORMAL] + count[ABNORMAL]
@@ -72,28 +117,40 @@ class CurationState:
         )
 
     def purity_text(self) -> str:
-        """How often the source that rates was right, on the images that readers decided."""
-        view = self.view
-        rated_abnormal = view.log_odds >= 0
-        checked = [i for i, image in enumerate(view.image_ids.tolist()) if image in self.decided]
-        judged = [i for i in checked if self.decided[int(view.image_ids[i])] is not Label.EXCLUDE]
-        if not judged:
+        """How often readers agree with each set that the ratings make, on images they checked."""
+        fair = {i: label for i, label in self.fair.items() if label is not Label.EXCLUDE}
+        checked = {i: label for i, label in self.decided.items() if label is not Label.EXCLUDE}
+        parts, biased = [], False
+        for name, value in _SETS:
+            ids = self.view.image_ids[self.by_rating == value].tolist()
+            of_set = [i for i in ids if i in fair]
+            if not of_set:
+                of_set = [i for i in ids if i in checked]
+                biased = biased or bool(of_set)
+            if not of_set:
+                parts.append(f"{name}: none checked")
+                continue
+            wanted = Label.ABNORMAL if value == ABNORMAL else Label.NORMAL
+            right = sum(checked.get(i) is wanted for i in of_set)
+            share = wilson_interval(right, len(of_set))
+            parts.append(
+                f"{name} {100 * share.value:.0f} % pure (95 % interval {100 * share.low:.0f}–"
+                f"{100 * share.high:.0f} %, {plural(len(of_set), 'checked image')})"
+            )
+        if not checked:
             return "No image is checked yet: purity is unknown."
-        right = sum(
-            (self.decided[int(view.image_ids[i])] is Label.ABNORMAL) == bool(rated_abnormal[i])
-            for i in judged
-        )
-        share = wilson_interval(right, len(judged))
-        return (
-            f"{self.rated_by} agrees with readers on {100 * share.value:.0f} % of "
-            f"{plural(len(judged), 'checked image')} (95 % interval "
-            f"{100 * share.low:.0f}–{100 * share.high:.0f} %)."
-        )
+        text = f"By {self.view.source.label}, as readers see it: {'; '.join(parts)}."
+        if biased:
+            text += (
+                " These were not checked in random order, so this may mislead; the order 'random' "
+                "gives a fair figure."
+            )
+        return text
 
     def truth_text(self) -> str:
         """Purity of each set against the hidden truth, where the project knows it."""
         parts = []
-        for name, value in (("pseudo-normal", NORMAL), ("pseudo-abnormal", ABNORMAL)):
+        for name, value in _SETS:
             known = (self.view.labels == value) & (self.view.truth >= 0)
             if known.any():
                 right = int((self.view.truth[known] == value).sum())
@@ -102,7 +159,27 @@ class CurationState:
                     f"{name} {100 * share.value:.0f} % pure "
                     f"({100 * share.low:.0f}–{100 * share.high:.0f} %, n = {int(known.sum())})"
                 )
-        return f"Hidden truth: {'; '.join(parts)}." if parts else ""
+        return f"Hidden truth: {'; '.join(parts)}." if parts else "No hidden truth is known."
+
+    def truth_of(self, image_id: int) -> str:
+        """An image's hidden truth, to follow other facts; "" where it is not known."""
+        truth = int(self.view.truth[np.searchsorted(self.view.image_ids, image_id)])
+        return {0: " · truth: normal", 1: " · truth: abnormal"}.get(truth, "")
+
+    def effect_text(self) -> str:
+        """What the decisions did to stage 2; "" where there is none."""
+        effect = self.effect
+        if not effect.run_id:
+            return ""
+        decided = plural(effect.decided_since, "image") if effect.decided_since else "no image"
+        if not effect.is_out_of_date:
+            return f"Stage 2, run {effect.run_id}, is up to date: {decided} decided since."
+        moved = f"{effect.share_of_b:.1f} % of B ({plural(effect.moved_b, 'image')})"
+        also = f" and {plural(effect.moved_a, 'image')} of A" if effect.moved_a else ""
+        return (
+            f"Decisions on {decided} since, and the cuts, moved {moved}{also}. Stage 2, run "
+            f"{effect.run_id}, is out of date."
+        )
 
     def history_text(self) -> str:
         """The newest decisions, a line each."""
@@ -114,7 +191,7 @@ class CurationState:
         ]
         return "\n".join(lines) or "No decision yet."
 
-    def offered(self, order: Order, shown: Shown) -> Ids:
+    def offered(self, order: Order, shown: Shown, data: OrderData | None = None) -> Ids:
         """Places in the view, in the order in which images are offered."""
         view = self.view
         keep = {
@@ -125,19 +202,25 @@ class CurationState:
             Shown.PSEUDO_ABNORMAL: view.labels == ABNORMAL,
         }[shown]
         places = np.flatnonzero(keep)
-        key = self._key(order)[places]
-        return places[np.argsort(key, kind="stable")]
+        keys = [key[places] for key in self._keys(order, data)]
+        return places[np.lexsort(keys[::-1])]
 
-    def _key(self, order: Order) -> npt.NDArray[np.floating]:
+    def _keys(self, order: Order, data: OrderData | None) -> list[npt.NDArray[np.floating]]:
+        """What to sort by, first things first; small ones come first."""
         p = self.view.log_odds
         if order is Order.MOST_ABNORMAL:
-            return -p
+            return [-p]
         if order is Order.MOST_NORMAL:
-            return p
+            return [p]
         if order is Order.RANDOM:
-            return np.random.default_rng(0).random(len(p))
+            return [np.random.default_rng(0).random(len(p))]
+        if order is Order.DISAGREEMENT and data is not None and data.disagreement is not None:
+            return [-np.nan_to_num(data.disagreement.spread)]
+        if order is Order.CLUSTERS and data is not None and data.clusters is not None:
+            found = data.clusters
+            return [np.where(found.number < 0, np.inf, found.number), found.distance]
         to_normal = np.abs(p - self.view.cut_normal)
-        return np.minimum(to_normal, np.abs(p - self.view.cut_abnormal))
+        return [np.minimum(to_normal, np.abs(p - self.view.cut_abnormal))]
 
 
 def read_curation_state(project: Project, config: PseudoLabelConfig) -> CurationState:
@@ -155,20 +238,38 @@ def read_curation_state(project: Project, config: PseudoLabelConfig) -> Curation
     with project.session() as session:
         decided = decisions.current(session)
         history = tuple(decisions.history(session, limit=30))
-    return CurationState(view, decided, history)
+        fair = decisions.fair_sample(session)
+    return CurationState(view, decided, history, fair, stage2_effect(project, view))
+
+
+def read_order_data(project: Project, view: PseudoLabelView, order: Order) -> OrderData:
+    """What an order needs beyond the ratings; takes seconds for many images.
+
+    Raises:
+        NotReady: The runs do not have it; which, it says.
+    """
+    run, ids = view.run_id, view.image_ids
+    if order is Order.DISAGREEMENT:
+        return OrderData(run, disagreement=disagreement(project, run, ids))
+    if order is Order.CLUSTERS:
+        return OrderData(run, clusters=clusters(project, run, ids, view.log_odds))
+    return OrderData(run)
 
 
 def keep_percent_for_cut(
-    probability: npt.NDArray[np.floating], cut: float, abnormal: bool
+    log_odds: Doubles, cut: float, abnormal: bool, rule: KeepRule = KeepRule.WITHIN_CLASS
 ) -> float:
-    """K that puts a class's cut at a probability; the cut's own side of 0.5 counts.
+    """K that puts a class's cut at a rating; a class keeps its own side of 0 alone.
 
     Args:
-        probability: (M,) P(abnormal | x).
+        log_odds: (M,) of the unlabeled images.
         cut: Where the reader dropped the line.
         abnormal: Which class's line it is.
+        rule: What K is a share of.
     """
-    side = probability >= 0.5 if abnormal else probability < 0.5
-    kept = probability[side] >= cut if abnormal else probability[side] <= cut
+    side = log_odds >= 0 if abnormal else log_odds < 0
+    if rule is KeepRule.OVER_ALL:
+        side = np.ones(len(log_odds), dtype=bool)
+    kept = log_odds[side] >= cut if abnormal else log_odds[side] <= cut
     share = 100 * kept.mean() if kept.size else 50.0
     return float(np.clip(share, 1, 100))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
@@ -14,107 +18,213 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.pseudo_labels.curation_state import CurationState, keep_percent_for_cut
-from amae_app.theme import card, colours
+from amae_app.theme import card, colours, quiet
 from amae_app.widgets.score_histogram import Histogram
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource
 
 _PAPER_KEEP = 50
+_OUTER = (0.5, 99.5)  # percentiles of the log-odds at which the axis ends
+Doubles = npt.NDArray[np.float64]
+
+
+class Axis(StrEnum):
+    """What the ratings are drawn over."""
+
+    LOG_ODDS = "log-odds"
+    RANK = "rank"
 
 
 class CutsPanel(QWidget):
-    """Histogram with draggable cuts, source and K.
+    """Histogram with draggable cuts, source, and K of each class.
 
     Signals:
-        rule_chosen(source, keep_percent): the reader wants other pseudo-labels.
+        rule_chosen(source, keep_percent, keep_abnormal_percent): other pseudo-labels are wanted.
     """
 
-    rule_chosen = Signal(object, float)
+    rule_chosen = Signal(object, float, float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state: CurationState | None = None
-        self.histogram = Histogram("P(abnormal)")
+        self._config = PseudoLabelConfig()
+        self._ranked: Doubles = np.zeros(0)
+        self._ends = (0.0, 1.0)
+        self.histogram = Histogram("log-odds of abnormal")
+        self.axis = QComboBox()
         self.keep = QDoubleSpinBox()
+        self.keep_abnormal = QDoubleSpinBox()
         self.source = QComboBox()
+        self.bands = quiet()
         self.counts = QLabel()
-        frame, layout = card("Confidence and cuts")
+        frame, layout = card("Ratings and cuts")
         self.histogram.setObjectName("confidenceHistogram")
-        self.histogram.setMinimumHeight(170)
+        self.histogram.setMinimumHeight(150)
+        self.bands.setObjectName("bands")
         self.counts.setObjectName("labelCounts")
         self.counts.setWordWrap(True)
-        layout.addWidget(self.histogram, 1)
-        layout.addWidget(self.counts)
         layout.addLayout(self._source_row())
+        layout.addWidget(self.histogram, 1)
+        layout.addWidget(self.bands)
+        layout.addWidget(self.counts)
         layout.addLayout(self._keep_row())
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(frame)
-        self.keep.valueChanged.connect(self._on_rule)
+        for spin in (self.keep, self.keep_abnormal):
+            spin.valueChanged.connect(self._on_rule)
         self.source.activated.connect(self._on_rule)
+        self.axis.activated.connect(self._draw)
+        self.histogram.line_dragged.connect(self._on_dragged)
         self.histogram.line_dropped.connect(self._on_cut)
 
     def show_rule(self, config: PseudoLabelConfig) -> None:
         """Show how pseudo-labels are made, without choosing it anew."""
-        for widget in (self.keep, self.source):
+        self._config = config
+        widgets = (self.keep, self.keep_abnormal, self.source)
+        for widget in widgets:
             widget.blockSignals(True)
         self.keep.setValue(config.keep_percent)
+        self.keep_abnormal.setValue(config.keep_of_abnormal)
         self.source.setCurrentIndex(list(PseudoLabelSource).index(config.source))
-        for widget in (self.keep, self.source):
+        for widget in widgets:
             widget.blockSignals(False)
 
     def show_state(self, state: CurationState) -> None:
         """Draw the ratings, the cuts and the counts."""
         self._state = state
-        c, view = colours(), state.view
-        cuts = view.cut_probabilities
-        self.histogram.show_bands(view.probability, *cuts)
-        self.histogram.name_values(f"P(abnormal) by {view.source.label}")
+        self._ranked = np.sort(state.view.log_odds)
+        low, high = np.percentile(self._ranked, _OUTER)
+        room = max(0.05 * (high - low), 0.1)
+        self._ends = (float(min(low, 0) - room), float(max(high, 0) + room))
+        self._draw()
+
+    @Slot()
+    def _draw(self) -> None:
+        if self._state is None:
+            return
+        c, view = colours(), self._state.view
+        cuts = (self._place(view.cut_normal), self._place(view.cut_abnormal))
+        if self._axis is Axis.RANK:
+            places, limits = self._ranks(self._ranked), (0.0, 100.0)
+            name = f"rank by {view.source.label}, % of the unlabeled images"
+        else:
+            places, limits = np.clip(self._ranked, *self._ends), self._ends
+            name = f"log-odds of abnormal by {view.source.label}"
+        self.histogram.show_bands(places, *cuts, limits)
+        self.histogram.name_values(name)
         self.histogram.set_lines(list(cuts), [c.normal, c.abnormal])
-        self.counts.setText(state.counts_html(c.normal, c.abnormal))
+        self.bands.setText(
+            f"Left of the first cut: pseudo-normal by {view.source.label}; right of the second: "
+            f"pseudo-abnormal; between: unused. Drag either cut."
+        )
+        self.counts.setText(self._state.counts_html(c.normal, c.abnormal))
+
+    @property
+    def _axis(self) -> Axis:
+        return Axis(self.axis.currentText())
+
+    def _place(self, log_odds: float) -> float:
+        """Where a rating lies on the axis; beyond its ends is at its ends."""
+        if self._axis is Axis.RANK:
+            return float(self._ranks(np.array([log_odds]))[0])
+        return float(np.clip(log_odds, *self._ends))
+
+    def _ranks(self, log_odds: Doubles) -> Doubles:
+        """Percent of the images below ratings (n,), equal ones in the middle."""
+        below = np.searchsorted(self._ranked, log_odds, "left")
+        upto = np.searchsorted(self._ranked, log_odds, "right")
+        return np.asarray(50 * (below + upto) / max(len(self._ranked), 1), dtype=np.float64)
+
+    def _rating(self, place: float) -> float:
+        """The rating at a place of the axis; its ends mean everything beyond."""
+        if self._axis is Axis.RANK:
+            number = round(place / 100 * (len(self._ranked) - 1)) if len(self._ranked) else 0
+            if not 0 <= number < len(self._ranked):
+                return float(np.copysign(np.inf, number))
+            return float(self._ranked[number])
+        if place <= self._ends[0] or place >= self._ends[1]:
+            return float(np.copysign(np.inf, place - np.mean(self._ends)))
+        return place
+
+    def _cuts(self, number: int, place: float) -> tuple[float, float]:
+        """Both cuts where one is dragged to a place; the other stays."""
+        view = self._state.view if self._state is not None else None
+        cuts = [view.cut_normal, view.cut_abnormal] if view is not None else [0.0, 0.0]
+        cuts[number] = self._rating(place)
+        return cuts[0], cuts[1]
 
     def _source_row(self) -> QHBoxLayout:
         self.source.addItems([source.label for source in PseudoLabelSource])
         self.source.setObjectName("sourceCombo")
         self.source.setAccessibleName("What rates the unlabeled images")
-        self.source.setToolTip("What P(abnormal) is taken from; the paper: stage 1's classifier")
+        self.source.setToolTip("What the ratings are; the paper: stage 1's classifier")
+        self.axis.addItems([str(axis) for axis in Axis])
+        self.axis.setObjectName("axisCombo")
+        self.axis.setAccessibleName("What the ratings are drawn over")
+        self.axis.setToolTip("Log-odds of abnormal, or the rank among the unlabeled images")
         row = QHBoxLayout()
         row.addWidget(QLabel("Rated by"))
         row.addWidget(self.source, 1)
+        row.addWidget(self.axis)
         return row
 
     def _keep_row(self) -> QHBoxLayout:
-        self.keep.setObjectName("kSpinBox")
-        self.keep.setAccessibleName("Keep the top K percent")
-        self.keep.setToolTip("K: share of each predicted class that counts as reliable (paper: 50)")
-        self.keep.setRange(1, 100)
-        self.keep.setDecimals(0)
-        self.keep.setValue(_PAPER_KEEP)
-        self.keep.setSuffix(" %")
-        reset = QPushButton("K = 50")
-        reset.setToolTip("The paper's value")
-        reset.clicked.connect(self._on_reset)
         row = QHBoxLayout()
         row.addWidget(QLabel("Keep the top"))
-        row.addWidget(self.keep)
-        row.addWidget(QLabel("of each class"), 1)
+        for spin, name, text in (
+            (self.keep, "kSpinBox", "normal"),
+            (self.keep_abnormal, "kAbnormalSpinBox", "abnormal"),
+        ):
+            spin.setObjectName(name)
+            spin.setAccessibleName(f"Keep the top K percent of {text}")
+            spin.setToolTip(
+                f"K: share of predicted {text} images that count as reliable (paper: 50)"
+            )
+            spin.setRange(1, 100)
+            spin.setDecimals(0)
+            spin.setValue(_PAPER_KEEP)
+            spin.setSuffix(" %")
+            row.addWidget(spin)
+            row.addWidget(QLabel(text))
+        reset = QPushButton("50")
+        reset.setToolTip("The paper's K for both classes")
+        reset.setAccessibleName("K = 50 for both classes")
+        reset.clicked.connect(self._on_reset)
+        row.addStretch()
         row.addWidget(reset)
         return row
 
     @Slot()
     def _on_rule(self) -> None:
         source = list(PseudoLabelSource)[self.source.currentIndex()]
-        self.rule_chosen.emit(source, float(self.keep.value()))
+        self.rule_chosen.emit(source, self.keep.value(), self.keep_abnormal.value())
 
     @Slot()
     def _on_reset(self) -> None:
         self.keep.setValue(_PAPER_KEEP)
+        self.keep_abnormal.setValue(_PAPER_KEEP)
 
     @Slot(int, float)
-    def _on_cut(self, number: int, value: float) -> None:
+    def _on_dragged(self, number: int, place: float) -> None:
+        """The counts follow the cut; nothing is chosen before it is let go."""
+        if self._state is not None:
+            c = colours()
+            self.counts.setText(
+                self._state.counts_html(c.normal, c.abnormal, self._cuts(number, place))
+            )
+
+    @Slot(int, float)
+    def _on_cut(self, number: int, place: float) -> None:
         if self._state is None:
             return
-        share = keep_percent_for_cut(self._state.view.probability, value, abnormal=number == 1)
-        if round(share) == self.keep.value():
-            self.show_state(self._state)  # put the line back to where this K has it
+        share = keep_percent_for_cut(
+            self._state.view.log_odds,
+            self._cuts(number, place)[number],
+            abnormal=number == 1,
+            rule=self._config.rule,
+        )
+        spin = self.keep_abnormal if number == 1 else self.keep
+        if round(share) == spin.value():
+            self._draw()  # put the line back to where this K has it
         else:
-            self.keep.setValue(round(share))
+            spin.setValue(round(share))

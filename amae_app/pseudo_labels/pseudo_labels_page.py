@@ -1,40 +1,42 @@
-"""Workspace 3: cuts, gallery, large view, decisions."""
+"""Workspace 3: cuts, gallery, large view, decisions; a second reader's blind reading."""
 
 from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
+    QMenu,
     QPushButton,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from amae_app.pseudo_labels.curation_state import (
-    CurationState,
-    Order,
-    Shown,
-    read_curation_state,
-)
+from amae_app.image_loader import ImageLoader
+from amae_app.pseudo_labels.blind_panel import BlindPanel
+from amae_app.pseudo_labels.curation_actions import CurationActions
+from amae_app.pseudo_labels.curation_state import CurationState, read_curation_state
 from amae_app.pseudo_labels.cuts_panel import CutsPanel
-from amae_app.pseudo_labels.gallery import Gallery, Tile
+from amae_app.pseudo_labels.gallery import Tile
+from amae_app.pseudo_labels.gallery_panel import GalleryPanel
+from amae_app.pseudo_labels.label_buttons import LabelButtons
+from amae_app.pseudo_labels.reading_dialogs import ReadingDialogs
+from amae_app.pseudo_labels.review_panel import ReviewPanel
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.empty_state import EmptyState
-from amae_app.widgets.image_view import ImageView
+from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.window_context import WindowContext
-from amae_app.words import plural
-from amae_engine.catalog import decisions
+from amae_engine.catalog.blind_readings import BlindItem
 from amae_engine.catalog.tables import Label
 from amae_engine.config import PseudoLabelSource
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
+
+Answer = tuple[CurationState, list[BlindItem] | None]
 
 
 class PseudoLabelsPage(QWidget):
@@ -47,20 +49,19 @@ class PseudoLabelsPage(QWidget):
         super().__init__(parent)
         self._context = context
         self._state: CurationState | None = None
+        self._blind: int | None = None
         self._keeps_order = False
         self.cuts = CutsPanel()
-        self.review = quiet()
-        self.truth = quiet()
-        self.history = quiet()
-        self.gallery = Gallery(context.thumbnails)
-        self.order = QComboBox()
-        self.shown = QComboBox()
-        self.shown_count = quiet()
-        self.large = ImageView("The image in focus")
+        self.review = ReviewPanel()
+        self.blind = BlindPanel()
+        self.viewer = ImageViewer("The image in focus")
+        self.large = self.viewer.view
+        self.loader = ImageLoader(context, self.viewer, "pseudo-labels")
         self.image_name = heading("")
         self.image_facts = quiet()
-        self.label_buttons: dict[Label, QPushButton] = {}
-        self.confirm_button = QPushButton()
+        self.labels = LabelButtons()
+        self.acts = CurationActions(context, self)
+        self.dialogs = ReadingDialogs(context, self.acts, self)
         self.empty = EmptyState(
             "Reading the ratings…",
             "emptyPseudoLabels",
@@ -68,7 +69,10 @@ class PseudoLabelsPage(QWidget):
             "Where stage 1 is started",
         )
         self._stack = QStackedWidget()
+        self._left = QStackedWidget()
         self.keys = PageKeys(self, "pseudoLabels", context.settings, "← → ↑ ↓ move · Shift range")
+        self.offered = GalleryPanel(context, self._more(), self.keys)
+        self.gallery = self.offered.gallery
         self._add_keys()
         self._lay_out()
         self._connect()
@@ -89,13 +93,16 @@ class PseudoLabelsPage(QWidget):
 
     @Slot(object)
     def decide(self, label: Label) -> None:
-        """Give the selected images a label."""
+        """Give the selected images a label; in a blind reading, say what they are."""
         tiles = self.gallery.selected_tiles()
         self._act([tile.image_id for tile in tiles], [label] * len(tiles), "decide")
 
     @Slot()
     def confirm(self) -> None:
         """Agree with what the rating says about the selected images, in one act."""
+        if self._blind is not None:
+            self.gallery.select(self.gallery.currentIndex().row() + 1)
+            return
         tiles = self.gallery.selected_tiles()
         labels = [Label.ABNORMAL if t.probability >= 0.5 else Label.NORMAL for t in tiles]
         self._act([tile.image_id for tile in tiles], labels, "confirm")
@@ -103,12 +110,29 @@ class PseudoLabelsPage(QWidget):
     @Slot()
     def undo(self) -> None:
         """Reverse the reader's last act."""
-        self._step_back(redo=False)
+        if self._blind is not None:
+            self._context.notify("In a second reading, call the image something else instead.")
+            return
+        self.acts.undo()
 
     @Slot()
     def redo(self) -> None:
         """Repeat what was undone."""
-        self._step_back(redo=True)
+        if self._blind is None:
+            self.acts.redo()
+
+    @Slot(int)
+    def read_blind(self, session_id: int) -> None:
+        """Begin, or go on with, a blind second reading."""
+        self._blind = session_id
+        self._keeps_order = False
+        self._read()
+
+    @Slot()
+    def end_blind(self) -> None:
+        """Go back to ratings and labels."""
+        self._blind, self._keeps_order = None, False
+        self._read()
 
     def _add_keys(self) -> None:
         for label, name, key in (
@@ -118,227 +142,170 @@ class PseudoLabelsPage(QWidget):
         ):
             self.keys.add(name, name, key, partial(self.decide, label))
         self.keys.add("confirm", "confirm", "Space", self.confirm)
-        self.keys.add("invert", "invert", "I", self.large.invert)
-        self.keys.add("fit", "fit", "=", self.large.fit)
+        self.keys.add("alike", "whole cluster", "E", self.gallery.select_alike)
         self.keys.add("undo", "undo", "Ctrl+Z", self.undo)
         self.keys.add("redo", "redo", "Ctrl+Y", self.redo)
+        self.viewer.add_keys(self.keys)
 
     def _act(self, ids: list[int], labels: list[Label], kind: str) -> None:
         if not ids or self._state is None:
             return
-        project, reader, run_id = (
-            self._context.project, self._context.reader, self._state.view.run_id
-        )  # fmt: skip
-
-        def act() -> None:
-            with project.session() as session:
-                decisions.decide(session, ids, labels, reader, run_id, kind)
-
-        self._context.act(act, lambda _: self._context.announce(Changed.DECISIONS))
-        if reader:
+        if self._blind is not None:
+            self.acts.read_blind(self._blind, ids, labels[0])
+        else:
+            run = self._state.view.run_id
+            self.acts.decide(ids, labels, kind, run, self.offered.offer_text)
+        if self._context.reader:
             self.gallery.select(self.gallery.currentIndex().row() + 1)
-
-    def _step_back(self, redo: bool) -> None:
-        project, reader = self._context.project, self._context.reader
-
-        def act() -> decisions.Step:
-            with project.session() as session:
-                return (decisions.redo if redo else decisions.undo)(session, reader)
-
-        self._context.act(act, lambda step: self._stepped(step, redo))
-
-    def _stepped(self, step: decisions.Step, redo: bool) -> None:
-        word = "Redone" if redo else "Undone"
-        nothing = f"There is nothing to {'redo' if redo else 'undo'}."
-        text = f"{word}: {plural(step.changed, 'image')}." if step.changed else nothing
-        if step.kept:
-            text += f" {plural(step.kept, 'image')} left: another reader decided since."
-        self._context.notify(text)
-        self._context.announce(Changed.DECISIONS)
 
     def _lay_out(self) -> None:
         work = QWidget()
         row = QHBoxLayout(work)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(10)
-        left, right = self._left(), self._right()
-        left.setFixedWidth(350)
-        right.setMinimumWidth(300)
-        row.addWidget(left)
-        row.addWidget(self._middle(), 5)
-        row.addWidget(right, 2)
+        rated = QWidget()
+        column = QVBoxLayout(rated)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.cuts, 3)
+        column.addWidget(self.review, 2)
+        self._left.addWidget(rated)
+        self._left.addWidget(self.blind)
+        self._left.setFixedWidth(350)
+        right = self._right()
+        right.setMinimumWidth(320)
+        row.addWidget(self._left)
+        row.addWidget(self.offered, 5)
+        row.addWidget(right, 4)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(work)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 10, 10, 10)
         layout.addWidget(self._stack)
 
-    def _left(self) -> QWidget:
-        box = QWidget()
-        column = QVBoxLayout(box)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.cuts, 3)
-        frame, layout = card("This review")
-        layout.addWidget(self.review)
-        layout.addWidget(self.truth)
-        column.addWidget(frame)
-        frame, layout = card("History")
-        self.history.setAlignment(Qt.AlignmentFlag.AlignTop)
-        layout.addWidget(self.history, 1)
-        buttons = QHBoxLayout()
-        for text, name, keys, slot in (
-            ("Undo", "undoButton", "Ctrl+Z", self.undo),
-            ("Redo", "redoButton", "Ctrl+Y", self.redo),
-        ):
-            button = QPushButton(text)
-            button.setObjectName(name)
-            button.setToolTip(f"{text} your last labelling act ({keys})")
-            button.clicked.connect(slot)
-            buttons.addWidget(button)
-        buttons.addStretch()
-        layout.addLayout(buttons)
-        column.addWidget(frame, 2)
-        return box
-
-    def _middle(self) -> QWidget:
-        frame, layout = card()
-        top = QHBoxLayout()
-        top.addWidget(heading("Unlabeled images"))
-        top.addWidget(self.shown_count, 1)
-        for combo, items, name, text in (
-            (self.order, Order, "orderCombo", "Order of the images"),
-            (self.shown, Shown, "shownCombo", "Which images are offered"),
-        ):
-            combo.addItems([str(item) for item in items])
-            combo.setObjectName(name)
-            combo.setAccessibleName(text)
-            combo.setToolTip(text)
-            top.addWidget(combo)
-        self.shown.setCurrentText(str(Shown.ALL))
-        layout.addLayout(top)
-        layout.addWidget(self.gallery, 1)
-        layout.addWidget(self.keys.line)
-        return frame
+    def _more(self) -> QPushButton:
+        button = QPushButton("More")
+        button.setObjectName("moreCurationButton")
+        button.setToolTip("Second reading, decisions as a table, hidden truth")
+        menu = QMenu(button)
+        menu.addAction("Second reading…", self.dialogs.ask_blind)
+        menu.addAction("How readers agree…", self.dialogs.show_newest_agreement)
+        menu.addSeparator()
+        menu.addAction("Decisions to a table…", self.acts.ask_export)
+        menu.addAction("Decisions from a table…", self.acts.ask_take_over)
+        menu.addSeparator()
+        menu.addAction("Let stage 2 rate the unlabeled images", self.acts.rate_unlabeled)
+        self.truth_action = QAction("Show the hidden truth (method development)", menu)
+        self.truth_action.setCheckable(True)
+        self.truth_action.setChecked(self._context.shows_truth)
+        self.truth_action.toggled.connect(self._on_truth)
+        menu.addAction(self.truth_action)
+        button.setMenu(menu)
+        return button
 
     def _right(self) -> QWidget:
         frame, layout = card()
         layout.addWidget(self.image_name)
-        self.large.setMinimumHeight(220)
-        layout.addWidget(self.large, 1)
+        self.viewer.setMinimumHeight(220)
+        layout.addWidget(self.viewer, 1)
         layout.addWidget(self.image_facts)
-        for row in (
-            ((Label.NORMAL, "Normal"), (Label.ABNORMAL, "Abnormal")),
-            ((Label.EXCLUDE, "Exclude"), (Label.NONE, "Take back")),
-        ):
-            line = QHBoxLayout()
-            for label, text in row:
-                button = QPushButton(text)
-                button.setObjectName(f"label{label.capitalize() or 'None'}Button")
-                button.setAccessibleName(text)
-                button.setToolTip("Your decision wins over any confidence")
-                button.clicked.connect(self._on_label_button)
-                self.label_buttons[label] = button
-                line.addWidget(button)
-            layout.addLayout(line)
-        self.confirm_button.setObjectName("confirmButton")
-        self.confirm_button.setToolTip(
-            "Agree with what rates the selected images, each on its own side"
-        )
-        self.confirm_button.clicked.connect(self.confirm)
-        layout.addWidget(self.confirm_button)
-        self._name_buttons()
+        layout.addWidget(self.labels)
+        self.labels.name(self.keys)
         return frame
-
-    @Slot()
-    def _name_buttons(self) -> None:
-        """Each with the key that does the same."""
-        for label, name in ((Label.NORMAL, "normal"), (Label.ABNORMAL, "abnormal"),
-                            (Label.EXCLUDE, "exclude")):  # fmt: skip
-            self.label_buttons[label].setText(f"{self.keys.shown(name)}  {name.capitalize()}")
-        self.confirm_button.setText(f"{self.keys.shown('confirm')}  Confirm the rating")
 
     def _connect(self) -> None:
         self.empty.pressed.connect(self._on_go)
-        self.keys.changed.connect(self._name_buttons)
+        self.keys.changed.connect(partial(self.labels.name, self.keys))
+        self.labels.chosen.connect(self.decide)
+        self.labels.confirmed.connect(self.confirm)
         self.cuts.rule_chosen.connect(self._on_rule)
         self.gallery.current_changed.connect(self._on_current)
-        self.order.currentTextChanged.connect(self._on_order)
-        self.shown.currentTextChanged.connect(self._on_order)
+        self.review.undo_wanted.connect(self.undo)
+        self.review.redo_wanted.connect(self.redo)
+        self.review.history_wanted.connect(self._on_history)
+        self.review.retrain_wanted.connect(self.acts.retrain)
+        self.blind.ended.connect(self.end_blind)
+        self.blind.agreement_wanted.connect(self._on_agreement)
+        self.acts.reading_begun.connect(self.read_blind)
+        self.viewer.relink_wanted.connect(self._context.relink_wanted)
+        self._context.queue.changed.connect(self._show_review)
 
     def _read(self) -> None:
-        project, config = self._context.project, self._context.labels
+        project, config, blind = self._context.project, self._context.labels, self._blind
         self.cuts.show_rule(config)
-        self._context.background(
-            "pseudo-labels", lambda: read_curation_state(project, config), self._show
-        )
 
-    def _show(self, answer: CurationState | AmaeError) -> None:
+        def read() -> Answer:
+            state = read_curation_state(project, config)
+            return state, None if blind is None else self.dialogs.items(blind)
+
+        self._context.background("pseudo-labels", read, self._show)
+
+    def _show(self, answer: Answer | AmaeError) -> None:
         if isinstance(answer, AmaeError):
             self._state = None
             self.empty.say(str(answer))
             self._stack.setCurrentIndex(0)
             return
-        self._state = answer
+        self._state, items = answer
         self._stack.setCurrentIndex(1)
-        self.cuts.show_state(answer)
-        self.review.setText(answer.purity_text())
-        self.truth.setText(answer.truth_text())
-        self.truth.setVisible(bool(answer.truth_text()))
-        self.history.setText(answer.history_text())
-        if self._keeps_order:
-            self.gallery.gallery.update_state(answer)
-            self._on_current(self.gallery.gallery.tile(self.gallery.currentIndex().row()))
-        else:
-            self._on_order()
+        self._left.setCurrentIndex(1 if self._blind is not None else 0)
+        self.labels.show_confirm(self._blind is None)
+        self.cuts.show_state(self._state)
+        self._show_review()
+        self.offered.show_state(self._state, items, self._keeps_order)
+        self.blind.show_progress(len(self.offered.readings or {}), len(items or ()))
+        self._show_facts(self.gallery.gallery.tile(self.gallery.currentIndex().row()))
         self.badge_changed.emit()
 
     @Slot()
-    def _on_order(self) -> None:
-        if self._state is None:
-            return
-        order, shown = Order(self.order.currentText()), Shown(self.shown.currentText())
-        places = self._state.offered(order, shown)
-        self.gallery.gallery.show_state(self._state, places)
-        self.shown_count.setText(f"{len(places)} of {len(self._state.view.labels)}")
-        self.gallery.select(0)
+    def _show_review(self) -> None:
+        if self._state is not None:
+            is_training = bool(self._context.queue.running)
+            self.review.show_state(self._state, self._context.shows_truth, is_training)
 
-    @Slot(object, float)
-    def _on_rule(self, source: PseudoLabelSource, keep: float) -> None:
-        self._context.labels = self._context.labels.replace(source=source, keep_percent=keep)
+    @Slot(object, float, float)
+    def _on_rule(self, source: PseudoLabelSource, keep: float, keep_abnormal: float) -> None:
+        self._context.labels = self._context.labels.replace(
+            source=source,
+            keep_percent=keep,
+            keep_abnormal_percent=0.0 if keep_abnormal == keep else keep_abnormal,
+        )
 
-    @Slot()
-    def _on_label_button(self) -> None:
-        sender = self.sender()
-        for label, button in self.label_buttons.items():
-            if button is sender:
-                self.decide(label)
+    @Slot(bool)
+    def _on_truth(self, shows: bool) -> None:
+        self._context.shows_truth = shows
 
     @Slot(object)
     def _on_current(self, tile: Tile | None) -> None:
-        if tile is None:
+        self._show_facts(tile)
+        self.loader.show(None if tile is None else tile.ref, self.gallery.likely())
+
+    def _show_facts(self, tile: Tile | None) -> None:
+        if tile is None or self._state is None:
             self.image_name.setText("")
-            self.large.show_image(None)
+            self.image_facts.setText("")
             return
         self.image_name.setText(tile.name)
+        if self._blind is not None:
+            self.image_facts.setText("")
+            return
         side = "abnormal" if tile.probability >= 0.5 else "normal"
         used = {0: "in module A", 1: "in module B", -1: "unused", -2: "excluded"}[tile.label]
         by = " · decided by a reader" if tile.checked else ""
+        truth = self._state.truth_of(tile.image_id) if self._context.shows_truth else ""
         self.image_facts.setText(
-            f"{self._rated_by()}: P(abnormal) {tile.probability:.2f}, {side}\nStage 2: {used}{by}"
-        )
-        project, row = self._context.project, tile.store_row
-        self._context.background(
-            "pseudo-image", lambda: project.pixels.read(np.array([row]))[0], self._show_image
+            f"{self._state.rated_by}: P(abnormal) {tile.probability:.2f}, {side}\n"
+            f"Stage 2: {used}{by}{truth}"
         )
 
-    def _show_image(self, image: npt.NDArray[np.uint8] | AmaeError) -> None:
-        if isinstance(image, AmaeError):
-            self._context.tell_error(image)
-        else:
-            self.large.show_image(image)
+    @Slot()
+    def _on_history(self) -> None:
+        tile = self.gallery.gallery.tile(self.gallery.currentIndex().row())
+        self.dialogs.show_history("" if tile is None else tile.name)
 
-    def _rated_by(self) -> str:
-        return self._state.rated_by if self._state is not None else ""
+    @Slot()
+    def _on_agreement(self) -> None:
+        if self._blind is not None:
+            self.dialogs.show_agreement(self._blind)
 
     @Slot()
     def _on_go(self) -> None:

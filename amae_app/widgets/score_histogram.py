@@ -65,7 +65,9 @@ class Histogram(pg.PlotWidget):
         self.setXRange(edges[0], edges[-1], padding=0.02)
         self.plotItem.vb.autoRange(padding=0.02)
 
-    def show_bands(self, values: Values, low: float, high: float) -> None:
+    def show_bands(
+        self, values: Values, low: float, high: float, limits: tuple[float, float]
+    ) -> None:
         """One distribution in three bands: at or below `low`, between, at or above `high`."""
         c = colours()
         self.show_groups(
@@ -74,7 +76,7 @@ class Histogram(pg.PlotWidget):
                 (values[(values > low) & (values < high)], c.quiet),
                 (values[values >= high], c.abnormal),
             ],
-            (0.0, 1.0),
+            limits,
         )
 
     def set_lines(self, places: list[float], tints: list[str]) -> None:

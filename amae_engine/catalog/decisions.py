@@ -27,6 +27,8 @@ class DecisionRow:
     after: Label
     kind: str
     batch: int
+    offered: str
+    truth_shown: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,4 +267,6 @@ def _row(decision: LabelDecision, name: str) -> DecisionRow:
         after=Label(decision.after),
         kind=decision.kind,
         batch=decision.batch,
+        offered=decision.offered,
+        truth_shown=decision.truth_shown,
     )

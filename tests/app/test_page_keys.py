@@ -79,7 +79,7 @@ def test_labels_keys_act_after_a_click_on_every_widget(labels_page, rated_projec
 
 def test_space_confirms_and_never_presses_a_button(labels_page, rated_project, qtbot):
     page = labels_page
-    button = page.label_buttons[Label.ABNORMAL]
+    button = page.labels.buttons[Label.ABNORMAL]
     page.gallery.select(0)  # rated normal, P = 0.02
     tile = page.gallery.gallery.tile(0)
     button.setFocus(Qt.FocusReason.TabFocusReason)
@@ -143,7 +143,7 @@ def test_keys_are_changed_kept_and_refused_where_taken(labels_page, qtbot):
     assert page.keys.change("normal", "A") == "A is the key of “abnormal”."
     assert page.keys.change("normal", "B") == ""
     assert "B normal" in page.keys.line.text()
-    assert page.label_buttons[Label.NORMAL].text() == "B  Normal"
+    assert page.labels.buttons[Label.NORMAL].text() == "B  Normal"
     row = page.gallery.gallery.tile(0)
     page.gallery.select(0)
     _press(Qt.Key.Key_N)  # no longer anything

@@ -90,21 +90,64 @@ def test_k_moves_the_cuts_and_the_counts(labels_page, qtbot):
     page = labels_page
     before = page.cuts.counts.text()
     page.cuts.keep.setValue(100)
+    page.cuts.keep_abnormal.setValue(100)
     qtbot.waitUntil(lambda: (page._state.view.labels >= 0).all(), timeout=WAIT)
     assert page.cuts.counts.text() != before
     assert "unused <b>0</b>" in page.cuts.counts.text()
-    page.cuts.histogram.line_dropped.emit(1, 0.9)
-    qtbot.waitUntil(lambda: page.cuts.keep.value() < 100, timeout=WAIT)
+
+
+@pytest.mark.parametrize("axis", ["log-odds", "rank"])
+def test_each_cut_moves_alone_and_the_counts_follow_it(labels_page, qtbot, axis):
+    page = labels_page  # five images on each side, log-odds -3.9 ... 3.9
+    page.cuts.axis.setCurrentText(axis)
+    page.cuts._draw()
+    before, view = page.cuts.counts.text(), page._state.view
+    high = {"log-odds": 3.0, "rank": 99.0}[axis]
+    page.cuts.histogram.line_dragged.emit(1, high)
+    assert "abnormal <b>1</b>" in page.cuts.counts.text()
+    assert page._state.view is view  # nothing is chosen while the line moves
+    page.cuts.histogram.line_dropped.emit(1, high)
+    qtbot.waitUntil(lambda: page._state.view.count(1) == 1, timeout=WAIT)
+    assert page.cuts.keep_abnormal.value() == 20
+    assert page.cuts.keep.value() == 50
+    assert page._state.view.cut_normal == view.cut_normal
+    assert page.cuts.counts.text() != before
+    assert page._context.labels.keep_abnormal_percent == 20
 
 
 def test_purity_is_given_with_its_interval_and_count(labels_page, qtbot):
     page = labels_page
-    assert "purity is unknown" in page.review.text()
+    purity = page.review.purity
+    assert "purity is unknown" in purity.text()
     page.gallery.selectAll()
     page.confirm()
-    qtbot.waitUntil(lambda: "of 10 checked images" in page.review.text(), timeout=WAIT)
-    assert "95 % interval" in page.review.text()
-    assert "n = " in page.truth.text()
+    qtbot.waitUntil(lambda: "pure" in purity.text(), timeout=WAIT)
+    assert purity.text().count("95 % interval") == 2
+    assert "not checked in random order" in purity.text()
+    page.undo()
+    page.offered.order.setCurrentText("random")
+    page.gallery.selectAll()
+    page.confirm()
+    qtbot.waitUntil(lambda: "random" not in purity.text() and "100 %" in purity.text(),
+                    timeout=WAIT)  # fmt: skip
+
+
+def test_hidden_truth_is_shown_by_choice_and_noted(labels_page, rated_project, qtbot):
+    page = labels_page
+    assert not page.review.truth.isVisible()
+    assert "truth" not in page.image_facts.text()
+    page.gallery.select(0)
+    page.decide(Label.NORMAL)
+    page.truth_action.setChecked(True)
+    qtbot.waitUntil(page.review.truth.isVisible, timeout=WAIT)
+    assert "n = " in page.review.truth.text()
+    page.gallery.select(1)
+    qtbot.waitUntil(lambda: "truth: " in page.image_facts.text(), timeout=WAIT)
+    page.decide(Label.NORMAL)
+    _decided(rated_project, page)
+    with rated_project.session() as session:
+        assert [row.truth_shown for row in decisions.history(session)] == [True, False]
+        assert decisions.history(session)[0].offered == "nearest a cut first"
 
 
 def test_a_reader_without_a_name_cannot_decide(labels_page, rated_project):
@@ -126,7 +169,7 @@ def test_what_rates_is_named_wherever_a_rating_stands(open_window, whole_path, q
     window = open_window(whole_path)
     window.context.labels = PseudoLabelConfig(source=PseudoLabelSource.DENSITY)
     page = _labels_page(window, qtbot)
-    qtbot.waitUntil(lambda: "Feature distance" in page.review.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "feature distance" in page.cuts.bands.text(), timeout=WAIT)
     assert page.image_facts.text().startswith("Feature distance: P(abnormal)")
     shown = [w.text() for w in page.findChildren(QLabel) if w.isVisible()]
     assert not [text for text in shown if "Stage 1 agrees" in text or "Stage 1: P" in text]

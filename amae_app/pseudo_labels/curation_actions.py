@@ -1,0 +1,194 @@
+"""What a reader can do to the unlabeled images: decide, undo, read blind, take over, retrain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from amae_app.window_context import WindowContext
+from amae_app.words import plural
+from amae_engine.catalog import blind_readings, decisions, runs
+from amae_engine.catalog.decisions import Offer
+from amae_engine.catalog.tables import Label, RunKind, Split
+from amae_engine.config import ScoreConfig
+from amae_engine.events import Changed, Level
+from amae_engine.jobs.child_process import run_in_child
+from amae_engine.jobs.defaults import default_config
+from amae_engine.jobs.reading.decision_csv import read_decisions, summary, write_decisions
+from amae_engine.jobs.reading.second_reading import ChosenBy, begin_second_reading
+from amae_engine.jobs.reading.stage2_effect import Stage2Effect
+from amae_engine.jobs.training.assign_pseudo_labels import PseudoLabelView
+
+
+@dataclass(frozen=True, slots=True)
+class _Configs:
+    """Settings of the jobs that follow one another, as JSON values."""
+
+    stage2: dict[str, object]
+    score: dict[str, object]
+
+
+class CurationActions(QObject):
+    """Writes to the catalog off the event thread and announces it.
+
+    Signals:
+        reading_begun(session): a blind second reading.
+    """
+
+    reading_begun = Signal(int)
+
+    def __init__(self, context: WindowContext, page: QWidget) -> None:
+        super().__init__(page)
+        self._context, self._page = context, page
+
+    def decide(
+        self, ids: list[int], labels: list[Label], kind: str, run_id: int, offer: Offer
+    ) -> None:
+        """Decide on images in one act."""
+        project, reader = self._context.project, self._context.reader
+
+        def act() -> None:
+            with project.session() as session:
+                decisions.decide(session, ids, labels, reader, run_id, kind, offer)
+
+        self._context.act(act, self._decided)
+
+    def read_blind(self, session_id: int, ids: list[int], label: Label) -> None:
+        """Note what the second reader calls images."""
+        project = self._context.project
+
+        def act() -> None:
+            with project.session() as session:
+                for image_id in ids:
+                    blind_readings.read(session, session_id, image_id, label)
+
+        self._context.act(act, self._decided)
+
+    def begin_blind(self, view: PseudoLabelView, count: int, chosen_by: ChosenBy) -> None:
+        """Choose images for a blind second reading, and begin it."""
+        project, reader = self._context.project, self._context.reader
+        self._context.act(
+            lambda: begin_second_reading(project, view, reader, count, chosen_by),
+            self.reading_begun.emit,
+        )
+
+    @Slot(int, int, object)
+    def agree(self, session_id: int, image_id: int, label: Label) -> None:
+        """Decide on a conflict by consensus."""
+        project = self._context.project
+
+        def act() -> None:
+            with project.session() as session:
+                blind_readings.agree(session, session_id, image_id, label)
+
+        self._context.act(act, self._decided)
+
+    @Slot()
+    def undo(self) -> None:
+        """Reverse the reader's last act."""
+        self._step_back(redo=False)
+
+    @Slot()
+    def redo(self) -> None:
+        """Repeat what was undone."""
+        self._step_back(redo=True)
+
+    @Slot()
+    def ask_export(self) -> None:
+        """Ask where to write the decisions, and write them."""
+        name, _ = QFileDialog.getSaveFileName(
+            self._page, "Decisions as a table", "decisions.csv", "CSV (*.csv)"
+        )
+        if name:
+            self.export(Path(name))
+
+    def export(self, path: Path) -> None:
+        """Write every decision to a table."""
+        project = self._context.project
+        self._context.act(
+            lambda: write_decisions(project, path),
+            lambda count: self._context.notify(f"{plural(count, 'decision')} written."),
+        )
+
+    @Slot()
+    def ask_take_over(self) -> None:
+        """Ask for a table of decisions, and take them over."""
+        name, _ = QFileDialog.getOpenFileName(
+            self._page, "Decisions from a table", "", "CSV (*.csv)"
+        )
+        if name:
+            self.take_over(Path(name))
+
+    def take_over(self, path: Path) -> None:
+        """Take the decisions of a table over."""
+        project, reader = self._context.project, self._context.reader
+
+        def done(text: str) -> None:
+            self._context.notify(text)
+            self._decided(None)
+
+        self._context.act(lambda: summary(read_decisions(project, path, reader)), done)
+
+    def retrain(self, effect: Stage2Effect) -> None:
+        """Train stage 2 again on the labels as they stand: B alone where A would be the same."""
+        project, labels = self._context.project, self._context.labels
+        b_alone = effect.b_alone
+
+        def settings() -> _Configs:
+            with project.session() as session:
+                then = runs.get(session, effect.run_id).config
+            module_a = effect.run_id if b_alone else 0
+            mine = {"module_a_run": module_a, "pseudo_labels": labels.to_dict()}
+            score = default_config(project, RunKind.SCORE).config.to_dict()
+            return _Configs({**then, **mine}, score)
+
+        def queue(configs: _Configs) -> None:
+            folder = project.folder
+            self._context.queue.add(
+                ("Stage 2, module B" if b_alone else "Stage 2",
+                 lambda: run_in_child(folder, "stage2", configs.stage2)),
+                ("Scoring", lambda: run_in_child(folder, "score", configs.score)),
+            )  # fmt: skip
+
+        self._context.act(settings, queue)
+
+    @Slot()
+    def rate_unlabeled(self) -> None:
+        """Let the newest stage 2 rate the unlabeled images too, beside the test images."""
+        project = self._context.project
+        folder, both = project.folder, (str(Split.TEST), str(Split.UNLABELED))
+
+        def settings() -> dict[str, object]:
+            config = default_config(project, RunKind.SCORE).config
+            return ScoreConfig.from_dict(config.to_dict()).replace(splits=both).to_dict()
+
+        self._context.act(
+            settings,
+            lambda config: self._context.queue.add(
+                ("Scoring", lambda: run_in_child(folder, "score", config))
+            ),
+        )
+
+    def _decided(self, _: object) -> None:
+        self._context.announce(Changed.DECISIONS)
+
+    def _step_back(self, redo: bool) -> None:
+        project, reader = self._context.project, self._context.reader
+
+        def act() -> decisions.Step:
+            with project.session() as session:
+                return (decisions.redo if redo else decisions.undo)(session, reader)
+
+        self._context.act(act, lambda step: self._stepped(step, redo))
+
+    def _stepped(self, step: decisions.Step, redo: bool) -> None:
+        word = "Redone" if redo else "Undone"
+        nothing = f"There is nothing to {'redo' if redo else 'undo'}."
+        text = f"{word}: {plural(step.changed, 'image')}." if step.changed else nothing
+        if step.kept:
+            text += f" {plural(step.kept, 'image')} left: another reader decided since."
+        self._context.notify(text, Level.INFO)
+        self._decided(None)

@@ -1,0 +1,143 @@
+"""The gallery with what is offered in it, and in which order."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from amae_app.pseudo_labels.curation_state import (
+    CurationState,
+    Ids,
+    Order,
+    OrderData,
+    Shown,
+    read_order_data,
+)
+from amae_app.pseudo_labels.gallery import Gallery
+from amae_app.theme import card, heading, quiet
+from amae_app.widgets.page_keys import PageKeys
+from amae_app.window_context import WindowContext
+from amae_engine.catalog.blind_readings import BlindItem
+from amae_engine.catalog.decisions import Offer
+from amae_engine.catalog.tables import Label
+from amae_engine.errors import AmaeError
+
+
+class GalleryPanel(QWidget):
+    """Shows the images of a state, or those of a blind reading.
+
+    Args:
+        context: The open project.
+        more: A button that stands beside the orders.
+        keys: Of the page; named at the foot.
+    """
+
+    def __init__(self, context: WindowContext, more: QPushButton, keys: PageKeys) -> None:
+        super().__init__()
+        self._context = context
+        self._state: CurationState | None = None
+        self._items: list[BlindItem] | None = None
+        self._data: OrderData | None = None
+        self.gallery = Gallery(context.thumbnails)
+        self.order = QComboBox()
+        self.shown = QComboBox()
+        self.count = quiet()
+        frame, layout = card()
+        top = QHBoxLayout()
+        top.addWidget(heading("Unlabeled images"))
+        top.addWidget(self.count, 1)
+        for combo, items, name, text in (
+            (self.order, Order, "orderCombo", "Order of the images"),
+            (self.shown, Shown, "shownCombo", "Which images are offered"),
+        ):
+            combo.addItems([str(item) for item in items])
+            combo.setObjectName(name)
+            combo.setAccessibleName(text)
+            combo.setToolTip(text)
+            top.addWidget(combo)
+        self.shown.setCurrentText(str(Shown.ALL))
+        top.addWidget(more)
+        layout.addLayout(top)
+        layout.addWidget(self.gallery, 1)
+        layout.addWidget(keys.line)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(frame)
+        self.order.currentTextChanged.connect(self._offer)
+        self.shown.currentTextChanged.connect(self._offer)
+
+    @property
+    def offer_text(self) -> Offer:
+        """How the images come before the reader's eyes now."""
+        return Offer(self.order.currentText(), self._context.shows_truth)
+
+    @property
+    def readings(self) -> dict[int, Label] | None:
+        """What the blind reader has called images; None outside a blind reading."""
+        if self._items is None:
+            return None
+        return {i.image_id: i.second for i in self._items if i.second is not Label.NONE}
+
+    def show_state(
+        self, state: CurationState, items: list[BlindItem] | None, keeps_order: bool
+    ) -> None:
+        """Show another state.
+
+        Args:
+            state: Labels and ratings.
+            items: Of a blind reading, in its order; None outside one.
+            keeps_order: The images and their order stay, their labels are new.
+        """
+        if self._data is not None and self._data.run_id != state.view.run_id:
+            self._data = None
+        self._state, self._items = state, items
+        for combo in (self.order, self.shown):
+            combo.setEnabled(items is None)
+        if keeps_order:
+            self.gallery.update_labels(state, self.readings)
+        else:
+            self._offer()
+
+    @Slot()
+    def _offer(self) -> None:
+        state, order = self._state, Order(self.order.currentText())
+        if state is None:
+            return
+        if self._items is not None:
+            place = {i: n for n, i in enumerate(state.view.image_ids.tolist())}
+            found = [place[i.image_id] for i in self._items if i.image_id in place]
+            self._show_places(np.array(found, dtype=np.int64))
+        elif self._data_of(order) is None:
+            project, view = self._context.project, state.view
+            self._context.background(
+                "order", lambda: read_order_data(project, view, order), self._take_data
+            )
+        else:
+            shown = Shown(self.shown.currentText())
+            self._show_places(state.offered(order, shown, self._data))
+
+    def _data_of(self, order: Order) -> object:
+        """What an order needs; None where it has still to be read."""
+        needed = {Order.DISAGREEMENT: "disagreement", Order.CLUSTERS: "clusters"}.get(order)
+        return True if needed is None else getattr(self._data, needed, None)
+
+    def _take_data(self, data: OrderData | AmaeError) -> None:
+        if isinstance(data, AmaeError):
+            self._context.tell_error(data)
+            self.order.setCurrentText(str(Order.NEAREST_CUT))
+            return
+        self._data = data
+        if data.disagreement is not None:
+            self._context.notify(f"Ranked by how far these lie apart: {data.disagreement.by}.")
+        self._offer()
+
+    def _show_places(self, places: Ids) -> None:
+        if self._state is None:
+            return
+        found = self._data.clusters if self._data is not None else None
+        is_grouped = found is not None and self.order.currentText() == Order.CLUSTERS
+        clusters = found.number if found is not None and is_grouped else None
+        self.gallery.gallery.show_state(self._state, places, clusters, self.readings)
+        self.count.setText(f"{len(places)} of {len(self._state.view.labels)}")
+        self.gallery.select(0)
