@@ -46,12 +46,14 @@ class BlindPanel(QWidget):
         )
         layout.addWidget(self.progress)
         layout.addStretch()
-        for text, name, signal in (
-            ("How we agree…", "agreementButton", self.agreement_wanted),
-            ("Leave this reading", "endBlindButton", self.ended),
-        ):
+        for text, name, tip, signal in (
+            ("How we agree…", "agreementButton", "Cohen's κ and the conflicts, so far",
+             self.agreement_wanted),
+            ("Leave this reading", "endBlindButton", "It can be gone on with later", self.ended),
+        ):  # fmt: skip
             button = QPushButton(text)
             button.setObjectName(name)
+            button.setToolTip(tip)
             button.clicked.connect(signal)
             layout.addWidget(button)
         outer = QVBoxLayout(self)

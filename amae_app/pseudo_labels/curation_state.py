@@ -171,15 +171,13 @@ class CurationState:
         effect = self.effect
         if not effect.run_id:
             return ""
-        decided = plural(effect.decided_since, "image") if effect.decided_since else "no image"
+        decided = plural(effect.decided_since, "image")
         if not effect.is_out_of_date:
-            return f"Stage 2, run {effect.run_id}, is up to date: {decided} decided since."
+            return f"Stage 2, run {effect.run_id}, is up to date."
         moved = f"{effect.share_of_b:.1f} % of B ({plural(effect.moved_b, 'image')})"
         also = f" and {plural(effect.moved_a, 'image')} of A" if effect.moved_a else ""
-        return (
-            f"Decisions on {decided} since, and the cuts, moved {moved}{also}. Stage 2, run "
-            f"{effect.run_id}, is out of date."
-        )
+        what = f"Decisions on {decided}" if effect.decided_since else "Other cuts"
+        return f"{what} moved {moved}{also}: stage 2, run {effect.run_id}, is out of date."
 
     def history_text(self) -> str:
         """The newest decisions, a line each."""

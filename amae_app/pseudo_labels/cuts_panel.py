@@ -106,10 +106,10 @@ class CutsPanel(QWidget):
         cuts = (self._place(view.cut_normal), self._place(view.cut_abnormal))
         if self._axis is Axis.RANK:
             places, limits = self._ranks(self._ranked), (0.0, 100.0)
-            name = f"rank by {view.source.label}, % of the unlabeled images"
+            name = "rank, % of the unlabeled images"
         else:
             places, limits = np.clip(self._ranked, *self._ends), self._ends
-            name = f"log-odds of abnormal by {view.source.label}"
+            name = "log-odds of abnormal"
         self.histogram.show_bands(places, *cuts, limits)
         self.histogram.name_values(name)
         self.histogram.set_lines(list(cuts), [c.normal, c.abnormal])
@@ -154,6 +154,7 @@ class CutsPanel(QWidget):
         return cuts[0], cuts[1]
 
     def _source_row(self) -> QHBoxLayout:
+        self.source.setMinimumContentsLength(10)
         self.source.addItems([source.label for source in PseudoLabelSource])
         self.source.setObjectName("sourceCombo")
         self.source.setAccessibleName("What rates the unlabeled images")
@@ -170,7 +171,7 @@ class CutsPanel(QWidget):
 
     def _keep_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        row.addWidget(QLabel("Keep the top"))
+        row.addWidget(QLabel("Top"))
         for spin, name, text in (
             (self.keep, "kSpinBox", "normal"),
             (self.keep_abnormal, "kAbnormalSpinBox", "abnormal"),

@@ -50,7 +50,7 @@ class Tile:
     """One image of the grid.
 
     Attributes:
-        probability: NaN where it is hidden from the reader.
+        probability, log_odds: Of abnormal; NaN where they are hidden from the reader.
         label: What stage 2 would make of it; in a blind reading what its reader called it.
         cluster: Of images alike, −1 where they are not grouped.
     """
@@ -60,6 +60,7 @@ class Tile:
     aspect: float
     name: str
     probability: float
+    log_odds: float
     label: int
     checked: bool
     cluster: int = -1
@@ -120,10 +121,12 @@ class GalleryModel(QAbstractListModel):
         )
         if self._readings is not None:
             read = self._readings.get(image_id, Label.NONE)
-            return Tile(*where, float("nan"), _READ_AS[read], read is not Label.NONE)
+            nothing = float("nan")
+            return Tile(*where, nothing, nothing, _READ_AS[read], read is not Label.NONE)
         return Tile(
             *where,
             float(self._probability[place]),
+            float(view.log_odds[place]),
             int(view.labels[place]),
             bool(view.by_reader[place]),
             -1 if self._clusters is None else int(self._clusters[place]),
@@ -161,7 +164,7 @@ def _in_words(tile: Tile) -> str:
     by = "decided by a reader" if tile.checked else "unchecked"
     alike = f", cluster {tile.cluster + 1}" if tile.cluster >= 0 else ""
     kind = names.get(tile.label, "unused")
-    return f"{tile.name}: P(abnormal) {tile.probability:.2f}, {kind}, {by}{alike}"
+    return f"{tile.name}: log-odds {tile.log_odds:+.1f}, P(abnormal) {tile.probability:.2f}, {kind}, {by}{alike}"
 
 
 class _TileDelegate(QStyledItemDelegate):
@@ -211,7 +214,7 @@ def _strip_text(tile: Tile) -> str:
     if np.isnan(tile.probability):
         return {NORMAL: "normal", ABNORMAL: "abnormal"}.get(tile.label, "")
     alike = f"  ⧉ {tile.cluster + 1}" if tile.cluster >= 0 else ""
-    return f"{tile.probability:.2f}{alike}"
+    return f"{tile.log_odds:+.1f}{alike}".replace("-", "−")
 
 
 class Gallery(QListView):

@@ -44,9 +44,11 @@ class GalleryPanel(QWidget):
         self.shown = QComboBox()
         self.count = quiet()
         frame, layout = card()
-        top = QHBoxLayout()
+        top, second = QHBoxLayout(), QHBoxLayout()
+        self.count.setWordWrap(False)
         top.addWidget(heading("Unlabeled images"))
         top.addWidget(self.count, 1)
+        top.addWidget(more)
         for combo, items, name, text in (
             (self.order, Order, "orderCombo", "Order of the images"),
             (self.shown, Shown, "shownCombo", "Which images are offered"),
@@ -55,10 +57,10 @@ class GalleryPanel(QWidget):
             combo.setObjectName(name)
             combo.setAccessibleName(text)
             combo.setToolTip(text)
-            top.addWidget(combo)
+            second.addWidget(combo, 1)
         self.shown.setCurrentText(str(Shown.ALL))
-        top.addWidget(more)
         layout.addLayout(top)
+        layout.addLayout(second)
         layout.addWidget(self.gallery, 1)
         layout.addWidget(keys.line)
         outer = QVBoxLayout(self)

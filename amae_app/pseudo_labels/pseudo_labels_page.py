@@ -50,7 +50,7 @@ class PseudoLabelsPage(QWidget):
         self._context = context
         self._state: CurationState | None = None
         self._blind: int | None = None
-        self._keeps_order = False
+        self._is_other_list = True  # than the one on screen; until it is shown
         self.cuts = CutsPanel()
         self.review = ReviewPanel()
         self.blind = BlindPanel()
@@ -81,7 +81,7 @@ class PseudoLabelsPage(QWidget):
     def refresh(self, changed: Changed) -> None:
         """Read labels again after scores, decisions or images changed."""
         if changed:
-            self._keeps_order = changed is Changed.DECISIONS
+            self._is_other_list |= changed is not Changed.DECISIONS
             self._read()
 
     def count_text(self) -> str:
@@ -125,13 +125,13 @@ class PseudoLabelsPage(QWidget):
     def read_blind(self, session_id: int) -> None:
         """Begin, or go on with, a blind second reading."""
         self._blind = session_id
-        self._keeps_order = False
+        self._is_other_list = True
         self._read()
 
     @Slot()
     def end_blind(self) -> None:
         """Go back to ratings and labels."""
-        self._blind, self._keeps_order = None, False
+        self._blind, self._is_other_list = None, True
         self._read()
 
     def _add_keys(self) -> None:
@@ -251,7 +251,8 @@ class PseudoLabelsPage(QWidget):
         self.labels.show_confirm(self._blind is None)
         self.cuts.show_state(self._state)
         self._show_review()
-        self.offered.show_state(self._state, items, self._keeps_order)
+        self.offered.show_state(self._state, items, keeps_order=not self._is_other_list)
+        self._is_other_list = False
         self.blind.show_progress(len(self.offered.readings or {}), len(items or ()))
         self._show_facts(self.gallery.gallery.tile(self.gallery.currentIndex().row()))
         self.badge_changed.emit()
@@ -293,7 +294,8 @@ class PseudoLabelsPage(QWidget):
         by = " · decided by a reader" if tile.checked else ""
         truth = self._state.truth_of(tile.image_id) if self._context.shows_truth else ""
         self.image_facts.setText(
-            f"{self._state.rated_by}: P(abnormal) {tile.probability:.2f}, {side}\n"
+            f"{self._state.rated_by}: P(abnormal) {tile.probability:.2f}, {side} "
+            f"(log-odds {tile.log_odds:+.1f})\n"
             f"Stage 2: {used}{by}{truth}"
         )
 

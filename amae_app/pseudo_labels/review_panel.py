@@ -30,6 +30,7 @@ class ReviewPanel(QWidget):
         self.history = quiet()
         self.retrain = QPushButton("Retrain module B")
         self.retrain.setObjectName("retrainButton")
+        self.retrain.setToolTip("Stage 2 again, on the labels as they stand")
         self.retrain.clicked.connect(self._on_retrain)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -59,11 +59,18 @@ class ImageTableModel(QAbstractTableModel):
         self._asked: set[int] = set()
         self._ids: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._pages: dict[int, list[ImageRow]] = {}
+        self._shows_truth = False
         thumbnails.loaded.connect(self._on_thumbnails)
 
-    def show_ids(self, ids: npt.NDArray[np.int64]) -> None:
-        """Replace what the table shows."""
+    def show_ids(self, ids: npt.NDArray[np.int64], shows_truth: bool = False) -> None:
+        """Replace what the table shows.
+
+        Args:
+            ids: Of the images.
+            shows_truth: Of unlabeled images too, for who develops methods.
+        """
         self.beginResetModel()
+        self._shows_truth = shows_truth
         self._ids, self._pages = ids, {}
         self._version += 1
         self._asked = set()
@@ -120,11 +127,11 @@ class ImageTableModel(QAbstractTableModel):
             return None
         column = COLUMNS[index.column()][0]
         if role == Qt.ItemDataRole.DisplayRole:
-            return _text(row, column)
+            return _text(row, column, self._shows_truth)
         if role == Qt.ItemDataRole.DecorationRole and column == PICTURE:
             return self._thumbnails.icon(row.store_row, row.aspect)
         if role == Qt.ItemDataRole.ForegroundRole and column in ("Split", "Truth"):
-            return _colour(row, column)
+            return _colour(row, column, self._shows_truth)
         return None
 
     @Slot()
@@ -139,13 +146,20 @@ def truth_text(truth: int | None) -> str:
     return "–" if truth is None else ("abnormal" if truth else "normal")
 
 
-def _text(row: ImageRow, column: str) -> str:
-    hidden = " (hidden)" if row.split is Split.UNLABELED and row.truth is not None else ""
+def _is_hidden(row: ImageRow) -> bool:
+    """Whether a reader who labels must not see what is known."""
+    return row.split is Split.UNLABELED and row.truth is not None
+
+
+def _text(row: ImageRow, column: str, shows_truth: bool) -> str:
+    truth = truth_text(row.truth)
+    if _is_hidden(row):
+        truth = f"{truth} (hidden)" if shows_truth else "hidden"
     texts = {
         "Image": row.name,
         "Patient": f"P{row.patient_id:05d}" if row.patient_known else "unknown",
         "Split": str(row.split),
-        "Truth": truth_text(row.truth) + hidden,
+        "Truth": truth,
         "View": row.view or "–",
         "Size": f"{row.columns} × {row.rows}",
         "Source": row.source,
@@ -154,10 +168,10 @@ def _text(row: ImageRow, column: str) -> str:
     return texts.get(column, "")
 
 
-def _colour(row: ImageRow, column: str) -> QColor | None:
+def _colour(row: ImageRow, column: str, shows_truth: bool) -> QColor | None:
     c = colours()
     if column == "Split":
         return QColor(c.normal if row.split is Split.NORMAL else c.text)
-    if row.truth is None:
+    if row.truth is None or (_is_hidden(row) and not shows_truth):
         return QColor(c.quiet)
     return QColor(c.abnormal if row.truth else c.normal)

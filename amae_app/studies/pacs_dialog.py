@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from amae_app.studies.remote_studies import RemoteStudies
 from amae_app.theme import card, quiet, restyle
 from amae_engine.catalog.tables import Split
 from amae_engine.errors import AmaeError, BadSetting
@@ -82,12 +83,13 @@ class PacsDialog(QDialog):
         self.role.addItems([str(split) for split in Split])
         self.role.setCurrentText(str(Split.UNLABELED))
         self.source = _edit("a short label; no patient's name", "PACS")
-        self.answer = QLabel("Count images to see what the PACS has; nothing is fetched for that.")
+        self.answer = QLabel("Find studies to see what the PACS has; nothing is fetched for that.")
         self.answer.setObjectName("pacsAnswer")
         self.answer.setWordWrap(True)
         self.answer.setTextFormat(Qt.TextFormat.RichText)
         self.answer.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.count = QPushButton("Count images")
+        self.studies = RemoteStudies()
+        self.count = QPushButton("Find studies")
         self.count.setObjectName("countImagesButton")
         self._form = QFormLayout()
         self._lay_out()
@@ -106,9 +108,19 @@ class PacsDialog(QDialog):
             until=_day(self.until.text()),
             body_part=self.body_part.text().strip(),
             patients=tuple(_words(self.patients.text())),
+            studies=self._wanted(),
         )
         source = self.source.text().strip() or "PACS"
         return Retrieval(self._server(), query, self.role.currentText(), source)
+
+    def _wanted(self) -> tuple[str, ...]:
+        """UIDs of the checked studies; () for all that match."""
+        if not self.studies.are_listed:
+            return ()
+        chosen = self.studies.chosen()
+        if not chosen:
+            raise BadSetting("Check at least one study of the list, or find studies again.")
+        return tuple(study.uid for study in chosen)
 
     def memory(self) -> dict[str, str]:
         """What the next dialog starts with; no password, no patient."""
@@ -132,6 +144,7 @@ class PacsDialog(QDialog):
             f"<b>{answer.total}</b> images in {answer.studies} studies; {answer.known} are in the "
             f"project already and are not fetched again.<table>{rows}</table>"
         )
+        self.studies.show_studies(answer.each)
 
     def show_problem(self, text: str) -> None:
         """A sentence about what is wrong."""
@@ -188,7 +201,8 @@ class PacsDialog(QDialog):
             widget.setAccessibleName(label or "Encrypt the connection")
             self._form.addRow(label, widget)
         frame, panel = card("What the PACS has")
-        panel.addWidget(self.answer, 1)
+        panel.addWidget(self.answer)
+        panel.addWidget(self.studies, 1)
         panel.addWidget(self.count)
         panel.addWidget(
             quiet(
@@ -211,6 +225,9 @@ class PacsDialog(QDialog):
         self.way.currentTextChanged.connect(self._show_way)
         self.encrypted.toggled.connect(self._show_way)
         self.count.clicked.connect(self._on_count)
+        for edit in (self.url, self.host, self.modalities, self.since, self.until, self.body_part,
+                     self.patients):  # fmt: skip
+            edit.textEdited.connect(self._ask_anew)
 
     @Slot()
     def _show_way(self) -> None:
@@ -228,7 +245,13 @@ class PacsDialog(QDialog):
                 self._form.setRowVisible(widget, is_needed)
 
     @Slot()
+    def _ask_anew(self) -> None:
+        """The list answers another question now."""
+        self.studies.show_studies(())
+
+    @Slot()
     def _on_count(self) -> None:
+        self.studies.show_studies(())
         try:
             self.retrieval()
         except BadSetting as error:

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
 
+from amae_app.studies.image_acts import ImageActs
 from amae_app.studies.pacs_dialog import PacsDialog
 from amae_app.studies.studies_state import remote_counts
 from amae_app.window_context import WindowContext
@@ -47,6 +48,7 @@ class StudiesActions(QObject):
         self._undo: list[Undo] = []
         self._with_suspects: Callable[[], None] = lambda: None
         self.pacs_dialog: PacsDialog | None = None
+        self.of_images = ImageActs(context, selected, self.done, parent)
         context.relink_wanted.connect(self.ask_relink)
 
     def button(self) -> QPushButton:
@@ -59,6 +61,7 @@ class StudiesActions(QObject):
         menu = QMenu(button)
         for text, slot, key in (
             ("Images from a PACS…", self.ask_pacs, None),
+            ("Images held back…", self.of_images.ask_held, None),
             ("Remove the selected images", self.remove, QKeySequence.StandardKey.Delete),
             ("Undo", self.undo, QKeySequence.StandardKey.Undo),
             ("Take the last import back", self.undo_import, None),
@@ -137,7 +140,7 @@ class StudiesActions(QObject):
             return f"{plural(len(ids), 'image')} back in the splits of before."
 
         notice = f"{plural(len(ids), 'image')} now {split}."
-        self._context.act(act, lambda before: self._done(notice, lambda: back(before)))
+        self._context.act(act, lambda before: self.done(notice, lambda: back(before)))
 
     @Slot()
     def remove(self) -> None:
@@ -157,7 +160,7 @@ class StudiesActions(QObject):
             return f"{plural(len(ids), 'image')} back."
 
         notice = f"{plural(len(ids), 'image')} removed; Ctrl+Z brings back what was removed."
-        self._context.act(act, lambda _: self._done(notice, back))
+        self._context.act(act, lambda _: self.done(notice, back))
 
     @Slot()
     def undo(self) -> None:
@@ -168,7 +171,7 @@ class StudiesActions(QObject):
         if not self._undo:
             self._context.notify("There is nothing to undo here.")
             return
-        self._context.act(self._undo.pop(), lambda text: self._done(text, None))
+        self._context.act(self._undo.pop(), lambda text: self.done(text, None))
 
     @Slot()
     def undo_import(self) -> None:
@@ -192,10 +195,10 @@ class StudiesActions(QObject):
 
         def done(moved: tuple[patients.MovedImage, ...]) -> None:
             if not moved:
-                self._done("No patient is in two splits.", None)
+                self.done("No patient is in two splits.", None)
                 return
             text = f"{plural(len(moved), 'image')} moved: each patient is in one split now."
-            self._done(text, lambda: back(moved))
+            self.done(text, lambda: back(moved))
 
         self._context.act(act, done)
 
@@ -224,9 +227,10 @@ class StudiesActions(QObject):
 
     def _on_undone(self, undone: ImportRow) -> None:
         images = plural(undone.images, "image")
-        self._done(f"The import of {undone.source} was taken back: {images}.", None)
+        self.done(f"The import of {undone.source} was taken back: {images}.", None)
 
-    def _done(self, text: str, undo: Undo | None) -> None:
+    def done(self, text: str, undo: Undo | None) -> None:
+        """Tell what was done, and how the next undo takes it back."""
         if undo is not None:
             self._undo.append(undo)
         self._context.notify(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ import numpy.typing as npt
 from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QHeaderView,
+    QInputDialog,
     QLabel,
     QLineEdit,
+    QMenu,
     QPushButton,
     QStackedWidget,
     QTableView,
@@ -24,18 +26,17 @@ from PySide6.QtWidgets import (
 from amae_app.studies.image_table_model import COLUMNS, THUMBNAIL_SIDE, ImageTableModel
 from amae_app.studies.import_dialog import ImportDialog
 from amae_app.studies.import_report import ImportReportWindow
+from amae_app.studies.selected_image import SelectedImage
 from amae_app.studies.studies_actions import StudiesActions
 from amae_app.studies.studies_state import StudiesState, preview_of, read_studies_state
 from amae_app.theme import card, heading, quiet, restyle
 from amae_app.widgets.empty_state import EmptyState
-from amae_app.widgets.image_label import ImageLabel
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.window_context import WindowContext
+from amae_app.words import plural
 from amae_engine.catalog import studies
-from amae_engine.catalog.tables import Split
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
-from amae_engine.jobs.demo import ATTRIBUTION, DEMO_SOURCE
 from amae_engine.jobs.importing.import_plan import ImportPlan
 from amae_engine.jobs.importing.import_report import ImportReport
 from amae_engine.jobs.importing.retrieve_images import RetrievalReport
@@ -59,13 +60,12 @@ class StudiesPage(QWidget):
         self.table = QTableView()
         self.filter = QLineEdit()
         self.summary = quiet()
-        self.image = ImageLabel()
-        self.facts = quiet()
-        self.split_combo = QComboBox()
+        self.held_button = QPushButton("Images held back…")
         self.splits = QLabel()
         self.leak = QLabel()
         self.reports: list[ImportReportWindow] = []
         self.actions_of_page = StudiesActions(context, self._selected, self)
+        self.selected = SelectedImage(context, self.actions_of_page)
         self._dialog: ImportDialog | None = None
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
@@ -73,6 +73,7 @@ class StudiesPage(QWidget):
         self._typing.timeout.connect(self._read_ids)
         self.keys = PageKeys(self, "studies", context.settings)
         self.keys.add("filter", "filter", "/", self.filter.setFocus)
+        self.selected.viewer.add_keys(self.keys)
         self._lay_out()
         self.setFocusProxy(self.table)
         context.queue.ended.connect(self._on_job_ended)
@@ -103,15 +104,15 @@ class StudiesPage(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(10, 10, 10, 10)
         layout.setSpacing(10)
-        layout.addWidget(self._table_card(), 1)
+        layout.addWidget(self._table_card(), 5)
         side = QVBoxLayout()
         side.addWidget(self._splits_card())
-        side.addWidget(self._image_card(), 1)
+        side.addWidget(self.selected, 1)
         box = QWidget()
         box.setLayout(side)
-        box.setFixedWidth(320)
+        box.setMinimumWidth(350)
         side.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(box)
+        layout.addWidget(box, 2)
 
     def _table_card(self) -> QWidget:
         frame, layout = card()
@@ -121,8 +122,8 @@ class StudiesPage(QWidget):
         self.filter.setObjectName("filterEdit")
         self.filter.setPlaceholderText("Filter: split:test truth:abnormal source:demo")
         self.filter.setAccessibleName("Filter the images")
-        self.filter.setToolTip("Keys: split, truth, source, view, name, patient, flag")
-        self.filter.setMinimumWidth(260)
+        self.filter.setToolTip("Keys: split, truth, source, view, name, patient, flag, tag")
+        self.filter.setMinimumWidth(200)
         self.filter.setClearButtonEnabled(True)
         self.filter.textChanged.connect(self._typing.start)
         button = QPushButton("Import…")
@@ -132,6 +133,7 @@ class StudiesPage(QWidget):
         button.setToolTip("Import a folder, images, a CSV table or a data.json (Ctrl+I)")
         button.clicked.connect(self._on_import)
         top.addWidget(self.filter)
+        top.addWidget(self._saved_filters())
         top.addWidget(self.actions_of_page.button())
         top.addWidget(button)
         layout.addLayout(top)
@@ -178,24 +180,44 @@ class StudiesPage(QWidget):
         self.leak.setObjectName("leakLabel")
         self.leak.setWordWrap(True)
         layout.addWidget(self.leak)
+        self.held_button.setObjectName("heldButton")
+        self.held_button.setToolTip("Look at them, let them in or leave them out")
+        self.held_button.hide()
+        self.held_button.clicked.connect(self.actions_of_page.of_images.ask_held)
+        layout.addWidget(self.held_button)
         return frame
 
-    def _image_card(self) -> QWidget:
-        frame, layout = card()
-        layout.addWidget(self.image, 1)
-        layout.addWidget(self.facts)
-        move = QHBoxLayout()
-        self.split_combo.addItems([str(split) for split in Split])
-        self.split_combo.setObjectName("moveToCombo")
-        self.split_combo.setAccessibleName("Split for the selected images")
-        button = QPushButton("Move selected here")
-        button.setObjectName("moveButton")
-        button.setToolTip("Give the selected images this role")
-        button.clicked.connect(self._on_move)
-        move.addWidget(self.split_combo)
-        move.addWidget(button, 1)
-        layout.addLayout(move)
-        return frame
+    def _saved_filters(self) -> QPushButton:
+        self.filters = QMenu(self)
+        self.filters.aboutToShow.connect(self._fill_filters)
+        button = QPushButton("Saved")
+        button.setObjectName("savedFiltersButton")
+        button.setToolTip("Filters and tags of this project; keep this filter under a name")
+        button.setMenu(self.filters)
+        return button
+
+    @Slot()
+    def _fill_filters(self) -> None:
+        menu, acts = self.filters, self.actions_of_page.of_images
+        menu.clear()
+        saved = self._state.saved_filters if self._state is not None else ()
+        for name, text in saved:
+            menu.addAction(f"{name}:  {text}", partial(self.filter.setText, text))
+        for tag, count in self._state.tags if self._state is not None else ():
+            menu.addAction(f"tag:{tag}  ({count})", partial(self.filter.setText, f"tag:{tag}"))
+        menu.addSeparator()
+        keep = menu.addAction("Keep this filter…", self._ask_filter_name)
+        keep.setEnabled(bool(self.filter.text().strip()))
+        forget = menu.addMenu("Forget")
+        forget.setEnabled(bool(saved))
+        for name, _ in saved:
+            forget.addAction(name, partial(acts.forget_filter, name))
+
+    @Slot()
+    def _ask_filter_name(self) -> None:
+        name, is_ok = QInputDialog.getText(self, "Keep this filter", "Its name")
+        if is_ok:
+            self.actions_of_page.of_images.keep_filter(name, self.filter.text())
 
     @Slot(object, object)
     def _read_page(self, key: tuple[int, int], ids: list[int]) -> None:
@@ -232,11 +254,13 @@ class StudiesPage(QWidget):
             return
         restyle(self.summary, "state", "")
         self._state, ids = answer
-        self.model.show_ids(ids)
+        self.model.show_ids(ids, self._context.shows_truth)
         self._stack.setCurrentIndex(1 if self._state.images == 0 else 0)
         shown = f", {len(ids)} shown" if len(ids) != self._state.images else ""
         self.summary.setText(f"{self._state.summary()}{shown}")
-        self.splits.setText(self._state.splits_html())
+        self.splits.setText(self._state.splits_html(self._context.shows_truth))
+        self.held_button.setVisible(self._state.held > 0)
+        self.held_button.setText(f"{plural(self._state.held, 'image')} held back…")
         self.leak.setText(self._state.leak_text())
         restyle(self.leak, "state", self._state.leak_state())
         if len(ids) and not self.table.selectionModel().hasSelection():
@@ -262,34 +286,14 @@ class StudiesPage(QWidget):
         row = self.model.row_at(chosen[-1].row()) if chosen else None
         if row is None:
             return
-        spacing = f" · {row.pixel_spacing_mm:g} mm" if row.pixel_spacing_mm else ""
-        kind = " ".join(part for part in (row.modality, row.photometric) if part)
-        self.facts.setText(
-            f"{row.name} · {row.columns} × {row.rows} · {row.bits_stored} bit{spacing}\n"
-            f"{kind} · {row.transfer_syntax}\nidentity removed at import"
-            + (f"\n{row.flags}" if row.flags else "")
-            + (f"\n{ATTRIBUTION}" if row.source == DEMO_SOURCE else "")
-        )
-        project, store_row = self._context.project, row.store_row
-        self._context.background(
-            "studies-image",
-            lambda: project.pixels.read(np.array([store_row]))[0],
-            self._show_image,
-        )
-
-    def _show_image(self, image: npt.NDArray[np.uint8] | AmaeError) -> None:
-        if isinstance(image, AmaeError):
-            self._context.tell_error(image)
-        else:
-            self.image.show_image(image)
+        number = chosen[-1].row()
+        around = [self.model.row_at(number + step) for step in (1, -1, 2)]
+        likely = [each.id for each in around if each is not None]
+        self.selected.show_row(row, likely)
 
     def _selected(self) -> list[int]:
         chosen = self.table.selectionModel().selectedRows()
         return self.model.ids_at([index.row() for index in chosen])
-
-    @Slot()
-    def _on_move(self) -> None:
-        self.actions_of_page.move(Split(self.split_combo.currentText()))
 
     @Slot()
     def _on_import(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from amae_app.words import plural
-from amae_engine.catalog import studies
+from amae_engine.catalog import held_images, studies, tags
 from amae_engine.catalog.tables import Split
 from amae_engine.events import Event
 from amae_engine.jobs.importing.find_remote_images import RemoteCounts, find_remote_images
@@ -25,6 +25,9 @@ class StudiesState:
 
     counts: dict[Split, studies.SplitCount]
     shared_patients: int
+    held: int
+    saved_filters: tuple[tuple[str, str], ...]
+    tags: tuple[tuple[str, int], ...]
 
     @property
     def images(self) -> int:
@@ -47,14 +50,18 @@ class StudiesState:
         rest = f" · patient unknown of {self.unknown}" if self.unknown else ""
         return f"{plural(self.images, 'image')} · {known}{rest}"
 
-    def splits_html(self) -> str:
-        """A small table: split, images, what is known about them."""
+    def splits_html(self, shows_truth: bool) -> str:
+        """A small table: split, images, what is known about them.
+
+        Args:
+            shows_truth: Of the unlabeled images too, for who develops methods.
+        """
         lines = []
         for split, count in self.counts.items():
             known = ""
             if split is Split.TEST and count.normal + count.abnormal:
                 known = f"{count.normal} normal + {count.abnormal} abnormal"
-            elif split is Split.UNLABELED and count.normal + count.abnormal:
+            elif split is Split.UNLABELED and shows_truth and count.normal + count.abnormal:
                 share = 100 * count.abnormal / (count.normal + count.abnormal)
                 known = f"{share:.0f} % abnormal in hidden truth"
             lines.append(
@@ -91,7 +98,11 @@ def read_studies_state(project: Project) -> StudiesState:
     """Read the counts."""
     with project.session() as session:
         return StudiesState(
-            studies.split_counts(session), len(studies.patients_in_two_splits(session))
+            studies.split_counts(session),
+            len(studies.patients_in_two_splits(session)),
+            held_images.waiting_count(session),
+            tuple(tags.saved_filters(session)),
+            tuple(tags.all_tags(session)),
         )
 
 
@@ -104,8 +115,8 @@ def remote_counts(project: Project, retrieval: Retrieval, password: str) -> Remo
     """What a PACS has of the images that a retrieval means; nothing is fetched."""
     job = find_remote_images(project, retrieval.server, retrieval.query, password)
     found = _finish(job)
-    known = sum(bool(image.name) for image in found)
-    return RemoteCounts.of([image.remote for image in found], known)
+    here = {image.remote.sop for image in found if image.name}
+    return RemoteCounts.of([image.remote for image in found], here)
 
 
 def _finish(job: Generator[Event, None, T]) -> T:

@@ -151,20 +151,23 @@ class ImageViewer(QWidget):
     def add_keys(self, keys: PageKeys) -> None:
         """Give the page the viewer's keys."""
         self._keys = keys
-        view = self.view
+        view, measuring = self.view, self.measuring
         keys.add("invert", "invert", "I", self.toggle_invert)
         for number in PRESETS:
-            text = f"window {number}"
-            keys.add(f"window{number}", text, number, partial(self.window_preset, number))
-        keys.add("closer", "closer", "+", partial(view.zoom, 1.25))
-        keys.add("farther", "farther", "-", partial(view.zoom, 0.8))
-        keys.add("fit", "fit", "=", view.fit)
-        keys.add("pixels", "pixel by pixel", "Z", view.zoom_to_pixels)
-        keys.add("reset", "reset", "R", self.reset)
-        keys.add("magnifier", "magnifier", "M", self.magnifier.toggle)
-        keys.add("ruler", "ruler", "L", self.measuring.start_length)
-        keys.add("ratio", "cardiothoracic ratio", "C", self.measuring.start_ratio)
-        keys.add("clear", "no measures", "Shift+L", self.measuring.clear)
+            preset = partial(self.window_preset, number)
+            keys.add(f"window{number}", f"window {number}", number, preset, is_named=False)
+        for name, text, key, act in (
+            ("closer", "closer", "+", partial(view.zoom, 1.25)),
+            ("farther", "farther", "-", partial(view.zoom, 0.8)),
+            ("fit", "whole image", "=", view.fit),
+            ("pixels", "pixel by pixel", "Z", view.zoom_to_pixels),
+            ("reset", "reset", "R", self.reset),
+            ("magnifier", "magnifier", "M", self.magnifier.toggle),
+            ("ruler", "ruler", "L", measuring.start_length),
+            ("ratio", "cardiothoracic ratio", "C", measuring.start_ratio),
+            ("clear", "no measures", "Shift+L", measuring.clear),
+        ):
+            keys.add(name, text, key, act, is_named=False)
 
     def window_preset(self, number: str) -> None:
         """One of the four windows, by its key."""

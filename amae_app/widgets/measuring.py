@@ -39,7 +39,7 @@ class Scale:
     def text(self) -> str:
         """What lengths are measured by."""
         if not (self.column_mm and self.row_mm):
-            return "lengths in px: the file says no pixel size"
+            return "px: the file has no pixel size"
         size = f"{self.column_mm:.3g}"
         if self.row_mm != self.column_mm:
             size += f" × {self.row_mm:.3g}"

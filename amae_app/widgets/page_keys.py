@@ -36,19 +36,24 @@ _LISTED_BY = "?"
 
 @dataclass(frozen=True, slots=True)
 class KeyAct:
-    """One act of a page: its name, what it does, and its keys as they were made."""
+    """One act of a page: its name, what it does, and its keys as they were made.
+
+    Attributes:
+        is_named: Whether the line at the foot of the page names it; the list names all.
+    """
 
     name: str
     text: str
     keys: tuple[str, ...]
     act: Callable[[], object]
+    is_named: bool = True
 
 
 class PageKeys(QObject):
     """The keys of one page.
 
     Attributes:
-        line: All keys in a line, for the foot of the page; it follows their changes.
+        line: The page's keys in a line, for the foot of the page; it follows their changes.
 
     Signals:
         changed(): some act has other keys.
@@ -73,11 +78,16 @@ class PageKeys(QObject):
         self._shortcut(_LISTED_BY, self.ask)
 
     def add(
-        self, name: str, text: str, keys: str | tuple[str, ...], act: Callable[[], object]
+        self,
+        name: str,
+        text: str,
+        keys: str | tuple[str, ...],
+        act: Callable[[], object],
+        is_named: bool = True,
     ) -> None:
         """Give an act its keys, or those that the reader chose for it."""
         made = (keys,) if isinstance(keys, str) else keys
-        self._acts[name] = KeyAct(name, text, made, act)
+        self._acts[name] = KeyAct(name, text, made, act, is_named)
         self._bind(name)
         self.line.setText(self.text())
 
@@ -86,12 +96,14 @@ class PageKeys(QObject):
         return self._changed.get(name, self._acts[name].keys)
 
     def text(self) -> str:
-        """All keys in a line, for the foot of the page."""
+        """The page's keys in a line, for its foot."""
         parts = [
-            f"{' '.join(map(_shown, self.keys_of(n)))} {a.text}" for n, a in self._acts.items()
+            f"{' '.join(map(_shown, self.keys_of(name)))} {act.text}"
+            for name, act in self._acts.items()
+            if act.is_named
         ]
         mouse = [self._mouse] if self._mouse else []
-        return " · ".join([*mouse, *parts, f"{_LISTED_BY} change keys"])
+        return " · ".join([*mouse, *parts, f"{_LISTED_BY} all keys"])
 
     def change(self, name: str, key: str) -> str:
         """Let an act have another key; "" gives it back its own.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from amae_engine.catalog.studies import ImageRow, audit, rows
@@ -20,6 +20,12 @@ def waiting(session: Session) -> list[ImageRow]:
     """The images that wait for a decision, by id."""
     query = select(Image.id).where(Image.held == Held.WAITING).order_by(Image.id)
     return rows(session, list(session.scalars(query)))
+
+
+def waiting_count(session: Session) -> int:
+    """How many images wait for a decision."""
+    query = select(func.count()).select_from(Image).where(Image.held == Held.WAITING)
+    return session.scalar(query) or 0
 
 
 def left_out(session: Session) -> list[ImageRow]:

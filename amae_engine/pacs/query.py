@@ -42,6 +42,7 @@ class PacsQuery:
         since, until: Study dates, both included; None for no bound.
         body_part: Images that state another one are left out; those that state none are kept.
         patients: Patient IDs; () for all. They are sent to the PACS and go nowhere else.
+        studies: Of those that match, the UIDs of the wanted ones; () for all.
     """
 
     modalities: tuple[str, ...] = ("CR", "DX")
@@ -49,6 +50,7 @@ class PacsQuery:
     until: date | None = None
     body_part: str = ""
     patients: tuple[str, ...] = field(default=(), repr=False)
+    studies: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if not self.modalities:
@@ -108,6 +110,8 @@ def find_images(search: Search, query: PacsQuery) -> Iterator[RemoteImage]:
             if study.get("StudyInstanceUID") in seen:
                 continue  # it has two modalities
             seen.add(_uid(study, "StudyInstanceUID"))
+            if query.studies and study["StudyInstanceUID"] not in query.studies:
+                continue
             for image in _images_of(study, search, query):
                 if image.sop not in seen:
                     seen.add(image.sop)

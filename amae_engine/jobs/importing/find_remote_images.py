@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -39,29 +39,76 @@ class FoundImage:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteStudy:
+    """One study in the PACS that has images of a query.
+
+    Attributes:
+        uid: For asking only.
+        date: YYYYMMDD, "" where the PACS does not say.
+        modalities, body_parts: Of these images.
+        images: How many.
+        known: Are in the project already.
+    """
+
+    uid: str = field(repr=False)
+    date: str
+    modalities: str
+    body_parts: str
+    images: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteCounts:
     """How many images a query means.
 
     Attributes:
         images: By modality and year of the study ("no date" where the PACS gives none), in order.
-        studies: How many studies they are from.
+        each: The studies that they are from, newest first.
         known: Are in the project already.
     """
 
     images: dict[tuple[str, str], int]
-    studies: int
+    each: tuple[RemoteStudy, ...]
     known: int = 0
 
     @classmethod
-    def of(cls, images: Sequence[RemoteImage], known: int = 0) -> Self:
-        """Count images."""
+    def of(cls, images: Sequence[RemoteImage], here: Collection[str] = ()) -> Self:
+        """Count images.
+
+        Args:
+            images: That a query means.
+            here: SOP instances that the project has.
+        """
         years = ((i.modality, i.study_date[:4] or "no date") for i in images)
-        return cls(dict(sorted(Counter(years).items())), len({i.study for i in images}), known)
+        by_study: dict[str, list[RemoteImage]] = {}
+        for image in images:
+            by_study.setdefault(image.study, []).append(image)
+        each = [_study(uid, some, here) for uid, some in by_study.items()]
+        each.sort(key=lambda study: study.date, reverse=True)
+        known = sum(study.known for study in each)
+        return cls(dict(sorted(Counter(years).items())), tuple(each), known)
+
+    @property
+    def studies(self) -> int:
+        """How many studies the images are from."""
+        return len(self.each)
 
     @property
     def total(self) -> int:
         """All images."""
         return sum(self.images.values())
+
+
+def _study(uid: str, images: Sequence[RemoteImage], here: Collection[str]) -> RemoteStudy:
+    return RemoteStudy(
+        uid,
+        images[0].study_date,
+        ", ".join(sorted({image.modality for image in images})),
+        ", ".join(sorted({image.body_part for image in images if image.body_part})),
+        len(images),
+        sum(image.sop in here for image in images),
+    )
 
 
 def find_remote_images(

@@ -10,10 +10,9 @@ from amae_engine.images.deidentify import keyed_hash
 from amae_engine.images.fingerprints import Fingerprints
 from amae_engine.images.plausibility import NOT_FRONTAL_CHEST
 from amae_engine.images.sources import SourceFile
-from amae_engine.jobs.importing.import_report import FileFate, ImportReport, Outcome
+from amae_engine.jobs.importing.import_report import STORED, FileFate, ImportReport, Outcome
 from amae_engine.project import Project
 
-_STORED = (Outcome.IMPORTED, Outcome.HELD)
 _ELSEWHERE = "another of these files"
 
 
@@ -51,7 +50,7 @@ class ImageIntake:
         for number, (file, image) in enumerate(batch):
             fate = self._judge(file, image, known)
             fates.append(fate)
-            if isinstance(image, IncomingImage) and fate.outcome in _STORED:
+            if isinstance(image, IncomingImage) and fate.outcome in STORED:
                 known |= {key: _ELSEWHERE for key in keys_of(self._project, image) if key}
                 self._prints.add(image.image.pixels, image.fingerprint)
                 new.append((number, file, image))

@@ -23,6 +23,9 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+STORED = (Outcome.IMPORTED, Outcome.HELD)  # the project has the image, and needs its original
+
+
 @dataclass(frozen=True, slots=True)
 class FileFate:
     """One file's fate; `reason` names the cause, or the image it became or repeats."""

@@ -15,7 +15,7 @@ from amae_engine.events import Event, Level, Notice, Progress
 from amae_engine.images.sources import ROLES, SourceFile
 from amae_engine.jobs.importing.find_remote_images import FoundImage, list_images
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.importing.import_report import ImportReport, NothingImported, Outcome
+from amae_engine.jobs.importing.import_report import STORED, ImportReport, NothingImported
 from amae_engine.pacs.connection import Connection, connect
 from amae_engine.pacs.query import PacsQuery
 from amae_engine.pacs.server import DicomWebServer, Server
@@ -199,5 +199,5 @@ def _import(
 def _drop(report: ImportReport) -> None:
     """Delete the files that became no image of the project."""
     for fate in report.fates:
-        if fate.outcome is not Outcome.IMPORTED:
+        if fate.outcome not in STORED:
             fate.path.unlink(missing_ok=True)

@@ -1,0 +1,177 @@
+"""What a reader says of images in Studies: their truth, tags, whether held ones come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtWidgets import QWidget
+
+from amae_app.studies.held_dialog import HeldDialog
+from amae_app.window_context import WindowContext
+from amae_app.words import plural
+from amae_engine.catalog import held_images, studies, tags
+from amae_engine.catalog.tables import Split
+from amae_engine.errors import AmaeError
+from amae_engine.events import Changed
+
+Done = Callable[[str, Callable[[], str] | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TruthBefore:
+    """The truth of images before it was set, and how many images it was not set for."""
+
+    ids: dict[int | None, list[int]]
+    others: int
+
+    @property
+    def images(self) -> int:
+        """How many it was set for."""
+        return sum(len(some) for some in self.ids.values())
+
+
+class ImageActs(QObject):
+    """Each act is written off the event thread, told, and can be taken back.
+
+    Args:
+        context: The open project.
+        selected: The ids of the images that are selected now.
+        done: Takes what to tell the reader, and what undoes the act.
+        page: The dialogs' parent.
+    """
+
+    def __init__(
+        self,
+        context: WindowContext,
+        selected: Callable[[], list[int]],
+        done: Done,
+        page: QWidget,
+    ) -> None:
+        super().__init__(page)
+        self._context, self._selected, self._done, self._page = context, selected, done, page
+        self.held_dialog: HeldDialog | None = None
+
+    def set_truth(self, truth: int | None) -> None:
+        """State what is known about the selected test images; others keep what they have."""
+        ids, project, reader = self._selected(), self._context.project, self._context.reader
+        if not ids:
+            self._context.notify("Select images in the table first.")
+            return
+
+        def act() -> TruthBefore:
+            with project.session() as session:
+                rows = studies.rows(session, ids)
+                chosen = [row for row in rows if row.split is Split.TEST]
+                before: dict[int | None, list[int]] = {}
+                for row in chosen:
+                    before.setdefault(row.truth, []).append(row.id)
+                studies.set_truth(session, [row.id for row in chosen], truth, reader)
+            return TruthBefore(before, len(rows) - len(chosen))
+
+        def back(before: TruthBefore) -> str:
+            with project.session() as session:
+                for old, some in before.ids.items():
+                    studies.set_truth(session, some, old, reader)
+            return f"Truth of {plural(before.images, 'image')} as before."
+
+        def done(before: TruthBefore) -> None:
+            word = {0: "normal", 1: "abnormal", None: "unknown"}[truth]
+            text = f"Truth of {plural(before.images, 'test image')}: {word}."
+            if before.others:
+                text += (
+                    f" {plural(before.others, 'image')} not of the test split: unlabeled ones are "
+                    f"decided on in Pseudo-labels, normal ones are known to be."
+                )
+            self._done(text, (lambda: back(before)) if before.images else None)
+
+        self._context.act(act, done)
+
+    def tag(self, word: str, takes_away: bool = False) -> None:
+        """Give the selected images a tag, or take it from them."""
+        ids, project, reader = self._selected(), self._context.project, self._context.reader
+        if not ids:
+            self._context.notify("Select images in the table first.")
+            return
+        do, undo = (
+            (tags.remove_tag, tags.add_tag) if takes_away else (tags.add_tag, tags.remove_tag)
+        )
+
+        def act() -> list[int]:
+            with project.session() as session:
+                return do(session, ids, word, reader)
+
+        def back(changed: list[int]) -> str:
+            with project.session() as session:
+                undo(session, changed, word, reader)
+            return f"Tag of {plural(len(changed), 'image')} as before."
+
+        def done(changed: list[int]) -> None:
+            verb = "taken from" if takes_away else "given to"
+            text = f"“{word.strip().lower()}” {verb} {plural(len(changed), 'image')}."
+            self._done(text, (lambda: back(changed)) if changed else None)
+
+        self._context.act(act, done)
+
+    def keep_filter(self, name: str, text: str) -> None:
+        """Keep a filter under a name, for every reader of the project."""
+        project = self._context.project
+
+        def act() -> None:
+            with project.session() as session:
+                tags.save_filter(session, name, text)
+
+        self._context.act(act, self._filters_changed)
+
+    def forget_filter(self, name: str) -> None:
+        """Forget a saved filter."""
+        project = self._context.project
+
+        def act() -> None:
+            with project.session() as session:
+                tags.forget_filter(session, name)
+
+        self._context.act(act, self._filters_changed)
+
+    def _filters_changed(self, _: None) -> None:
+        self._context.announce(Changed.SETTINGS)
+
+    @Slot()
+    def ask_held(self) -> None:
+        """Show the images that are held back, for the reader to let in or leave out."""
+        project = self._context.project
+
+        def read() -> list[studies.ImageRow]:
+            with project.session() as session:
+                return held_images.waiting(session)
+
+        def show(rows: list[studies.ImageRow] | AmaeError) -> None:
+            if isinstance(rows, AmaeError):
+                self._context.tell_error(rows)
+            elif not rows:
+                self._context.notify("No image is held back.")
+            else:
+                self.held_dialog = HeldDialog(self._context, rows, self._page)
+                self.held_dialog.decided.connect(self.decide_held)
+                self.held_dialog.open()
+
+        self._context.background("held images", read, show)
+
+    @Slot(object, bool)
+    def decide_held(self, ids: list[int], lets_in: bool) -> None:
+        """Let held images into their split, or leave them out."""
+        project, reader = self._context.project, self._context.reader
+        do = held_images.let_in if lets_in else held_images.leave_out
+
+        def act() -> int:
+            with project.session() as session:
+                return do(session, ids, reader)
+
+        def back() -> str:
+            with project.session() as session:
+                held_images.hold(session, ids, reader)
+            return f"{plural(len(ids), 'image')} held back again."
+
+        word = "let in" if lets_in else "left out"
+        self._context.act(act, lambda n: self._done(f"{plural(n, 'image')} {word}.", back))
