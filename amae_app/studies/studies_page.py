@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QItemSelectionModel, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -264,7 +264,10 @@ class StudiesPage(QWidget):
         self.leak.setText(self._state.leak_text())
         restyle(self.leak, "state", self._state.leak_state())
         if len(ids) and not self.table.selectionModel().hasSelection():
-            self.table.selectRow(0)
+            whole = QItemSelectionModel.SelectionFlag
+            self.table.selectionModel().setCurrentIndex(  # whatever keys are held down
+                self.model.index(0, 0), whole.ClearAndSelect | whole.Rows
+            )
         self.badge_changed.emit()
 
     @Slot(int)
