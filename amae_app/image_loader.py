@@ -32,6 +32,7 @@ class ImageLoader(QObject):
         super().__init__(viewer)
         self._context, self._viewer, self._name = context, viewer, name
         self._now: ImageRef | None = None
+        self._original: OriginalImage | None = None  # of the image that is shown, once it came
         context.originals.came.connect(self._on_original)
 
     def show(self, image: ImageRef | None, likely: list[int]) -> None:
@@ -41,14 +42,13 @@ class ImageLoader(QObject):
             image: From the list.
             likely: Ids of those that may follow.
         """
-        self._now = image
+        self._now, self._original = image, None
+        self._viewer.show_stored(None)
         if image is None:
-            self._viewer.show_stored(None)
             return
-        original = self._context.originals.get(image.image_id, likely)
-        if original is not None and original.grey is not None:
-            self._viewer.show_stored(None)
-            self._show_original(image, original)
+        self._original = self._context.originals.get(image.image_id, likely)
+        if self._original is not None and self._original.grey is not None:
+            self._show_original(image, self._original)
             self.shown.emit(image.image_id)
             return
         project, row = self._context.project, image.store_row
@@ -59,17 +59,17 @@ class ImageLoader(QObject):
             if self._now is not image or self._viewer.is_original:
                 return  # another image was chosen, or the original was quicker
             self._viewer.show_stored(answer, image.aspect)
-            if original is not None:
-                self._show_original(image, original)
+            if self._original is not None:  # it cannot be shown, and says why
+                self._show_original(image, self._original)
             self.shown.emit(image.image_id)
 
-        self._viewer.show_stored(None)
         key = f"{self._name} stored image"
         self._context.background(key, lambda: project.pixels.read(np.array([row]))[0], show)
 
     @Slot(int, object)
     def _on_original(self, image_id: int, original: OriginalImage) -> None:
         if self._now is not None and self._now.image_id == image_id:
+            self._original = original
             self._show_original(self._now, original)
 
     def _show_original(self, image: ImageRef, original: OriginalImage) -> None:
