@@ -31,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from amae_app.window_bench import bench_window
 
         return bench_window(as_json="--json" in words)
+    if words[:2] == ["bench", "reading"]:
+        from amae_app.reading_bench import bench_reading
+
+        return bench_reading(as_json="--json" in words)
     from amae_engine.cli import main as run_command
 
     return run_command(words)

@@ -38,6 +38,15 @@ class OriginalCache(QObject):
         self._at_work: set[int] = set()
         self._read.connect(self._on_read, Qt.ConnectionType.QueuedConnection)
 
+    def has(self, image_id: int) -> bool:
+        """Whether an image is there."""
+        return image_id in self._kept
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an original is being read."""
+        return bool(self._at_work)
+
     @property
     def bytes(self) -> int:
         """Memory of what is kept."""
@@ -56,6 +65,11 @@ class OriginalCache(QObject):
         self._wanted = [i for i in (image_id, *likely) if i not in self._kept]
         self._start()
         return found
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._wanted = []
+        self._kept.clear()
 
     def forget_missing(self) -> None:
         """Look again for originals that could not be shown: they may have been found."""

@@ -201,6 +201,12 @@ class ImageView(pg.GraphicsView):
         """What is drawn, (H, W)."""
         return None if self._codes is None else self._image.image
 
+    @property
+    def map_shown(self) -> npt.NDArray[np.uint8] | None:
+        """The map that lies over it, (H, W, 4); None where there is none."""
+        found: npt.NDArray[np.uint8] | None = self._overlay.image
+        return found
+
     def set_levels(self, low: float, high: float) -> None:
         """Choose which shades are black and white."""
         self._levels = (low, max(high, low + 0.01))

@@ -39,12 +39,14 @@ class ImagePanel:
     Attributes:
         maps: (h, w) by name, each divided by its scale, which is common to all images.
         pictures: (h, w) in 0…1, by name.
+        aspect: Width over height of the original, which the arrays do not have.
     """
 
     title: str
     image: Picture
     maps: Mapping[str, Picture]
     pictures: Mapping[str, Picture]
+    aspect: float = 1.0
 
 
 def write_curves(
@@ -75,10 +77,11 @@ def write_image_panels(path: Path, panels: Sequence[ImagePanel], about: str) -> 
         columns += [(name, picture, None) for name, picture in panel.pictures.items()]
         for column, (title, image, values) in enumerate(columns):
             axes = figure.add_subplot(len(panels), wide, wide * row + column + 1)
-            axes.imshow(image, cmap="gray", vmin=0, vmax=1, extent=(0, 1, 0, 1))
+            place = (0, panel.aspect, 0, 1)
+            axes.imshow(image, cmap="gray", vmin=0, vmax=1, extent=place)
             if values is not None:
                 drawn = axes.imshow(
-                    values, cmap="inferno", vmin=0, vmax=1, alpha=0.55, extent=(0, 1, 0, 1)
+                    values, cmap="inferno", vmin=0, vmax=1, alpha=0.55, extent=place
                 )
             axes.set_title(title, fontsize=8)
             axes.axis("off")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from images_in_dicom import IDENTITIES, write_dicom
 from orthanc_server import CALLED_AE, PASSWORD, USER, OrthancServer, missing_program
-from PySide6.QtCore import QSettings
+from PySide6.QtCore import QSettings, Qt
 
 from amae_app.studies.pacs_dialog import PacsDialog
 from amae_app.studies.studies_page import StudiesPage
@@ -55,8 +55,28 @@ def test_images_are_counted_fetched_and_reported(
     qtbot.waitUntil(lambda: "images in" in dialog.answer.text(), timeout=30_000)
     assert "<b>4</b> images in 4 studies; 0 are in the project" in dialog.answer.text()
     assert _unlabeled(project) == 0
+    studies = dialog.studies
+    assert studies.wanted.text() == "4 of 4 studies, 4 new images"
+    days = [studies.table.item(row, 0).text() for row in range(4)]
+    assert days == sorted(days, reverse=True)
+    studies.check_none()
+    dialog.accept()
+    assert "Check at least one study" in dialog.answer.text()
+    studies.table.item(1, 0).setCheckState(Qt.CheckState.Checked)
+    assert studies.wanted.text() == "1 of 4 studies, 1 new images"
     dialog.accept()
     qtbot.waitUntil(lambda: bool(page.reports), timeout=60_000)
+    assert _unlabeled(project) == 1
+
+    dialog = _ask(page)
+    dialog.password.setText(PASSWORD)
+    dialog.count.click()
+    qtbot.waitUntil(lambda: "1 are in the project" in dialog.answer.text(), timeout=30_000)
+    checked = [dialog.studies.table.item(row, 0).checkState() == Qt.CheckState.Checked
+               for row in range(4)]  # fmt: skip
+    assert checked == [True, False, True, True]  # what is here need not come again
+    dialog.accept()
+    qtbot.waitUntil(lambda: len(page.reports) == 2, timeout=60_000)
     assert _unlabeled(project) == 4
 
     dialog = _ask(page)

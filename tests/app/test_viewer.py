@@ -205,3 +205,14 @@ def test_a_constant_image_a_one_pixel_map_and_nothing_are_shown(qtbot):
     viewer.reset()
     assert viewer.view.picture is None
     assert Scale(100, 50).between(QPointF(0, 0), QPointF(1, 1)) == (100, 50)
+
+
+def test_a_project_of_one_image_opens_and_shows_it(open_window, project, tmp_path, qtbot):
+    finish(import_images(project, [SourceFile(write_dicom(tmp_path, 1), "test")], "ward"))
+    window = open_window(project)
+    viewer = window._pages[0].selected.viewer
+    qtbot.waitUntil(lambda: viewer.is_original, timeout=WAIT)
+    for number in range(5):
+        window.show_page(number)
+        qtbot.wait(100)
+    assert window.context is not None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from demo_images import demo_files, finish
 from images_in_dicom import image, write_dicom
+from PIL import Image
 
 from amae_engine.catalog import image_tables
 from amae_engine.catalog.tables import Split
@@ -31,8 +32,6 @@ def copies(project: Project, tmp_path: Path) -> list[tuple[int, Path]]:
 
 
 def test_an_original_is_shown_or_the_reader_is_told_why_not(project, copies):
-    from PIL import Image
-
     reader = OriginalReader(project)
     try:
         (first, _), (second, gone), (third, changed), (fourth, broken) = copies
@@ -76,5 +75,17 @@ def test_a_dicom_original_comes_from_a_process(project, dicom_original):
         assert int(np.ptp(found.grey.values[found.grey.codes])) > 255
         assert (found.spacing.row_mm, found.spacing.column_mm) == (0.15, 0.2)
         assert found.sides == ("R", "L")
+    finally:
+        reader.close()
+
+
+def test_a_file_of_30000_squared_is_refused_before_it_is_decoded(project, copies):
+    image_id, path = copies[0]
+    Image.new("1", (30_000, 30_000)).save(path, format="PNG")
+    reader = OriginalReader(project)
+    try:
+        found = reader.read(image_id).result()
+        assert found.state is OriginalState.UNREADABLE
+        assert "larger than any image" in found.message
     finally:
         reader.close()

@@ -101,16 +101,18 @@ def _export_images(project: Project, evaluation: RunEvaluation, folder: Path) ->
         if found is None:
             continue
         truth = "abnormal" if shown.truth[place] else "normal"
+        image, aspect = _image(project, image_id)
         panels.append(
             ImagePanel(
                 f"{shown.names[place]}, {truth}, {shown.values[place]:.3f}",
-                _image(project, image_id),
+                image,
                 {
                     evaluation.label(kind): values / found.scale[kind]
                     for kind in dict.fromkeys((shown.kind, *_OF_MODULES))
                     if (values := found.of_score(kind)) is not None
                 },
                 {name: found.maps[key] for key, name in _MEANS.items() if key in found.maps},
+                aspect,
             )
         )
     path = folder / "images.png"
@@ -119,10 +121,11 @@ def _export_images(project: Project, evaluation: RunEvaluation, folder: Path) ->
     return [path]
 
 
-def _image(project: Project, image_id: int) -> np.ndarray:
+def _image(project: Project, image_id: int) -> tuple[np.ndarray, float]:
+    """The stored image in 0…1, and the aspect of its original."""
     from amae_engine.catalog import studies
 
     with project.session() as session:
         row = studies.rows(session, [image_id])[0]
     image = project.pixels.read(np.array([row.store_row]))[0]
-    return image.astype(np.float32) / 255
+    return image.astype(np.float32) / 255, row.aspect
