@@ -60,8 +60,9 @@ class OriginalCache(QObject):
             likely: What may be read next; decoded after it, where there is room.
         """
         found = self._kept.get(image_id)
-        if found is not None:
-            self._kept.move_to_end(image_id)
+        for needed in (*reversed(likely), image_id):  # these are dropped last
+            if needed in self._kept:
+                self._kept.move_to_end(needed)
         self._wanted = [i for i in (image_id, *likely) if i not in self._kept]
         self._start()
         return found

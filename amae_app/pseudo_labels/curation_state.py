@@ -135,11 +135,11 @@ class CurationState:
             share = wilson_interval(right, len(of_set))
             parts.append(
                 f"{name} {100 * share.value:.0f} % pure (95 % interval {100 * share.low:.0f}–"
-                f"{100 * share.high:.0f} %, {plural(len(of_set), 'checked image')})"
+                f"{100 * share.high:.0f}, n = {len(of_set)})"
             )
         if not checked:
             return "No image is checked yet: purity is unknown."
-        text = f"By {self.view.source.label}, as readers see it: {'; '.join(parts)}."
+        text = f"Readers find {'; '.join(parts)}."
         if biased:
             text += (
                 " These were not checked in random order, so this may mislead; the order 'random' "

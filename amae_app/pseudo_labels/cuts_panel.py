@@ -58,7 +58,7 @@ class CutsPanel(QWidget):
         self.counts = QLabel()
         frame, layout = card("Ratings and cuts")
         self.histogram.setObjectName("confidenceHistogram")
-        self.histogram.setMinimumHeight(150)
+        self.histogram.setMinimumHeight(190)
         self.bands.setObjectName("bands")
         self.counts.setObjectName("labelCounts")
         self.counts.setWordWrap(True)
@@ -114,8 +114,8 @@ class CutsPanel(QWidget):
         self.histogram.name_values(name)
         self.histogram.set_lines(list(cuts), [c.normal, c.abnormal])
         self.bands.setText(
-            f"Left of the first cut: pseudo-normal by {view.source.label}; right of the second: "
-            f"pseudo-abnormal; between: unused. Drag either cut."
+            f"By {view.source.label}: <span style='color:{c.normal}'>■ pseudo-normal</span> · "
+            f"■ unused · <span style='color:{c.abnormal}'>■ pseudo-abnormal</span>. Drag a cut."
         )
         self.counts.setText(self._state.counts_html(c.normal, c.abnormal))
 

@@ -197,7 +197,7 @@ class _TileDelegate(QStyledItemDelegate):
             painter.setOpacity(0.35 if tile.label == EXCLUDED else 1.0)
             painter.drawPixmap(image, picture)
             painter.setOpacity(1.0)
-        painter.setPen(QPen(QColor("#ffffff" if is_selected else tint), 3 if is_selected else 2))
+        painter.setPen(QPen(QColor(c.text if is_selected else tint), 4 if is_selected else 2))
         painter.drawRect(frame)
         text = frame.adjusted(6, frame.height() - _STRIP + 3, -6, 0)
         # the strip below the image is dark in both themes: use the dark theme's tints
@@ -213,7 +213,7 @@ class _TileDelegate(QStyledItemDelegate):
 def _strip_text(tile: Tile) -> str:
     if np.isnan(tile.probability):
         return {NORMAL: "normal", ABNORMAL: "abnormal"}.get(tile.label, "")
-    alike = f"  ⧉ {tile.cluster + 1}" if tile.cluster >= 0 else ""
+    alike = f"  #{tile.cluster + 1}" if tile.cluster >= 0 else ""
     return f"{tile.log_odds:+.1f}{alike}".replace("-", "−")
 
 

@@ -74,13 +74,13 @@ class ImageViewer(QWidget):
         self.measuring = Measuring(self.view)
         self.magnifier = Magnifier(self.view)
         self.state = quiet()
+        self.measured = quiet()
         self.notice = quiet()
         self.relink = QPushButton("Find it…")
         self._deep: DeepImage | None = None
         self._stored: npt.NDArray[np.uint8] | None = None
         self._window = 0
         self._aspect = 1.0
-        self._said = ""
         self._keys: PageKeys | None = None
         self.sides = (QLabel("", self.view), QLabel("", self.view))
         self._sides_on = True
@@ -233,7 +233,10 @@ class ImageViewer(QWidget):
         row.addWidget(self.notice, 1)
         row.addWidget(self.relink)
         layout.addLayout(row)
+        layout.addWidget(self.measured)
         layout.addWidget(self.state)
+        self.measured.setObjectName("measured")
+        self.measured.hide()
         restyle(self.notice, "state", "warning")
         self.notice.setObjectName("originalNotice")
         self.relink.setObjectName("relinkButton")
@@ -272,8 +275,8 @@ class ImageViewer(QWidget):
 
     @Slot(str)
     def _on_said(self, text: str) -> None:
-        self._said = text
-        self._say()
+        self.measured.setText(text)
+        self.measured.setVisible(bool(text))
 
     @Slot(object)
     def _on_hover(self, point: QPointF | None) -> None:
@@ -284,17 +287,16 @@ class ImageViewer(QWidget):
         self.menu().popup(QPoint(round(place.x()), round(place.y())))
 
     def _say(self, point: QPointF | None = None) -> None:
-        """The measure where there is one, the value under the mouse, else what is shown."""
-        parts = [self._said] if self._said else []
+        """The value under the mouse, else what is shown."""
+        text = ""
         if point is not None:
-            parts.append(self._value_at(point))
-        elif not parts and self._deep is not None:
-            window = self._deep.windows[self._window]
-            parts += [window.name, self.measuring.scale.text]
-        elif not parts and self._stored is not None:
-            parts.append("stored image, 256 × 256")
-        self.state.setText(" · ".join(parts))
-        self.state.setToolTip(self.state.text())
+            text = self._value_at(point)
+        elif self._deep is not None:
+            text = f"{self._deep.windows[self._window].name} · {self.measuring.scale.text}"
+        elif self._stored is not None:
+            text = "stored image, 256 × 256"
+        self.state.setText(text)
+        self.state.setToolTip(text)
 
     def _value_at(self, point: QPointF) -> str:
         deep = self._deep

@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QWidget
 from amae_app.widgets.image_view import ImageView
 
 _SIDE = 220
+_SHARE = 0.42  # of a small view
+_GAP = 20  # pixels from the mouse
 _TIMES = 2.5  # larger than the view draws it
 
 
@@ -41,7 +43,10 @@ class Magnifier(QWidget):
             return
         height, width = picture.shape
         shown = self._view.box.viewRect().height()  # in heights of the image
-        half = max(4, round(_SIDE / _TIMES * shown * height / max(self._view.height(), 1) / 2))
+        room = round(min(self._view.width(), self._view.height()) * _SHARE)
+        self.setFixedSize(min(room, _SIDE), min(room, _SIDE))
+        scale = shown * height / max(self._view.height(), 1)  # pixels of the image in one here
+        half = max(4, round(self.width() / _TIMES * scale / 2))
         x, y = int(point.x() * width), int(point.y() * height)
         padded = np.zeros((2 * half, 2 * half), dtype=np.uint8)
         top, left = max(y - half, 0), max(x - half, 0)
@@ -53,12 +58,12 @@ class Magnifier(QWidget):
         side = 2 * half
         self._loupe = QImage(padded.data, side, side, side, QImage.Format.Format_Grayscale8).copy()
         place = self._view.on_screen(point)
-        at = QRect(place.x() + 24, place.y() - _SIDE - 24, _SIDE, _SIDE)
+        at = QRect(place.x() + _GAP, place.y() - self.height() - _GAP, self.width(), self.height())
         if at.right() > self._view.width():
-            at.moveRight(place.x() - 24)
+            at.moveRight(place.x() - _GAP)
         if at.top() < 0:
-            at.moveTop(place.y() + 24)
-        self.move(at.topLeft())
+            at.moveTop(place.y() + _GAP)
+        self.move(max(at.left(), 0), at.top())
         self.show()
         self.update()
 

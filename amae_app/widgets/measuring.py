@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QPointF, Signal, Slot
 
 from amae_app.widgets.image_view import ImageView
 
+_NEAR_EDGE = 0.6  # of the width, from where a text stands left of its line's end
 _RULER, _HEART, _THORAX = "#f5d76e", "#f0a350", "#6cb2f7"
 
 
@@ -126,6 +127,7 @@ class Measuring(QObject):
         a, b = self._view.to_view(start), self._view.to_view(end)
         line.setData([a.x(), b.x()], [a.y(), b.y()])
         text.setPos(b)
+        text.setAnchor((1 if end.x() > _NEAR_EDGE else 0, 1))
         across, down = self.scale.between(start, end)
         is_length = self.now is Measure.LENGTH
         size = math.hypot(across, down) if is_length else abs(across)

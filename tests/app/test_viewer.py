@@ -96,33 +96,33 @@ def test_lengths_are_in_mm_of_both_axes_where_the_file_says_so(page, qtbot):
     width, height = viewer._deep.codes.shape[::-1]
     viewer.measuring.start_length()
     viewer.view.line_dragged.emit(QPointF(0, 0.5), QPointF(1, 0.5), True)
-    assert viewer.state.text().startswith(f"{width * 0.2:.1f} mm · 0.2 mm (PixelSpacing)")
+    assert viewer.measured.text().startswith(f"{width * 0.2:.1f} mm · 0.2 mm (PixelSpacing)")
     page.table.selectRow(1)
     qtbot.waitUntil(lambda: "CXR-00002" in page.selected.facts.text(), timeout=WAIT)
     qtbot.waitUntil(lambda: viewer.measuring.scale.row_mm == 0.4, timeout=WAIT)
     assert viewer.view._place.width() == pytest.approx(width * 0.5 / (height * 0.4))
     viewer.measuring.start_length()
     viewer.view.line_dragged.emit(QPointF(0, 0.5), QPointF(1, 0.5), True)
-    assert f"{width * 0.5:.1f} mm" in viewer.state.text()
+    assert f"{width * 0.5:.1f} mm" in viewer.measured.text()
     viewer.view.line_dragged.emit(QPointF(0.5, 0), QPointF(0.5, 1), True)
-    assert f"{height * 0.4:.1f} mm" in viewer.state.text()
-    assert "at the detector" in viewer.state.text()
+    assert f"{height * 0.4:.1f} mm" in viewer.measured.text()
+    assert "at the detector" in viewer.measured.text()
     page.table.selectRow(2)
     qtbot.waitUntil(lambda: viewer.measuring.scale.unit == "px", timeout=WAIT)
     qtbot.waitUntil(lambda: viewer.is_original, timeout=WAIT)
     viewer.measuring.start_length()
     viewer.view.line_dragged.emit(QPointF(0, 0), QPointF(1, 0), True)
-    assert viewer.state.text().startswith(f"{width:.1f} px")
+    assert viewer.measured.text().startswith(f"{width:.1f} px")
 
 
 def test_the_cardiothoracic_ratio_is_of_widths_alone(page, qtbot):
     viewer = page.selected.viewer
     qtbot.keyClick(page.table, Qt.Key.Key_C)
-    assert "heart" in viewer.state.text()
+    assert "heart" in viewer.measured.text()
     viewer.view.line_dragged.emit(QPointF(0.4, 0.6), QPointF(0.6, 0.7), True)
-    assert "thorax" in viewer.state.text()
+    assert "thorax" in viewer.measured.text()
     viewer.view.line_dragged.emit(QPointF(0.3, 0.8), QPointF(0.7, 0.8), True)
-    assert "Cardiothoracic ratio 0.50" in viewer.state.text()
+    assert "Cardiothoracic ratio 0.50" in viewer.measured.text()
     assert len(viewer.measuring._drawn) == 2
     qtbot.keyClick(page.table, Qt.Key.Key_L, Qt.KeyboardModifier.ShiftModifier)
     assert viewer.measuring._drawn == []
@@ -141,7 +141,7 @@ def test_a_line_is_drawn_by_the_mouse_while_measuring(page, qtbot):
     qtbot.mouseRelease(port, Qt.MouseButton.LeftButton, pos=end)
     qtbot.waitUntil(lambda: len(viewer.measuring._drawn) == 1, timeout=WAIT)
     assert viewer.view.levels == before
-    assert " mm" in viewer.state.text()
+    assert " mm" in viewer.measured.text()
 
 
 def test_the_magnifier_shows_what_is_under_the_mouse(page, qtbot):
@@ -187,6 +187,9 @@ def test_neighbours_are_ready_and_memory_is_bounded(page, monkeypatch, qtbot):
     qtbot.waitUntil(lambda: len(originals._kept) == 3, timeout=WAIT)
     monkeypatch.setattr("amae_app.original_cache._MOST_BYTES", 1)
     originals.forget_missing()
+    first, second, third = originals._kept
+    originals.get(first, [second])
+    assert list(originals._kept) == [third, second, first]  # the likely ones are dropped late
     one = next(iter(originals._kept))
     kept = originals._kept.pop(one)
     originals._on_read(one, kept)
