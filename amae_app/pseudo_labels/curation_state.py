@@ -185,7 +185,7 @@ class CurationState:
             f"{row.decided_at[11:16]} {row.reader}  {row.image_name}  "
             f"{row.before or 'none'} → {row.after or 'none'}"
             + (f" ({row.kind})" if row.kind != "decide" else "")
-            for row in self.history[:9]
+            for row in self.history[:7]
         ]
         return "\n".join(lines) or "No decision yet."
 

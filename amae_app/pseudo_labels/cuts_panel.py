@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -58,7 +59,8 @@ class CutsPanel(QWidget):
         self.counts = QLabel()
         frame, layout = card("Ratings and cuts")
         self.histogram.setObjectName("confidenceHistogram")
-        self.histogram.setMinimumHeight(190)
+        self.histogram.setMinimumHeight(190)  # its own hint is a plot's, far too large
+        self.histogram.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self.bands.setObjectName("bands")
         self.counts.setObjectName("labelCounts")
         self.counts.setWordWrap(True)
@@ -154,6 +156,8 @@ class CutsPanel(QWidget):
         return cuts[0], cuts[1]
 
     def _source_row(self) -> QHBoxLayout:
+        short = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        self.source.setSizeAdjustPolicy(short)
         self.source.setMinimumContentsLength(10)
         self.source.addItems([source.label for source in PseudoLabelSource])
         self.source.setObjectName("sourceCombo")
@@ -185,6 +189,7 @@ class CutsPanel(QWidget):
             spin.setDecimals(0)
             spin.setValue(_PAPER_KEEP)
             spin.setSuffix(" %")
+            spin.setMaximumWidth(66)
             row.addWidget(spin)
             row.addWidget(QLabel(text))
         reset = QPushButton("50")

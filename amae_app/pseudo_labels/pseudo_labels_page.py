@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMenu,
     QPushButton,
-    QScrollArea,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -167,13 +166,9 @@ class PseudoLabelsPage(QWidget):
         rated = QWidget()
         column = QVBoxLayout(rated)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.cuts, 2)
-        column.addWidget(self.review, 1)
-        scrolled = QScrollArea()
-        scrolled.setWidgetResizable(True)
-        scrolled.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scrolled.setWidget(rated)
-        self._left.addWidget(scrolled)
+        column.addWidget(self.cuts, 1)
+        column.addWidget(self.review)
+        self._left.addWidget(rated)
         self._left.addWidget(self.blind)
         self._left.setFixedWidth(350)
         right = self._right()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QTabWidget, QVBoxLayout, QWidget
 
 from amae_app.pseudo_labels.curation_state import CurationState
 from amae_app.theme import card, quiet
 
 
 class ReviewPanel(QWidget):
-    """Two cards: this review, and the history.
+    """Two tabs: this review, and the history.
 
     Signals:
         retrain_wanted(effect), undo_wanted(), redo_wanted(), history_wanted(): by their buttons.
@@ -32,13 +32,16 @@ class ReviewPanel(QWidget):
         self.retrain.setObjectName("retrainButton")
         self.retrain.setToolTip("Stage 2 again, on the labels as they stand")
         self.retrain.clicked.connect(self._on_retrain)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        frame, layout = card("This review")
+        self.tabs = QTabWidget()
+        self.tabs.setAccessibleName("This review, and the newest decisions")
+        review, layout = QWidget(), QVBoxLayout()
+        review.setLayout(layout)
         for widget in (self.purity, self.truth, self.effect, self.retrain):
             layout.addWidget(widget)
-        column.addWidget(frame)
-        frame, layout = card("History")
+        layout.addStretch()
+        self.tabs.addTab(review, "This review")
+        newest, layout = QWidget(), QVBoxLayout()
+        newest.setLayout(layout)
         self.history.setAlignment(Qt.AlignmentFlag.AlignTop)
         layout.addWidget(self.history, 1)
         buttons = QHBoxLayout()
@@ -55,7 +58,12 @@ class ReviewPanel(QWidget):
             buttons.addWidget(button)
         buttons.addStretch()
         layout.addLayout(buttons)
-        column.addWidget(frame, 1)
+        self.tabs.addTab(newest, "History")
+        frame, outer = card()
+        outer.addWidget(self.tabs)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(frame)
 
     def show_state(self, state: CurationState, shows_truth: bool, is_training: bool) -> None:
         """Show another state.
