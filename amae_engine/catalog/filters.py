@@ -40,6 +40,8 @@ def where_clause(text: str, sources: Callable[[], Sequence[str]]) -> ColumnEleme
 
 
 def _split(value: str) -> ColumnElement[bool]:
+    if value.lower() == "validation":
+        return Image.is_validation.is_(True)
     return Image.split == value.lower()
 
 

@@ -24,6 +24,7 @@ class ImageTable:
         patient_ids: (n,) int64.
         pixel_hashes: n keyed hashes of the originals' pixels.
         aspects: (n,) width over height of each original, as it is on the body.
+        is_validation: (n,) whether it is a test image that thresholds are chosen by.
     """
 
     ids: npt.NDArray[np.int64]
@@ -33,6 +34,7 @@ class ImageTable:
     patient_ids: npt.NDArray[np.int64]
     pixel_hashes: tuple[str, ...]
     aspects: npt.NDArray[np.float64]
+    is_validation: npt.NDArray[np.bool_]
 
     def chosen(self, keep: npt.NDArray[np.bool_]) -> ImageTable:
         """The images where `keep` (n,) is true."""
@@ -45,6 +47,7 @@ class ImageTable:
             patient_ids=self.patient_ids[keep],
             pixel_hashes=tuple(self.pixel_hashes[i] for i in places),
             aspects=self.aspects[keep],
+            is_validation=self.is_validation[keep],
         )
 
 
@@ -62,6 +65,7 @@ def images_in(session: Session, split: Split) -> ImageTable:
             Image.rows,
             Image.column_spacing_mm,
             Image.pixel_spacing_mm,
+            Image.is_validation,
         )
         .where(Image.split == split, Image.removed_at.is_(None))
         .order_by(Image.id)
@@ -77,6 +81,7 @@ def images_in(session: Session, split: Split) -> ImageTable:
         aspects=np.array(
             [aspect(row[6], row[7], row[8], row[9]) for row in found], dtype=np.float64
         ),
+        is_validation=np.array([row[10] for row in found], dtype=bool),
     )
 
 

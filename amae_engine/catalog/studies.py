@@ -29,6 +29,7 @@ class NewImage:
         truth: 0 normal, 1 abnormal, None unknown.
         pixel_spacing_mm, column_spacing_mm: From one row or column to the next, None where the
             file has none; `spacing_tag` is what says so.
+        sex, age_band, findings: For subgroups, coarse; "" where unknown.
         held: Whether it waits for a reader's decision, in no split meanwhile.
     """
 
@@ -54,6 +55,9 @@ class NewImage:
     spacing_tag: str
     flags: tuple[str, ...]
     held: Held = Held.NO
+    sex: str = ""
+    age_band: str = ""
+    findings: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,10 @@ class ImageRow:
     pixel_spacing_mm: float | None
     column_spacing_mm: float | None
     spacing_tag: str
+    sex: str
+    age_band: str
+    findings: str
+    is_validation: bool
     flags: str
     added_at: str
 
@@ -95,6 +103,7 @@ class SplitCount:
     Attributes:
         patients: Those that are known.
         unknown: Images of which nothing says who the patient is.
+        validation: Test images that thresholds are chosen by.
     """
 
     images: int
@@ -102,6 +111,7 @@ class SplitCount:
     unknown: int
     normal: int
     abnormal: int
+    validation: int = 0
 
 
 def add_images(session: Session, images: Sequence[NewImage]) -> list[int]:
@@ -181,6 +191,8 @@ def split_counts(session: Session) -> dict[Split, SplitCount]:
         .group_by(Image.split)
     )
     unknown = {Split(split): count for split, count in session.execute(strangers)}
+    kept_apart = select(func.count()).select_from(Image)
+    validation = session.scalar(kept_apart.where(shown, Image.is_validation.is_(True))) or 0
     return {
         split: SplitCount(
             images=sum(counts.get((split, truth), 0) for truth in (None, 0, 1)),
@@ -189,6 +201,7 @@ def split_counts(session: Session) -> dict[Split, SplitCount]:
             unknown=unknown.get(split, 0),
             normal=counts.get((split, 0), 0),
             abnormal=counts.get((split, 1), 0),
+            validation=validation if split is Split.TEST else 0,
         )
         for split in Split
     }
@@ -318,6 +331,10 @@ def _row(image: Image) -> ImageRow:
         pixel_spacing_mm=image.pixel_spacing_mm,
         column_spacing_mm=image.column_spacing_mm,
         spacing_tag=image.spacing_tag,
+        sex=image.sex,
+        age_band=image.age_band,
+        findings=image.findings,
+        is_validation=image.is_validation,
         flags=image.flags,
         added_at=image.added_at,
     )

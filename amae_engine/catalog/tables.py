@@ -141,6 +141,12 @@ class Image(Base):
     pixel_spacing_mm: Mapped[float | None]  # from one row to the next
     column_spacing_mm: Mapped[float | None]
     spacing_tag: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    # of the person, for subgroups: coarse, and never free text
+    sex: Mapped[str] = mapped_column(String(1), default="", server_default="")
+    age_band: Mapped[str] = mapped_column(String(8), default="", server_default="")
+    findings: Mapped[str] = mapped_column(String(128), default="", server_default="")
+    # a test image that thresholds are chosen by, so that it is not tested on
+    is_validation: Mapped[bool] = mapped_column(default=False, server_default=false())
     flags: Mapped[str] = mapped_column(String(256))
     added_at: Mapped[str] = mapped_column(String(32), default=now)
     removed_at: Mapped[str | None] = mapped_column(String(32))  # also set while it is held back
@@ -196,6 +202,24 @@ class Reading(Base):
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
     label: Mapped[str] = mapped_column(String(16))
     read_at: Mapped[str] = mapped_column(String(32), default=now)
+
+
+class LockedPoint(Base):
+    """An operating point that a reader fixed before the test images were opened."""
+
+    __tablename__ = "locked_point"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    threshold: Mapped[float]
+    rule: Mapped[str] = mapped_column(String(16))
+    target: Mapped[float]
+    prevalence: Mapped[float]
+    chosen_on: Mapped[str] = mapped_column(String(256))
+    reader: Mapped[str] = mapped_column(String(64))
+    locked_at: Mapped[str] = mapped_column(String(32), default=now)
+    # "" where the test images were not opened before; else when they were
+    seen_before: Mapped[str] = mapped_column(String(32), default="", server_default="")
 
 
 class ImageTag(Base):

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from amae_engine.cli import commands, import_commands, machine_commands, training_commands
+from amae_engine.cli.judging_arguments import add_judging
 from amae_engine.cli.pacs_arguments import add_pacs
 from amae_engine.cli.peer_arguments import add_peer, add_synthetic_panel
 from amae_engine.cli.reading_arguments import add_reading
@@ -51,13 +52,23 @@ def _add_judging(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     ):
         verb = _verb(verbs, name, text, command)
         verb.add_argument("--run", type=int, default=0, help="score run; the newest by default")
+        verb.add_argument("--reader", default="", help="who looks, for the audit")
         if name == "evaluate":
+            verb.add_argument(
+                "--subgroups",
+                action="store_true",
+                help="AUC of the leading score by view, sex, age, source and finding",
+            )
+            verb.add_argument(
+                "--validation", action="store_true", help="on the validation images instead"
+            )
             verb.add_argument(
                 "--boxes",
                 type=Path,
                 help="judge the maps instead, on marked regions: a CSV with file, x, y, width, "
                 "height in pixels of the original images",
             )
+    add_judging(verbs)
     listing = _verb(verbs, "runs", "list the project's runs", commands.list_runs)
     listing.add_argument("run", nargs="?", type=int, help="all that this run recorded, as JSON")
     again = _verb(

@@ -11,11 +11,14 @@ from amae_engine.catalog import decisions, runs, studies
 from amae_engine.catalog.tables import Label, RunKind
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
+from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput, BadSetting
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
     from amae_engine.config import PseudoLabelConfig
+    from amae_engine.jobs.judging.evaluate_run import RunEvaluation
+    from amae_engine.jobs.judging.subgroups import Subgroup
     from amae_engine.jobs.training.assign_pseudo_labels import PseudoLabelView
 
 _DEMO_FOLDER = Path.home() / "AMAE" / "demo"
@@ -98,11 +101,28 @@ def evaluate(options: Namespace) -> None:
     if options.boxes is not None:
         _evaluate_maps(options)
         return
-    evaluation = evaluate_run(Project.open(options.project), options.run)
+    project = Project.open(options.project)
+    evaluation = evaluate_run(project, options.run, options.reader, options.validation)
+    groups = _subgroups(project, evaluation) if options.subgroups else []
     if options.json:
-        say_json(_evaluation_json(evaluation))
-    else:
-        say(result_text(evaluation))
+        facts = _evaluation_json(evaluation)
+        say_json({**facts, "subgroups": [asdict(group) for group in groups]})
+        return
+    say(result_text(evaluation))
+    for group in groups:
+        auc = group.auc
+        text = f"{auc.value:.3f} ({auc.low:.3f}–{auc.high:.3f})" if auc else "one class only"
+        few = "  (few)" if group.is_small else ""
+        images = f"{group.normal} + {group.abnormal}"
+        say(f"{group.of:<8} {group.value:<28} {images:>11}  {text}{few}")
+
+
+def _subgroups(project: Project, evaluation: RunEvaluation) -> list[Subgroup]:
+    """Those of the leading score, of a peer's own for a peer."""
+    from amae_engine.jobs.judging.subgroups import subgroups
+
+    leading = evaluation.leading.kind if evaluation.leading else ScoreKind.PEER
+    return subgroups(project, evaluation, leading)
 
 
 def _evaluate_maps(options: Namespace) -> None:
@@ -131,7 +151,7 @@ def export(options: Namespace) -> None:
     from amae_engine.jobs.judging.export import export_results
 
     project = Project.open(options.project)
-    files = export_results(project, evaluate_run(project, options.run))
+    files = export_results(project, evaluate_run(project, options.run, options.reader))
     if options.json:
         say_json([str(file) for file in files])
     else:

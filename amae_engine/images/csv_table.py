@@ -18,6 +18,7 @@ from amae_engine.images.sources import (
     parse_truth,
     required_role,
 )
+from amae_engine.images.subject_facts import facts_of_line
 
 _READ_ERRORS = (OSError, EOFError, UnicodeDecodeError, csv.Error)
 
@@ -113,6 +114,7 @@ def from_csv(
                 _fitting_role(own_role, truth, where),
                 truth.number,
                 line.get(columns.patient, ""),
+                facts_of_line(line),
             )
         )
     if is_empty:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.errors import BadInput
+from amae_engine.images.subject_facts import NOTHING_KNOWN, SubjectFacts
 
 MOST_PIXELS = 120_000_000  # declared rows × columns; beyond it nothing is decoded
 FEWEST_ROWS = 64
@@ -46,6 +47,7 @@ class DecodedImage:
             are hashed at the door and go no further.
         spacing: None where the file has none.
         sides: Which side of the patient is at the left and right edge, "" where unknown.
+        facts: What the header says for subgroups.
         flags: What a reader should know, without commas: "no-window", "padding", "inverted?", …
     """
 
@@ -62,6 +64,7 @@ class DecodedImage:
     study: str = field(default="", repr=False)
     sop: str = field(default="", repr=False)
     flags: tuple[str, ...] = ()
+    facts: SubjectFacts = NOTHING_KNOWN
 
 
 def to_bytes(values: npt.NDArray[np.floating], low: float, high: float) -> npt.NDArray[np.uint8]:

@@ -30,6 +30,7 @@ from amae_engine.images.decoded_image import (
     require_size,
 )
 from amae_engine.images.jpeg_extended import decode_jpeg_extended
+from amae_engine.images.subject_facts import facts_of_header
 from amae_engine.images.windowing import GreyScale, grey_scale, picture_scale
 
 # pydicom's warnings on odd values print the value, which may be a name
@@ -114,6 +115,7 @@ def _facts(dataset: FileDataset) -> DecodedImage:
         study=_text(dataset, "StudyInstanceUID"),
         sop=_text(dataset, "SOPInstanceUID"),
         flags=("burnt-in-text",) if burnt_in else (),
+        facts=facts_of_header(dataset),
     )
 
 

@@ -18,6 +18,7 @@ from amae_engine.images.sources import (
     parse_truth,
     required_role,
 )
+from amae_engine.images.subject_facts import NOTHING_KNOWN, SubjectFacts, facts_of_line
 
 # CheXpert's findings (Irvin 2019, Table 1) but "No Finding" and the devices, which a normal chest
 # may have too
@@ -45,12 +46,14 @@ class KnownImage:
     Attributes:
         name: Its path or name; the suffix may be missing.
         role: The set's own, "" where it has none.
+        facts: For subgroups.
     """
 
     name: str
     truth: TruthWord
     patient: str = ""
     role: str = ""
+    facts: SubjectFacts = NOTHING_KNOWN
 
 
 Reader = Callable[[Path, TruthValues], Iterator["KnownImage | str"]]
@@ -108,7 +111,7 @@ def from_known_table(
             left_out["not known to be normal"] += 1
         else:
             path = files.find(image.name)
-            found.append(SourceFile(path, own_role, image.truth.number, image.patient))
+            found.append(SourceFile(path, own_role, image.truth.number, image.patient, image.facts))
     if not found and not left_out:
         raise BadInput(f"{table.name} names no image.")
     return Selection(known.title, tuple(found), tuple(left_out.most_common()))
@@ -135,7 +138,7 @@ def _rsna_rows(table: Path, column: str, values: TruthValues) -> Iterator[KnownI
         if patient not in seen:
             seen.add(patient)
             truth = parse_truth(line[column], f"{table.name}, line {number}", values)
-            yield KnownImage(patient, truth, patient)
+            yield KnownImage(patient, truth, patient, facts=facts_of_line(line))
 
 
 def _vindr(table: Path, values: TruthValues) -> Iterator[KnownImage | str]:
@@ -166,7 +169,8 @@ def _nih(table: Path, values: TruthValues) -> Iterator[KnownImage | str]:
             is_normal = findings.lower() == "no finding"
             by_default = TruthWord.NORMAL if is_normal else TruthWord.ABNORMAL
             truth = values.get(findings, by_default)
-            yield KnownImage(line["Image Index"], truth, line["Patient ID"].zfill(8))
+            patient = line["Patient ID"].zfill(8)
+            yield KnownImage(line["Image Index"], truth, patient, facts=facts_of_line(line))
 
 
 def _chexpert(table: Path, values: TruthValues) -> Iterator[KnownImage | str]:
@@ -177,7 +181,9 @@ def _chexpert(table: Path, values: TruthValues) -> Iterator[KnownImage | str]:
         parts = PurePosixPath(line["Path"]).parts
         patient = next((part for part in parts if part.startswith("patient")), "")
         role = "test" if {"valid", "test"} & set(parts) else "unlabeled"
-        yield KnownImage(line["Path"], _finding_truth(line), patient, role)
+        named = " | ".join(name for name in _FINDINGS if _is_one(line.get(name, "")))
+        facts = facts_of_line({**line, "finding": named})
+        yield KnownImage(line["Path"], _finding_truth(line), patient, role, facts)
 
 
 def _mimic(table: Path, values: TruthValues) -> Iterator[KnownImage | str]:
@@ -194,7 +200,8 @@ def _mimic(table: Path, values: TruthValues) -> Iterator[KnownImage | str]:
         image, subject, study = line["dicom_id"], line["subject_id"], line["study_id"]
         name = f"files/p{subject[:2]}/p{subject}/s{study}/{image}.jpg"
         truth = truths.get(study, TruthWord.UNKNOWN)
-        yield KnownImage(name, truth, subject, parts.get(image, "unlabeled"))
+        facts = SubjectFacts(view=line["ViewPosition"])
+        yield KnownImage(name, truth, subject, parts.get(image, "unlabeled"), facts)
 
 
 def _mimic_table(table: Path, kind: str) -> Path:

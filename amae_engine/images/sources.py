@@ -11,6 +11,7 @@ from amae_engine.errors import BadInput, BadSetting
 from amae_engine.images.archive import DICOMDIR, dicomdir_files
 from amae_engine.images.decode import DICOM_SUFFIXES, is_image_file
 from amae_engine.images.picture import SUFFIXES
+from amae_engine.images.subject_facts import NOTHING_KNOWN, SubjectFacts
 
 ROLES = ("normal", "unlabeled", "test")
 _IMAGE_SUFFIXES = (*SUFFIXES, *DICOM_SUFFIXES)
@@ -46,12 +47,14 @@ class SourceFile:
         role: "normal", "unlabeled" or "test".
         truth: 0 normal, 1 abnormal, None unknown.
         patient: The source's own patient name, "" to take it from the file.
+        facts: What the source says for subgroups; the file fills what is unknown.
     """
 
     path: Path
     role: str
     truth: int | None = None
     patient: str = ""
+    facts: SubjectFacts = NOTHING_KNOWN
 
 
 @dataclass(frozen=True, slots=True)

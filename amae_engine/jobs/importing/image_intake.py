@@ -138,6 +138,7 @@ def _new_image(
     patient = file.patient or facts.patient or image.pixel_hash
     study = facts.study or f"{patient}\0{image.pixel_hash}"
     pixels, sop = keys_of(project, image)
+    person = file.facts.or_of(facts.facts)
     return studies.NewImage(
         patient_key=patient_key(project, patient),
         patient_known=bool(file.patient or facts.patient),
@@ -153,12 +154,15 @@ def _new_image(
         bits_stored=facts.bits_stored,
         photometric=facts.photometric,
         modality=facts.modality,
-        view=facts.view,
+        view=facts.view or person.view,
         body_part=facts.body_part,
         transfer_syntax=facts.transfer_syntax,
         pixel_spacing_mm=None if facts.spacing is None else facts.spacing.row_mm,
         column_spacing_mm=None if facts.spacing is None else facts.spacing.column_mm,
         spacing_tag="" if facts.spacing is None else facts.spacing.tag,
         flags=facts.flags,
+        sex=person.sex,
+        age_band=person.age_band,
+        findings=person.findings,
         held=Held.WAITING if looks_unlike(image) else Held.NO,
     )

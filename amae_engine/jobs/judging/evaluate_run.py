@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import image_tables, runs, scores
+from amae_engine.catalog import image_tables, locked_points, runs, scores
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind
 from amae_engine.config.peers import PeerConfig
@@ -69,6 +69,7 @@ class RunEvaluation:
         unjudged: Why a score could not be judged.
         leading: The score that was chosen to lead, and why; None for a peer.
         peer: The peer method and its protocol; "" for a score run of AMAE.
+        images_are: What the images are: tested on, or chosen by.
     """
 
     run_id: int
@@ -80,6 +81,7 @@ class RunEvaluation:
     unjudged: tuple[str, ...] = ()
     leading: LeadingScore | None = None
     peer: str = ""
+    images_are: str = "test images"
 
     def score(self, kind: ScoreKind) -> ScoreEvaluation | None:
         """One score, None where the run has not got it or it could not be judged."""
@@ -100,7 +102,8 @@ class RunEvaluation:
         peer = f", {self.peer}" if self.peer else ""
         rest = f"; not rated on all of them: {', '.join(fewer)}" if fewer else ""
         return (
-            f"{_counts(self.truth)} test images of '{self.project}', run {self.run_id}{peer}{rest}"
+            f"{_counts(self.truth)} {self.images_are} of '{self.project}', run {self.run_id}{peer}"
+            f"{rest}"
         )
 
 
@@ -109,26 +112,36 @@ def score_label(kind: ScoreKind, peer: str) -> str:
     return kind.label.replace("Peer method", peer) if peer else kind.label
 
 
-def evaluate_run(project: Project, score_run: int = 0) -> RunEvaluation:
-    """AUC, AP, curves and χ² of every score of a run.
+def evaluate_run(
+    project: Project, score_run: int = 0, reader: str = "", validation: bool = False
+) -> RunEvaluation:
+    """AUC, AP, curves and χ² of every score of a run; that it was looked at is in the audit.
 
     Args:
         project: Where the run is.
         score_run: A score run or a peer's; 0 for the newest finished score run.
+        reader: Who looks.
+        validation: On the validation images, in place of the test images.
 
     Raises:
-        NotReady: There is no such run, or truth is missing; the message says what to do.
+        NotReady: There is no such run, truth is missing, or the test images are sealed; the
+            message says what to do.
     """
     run = judged_run(project, score_run, "Evaluation")
-    table, values = rated_images(project, run.id)
+    require_open(project, run.id, validation)
+    table, values = rated_images(project, run.id, validation)
     judged = table.truth >= 0
     known = table.chosen(judged)
+    what = "validation images" if validation else "test images"
     if not _has_both(known.truth):
         raise NotReady(
-            f"AUC and ROC need test images of both classes with known truth; run {run.id} has "
+            f"AUC and ROC need {what} of both classes with known truth; run {run.id} has "
             f"{int((known.truth == 0).sum())} normal and {int((known.truth == 1).sum())} abnormal "
             f"ones. Set the truth of test images in Studies or import it with a table."
         )
+    if not validation:
+        with project.session() as session:
+            locked_points.open_test(session, run.id, reader, "its results were looked at")
     found, unjudged = [], []
     for kind, numbers in values.items():
         own = table.chosen(judged & ~np.isnan(numbers))
@@ -146,15 +159,40 @@ def evaluate_run(project: Project, score_run: int = 0) -> RunEvaluation:
         unjudged=tuple(unjudged),
         leading=leading_score(project, run.id) if run.kind is RunKind.SCORE else None,
         peer=peer_title(run),
+        images_are=what,
     )
 
 
+def require_open(project: Project, run_id: int, validation: bool = False) -> None:
+    """The truth of the test images may be shown, or only validation images are wanted.
+
+    Raises:
+        NotReady: The test images are sealed.
+    """
+    if validation:
+        return
+    with project.session() as session:
+        if locked_points.is_sealed(session):
+            raise NotReady(
+                f"The test images are sealed: choose an operating point of run {run_id} on the "
+                f"validation images and lock it (Results, or `amae operating-point`); that opens "
+                f"them."
+            )
+
+
 def rated_images(
-    project: Project, run_id: int
+    project: Project, run_id: int, validation: bool = False
 ) -> tuple[image_tables.ImageTable, dict[ScoreKind, npt.NDArray[np.float64]]]:
-    """The n test images that have a score of a run, and its scores (n,), NaN where one lacks it."""
+    """The n test images that have a score of a run, and its scores (n,), NaN where one lacks it.
+
+    Args:
+        project: Where the run is.
+        run_id: A score run or a peer's.
+        validation: Those that thresholds are chosen by, in place of those that are tested on.
+    """
     with project.session() as session:
         table = image_tables.images_in(session, Split.TEST)
+        table = table.chosen(table.is_validation == validation)
         values = {
             kind: scores.of_images(session, run_id, kind, table.ids)
             for kind in scores.kinds(session, run_id)

@@ -4,7 +4,8 @@ Unlabeled images are normal ones and abnormal ones, so what tells N from U tells
 abnormal, only less sharply (Elkan and Noto, KDD 2008). No image is rated here by a model that
 learnt from it: the probe and the density are cross-fitted, and of the normal images that the
 classifier learnt from only the held-out ones count. Where readers have decided on enough of the
-unlabeled images, these decisions choose in their place.
+unlabeled images, these decisions choose in their place; and where enough labelled images are set
+apart for validation, these do.
 """
 
 from __future__ import annotations
@@ -64,7 +65,15 @@ def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> Lea
     candidates = [kind for kind in _CANDIDATES if kind in kinds]
     if stage1 is None or not candidates:
         return None
-    called, judged = _called(decided), {}
+    judged = _on_validation(project, score_run, kinds, fewest)
+    if judged:
+        first = next(iter(judged.values()))
+        return _best(
+            judged,
+            f"it tells the {first.others} abnormal validation images from the {first.normal} normal "
+            f"ones best",
+        )
+    called = _called(decided)
     for kind in candidates:
         normal, abnormal = (_of(project, stage1, kind, ids) for ids in called)
         if (by_readers := _judge(normal, abnormal, fewest)) is not None:
@@ -101,6 +110,26 @@ def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> Lea
     )
 
 
+def _on_validation(
+    project: Project, score_run: int, kinds: list[ScoreKind], fewest: int
+) -> dict[ScoreKind, _Judged]:
+    """AMAE's own scores judged on the labelled images that are set apart to choose by."""
+    with project.session() as session:
+        table = image_tables.images_in(session, Split.TEST)
+        table = table.chosen(table.is_validation & (table.truth >= 0))
+        judged: dict[ScoreKind, _Judged] = {}
+        for kind in kinds:
+            if kind is ScoreKind.GREY_STATISTICS:
+                continue  # the baseline that the others must beat
+            values = scores.of_images(session, score_run, kind, table.ids)
+            known = ~np.isnan(values)
+            normal, abnormal = (values[known & (table.truth == truth)] for truth in (0, 1))
+            found = _judge(normal, abnormal, fewest)
+            if found is not None:
+                judged[kind] = found
+    return judged
+
+
 def _called(decided: Mapping[int, Label]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Ids of the unlabeled images that readers called normal, and abnormal."""
     normal, abnormal = (
@@ -129,7 +158,7 @@ def _sides(
             image_tables.images_in(session, split).ids for split in (Split.NORMAL, Split.UNLABELED)
         )
     if kind is ScoreKind.STAGE1_PROBABILITY:
-        normal = _held_out(project, stage1, config)
+        normal = held_out_normals(project, stage1, config)
     return _of(project, stage1, kind, normal), _of(project, stage1, kind, unlabeled)
 
 
@@ -143,8 +172,8 @@ def _judge(
     return _Judged(auc_interval(truth, np.concatenate((normal, others))), len(normal), len(others))
 
 
-def _held_out(project: Project, stage1: int, config: Stage1Config) -> npt.NDArray[np.int64]:
-    """The normal images that the classifier did not learn from."""
+def held_out_normals(project: Project, stage1: int, config: Stage1Config) -> npt.NDArray[np.int64]:
+    """Ids of the normal images that stage 1's classifier did not learn from."""
     from amae_engine.method.stage1 import held_out_rows
 
     if not input_hashes(project, stage1):  # a run of AMAE 0.1 did not keep its images

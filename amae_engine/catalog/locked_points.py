@@ -1,0 +1,163 @@
+"""Operating points fixed before the test images are opened, and whether they were opened before.
+
+The test set can be sealed: nothing of its truth is shown until a point is locked, or a reader opens
+it without one. Seal, lock and opening are in the audit with reader and time.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from amae_engine.catalog.studies import audit
+from amae_engine.catalog.tables import Audit, LockedPoint, now
+from amae_engine.config import ScoreKind
+from amae_engine.errors import BadInput, NotReady
+
+_SEAL, _OPEN, _LOCK = "seal_test", "open_test", "lock_point"
+
+
+@dataclass(frozen=True, slots=True)
+class LockedRow:
+    """A locked operating point.
+
+    Attributes:
+        chosen_on: Which images it was chosen on, in words.
+        seen_before: When the run's test images were opened before it was locked; "" where not.
+    """
+
+    id: int
+    run_id: int
+    kind: ScoreKind
+    threshold: float
+    rule: str
+    target: float
+    prevalence: float
+    chosen_on: str
+    reader: str
+    locked_at: str
+    seen_before: str
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether it was locked before the test images were opened."""
+        return not self.seen_before
+
+
+def is_sealed(session: Session) -> bool:
+    """Whether the truth of the test images is closed to every reader."""
+    query = (
+        select(Audit.act).where(Audit.act.in_((_SEAL, _OPEN))).order_by(Audit.id.desc()).limit(1)
+    )
+    return session.scalar(query) == _SEAL
+
+
+def seal(session: Session, reader: str) -> None:
+    """Close the truth of the test images until a point is locked.
+
+    Raises:
+        BadInput: The reader has no name.
+    """
+    _require(reader)
+    audit(session, reader, _SEAL, json.dumps({"run": None}))
+
+
+def open_test(session: Session, run_id: int, reader: str, why: str) -> str:
+    """Note that the test images' truth is shown for a run; when it was shown first.
+
+    Only the first opening of a run is noted, and one that breaks a seal.
+    """
+    first = opened_at(session, run_id)
+    if not first or is_sealed(session):
+        detail = json.dumps({"run": run_id, "why": why})
+        session.add(Audit(reader=reader, act=_OPEN, detail=detail, at=now()))
+        session.flush()
+    return first or opened_at(session, run_id)
+
+
+def opened_at(session: Session, run_id: int) -> str:
+    """When the test images' truth was first shown for a run; "" where it was not."""
+    query = select(Audit.at, Audit.detail).where(Audit.act == _OPEN).order_by(Audit.id)
+    for at, detail in session.execute(query):
+        if json.loads(detail)["run"] == run_id:
+            return str(at)
+    return ""
+
+
+def lock(
+    session: Session,
+    run_id: int,
+    kind: ScoreKind,
+    threshold: float,
+    rule: str,
+    target: float,
+    prevalence: float,
+    chosen_on: str,
+    reader: str,
+) -> LockedRow:
+    """Fix an operating point of a score; once a score and run.
+
+    Raises:
+        BadInput: The reader has no name.
+        NotReady: This score of the run has a locked point already.
+    """
+    _require(reader)
+    earlier = locked(session, run_id, kind)
+    if earlier is not None:
+        raise NotReady(
+            f"{kind.label} of run {run_id} has an operating point that {earlier.reader} locked at "
+            f"{earlier.locked_at[:16]}; a locked point stays."
+        )
+    row = LockedPoint(
+        run_id=run_id,
+        kind=kind,
+        threshold=threshold,
+        rule=rule,
+        target=target,
+        prevalence=prevalence,
+        chosen_on=chosen_on[:256],
+        reader=reader,
+        seen_before=opened_at(session, run_id),
+    )
+    session.add(row)
+    session.flush()
+    detail = {"run": run_id, "score": str(kind), "threshold": threshold, "rule": rule}
+    audit(session, reader, _LOCK, json.dumps(detail))
+    return _row(row)
+
+
+def locked(session: Session, run_id: int, kind: ScoreKind) -> LockedRow | None:
+    """The locked point of a score of a run; None where there is none."""
+    query = select(LockedPoint).where(LockedPoint.run_id == run_id, LockedPoint.kind == kind)
+    row = session.scalar(query)
+    return None if row is None else _row(row)
+
+
+def of_run(session: Session, run_id: int) -> list[LockedRow]:
+    """Every locked point of a run."""
+    query = select(LockedPoint).where(LockedPoint.run_id == run_id).order_by(LockedPoint.id)
+    return [_row(row) for row in session.scalars(query)]
+
+
+def _row(row: LockedPoint) -> LockedRow:
+    return LockedRow(
+        row.id,
+        row.run_id,
+        ScoreKind(row.kind),
+        row.threshold,
+        row.rule,
+        row.target,
+        row.prevalence,
+        row.chosen_on,
+        row.reader,
+        row.locked_at,
+        row.seen_before,
+    )
+
+
+def _require(reader: str) -> None:
+    if not reader.strip():
+        raise BadInput("This needs a reader: enter your name or initials at the top right.")

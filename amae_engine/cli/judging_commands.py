@@ -1,0 +1,103 @@
+"""Validation images, operating points, subgroups, from the command line."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import asdict
+from typing import Any
+
+from amae_engine.catalog import locked_points, studies, validation_images
+from amae_engine.catalog.tables import Split
+from amae_engine.cli.output import say, say_json
+from amae_engine.config import ScoreKind
+from amae_engine.errors import BadInput, BadSetting, NotReady
+from amae_engine.project import Project
+
+
+def validation(options: Namespace) -> None:
+    """Set test images apart, give them back, seal the others."""
+    project = Project.open(options.project)
+    with project.session() as session:
+        if options.share is not None:
+            validation_images.draw_validation(session, options.share, options.reader, options.seed)
+        for names, is_validation in ((options.add, True), (options.remove, False)):
+            if names:
+                ids = [_id(studies.page_of_ids(session, f"name:{n}").tolist(), n) for n in names]
+                validation_images.set_validation(session, ids, is_validation, options.reader)
+        if options.seal:
+            locked_points.seal(session, options.reader)
+        count = studies.split_counts(session)[Split.TEST]
+        sealed = locked_points.is_sealed(session)
+    facts = {
+        "validation": count.validation,
+        "tested_on": count.images - count.validation,
+        "sealed": sealed,
+    }
+    if options.json:
+        say_json(facts)
+        return
+    state = "sealed" if sealed else "open"
+    say(
+        f"{facts['validation']} validation images, {facts['tested_on']} test images, which are "
+        f"{state}."
+    )
+
+
+def operating_point(options: Namespace) -> None:
+    """Choose a threshold; lock it; say what it does."""
+    from amae_engine.evaluation.operating_rules import Rule, RuleChoice
+    from amae_engine.jobs.judging.evaluate_run import evaluate_run, judged_run
+    from amae_engine.jobs.judging.operating_points import choose_point, lock_point, result_at
+
+    project = Project.open(options.project)
+    run = judged_run(project, options.run, "An operating point")
+    kind = _kind(project, run.id, options.score)
+    choice = RuleChoice(Rule(options.by), options.target, options.prevalence)
+    chosen = choose_point(project, run.id, kind, choice)
+    facts: dict[str, Any] = {
+        "run": run.id,
+        "score": str(kind),
+        "threshold": chosen.threshold,
+        "by": options.by,
+        "chosen_on": chosen.chosen_on,
+    }
+    if chosen.point is not None:
+        facts["on_validation"] = asdict(chosen.point)
+    if options.lock:
+        row = lock_point(project, chosen, options.reader)
+        facts |= {"locked_by": row.reader, "locked_at": row.locked_at, "blind": row.is_blind}
+        score = evaluate_run(project, run.id, options.reader).score(kind)
+        if score is not None:
+            found = result_at(score.truth, score.values, row.threshold, options.prevalence)
+            facts["on_test"] = {
+                **asdict(found.point),
+                "sensitivity": list(asdict(found.sensitivity).values()),
+                "specificity": list(asdict(found.specificity).values()),
+                "ppv": found.predictive.ppv,
+                "npv": found.predictive.npv,
+                "prevalence": found.prevalence,
+            }
+    if options.json:
+        say_json(facts)
+        return
+    for name, value in facts.items():
+        say(f"{name.replace('_', ' '):<14} {value}")
+
+
+def _kind(project: Project, run_id: int, name: str) -> ScoreKind:
+    from amae_engine.jobs.judging.leading_score import leading_score
+
+    if name:
+        if name not in set(ScoreKind):
+            raise BadSetting(f"There is no score '{name}'; scores are {', '.join(ScoreKind)}.")
+        return ScoreKind(name)
+    leading = leading_score(project, run_id)
+    if leading is None:
+        raise NotReady(f"Run {run_id} has no leading score; name one with --score.")
+    return leading.kind
+
+
+def _id(found: list[int], name: str) -> int:
+    if len(found) != 1:
+        raise BadInput(f"{name}: there is no such image in this project.")
+    return found[0]

@@ -1,0 +1,240 @@
+"""Choose and lock an operating point, and say what it does to the test images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from amae_engine.catalog import image_tables, locked_points, runs, scores
+from amae_engine.catalog.locked_points import LockedRow
+from amae_engine.catalog.tables import RunKind, Split
+from amae_engine.config import ScoreKind, Stage1Config
+from amae_engine.errors import NotReady
+from amae_engine.evaluation.agreement import Proportion, wilson_interval
+from amae_engine.evaluation.calibration import (
+    CalibrationBin,
+    brier_score,
+    calibration_curve,
+    fit_logistic,
+)
+from amae_engine.evaluation.operating_rules import (
+    Predictive,
+    Rule,
+    RuleChoice,
+    choose_threshold,
+    predictive_values,
+)
+from amae_engine.evaluation.roc import OperatingPoint, operating_point
+from amae_engine.jobs.judging.evaluate_run import judged_run, rated_images
+from amae_engine.jobs.judging.leading_score import held_out_normals
+from amae_engine.project import Project
+
+FEWEST = 5  # images that a threshold can be chosen on
+_OF_STAGE1 = (
+    ScoreKind.UNLABELED_PROBE,
+    ScoreKind.MAHALANOBIS,
+    ScoreKind.STAGE1_PROBABILITY,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenPoint:
+    """A threshold, and what it does to the images that it was chosen on.
+
+    Attributes:
+        chosen_on: Those images, in words.
+        point: None where they were all normal.
+    """
+
+    run_id: int
+    kind: ScoreKind
+    threshold: float
+    choice: RuleChoice
+    chosen_on: str
+    normal: int
+    abnormal: int
+    point: OperatingPoint | None
+
+
+@dataclass(frozen=True, slots=True)
+class PointResult:
+    """What a threshold does to test images.
+
+    Attributes:
+        predictive: At the stated prevalence.
+    """
+
+    point: OperatingPoint
+    sensitivity: Proportion
+    specificity: Proportion
+    predictive: Predictive
+    prevalence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Probabilities of the test images, calibrated on the validation images.
+
+    Attributes:
+        brier: Of the calibrated probabilities; `brier_base` of saying the test set's own share.
+        validation: How many images it was fitted on.
+    """
+
+    brier: float
+    brier_base: float
+    bins: tuple[CalibrationBin, ...]
+    validation: int
+    images: int
+
+
+def choose_point(project: Project, run_id: int, kind: ScoreKind, choice: RuleChoice) -> ChosenPoint:
+    """The threshold of a rule, from validation images or from normal images alone; no test image.
+
+    Raises:
+        NotReady: There are too few such images, or none has this score.
+        BadInput: A class that the rule needs is missing.
+    """
+    run = judged_run(project, run_id, "An operating point")
+    if choice.rule is Rule.NORMALS:
+        values = _of_normals(project, run, kind)
+        threshold = choose_threshold(np.zeros(len(values), dtype=np.int8), values, choice)
+        return ChosenPoint(
+            run.id, kind, threshold, choice,
+            f"{len(values)} normal training images that the score's model has not learnt from",
+            len(values), 0, None,
+        )  # fmt: skip
+    truth, values = validation_scores(project, run.id, kind)
+    if len(values) < FEWEST:
+        raise NotReady(
+            f"Only {len(values)} validation images with known truth have this score; set at least "
+            f"{FEWEST} test images apart (Studies, More, or `amae validation`), or choose the "
+            f"point from normal images alone."
+        )
+    threshold = choose_threshold(truth, values, choice)
+    normal = int((truth == 0).sum())
+    return ChosenPoint(
+        run.id, kind, threshold, choice,
+        f"{normal} normal + {len(truth) - normal} abnormal validation images",
+        normal, len(truth) - normal, operating_point(truth, values, threshold),
+    )  # fmt: skip
+
+
+def validation_scores(
+    project: Project, run_id: int, kind: ScoreKind
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64]]:
+    """Truth and score (n,) of the validation images that have both."""
+    table, values = rated_images(project, run_id, validation=True)
+    if kind not in values:
+        return np.zeros(0, dtype=np.int8), np.zeros(0)
+    known = (table.truth >= 0) & ~np.isnan(values[kind])
+    return table.truth[known], values[kind][known]
+
+
+def lock_point(project: Project, chosen: ChosenPoint, reader: str) -> LockedRow:
+    """Lock a chosen point, and open the test images for its run.
+
+    Raises:
+        BadInput: The reader has no name.
+        NotReady: The score has a locked point already.
+    """
+    with project.session() as session:
+        row = locked_points.lock(
+            session,
+            chosen.run_id,
+            chosen.kind,
+            chosen.threshold,
+            str(chosen.choice.rule),
+            chosen.choice.target,
+            chosen.choice.prevalence,
+            chosen.chosen_on,
+            reader,
+        )
+        locked_points.open_test(session, chosen.run_id, reader, "an operating point was locked")
+    return row
+
+
+def result_at(
+    truth: npt.NDArray[np.int8],
+    values: npt.NDArray[np.float64],
+    threshold: float,
+    prevalence: float,
+) -> PointResult:
+    """What a threshold does to labelled images, at a stated prevalence.
+
+    Raises:
+        BadInput: The prevalence is not between 0 and 1.
+    """
+    point = operating_point(truth, values, threshold)
+    return PointResult(
+        point,
+        wilson_interval(point.true_positives, point.true_positives + point.false_negatives),
+        wilson_interval(point.true_negatives, point.true_negatives + point.false_positives),
+        predictive_values(point, prevalence),
+        prevalence,
+    )
+
+
+def calibrate(
+    project: Project,
+    run_id: int,
+    kind: ScoreKind,
+    truth: npt.NDArray[np.int8],
+    values: npt.NDArray[np.float64],
+) -> Calibration:
+    """Calibrate a score on the validation images, and judge it on test images.
+
+    Args:
+        project: Where the run is.
+        run_id: A score run.
+        kind: The score.
+        truth: (n,) of the test images.
+        values: (n,) their scores.
+
+    Raises:
+        NotReady: There are too few validation images of a class.
+    """
+    known, rated = validation_scores(project, run_id, kind)
+    fewest = min(int((known == 0).sum()), int((known == 1).sum()))
+    if fewest < FEWEST:
+        raise NotReady(
+            f"A probability needs calibration on validation images, at least {FEWEST} normal and "
+            f"{FEWEST} abnormal; there are {int((known == 0).sum())} and {int((known == 1).sum())}."
+        )
+    said = fit_logistic(known, rated)(values)
+    share = float((truth == 1).mean())
+    return Calibration(
+        brier_score(truth, said),
+        share * (1 - share),
+        tuple(calibration_curve(truth, said)),
+        len(known),
+        len(truth),
+    )
+
+
+def _of_normals(project: Project, run: runs.RunRow, kind: ScoreKind) -> npt.NDArray[np.float64]:
+    """A score of normal images that its model has not learnt from."""
+    with project.session() as session:
+        normal = image_tables.images_in(session, Split.NORMAL).ids
+        stage2 = runs.get(session, run.parent_id) if run.parent_id else None
+    stage1 = stage2.parent_id if stage2 is not None and run.kind is RunKind.SCORE else None
+    if kind not in _OF_STAGE1 or stage1 is None:
+        raise NotReady(
+            f"The model behind {kind.label} has learnt from every normal image, so that they say "
+            f"nothing about new ones; choose the point on validation images."
+        )
+    with project.session() as session:
+        config = Stage1Config.from_dict(runs.get(session, stage1).config)
+    if kind is ScoreKind.STAGE1_PROBABILITY:
+        normal = held_out_normals(project, stage1, config)
+    with project.session() as session:
+        own = scores.of_images(session, stage1, kind, normal)
+    found = own[~np.isnan(own)]
+    if len(found) < FEWEST:
+        raise NotReady(
+            f"{kind.label} of run {run.id} has rated {len(found)} normal images that its model has "
+            f"not learnt from; a point from normal images alone needs at least {FEWEST}. Choose it "
+            f"on validation images."
+        )
+    return found

@@ -1,0 +1,206 @@
+"""Choose on validation or normal images, lock, open the test images once: through the jobs and the CLI."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from amae_engine.catalog import image_tables, locked_points, scores, studies, validation_images
+from amae_engine.catalog.tables import Audit, Image, Split
+from amae_engine.cli import main
+from amae_engine.config import ScoreKind
+from amae_engine.errors import BadInput, NotReady
+from amae_engine.evaluation.delong import auc_interval
+from amae_engine.evaluation.operating_rules import Rule, RuleChoice
+from amae_engine.jobs.judging.evaluate_run import evaluate_run
+from amae_engine.jobs.judging.leading_score import leading_score
+from amae_engine.jobs.judging.operating_points import (
+    calibrate,
+    choose_point,
+    lock_point,
+    result_at,
+)
+from amae_engine.jobs.judging.subgroups import subgroups
+from amae_engine.project import Project
+
+PROBE = ScoreKind.UNLABELED_PROBE
+
+
+@pytest.fixture
+def judged(whole_path: Project) -> tuple[Project, int]:
+    """Scored; three normal and three abnormal test images set apart for validation."""
+    with whole_path.session() as session:
+        table = image_tables.images_in(session, Split.TEST)
+        chosen = [*table.ids[table.truth == 0][:3], *table.ids[table.truth == 1][:3]]
+        validation_images.set_validation(session, chosen, True, "BB")
+    return whole_path, evaluate_run(whole_path, validation=True).run_id
+
+
+def _acts(project: Project) -> list[str]:
+    with project.session() as session:
+        return [row.act for row in session.query(Audit).order_by(Audit.id)]
+
+
+def test_validation_images_are_not_tested_on(judged):
+    project, run = judged
+    test, chosen_by = evaluate_run(project, run), evaluate_run(project, run, validation=True)
+    assert (len(test.image_ids), len(chosen_by.image_ids)) == (4, 6)
+    assert not set(test.image_ids) & set(chosen_by.image_ids)
+    assert "4 test images" not in chosen_by.measured_on
+    assert chosen_by.measured_on.startswith("3 normal + 3 abnormal validation images")
+    with project.session() as session:
+        count = studies.split_counts(session)[Split.TEST]
+        assert (count.images, count.validation) == (10, 6)
+        assert len(studies.page_of_ids(session, "split:validation")) == 6
+
+
+def test_a_point_is_chosen_on_validation_images_alone(judged):
+    project, run = judged
+    with project.session() as session:
+        table = image_tables.images_in(session, Split.TEST)
+        values = scores.of_images(session, run, PROBE, table.ids)
+    own = table.is_validation
+    chosen = choose_point(project, run, PROBE, RuleChoice(Rule.SENSITIVITY, 0.99))
+    assert chosen.threshold == values[own & (table.truth == 1)].min()
+    assert (chosen.normal, chosen.abnormal) == (3, 3)
+    # whatever the test images have, the point stays
+    with project.session() as session:
+        others = table.ids[~own]
+        scores.save(session, run, PROBE, others, np.full(len(others), 1e6))
+    again = choose_point(project, run, PROBE, RuleChoice(Rule.SENSITIVITY, 0.99))
+    assert again.threshold == chosen.threshold
+
+
+def test_a_point_from_normal_images_says_so_and_needs_unseen_ones(judged):
+    project, run = judged
+    chosen = choose_point(project, run, PROBE, RuleChoice(Rule.NORMALS, 0.9))
+    assert "20 normal training images that the score's model has not learnt" in chosen.chosen_on
+    assert chosen.point is None
+    with pytest.raises(NotReady, match="has learnt from every normal image"):
+        choose_point(project, run, ScoreKind.DISCREPANCY, RuleChoice(Rule.NORMALS, 0.9))
+
+
+def test_sealed_images_are_opened_by_a_lock_and_only_once(judged):
+    project, run = judged
+    with project.session() as session:
+        locked_points.seal(session, "BB")
+    with pytest.raises(NotReady, match="sealed"):
+        evaluate_run(project, run)
+    assert evaluate_run(project, run, validation=True).run_id == run
+    chosen = choose_point(project, run, PROBE, RuleChoice(Rule.YOUDEN))
+    with pytest.raises(BadInput, match="reader"):
+        lock_point(project, chosen, " ")
+    row = lock_point(project, chosen, "BB")
+    assert row.is_blind
+    assert row.threshold == chosen.threshold
+    assert evaluate_run(project, run, "BB").run_id == run
+    with pytest.raises(NotReady, match="a locked point stays"):
+        lock_point(project, chosen, "CC")
+    acts = _acts(project)
+    assert acts[-3:] == ["seal_test", "lock_point", "open_test"]
+    evaluate_run(project, run, "BB")
+    assert _acts(project) == acts  # looking again is no new opening
+
+
+def test_a_point_locked_after_the_results_were_seen_says_so(judged):
+    project, run = judged
+    evaluate_run(project, run, "BB")
+    row = lock_point(project, choose_point(project, run, PROBE, RuleChoice(Rule.YOUDEN)), "BB")
+    assert not row.is_blind
+    with project.session() as session:
+        assert row.seen_before == locked_points.opened_at(session, run)
+
+
+def test_few_validation_images_choose_nothing(judged):
+    project, run = judged
+    with project.session() as session:
+        table = image_tables.images_in(session, Split.TEST)
+        validation_images.set_validation(session, table.ids[table.is_validation][3:], False, "BB")
+    with pytest.raises(NotReady, match="Only 3 validation images"):
+        choose_point(project, run, PROBE, RuleChoice(Rule.YOUDEN))
+    score = evaluate_run(project, run).score(PROBE)
+    with pytest.raises(NotReady, match="at least 5 normal and 5 abnormal"):
+        calibrate(project, run, PROBE, score.truth, score.values)
+
+
+def test_whole_patients_are_set_apart_and_drawn_within_each_truth(whole_path: Project):
+    with whole_path.session() as session:
+        ids = image_tables.images_in(session, Split.TEST).ids.tolist()
+        first = session.get(Image, ids[0])
+        session.get(Image, ids[1]).patient_id = first.patient_id
+        session.get(Image, ids[0]).patient_known = session.get(Image, ids[1]).patient_known = True
+        normal = image_tables.images_in(session, Split.NORMAL).ids.tolist()
+        changed = validation_images.set_validation(session, [ids[0], normal[0]], True, "BB")
+        assert changed == ids[:2]  # the patient's other image too; a training image never
+        with pytest.raises(NotReady, match="set apart already"):
+            validation_images.draw_validation(session, 0.4, "BB")
+        validation_images.set_validation(session, ids, False, "BB")
+        with pytest.raises(BadInput, match="between 0 and 1"):
+            validation_images.draw_validation(session, 1.0, "BB")
+        drawn = validation_images.draw_validation(session, 0.4, "BB", seed=1)
+        table = image_tables.images_in(session, Split.TEST)
+        assert sorted(drawn) == table.ids[table.is_validation].tolist()
+        assert (table.truth[table.is_validation] == 1).sum() == 2
+
+
+def test_validation_images_choose_the_leading_score(judged):
+    project, run = judged
+    found = leading_score(project, run, fewest=3)
+    assert "3 abnormal validation images from the 3 normal ones" in found.reason
+    assert leading_score(project, run).reason != found.reason
+
+
+def test_results_and_predictive_values_at_a_point():
+    truth = np.repeat((0, 1), (40, 20)).astype(np.int8)
+    values = np.arange(60.0)
+    found = result_at(truth, values, 45.0, 0.1)
+    assert (found.point.true_positives, found.point.false_positives) == (15, 0)
+    assert found.sensitivity.value == 0.75
+    assert found.predictive.ppv == 1.0
+    assert found.predictive.npv == pytest.approx(0.9 / (0.9 + 0.1 * 0.25))
+
+
+def test_subgroups_are_judged_apart(judged):
+    project, run = judged
+    with project.session() as session:
+        for image in session.query(Image).where(Image.split == "test"):
+            image.view = "PA" if image.id % 2 else "AP"
+            image.findings = "mass | nodule" if image.truth else "no finding"
+    evaluation = evaluate_run(project, run)
+    score = evaluation.score(PROBE)
+    groups = {(group.of, group.value): group for group in subgroups(project, evaluation, PROBE)}
+    assert {of for of, _ in groups} == {"view", "source", "finding"}  # sex, age: of no image
+    mass = groups["finding", "mass"]
+    assert (mass.normal, mass.abnormal, mass.is_small) == (2, 2, True)
+    assert mass.auc == auc_interval(score.truth, score.values)
+    pa = groups["view", "PA"]
+    assert (
+        pa.normal + pa.abnormal + groups["view", "AP"].normal + groups["view", "AP"].abnormal == 4
+    )
+
+
+def test_the_command_line_sets_apart_seals_locks_and_opens(whole_path: Project, capsys):
+    project = ["--project", str(whole_path.folder)]
+    assert (
+        main(["validation", *project, "--share", "0.6", "--seal", "--reader", "BB", "--json"]) == 0
+    )
+    assert json.loads(capsys.readouterr().out) == {
+        "validation": 6, "tested_on": 4, "sealed": True
+    }  # fmt: skip
+    assert main(["evaluate", *project]) == 1
+    assert "sealed" in capsys.readouterr().err
+    assert main(["evaluate", *project, "--validation", "--json"]) == 0
+    assert "validation images" in json.loads(capsys.readouterr().out)["measured_on"]
+    lock = ["operating-point", *project, "--score", str(PROBE), "--by", "sensitivity",
+            "--target", "0.9", "--prevalence", "0.1", "--lock", "--reader", "BB", "--json"]  # fmt: skip
+    assert main(lock) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["blind"] is True
+    assert found["on_test"]["prevalence"] == 0.1
+    assert sum(found["on_test"][n] for n in ("true_positives", "false_negatives")) == 2
+    assert main(["evaluate", *project, "--subgroups", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["subgroups"][0]["of"] == "source"
+    assert main([*lock[:3], "--score", "magic"]) == 1
+    assert "There is no score 'magic'" in capsys.readouterr().err
