@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from PySide6.QtCore import QSize, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QHeaderView,
     QPushButton,
     QStackedWidget,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
 
 from amae_app.image_loader import ImageLoader
+from amae_app.results.evaluation_acts import EvaluationActs
 from amae_app.results.image_review import ImageReview, ReviewedImage
 from amae_app.results.review_state import (
     Listed,
     ReviewState,
-    default_threshold,
     read_review_state,
 )
 from amae_app.results.roc_panel import RocPanel
-from amae_app.results.score_table import ScoreTableModel
+from amae_app.results.score_table import ScoreTable, ScoreTableModel
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.window_context import WindowContext
 from amae_engine.config import ScoreKind
 from amae_engine.errors import AmaeError
+from amae_engine.evaluation.operating_rules import RuleChoice
 from amae_engine.events import Changed
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
-from amae_engine.jobs.judging.export import export_results
+from amae_engine.jobs.judging.operating_points import ChosenPoint
 from amae_engine.runs.map_files import load_image_maps
 
 _TRUTHS = {0: "truth: normal", 1: "truth: abnormal", -1: "truth unknown"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Exported:
-    folder: str
 
 
 class ResultsPage(QWidget):
@@ -57,15 +49,18 @@ class ResultsPage(QWidget):
         self._state: ReviewState | None = None
         self._run = 0
         self._thresholds: dict[ScoreKind, float] = {}
+        self._bar = (-float("inf"), float("inf"))
         self.run_combo = QComboBox()
         self.score_combo = QComboBox()
         self.listed_combo = QComboBox()
+        self.split_combo = QComboBox()
         self.count = quiet()
         self.model = ScoreTableModel(context.thumbnails, self)
-        self.table = _ScoreTable()
+        self.table = ScoreTable()
         self.review = ImageReview()
         self.loader = ImageLoader(context, self.review.viewer, "results")
         self.panel = RocPanel()
+        self.acts = EvaluationActs(context, self)
         self.export_button = QPushButton("Export scores and figures")
         self.empty = EmptyState(
             "Reading the newest scores…", "emptyResults", "Go to Train", "Where stage 2 is started"
@@ -111,7 +106,7 @@ class ResultsPage(QWidget):
         row.setSpacing(10)
         left = self._left()
         left.setFixedWidth(300)
-        self.panel.setFixedWidth(350)
+        self.panel.setFixedWidth(370)
         row.addWidget(left)
         row.addWidget(self.review, 1)
         row.addWidget(self.panel)
@@ -129,6 +124,7 @@ class ResultsPage(QWidget):
         layout.addLayout(top)
         for combo, name, text in (
             (self.run_combo, "runCombo", "Which score run"),
+            (self.split_combo, "splitCombo", "Test images, or those that thresholds are chosen by"),
             (self.score_combo, "scoreCombo", "Which score sorts the list and the plots judge"),
             (self.listed_combo, "listedCombo", "Which images are listed"),
         ):
@@ -137,6 +133,7 @@ class ResultsPage(QWidget):
             combo.setToolTip(text)
             layout.addWidget(combo)
         self.listed_combo.addItems([str(listed) for listed in Listed])
+        self.split_combo.addItems(["test images", "validation images"])
         self.table.setModel(self.model)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
@@ -156,14 +153,26 @@ class ResultsPage(QWidget):
         self.listed_combo.currentTextChanged.connect(self._on_listed)
         self.table.selectionModel().currentRowChanged.connect(self._on_current)
         self.panel.threshold_changed.connect(self._on_threshold)
-        self.panel.cell_chosen.connect(self._on_cell)
+        self.panel.point_picked.connect(self._on_picked)
+        operating = self.panel.operating
+        operating.listed_chosen.connect(self._on_cell)
+        operating.bar_chosen.connect(self._on_bar)
+        operating.choice_wanted.connect(self._on_choose)
+        operating.lock_wanted.connect(self._on_lock)
+        operating.seal_wanted.connect(self.acts.seal)
+        self.acts.chosen.connect(self._on_chosen)
+        self.acts.grouped.connect(self.panel.show_subgroups)
+        self.split_combo.activated.connect(self._on_split)
         self.export_button.clicked.connect(self._on_export)
         self.loader.shown.connect(self.review.redraw_map)
         self.review.viewer.relink_wanted.connect(self._context.relink_wanted)
 
     def _read(self) -> None:
-        project, run = self._context.project, self._run
-        self._context.background("results", lambda: read_review_state(project, run), self._show)
+        project, run, reader = self._context.project, self._run, self._context.reader
+        validation = self.split_combo.currentIndex() == 1
+        self._context.background(
+            "results", lambda: read_review_state(project, run, reader, validation), self._show
+        )
 
     def _show(self, state: ReviewState | AmaeError) -> None:
         if isinstance(state, AmaeError):
@@ -171,7 +180,13 @@ class ResultsPage(QWidget):
             self.empty.say(str(state))
             self._stack.setCurrentIndex(0)
             return
-        is_new_run = self._state is None or self._state.run_id != state.run_id
+        before = self._state
+        is_new_run = (
+            before is None
+            or before.run_id != state.run_id
+            or before.starts != state.starts
+            or before.shows_validation != state.shows_validation
+        )
         self._state = state
         self._stack.setCurrentIndex(1)
         self._fill_combos(state, is_new_run)
@@ -199,8 +214,10 @@ class ResultsPage(QWidget):
             return
         kind = self.kind
         if kind not in self._thresholds:
-            self._thresholds[kind] = default_threshold(self._state, kind)
+            self._thresholds[kind] = self._state.starts[kind].threshold
         self.panel.show_state(self._state, kind, self._thresholds[kind])
+        self.panel.show_subgroups(None)
+        self.acts.group(self._state.evaluation, kind)
         self._list(keep=True)
 
     @Slot()
@@ -212,7 +229,8 @@ class ResultsPage(QWidget):
             return
         before = self.model.place(self.table.currentIndex().row())
         listed = Listed(self.listed_combo.currentText())
-        places = self._state.listed(self.kind, self._thresholds[self.kind], listed)
+        threshold = self._thresholds[self.kind]
+        places = self._state.listed(self.kind, threshold, listed, self._bar)
         self.model.show_places(self._state, self.kind, places)
         self.count.setText(f"{len(places)} of {len(self._state.image_ids)}")
         if len(places):
@@ -276,6 +294,41 @@ class ResultsPage(QWidget):
     def _on_cell(self, listed: Listed) -> None:
         self.listed_combo.setCurrentText(str(listed))
 
+    @Slot(float)
+    def _on_picked(self, value: float) -> None:
+        """A point of a curve: the images around it."""
+        self._on_threshold(value)
+        self.listed_combo.setCurrentText(str(Listed.AROUND))
+
+    @Slot(float, float)
+    def _on_bar(self, low: float, high: float) -> None:
+        self._bar = (low, high)
+        self.listed_combo.setCurrentText(str(Listed.BAR))
+        self._list(keep=False)
+
+    @Slot(object)
+    def _on_choose(self, choice: RuleChoice) -> None:
+        if self._state is not None:
+            self.acts.choose(self._state.run_id, self.kind, choice)
+
+    @Slot(object)
+    def _on_chosen(self, point: ChosenPoint) -> None:
+        if self._state is not None and (point.run_id, point.kind) == (
+            self._state.run_id, self.kind
+        ):  # fmt: skip
+            self._on_threshold(point.threshold)
+            self.panel.operating.show_choice(point)
+
+    @Slot(object)
+    def _on_lock(self, choice: RuleChoice) -> None:
+        if self._state is not None:
+            self.acts.lock(self._state.run_id, self.kind, choice)
+
+    @Slot()
+    def _on_split(self) -> None:
+        self._thresholds = {}
+        self._read()
+
     @Slot()
     def _on_run(self) -> None:
         self._run = int(self.run_combo.currentData() or 0)
@@ -285,34 +338,9 @@ class ResultsPage(QWidget):
     def _on_export(self) -> None:
         if self._state is None:
             return
-        project, run = self._context.project, self._state.run_id
         self.export_button.setEnabled(False)
-        self._context.background(
-            "export",
-            lambda: _Exported(str(export_results(project, evaluate_run(project, run))[0].parent)),
-            self._show_exported,
-        )
-
-    def _show_exported(self, answer: _Exported | AmaeError) -> None:
-        self.export_button.setEnabled(True)
-        text = str(answer) if isinstance(answer, AmaeError) else f"Written to {answer.folder}"
-        self._context.notify(text)
+        self.acts.export(self._state.run_id, lambda: self.export_button.setEnabled(True))
 
     @Slot()
     def _on_go(self) -> None:
         self._context.page_wanted.emit("train")
-
-
-class _ScoreTable(QTableView):
-    """The list; arrows move through it, the page has the keys."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("resultsTable")
-        self.setAccessibleName("Test images by score")
-        self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QTableView.SelectionMode.SingleSelection)
-        self.setShowGrid(False)
-        self.setIconSize(QSize(38, 38))
-        self.verticalHeader().setVisible(False)
-        self.verticalHeader().setDefaultSectionSize(42)

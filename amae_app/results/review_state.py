@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_app.image_ref import ImageRef
+from amae_app.results.start_points import StartPoint, start_points
+from amae_engine.catalog import locked_points
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
@@ -23,6 +25,7 @@ from amae_engine.jobs.judging.evaluate_run import (
     score_label,
 )
 from amae_engine.jobs.judging.leading_score import LeadingScore, leading_score
+from amae_engine.jobs.judging.operating_points import Calibration, calibrate
 from amae_engine.project import Project
 
 Values = npt.NDArray[np.float64]
@@ -36,6 +39,12 @@ class Listed(StrEnum):
     FALSE_POSITIVE = "false positives"
     FALSE_NEGATIVE = "false negatives"
     TRUE_NEGATIVE = "true negatives"
+    ABNORMAL = "abnormal images"
+    NORMAL = "normal images"
+    CALLED_ABNORMAL = "called abnormal"
+    CALLED_NORMAL = "called normal"
+    AROUND = "nearest the threshold"
+    BAR = "in the bar that was clicked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,11 @@ class ReviewState:
         image_ids, store_rows, truth, names: (n,) scored test images by id; truth −1 is unknown.
         values: For each score (n,), NaN where an image has none.
         aspects: (n,) width over height of each original.
-        evaluation: None where truth is missing; `problem` says what is.
+        evaluation: None where truth is missing or closed; `problem` says what is.
+        starts: Where each score's operating point stands at first.
+        calibrations: Of each judged score, or why there is none.
+        is_sealed: Whether the truth of test images is closed; it is −1 then.
+        shows_validation: Whether the images are those that thresholds are chosen by.
     """
 
     run_id: int
@@ -62,6 +75,10 @@ class ReviewState:
     problem: str
     peer: str
     leading: LeadingScore | None
+    starts: dict[ScoreKind, StartPoint]
+    calibrations: dict[ScoreKind, Calibration | str]
+    is_sealed: bool
+    shows_validation: bool
 
     def ref(self, place: int) -> ImageRef:
         """An image, as the viewer asks for it."""
@@ -79,6 +96,11 @@ class ReviewState:
         """A score's name with its origin; a peer's carries the method's name."""
         leads = ", leads" if self.leading is not None and self.leading.kind is kind else ""
         return f"{score_label(kind, self.peer)} [{kind.origin}{leads}]"
+
+    @property
+    def images_are(self) -> str:
+        """What the images are for."""
+        return "validation images" if self.shows_validation else "test images"
 
     @property
     def first(self) -> ScoreKind:
@@ -103,9 +125,17 @@ class ReviewState:
         judged = self.judged(kind)
         return None if judged is None else operating_point(judged.truth, judged.values, threshold)
 
-    def listed(self, kind: ScoreKind, threshold: float, listed: Listed) -> npt.NDArray[np.int64]:
-        """Places of the images to list, highest score first."""
+    def listed(
+        self,
+        kind: ScoreKind,
+        threshold: float,
+        listed: Listed,
+        bar: tuple[float, float] = (-np.inf, np.inf),
+    ) -> npt.NDArray[np.int64]:
+        """Places of the images to list, highest score first; nearest first around a threshold."""
         values = self.values[kind]
+        if listed is Listed.AROUND:
+            return np.argsort(np.abs(np.nan_to_num(values - threshold, nan=np.inf)), kind="stable")
         called, spared = values >= threshold, values < threshold  # neither where there is no score
         keep = {
             Listed.ALL: np.ones(len(values), dtype=bool),
@@ -113,6 +143,11 @@ class ReviewState:
             Listed.FALSE_POSITIVE: called & (self.truth == 0),
             Listed.FALSE_NEGATIVE: spared & (self.truth == 1),
             Listed.TRUE_NEGATIVE: spared & (self.truth == 0),
+            Listed.ABNORMAL: self.truth == 1,
+            Listed.NORMAL: self.truth == 0,
+            Listed.CALLED_ABNORMAL: called,
+            Listed.CALLED_NORMAL: spared,
+            Listed.BAR: (values >= bar[0]) & (values <= bar[1]),
         }[listed]
         places = np.flatnonzero(keep)
         return places[np.argsort(-np.nan_to_num(values[places], nan=-np.inf), kind="stable")]
@@ -135,21 +170,19 @@ class ReviewState:
         return "\n".join(lines)
 
 
-def default_threshold(state: ReviewState, kind: ScoreKind) -> float:
-    """Where sensitivity + specificity is highest (Youden); the median without truth."""
-    judged = state.judged(kind)
-    if judged is None:
-        return float(np.nanmedian(state.values[kind]))
-    best = int(np.argmax(judged.roc.y - judged.roc.x))
-    threshold = float(judged.roc.thresholds[best])
-    return threshold if np.isfinite(threshold) else float(judged.values.max())
+def read_review_state(
+    project: Project, run_id: int = 0, reader: str = "", validation: bool = False
+) -> ReviewState:
+    """Read a score run or a peer's.
 
-
-def read_review_state(project: Project, run_id: int = 0) -> ReviewState:
-    """Read a score run or a peer's; 0 is the newest score run, or the newest peer's without one.
+    Args:
+        project: Whose.
+        run_id: 0 is the newest score run, or the newest peer's without one.
+        reader: Who looks, for the audit.
+        validation: Show the validation images in place of the test images.
 
     Raises:
-        NotReady: No run has scored test images yet.
+        NotReady: No run has scored such images yet.
     """
     found = judged_runs(project)
     if not found:
@@ -160,19 +193,22 @@ def read_review_state(project: Project, run_id: int = 0) -> ReviewState:
     wanted = [row for row in found if row.id == run_id]
     own = [row for row in found if row.kind is RunKind.SCORE]
     chosen = (wanted or own or found)[0]
-    shown, values = rated_images(project, chosen.id)
+    shown, values = rated_images(project, chosen.id, validation)
+    with project.session() as session:
+        is_sealed = locked_points.is_sealed(session) and not validation
     try:
-        evaluation, problem = evaluate_run(project, chosen.id), ""
+        evaluation, problem = evaluate_run(project, chosen.id, reader, validation), ""
         leading = evaluation.leading
     except NotReady as error:
         evaluation, problem = None, str(error)
         leading = leading_score(project, chosen.id) if chosen.kind is RunKind.SCORE else None
+    judged = {score.kind: score for score in evaluation.scores} if evaluation else {}
     return ReviewState(
         run_id=chosen.id,
         runs=tuple((row.id, peer_title(row) or "AMAE") for row in found),
         image_ids=shown.ids,
         store_rows=shown.store_rows,
-        truth=shown.truth,
+        truth=np.full_like(shown.truth, -1) if is_sealed else shown.truth,
         names=shown.names,
         aspects=shown.aspects,
         values=values,
@@ -180,4 +216,20 @@ def read_review_state(project: Project, run_id: int = 0) -> ReviewState:
         problem=problem,
         peer=peer_title(chosen),
         leading=leading,
+        starts=start_points(project, chosen.id, values, judged),
+        calibrations={} if validation else _calibrations(project, chosen.id, judged),
+        is_sealed=is_sealed,
+        shows_validation=validation,
     )
+
+
+def _calibrations(
+    project: Project, run_id: int, judged: dict[ScoreKind, ScoreEvaluation]
+) -> dict[ScoreKind, Calibration | str]:
+    found: dict[ScoreKind, Calibration | str] = {}
+    for kind, score in judged.items():
+        try:
+            found[kind] = calibrate(project, run_id, kind, score.truth, score.values)
+        except NotReady as error:
+            found[kind] = str(error)
+    return found

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
-    QGridLayout,
     QLabel,
-    QPushButton,
     QScrollArea,
     QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from amae_app.results.review_state import Listed, ReviewState
+from amae_app.results.operating_panel import OperatingPanel
+from amae_app.results.review_state import ReviewState
 from amae_app.theme import card, colours, quiet
 from amae_app.widgets.curve_plot import PALETTE, CurvePlot, PlottedCurve
-from amae_app.widgets.score_histogram import Histogram
 from amae_engine.config import ScoreKind
-from amae_engine.evaluation.agreement import wilson_interval
+from amae_engine.jobs.judging.operating_points import Calibration
+from amae_engine.jobs.judging.subgroups import FEW, Subgroup
 
 
 class RocPanel(QWidget):
@@ -27,11 +28,11 @@ class RocPanel(QWidget):
 
     Signals:
         threshold_changed(value): another operating point.
-        cell_chosen(listed): a cell of the confusion matrix was clicked.
+        point_picked(value): the same, picked on a curve.
     """
 
     threshold_changed = Signal(float)
-    cell_chosen = Signal(object)
+    point_picked = Signal(float)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,14 +47,18 @@ class RocPanel(QWidget):
         self.measured = quiet()
         self.problem = quiet()
         self.problem.setObjectName("rocProblem")
-        self.histogram = Histogram("score")
-        self.histogram.setObjectName("scoreHistogram")
-        self.point = quiet()
-        self.cells: dict[Listed, QPushButton] = {}
+        self.calibration = CurvePlot(
+            "probability said", "share abnormal", diagonal=True, has_point=False
+        )
+        self.calibration.setObjectName("calibrationPlot")
+        self.subgroups = QLabel()
+        self.subgroups.setObjectName("subgroups")
+        self.operating = OperatingPanel()
+        self.point, self.cells = self.operating.point, self.operating.cells
         self._lay_out()
         for plot in (self.roc, self.pr):
-            plot.threshold_picked.connect(self.threshold_changed)
-        self.histogram.line_dragged.connect(self._on_line)
+            plot.threshold_picked.connect(self.point_picked)
+        self.operating.threshold_changed.connect(self.threshold_changed)
 
     def show_state(self, state: ReviewState, kind: ScoreKind, threshold: float) -> None:
         """Draw a run with one score active."""
@@ -63,11 +68,10 @@ class RocPanel(QWidget):
         self.numbers.setVisible(evaluation is not None)
         self.problem.setVisible(evaluation is None)
         self.problem.setText(state.problem)
-        c = colours()
         if evaluation is None:
-            values = state.values[kind]
-            self.histogram.show_groups([(values[~np.isnan(values)], c.quiet)])
-            self.measured.setText(f"{len(values)} test images without truth, run {state.run_id}")
+            count = len(state.values[kind])
+            why = "sealed" if state.is_sealed else "without truth"
+            self.measured.setText(f"{count} {state.images_are}, {why}, run {state.run_id}")
         else:
             judged_kinds = [s.kind for s in evaluation.scores]
             active = judged_kinds.index(kind) if kind in judged_kinds else 0
@@ -97,45 +101,62 @@ class RocPanel(QWidget):
                 f"Measured on {evaluation.measured_on}. AUC: DeLong; AP: bootstrap over patients."
                 + note
             )
-            shown = pairs[active][0]
-            self.histogram.show_groups(
-                [
-                    (shown.values[shown.truth == 0], c.normal),
-                    (shown.values[shown.truth == 1], c.abnormal),
-                ]
-            )
-        self.histogram.name_values(state.name(kind))
+        self._show_calibration(state, kind)
+        self.operating.show_state(state, kind, state.starts[kind])
         self.show_threshold(threshold)
 
     def show_threshold(self, threshold: float) -> None:
         """Move the operating point."""
         if self._state is None:
             return
-        self.histogram.set_lines([threshold], [colours().text])
         self.roc.show_threshold(threshold)
         self.pr.show_threshold(threshold)
-        point = self._state.point(self._kind, threshold)
-        judged = self._state.judged(self._kind)
-        for button in self.cells.values():
-            button.setEnabled(point is not None)
-        if point is None or judged is None:
-            self.point.setText("Set the truth of test images to see sensitivity and specificity.")
+        self.operating.show_threshold(threshold)
+
+    def show_subgroups(self, groups: list[Subgroup] | None) -> None:
+        """Show a score's AUC in each group; None while it is worked out."""
+        if groups is None:
+            self.subgroups.setText("Working out the subgroups…")
             return
-        found = wilson_interval(point.true_positives, point.true_positives + point.false_negatives)
-        spared = wilson_interval(point.true_negatives, point.true_negatives + point.false_positives)
-        self.point.setText(
-            f"threshold {threshold:.4g} · sensitivity {found.value:.2f} "
-            f"({found.low:.2f}–{found.high:.2f}) · specificity {spared.value:.2f} "
-            f"({spared.low:.2f}–{spared.high:.2f}) · χ² distance {judged.chi_square:.1f}\n"
-            f"Chosen on these same test images: optimistic."
+        c = colours()
+        lines = []
+        for group in groups:
+            auc = group.auc
+            text = "one class only"
+            if auc is not None:
+                text = f"<b>{auc.value:.2f}</b> ({auc.low:.2f}–{auc.high:.2f})"
+            tint = c.quiet if group.is_small else c.text
+            lines.append(
+                f"<tr style='color:{tint}'><td>{group.of}&nbsp;</td><td>{escape(group.value)}"
+                f"&nbsp;&nbsp;</td><td align='right'>{group.normal} + {group.abnormal}&nbsp;&nbsp;"
+                f"</td><td>{text}</td></tr>"
+            )
+        self.subgroups.setText(
+            f"<table>{''.join(lines)}</table>AUC with its 95 % interval, normal + abnormal images; "
+            f"grey below {FEW} images."
+            if lines
+            else "Nothing is known of these images that would group them."
         )
-        for listed, count in (
-            (Listed.TRUE_POSITIVE, point.true_positives),
-            (Listed.FALSE_NEGATIVE, point.false_negatives),
-            (Listed.FALSE_POSITIVE, point.false_positives),
-            (Listed.TRUE_NEGATIVE, point.true_negatives),
-        ):
-            self.cells[listed].setText(str(count))
+
+    def _show_calibration(self, state: ReviewState, kind: ScoreKind) -> None:
+        found = state.calibrations.get(kind)
+        if not isinstance(found, Calibration):
+            self.calibration.show_curves([], 0)
+            self.calibrated.setText(
+                found or "A probability needs validation images and open test images."
+            )
+            return
+        said, share = (
+            np.array([getattr(each, name) for each in found.bins]) for name in ("said", "found")
+        )
+        self.calibration.show_curves(
+            [PlottedCurve(state.name(kind), said, share, said, PALETTE[1])], 0
+        )
+        self.calibrated.setText(
+            f"Brier score {found.brier:.3f} (saying the share of abnormal images always: "
+            f"{found.brier_base:.3f}), on {found.images} test images; logistic calibration on "
+            f"{found.validation} validation images."
+        )
 
     def _lay_out(self) -> None:
         box = QWidget()
@@ -147,23 +168,29 @@ class RocPanel(QWidget):
         self.tabs.setObjectName("curveTabs")
         self.tabs.addTab(self.roc, "ROC")
         self.tabs.addTab(self.pr, "PR")
+        calibration, inner = QWidget(), QVBoxLayout()
+        calibration.setLayout(inner)
+        self.calibrated = quiet()
+        inner.addWidget(self.calibration, 1)
+        inner.addWidget(self.calibrated)
+        self.tabs.addTab(calibration, "Calibration")
+        self.subgroups.setTextFormat(Qt.TextFormat.RichText)
+        self.subgroups.setWordWrap(True)
+        self.subgroups.setAlignment(Qt.AlignmentFlag.AlignTop)
+        groups = QScrollArea()
+        groups.setWidgetResizable(True)
+        groups.setWidget(self.subgroups)
+        self.tabs.addTab(groups, "Subgroups")
         for plot in (self.roc, self.pr):
             plot.setMinimumHeight(210)
-        self.tabs.setMaximumHeight(380)
+        self.tabs.setMaximumHeight(300)
         self.tabs.currentChanged.connect(self._show_numbers)
         self.numbers.setTextFormat(Qt.TextFormat.RichText)
         self.numbers.setWordWrap(True)
         for widget in (self.problem, self.tabs, self.numbers, self.measured):
             layout.addWidget(widget)
         column.addWidget(frame, 3)
-        frame, layout = card("Scores and operating point")
-        self.histogram.setMinimumHeight(120)
-        layout.addWidget(self.histogram, 1)
-        layout.addWidget(self.point)
-        column.addWidget(frame, 2)
-        frame, layout = card("Confusion at this threshold")
-        layout.addLayout(self._matrix())
-        column.addWidget(frame)
+        column.addWidget(self.operating, 2)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -172,42 +199,11 @@ class RocPanel(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
 
-    def _matrix(self) -> QGridLayout:
-        grid = QGridLayout()
-        for column, text in enumerate(("called abnormal", "called normal"), start=1):
-            grid.addWidget(quiet(text), 0, column)
-        lines = (
-            ("abnormal", Listed.TRUE_POSITIVE, Listed.FALSE_NEGATIVE),
-            ("normal", Listed.FALSE_POSITIVE, Listed.TRUE_NEGATIVE),
-        )
-        for row, (text, *cells) in enumerate(lines, start=1):
-            grid.addWidget(QLabel(text), row, 0)
-            for column, listed in enumerate(cells, start=1):
-                button = QPushButton("–")
-                button.setObjectName(f"cell{listed.title().replace(' ', '')}")
-                button.setAccessibleName(str(listed))
-                button.setToolTip(f"List the {listed}")
-                button.clicked.connect(self._on_cell)
-                self.cells[listed] = button
-                grid.addWidget(button, row, column)
-        return grid
-
     @Slot()
     def _show_numbers(self) -> None:
         if self._state is not None:
             is_pr = self.tabs.currentWidget() is self.pr
             self.numbers.setText(_numbers_html(self._state, self._kind, is_pr))
-
-    @Slot()
-    def _on_cell(self) -> None:
-        sender = self.sender()
-        for listed, button in self.cells.items():
-            if button is sender:
-                self.cell_chosen.emit(listed)
-
-    @Slot(int, float)
-    def _on_line(self, _number: int, value: float) -> None:
-        self.threshold_changed.emit(value)
 
 
 def _numbers_html(state: ReviewState, active: ScoreKind, is_pr: bool) -> str:

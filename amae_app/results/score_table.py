@@ -9,10 +9,12 @@ from PySide6.QtCore import (
     QModelIndex,
     QObject,
     QPersistentModelIndex,
+    QSize,
     Qt,
     Slot,
 )
 from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QTableView
 
 from amae_app.results.review_state import ReviewState
 from amae_app.theme import colours
@@ -94,3 +96,18 @@ class ScoreTableModel(QAbstractTableModel):
         if len(self._places):
             roles = [Qt.ItemDataRole.DecorationRole]
             self.dataChanged.emit(self.index(0, 0), self.index(len(self._places) - 1, 0), roles)
+
+
+class ScoreTable(QTableView):
+    """The list; arrows move through it, the page has the keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("resultsTable")
+        self.setAccessibleName("Test images by score")
+        self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QTableView.SelectionMode.SingleSelection)
+        self.setShowGrid(False)
+        self.setIconSize(QSize(38, 38))
+        self.verticalHeader().setVisible(False)
+        self.verticalHeader().setDefaultSectionSize(42)

@@ -20,15 +20,19 @@ class Histogram(pg.PlotWidget):
     Signals:
         line_dragged(number, value): while a line moves.
         line_dropped(number, value): when it is let go.
+        bar_clicked(low, high): the values of a bar that was clicked.
     """
 
     line_dragged = Signal(int, float)
     line_dropped = Signal(int, float)
+    bar_clicked = Signal(float, float)
 
     def __init__(self, x: str, bins: int = 40, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._bins = bins
         self._lines: list[pg.InfiniteLine] = []
+        self._edges: Values = np.zeros(0)
+        self.scene().sigMouseClicked.connect(self._on_clicked)
         self.setLabel("bottom", x)
         self.setLabel("left", "images")
         self.getAxis("left").setWidth(44)
@@ -54,6 +58,7 @@ class Histogram(pg.PlotWidget):
             return
         low, high = limits or (float(every.min()), float(every.max()))
         edges = np.linspace(low, high if high > low else low + 1, self._bins + 1)
+        self._edges = edges
         for values, colour in groups:
             counts, _ = np.histogram(values, edges)
             brush = QColor(colour)
@@ -93,6 +98,12 @@ class Histogram(pg.PlotWidget):
             line.blockSignals(True)
             line.setValue(place)
             line.blockSignals(False)
+
+    def _on_clicked(self, event: pg.GraphicsScene.mouseEvents.MouseClickEvent) -> None:
+        x = self.plotItem.vb.mapSceneToView(event.scenePos()).x()
+        place = int(np.searchsorted(self._edges, x, "right")) - 1
+        if 0 <= place < len(self._edges) - 1:
+            self.bar_clicked.emit(float(self._edges[place]), float(self._edges[place + 1]))
 
     def _on_dragged(self, line: pg.InfiniteLine) -> None:
         self.line_dragged.emit(self._lines.index(line), float(line.value()))

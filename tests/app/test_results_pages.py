@@ -57,7 +57,7 @@ def test_the_operating_point_moves_everywhere(results_page):
     page.panel.threshold_changed.emit(-1.0)
     assert page.panel.cells[Listed.TRUE_POSITIVE].text() == "5"
     assert page.panel.cells[Listed.FALSE_POSITIVE].text() == "5"
-    assert "optimistic" in page.panel.point.text()
+    assert "optimistic" in page.panel.operating.why.text()
 
 
 def test_a_confusion_cell_filters_the_list(results_page, qtbot):

@@ -102,7 +102,8 @@ def choose_point(project: Project, run_id: int, kind: ScoreKind, choice: RuleCho
         threshold = choose_threshold(np.zeros(len(values), dtype=np.int8), values, choice)
         return ChosenPoint(
             run.id, kind, threshold, choice,
-            f"{len(values)} normal training images that the score's model has not learnt from",
+            f"{len(values)} normal training images that the score's model has not learnt from; it "
+            f"holds where new normal images are like these",
             len(values), 0, None,
         )  # fmt: skip
     truth, values = validation_scores(project, run.id, kind)

@@ -1,0 +1,104 @@
+"""What a reader does about the judgement of a run: choose a point, lock it, seal, export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from amae_app.results.start_points import locked_text
+from amae_app.window_context import WindowContext
+from amae_engine.catalog import locked_points
+from amae_engine.catalog.locked_points import LockedRow
+from amae_engine.config import ScoreKind
+from amae_engine.errors import AmaeError
+from amae_engine.evaluation.operating_rules import RuleChoice
+from amae_engine.events import Changed
+from amae_engine.jobs.judging.evaluate_run import RunEvaluation, evaluate_run
+from amae_engine.jobs.judging.export import export_results
+from amae_engine.jobs.judging.operating_points import ChosenPoint, choose_point, lock_point
+from amae_engine.jobs.judging.subgroups import subgroups
+
+
+@dataclass(frozen=True, slots=True)
+class _Exported:
+    folder: str
+
+
+class EvaluationActs(QObject):
+    """Works off the event thread.
+
+    Signals:
+        chosen(point): an operating point, by a rule.
+        grouped(groups): a score judged in each subgroup.
+    """
+
+    chosen = Signal(object)
+    grouped = Signal(object)
+
+    def __init__(self, context: WindowContext, parent: QObject) -> None:
+        super().__init__(parent)
+        self._context = context
+
+    def choose(self, run: int, kind: ScoreKind, choice: RuleChoice) -> None:
+        """Choose a threshold on validation or normal images."""
+        project = self._context.project
+
+        def show(point: ChosenPoint | AmaeError) -> None:
+            if isinstance(point, AmaeError):
+                self._context.tell_error(point)
+            else:
+                self.chosen.emit(point)
+
+        self._context.background("choose", lambda: choose_point(project, run, kind, choice), show)
+
+    def lock(self, run: int, kind: ScoreKind, choice: RuleChoice) -> None:
+        """Choose, fix the point with the reader's name, and open the test images."""
+        project, reader = self._context.project, self._context.reader
+
+        def done(row: LockedRow) -> None:
+            self._context.notify(locked_text(row))
+            self._context.announce(Changed.SCORES)
+
+        self._context.act(
+            lambda: lock_point(project, choose_point(project, run, kind, choice), reader), done
+        )
+
+    @Slot()
+    def seal(self) -> None:
+        """Close the truth of the test images."""
+        project, reader = self._context.project, self._context.reader
+
+        def act() -> None:
+            with project.session() as session:
+                locked_points.seal(session, reader)
+
+        self._context.act(act, lambda _: self._context.announce(Changed.SCORES))
+
+    def group(self, evaluation: RunEvaluation | None, kind: ScoreKind) -> None:
+        """Judge a score in each subgroup."""
+        project = self._context.project
+        if evaluation is None:
+            self.grouped.emit([])
+            return
+        self._context.background(
+            "subgroups",
+            lambda: subgroups(project, evaluation, kind),
+            lambda found: self.grouped.emit([] if isinstance(found, AmaeError) else found),
+        )
+
+    def export(self, run: int, done: Callable[[], None]) -> None:
+        """Write scores and figures, and say where."""
+        project, reader = self._context.project, self._context.reader
+
+        def write() -> _Exported:
+            files = export_results(project, evaluate_run(project, run, reader))
+            return _Exported(str(files[0].parent))
+
+        def show(answer: _Exported | AmaeError) -> None:
+            done()
+            text = str(answer) if isinstance(answer, AmaeError) else f"Written to {answer.folder}"
+            self._context.notify(text)
+
+        self._context.background("export", write, show)

@@ -1,0 +1,85 @@
+"""Where a score's operating point stands at first, and why; knows no Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from amae_engine.catalog import locked_points
+from amae_engine.catalog.locked_points import LockedRow
+from amae_engine.config import ScoreKind
+from amae_engine.errors import BadInput, NotReady
+from amae_engine.evaluation.operating_rules import Rule, RuleChoice
+from amae_engine.jobs.judging.evaluate_run import ScoreEvaluation
+from amae_engine.jobs.judging.operating_points import choose_point
+from amae_engine.project import Project
+
+_NORMALS = RuleChoice(Rule.NORMALS, 0.95)
+_VALIDATION = RuleChoice(Rule.YOUDEN)
+MOVED = "Moved by hand while these images were in sight: optimistic."
+
+
+@dataclass(frozen=True, slots=True)
+class StartPoint:
+    """A threshold and what it was chosen on.
+
+    Attributes:
+        locked: The lock that fixed it, where there is one.
+    """
+
+    threshold: float
+    why: str
+    locked: LockedRow | None = None
+
+
+def locked_text(row: LockedRow) -> str:
+    """Who locked a point, when, and on what; and whether the test images were closed then."""
+    blind = "before the test images were opened"
+    if not row.is_blind:
+        blind = f"after the test images had been opened ({row.seen_before[:16].replace('T', ' ')})"
+    at = row.locked_at[:16].replace("T", " ")
+    return f"Locked by {row.reader} at {at} UTC, {blind}. Chosen on {row.chosen_on}."
+
+
+def start_points(
+    project: Project,
+    run_id: int,
+    kinds: Iterable[ScoreKind],
+    judged: dict[ScoreKind, ScoreEvaluation],
+) -> dict[ScoreKind, StartPoint]:
+    """Of each score: the locked point, else one from validation, else normal, else test images."""
+    with project.session() as session:
+        locked = {row.kind: row for row in locked_points.of_run(session, run_id)}
+    return {
+        kind: _start(project, run_id, kind, locked.get(kind), judged.get(kind)) for kind in kinds
+    }
+
+
+def _start(
+    project: Project,
+    run_id: int,
+    kind: ScoreKind,
+    locked: LockedRow | None,
+    judged: ScoreEvaluation | None,
+) -> StartPoint:
+    if locked is not None:
+        return StartPoint(locked.threshold, locked_text(locked), locked)
+    for choice in (_VALIDATION, _NORMALS):
+        try:
+            found = choose_point(project, run_id, kind, choice)
+        except (NotReady, BadInput):
+            continue
+        share = f" {100 * choice.target:.0f} %" if choice is _NORMALS else ""
+        return StartPoint(
+            found.threshold, f"Chosen by {choice.rule.label}{share}, on {found.chosen_on}."
+        )
+    if judged is None:
+        return StartPoint(float("nan"), "Nothing to choose a point on.")
+    best = int(np.argmax(judged.roc.y - judged.roc.x))
+    threshold = float(judged.roc.thresholds[best])
+    return StartPoint(
+        threshold if np.isfinite(threshold) else float(judged.values.max()),
+        "Chosen on these same test images (Youden): optimistic.",
+    )

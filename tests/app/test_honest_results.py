@@ -1,0 +1,144 @@
+"""Results as a reader judges honestly: validation, a locked point, subgroups, lists behind numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from widgets_by_name import WAIT, click
+
+from amae_app.results.review_state import Listed
+from amae_engine.catalog import image_tables, locked_points, validation_images
+from amae_engine.catalog.tables import Image, Split
+from amae_engine.config import ScoreKind
+from amae_engine.evaluation.operating_rules import Rule
+
+
+@pytest.fixture
+def judged(whole_path):
+    """Three normal and three abnormal test images set apart, and views known."""
+    with whole_path.session() as session:
+        table = image_tables.images_in(session, Split.TEST)
+        chosen = [*table.ids[table.truth == 0][:3], *table.ids[table.truth == 1][:3]]
+        validation_images.set_validation(session, chosen, True, "BB")
+        for image in session.query(Image):
+            image.view = "PA"
+    return whole_path
+
+
+@pytest.fixture
+def page(open_window, judged, qtbot):
+    window = open_window(judged)
+    window.show_page(3)
+    page = window._pages[3]
+    qtbot.waitUntil(lambda: page.model.rowCount() == 4, timeout=WAIT)
+    return page
+
+
+def _listed(page) -> list[str]:
+    return [page.model.index(row, 1).data() for row in range(page.model.rowCount())]
+
+
+def test_the_first_point_comes_from_validation_images(page):
+    why = page.panel.operating.why.text()
+    assert why.startswith("Chosen by sensitivity + specificity highest")
+    assert "3 normal + 3 abnormal validation images" in why
+    assert "on 2 normal + 2 abnormal test images" in page.panel.point.text()
+    page.panel.threshold_changed.emit(0.123)
+    assert "optimistic" in page.panel.operating.why.text()
+
+
+def test_the_validation_images_are_seen_apart(page, qtbot):
+    page.split_combo.setCurrentIndex(1)
+    page.split_combo.activated.emit(1)
+    qtbot.waitUntil(lambda: page.model.rowCount() == 6, timeout=WAIT)
+    assert "3 normal + 3 abnormal validation images" in page.panel.measured.text()
+
+
+def test_a_sealed_set_shows_no_truth_until_a_point_is_locked(page, judged, qtbot):
+    operating = page.panel.operating
+    click(qtbot, page.window(), "sealButton")
+    qtbot.waitUntil(lambda: page._state.is_sealed, timeout=WAIT)
+    assert {page.model.index(row, 3).data() for row in range(4)} == {"–"}
+    assert not page.panel.tabs.isVisible()
+    assert "sealed" in page.panel.problem.text()
+    assert operating.cells[Listed.TRUE_POSITIVE].text() == "–"
+    assert page.count_text() == ""
+    operating.rule.setCurrentText(Rule.SENSITIVITY.label)
+    operating.target.setValue(90)
+    click(qtbot, page.window(), "lockPointButton")
+    qtbot.waitUntil(lambda: not page._state.is_sealed, timeout=WAIT)
+    assert operating.why.text().startswith("Locked by BB at ")
+    assert "before the test images were opened" not in operating.why.text()  # it was open at first
+    assert operating.lock.text() == "Locked"
+    assert not operating.lock.isEnabled()
+    with judged.session() as session:
+        row = locked_points.locked(session, page._state.run_id, page.kind)
+    assert row.threshold == page._thresholds[page.kind]
+    page.panel.threshold_changed.emit(row.threshold + 1)
+    assert operating.why.text().startswith("Not the locked point.")
+
+
+def test_a_rule_chooses_and_says_on_what(page, qtbot):
+    operating = page.panel.operating
+    operating.rule.setCurrentText(Rule.NORMALS.label)
+    operating.target.setValue(80)
+    click(qtbot, page.window(), "choosePointButton")
+    qtbot.waitUntil(lambda: "not locked" in operating.why.text(), timeout=WAIT)
+    assert "normal training images" in operating.why.text()
+    place = page.score_combo.findData(str(ScoreKind.DISCREPANCY))
+    page.score_combo.setCurrentIndex(place)
+    page.score_combo.activated.emit(place)
+    notices = []
+    page._context.noticed.connect(lambda text, _level: notices.append(text))
+    click(qtbot, page.window(), "choosePointButton")
+    qtbot.waitUntil(lambda: any("has learnt from every normal" in n for n in notices), timeout=WAIT)
+
+
+def test_every_number_lists_its_images(page, qtbot):
+    operating, state = page.panel.operating, page._state
+    page.panel.threshold_changed.emit(float(np.median(state.values[page.kind])))
+    values, threshold = state.values[page.kind], page._thresholds[page.kind]
+    for listed, keep in (
+        (Listed.ABNORMAL, state.truth == 1),
+        (Listed.NORMAL, state.truth == 0),
+        (Listed.CALLED_ABNORMAL, values >= threshold),
+        (Listed.CALLED_NORMAL, values < threshold),
+        (Listed.TRUE_POSITIVE, (values >= threshold) & (state.truth == 1)),
+    ):
+        button = operating.numbers.get(listed) or operating.cells[listed]
+        button.click()
+        assert set(_listed(page)) == {n for n, k in zip(state.names, keep, strict=True) if k}
+    operating.bar_chosen.emit(float(values.max()), float(values.max()) + 1)
+    assert _listed(page) == [state.names[int(np.argmax(values))]]
+    page.panel.point_picked.emit(float(values.min()))
+    assert page.listed_combo.currentText() == str(Listed.AROUND)
+    assert _listed(page)[0] == state.names[int(np.argmin(values))]
+
+
+def test_predictive_values_follow_the_stated_prevalence(page):
+    operating = page.panel.operating
+    page.panel.threshold_changed.emit(float(page._state.values[page.kind].min()))  # all called
+    operating.prevalence.setValue(10)
+    assert operating.numbers[Listed.CALLED_ABNORMAL].text() == "PPV 0.10 at 10 %"
+    assert operating.numbers[Listed.CALLED_NORMAL].text() == "NPV – at 10 %"
+
+
+def test_subgroups_and_calibration_stand_beside_the_curves(page, qtbot):
+    qtbot.waitUntil(lambda: "PA" in page.panel.subgroups.text(), timeout=WAIT)
+    assert "grey below 20 images" in page.panel.subgroups.text()
+    # three of each class are too few to calibrate on, and it says so
+    assert "at least 5 normal and 5 abnormal" in page.panel.calibrated.text()
+
+
+def test_a_bar_of_the_histogram_is_clicked(page, qtbot):
+    histogram, got = page.panel.operating.histogram, []
+    histogram.bar_clicked.connect(lambda low, high: got.append((low, high)))
+
+    class Click:
+        def scenePos(self):
+            return histogram.plotItem.vb.mapViewToScene(histogram.plotItem.vb.viewRect().center())
+
+    histogram._on_clicked(Click())
+    middle = histogram.plotItem.vb.viewRect().center().x()
+    assert got
+    assert got[0][0] <= middle <= got[0][1]
