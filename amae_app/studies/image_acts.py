@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 from amae_app.studies.held_dialog import HeldDialog
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
-from amae_engine.catalog import held_images, studies, tags
+from amae_engine.catalog import held_images, studies, tags, validation_images
 from amae_engine.catalog.tables import Split
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
@@ -87,6 +87,42 @@ class ImageActs(QObject):
             self._done(text, (lambda: back(before)) if before.images else None)
 
         self._context.act(act, done)
+
+    def set_validation(self, is_validation: bool) -> None:
+        """Set the selected test images apart to choose thresholds by, or give them back."""
+        ids, project, reader = self._selected(), self._context.project, self._context.reader
+        if not ids:
+            self._context.notify("Select images in the table first.")
+            return
+
+        def change(wanted: bool, some: list[int]) -> list[int]:
+            with project.session() as session:
+                return validation_images.set_validation(session, some, wanted, reader)
+
+        def done(changed: list[int]) -> None:
+            verb = "set apart for validation" if is_validation else "to be tested on again"
+            text = f"{plural(len(changed), 'test image')} {verb} (whole patients)."
+
+            def back() -> str:
+                change(not is_validation, changed)
+                return f"{plural(len(changed), 'image')} as before."
+
+            self._done(text, back if changed else None)
+
+        self._context.act(lambda: change(is_validation, ids), done)
+
+    def draw_validation(self, share: float) -> None:
+        """Set a share of the test patients apart, at random within each truth."""
+        project, reader = self._context.project, self._context.reader
+
+        def act() -> list[int]:
+            with project.session() as session:
+                return validation_images.draw_validation(session, share, reader)
+
+        self._context.act(
+            act,
+            lambda drawn: self._done(f"{plural(len(drawn), 'image')} set apart.", None),
+        )
 
     def tag(self, word: str, takes_away: bool = False) -> None:
         """Give the selected images a tag, or take it from them."""

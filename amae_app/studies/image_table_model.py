@@ -158,7 +158,7 @@ def _text(row: ImageRow, column: str, shows_truth: bool) -> str:
     texts = {
         "Image": row.name,
         "Patient": f"P{row.patient_id:05d}" if row.patient_known else "unknown",
-        "Split": str(row.split),
+        "Split": "validation" if row.is_validation else str(row.split),
         "Truth": truth,
         "View": row.view or "–",
         "Size": f"{row.columns} × {row.rows}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
@@ -26,6 +27,7 @@ from amae_engine.jobs.importing.retrieve_images import Retrieval, RetrievalRepor
 from amae_engine.jobs.importing.undo_import import undo_import
 
 Undo = Callable[[], str]
+_SHARE = 0.3  # of the test patients, to choose thresholds by
 
 
 class StudiesActions(QObject):
@@ -59,15 +61,31 @@ class StudiesActions(QObject):
             "Fetch images from a PACS, remove images, undo an import, put patients right, find originals"
         )
         menu = QMenu(button)
-        for text, slot, key in (
+        entries: tuple[tuple[str, Callable[[], object], QKeySequence.StandardKey | None], ...] = (
             ("Images from a PACS…", self.ask_pacs, None),
             ("Images held back…", self.of_images.ask_held, None),
+            (
+                "Selected test images are for validation",
+                partial(self.of_images.set_validation, True),
+                None,
+            ),
+            (
+                "Selected images are tested on again",
+                partial(self.of_images.set_validation, False),
+                None,
+            ),
+            (
+                "Set 30 % of the test images apart for validation",
+                partial(self.of_images.draw_validation, _SHARE),
+                None,
+            ),
             ("Remove the selected images", self.remove, QKeySequence.StandardKey.Delete),
             ("Undo", self.undo, QKeySequence.StandardKey.Undo),
             ("Take the last import back", self.undo_import, None),
             ("Put each patient into one split", self.fix_patients, None),
             ("Find moved originals…", self.ask_relink, None),
-        ):
+        )
+        for text, slot, key in entries:
             action = menu.addAction(text, slot)
             if key is not None:
                 action.setShortcut(QKeySequence(key))

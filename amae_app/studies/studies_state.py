@@ -61,6 +61,8 @@ class StudiesState:
             known = ""
             if split is Split.TEST and count.normal + count.abnormal:
                 known = f"{count.normal} normal + {count.abnormal} abnormal"
+                if count.validation:
+                    known += f", {count.validation} for validation"
             elif split is Split.UNLABELED and shows_truth and count.normal + count.abnormal:
                 share = 100 * count.abnormal / (count.normal + count.abnormal)
                 known = f"{share:.0f} % abnormal in hidden truth"

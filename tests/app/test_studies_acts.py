@@ -144,3 +144,21 @@ def test_what_looks_unlike_a_chest_waits_for_the_reader(
     # what was left out or waits is known: it does not come in a second time
     again, _ = finish(import_images(small_project, files, "ward"))
     assert {fate.outcome for fate in again.fates} == {Outcome.DUPLICATE}
+
+
+def test_validation_images_are_marked_by_hand_drawn_and_undone(studies_page, small_project, qtbot):
+    page = studies_page
+    acts = page.actions_of_page.of_images
+    page.filter.setText("split:test")
+    qtbot.waitUntil(lambda: page.model.rowCount() == 10, timeout=WAIT)
+    page.table.selectRow(0)
+    acts.set_validation(True)
+    qtbot.waitUntil(lambda: "1 for validation" in page.splits.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: page.model.index(0, 3).data() == "validation", timeout=WAIT)
+    page.actions_of_page.undo()
+    qtbot.waitUntil(lambda: "for validation" not in page.splits.text(), timeout=WAIT)
+    acts.draw_validation(0.4)
+    qtbot.waitUntil(lambda: "4 for validation" in page.splits.text(), timeout=WAIT)
+    with small_project.session() as session:
+        table = image_tables.images_in(session, Split.TEST)
+    assert sorted(table.truth[table.is_validation]) == [0, 0, 1, 1]
