@@ -31,6 +31,7 @@ class RunRow:
     finished_at: str | None
     heartbeat_at: str
     error: str
+    experiment: str
 
 
 def start(
@@ -106,10 +107,16 @@ def get(session: Session, run_id: int) -> RunRow:
 
 
 def newest(session: Session, kind: RunKind, state: RunState = RunState.FINISHED) -> RunRow | None:
-    """The newest run of a kind in a state."""
-    query = select(Run).where(Run.kind == kind, Run.state == state).order_by(Run.id.desc()).limit(1)
+    """The newest run of a kind in a state; runs of an experiment's grid are left out."""
+    own = (Run.kind == kind, Run.state == state, Run.experiment == "")
+    query = select(Run).where(*own).order_by(Run.id.desc()).limit(1)
     run = session.scalar(query)
     return None if run is None else _row(run)
+
+
+def mark_experiment(session: Session, run_id: int, experiment: str) -> None:
+    """Note that a run belongs to an experiment's grid."""
+    _set(session, run_id, experiment=experiment)
 
 
 def list_runs(session: Session) -> list[RunRow]:
@@ -134,4 +141,5 @@ def _row(run: Run) -> RunRow:
         finished_at=run.finished_at,
         heartbeat_at=run.heartbeat_at,
         error=run.error,
+        experiment=run.experiment,
     )

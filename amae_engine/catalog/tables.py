@@ -254,6 +254,39 @@ class Run(Base):
     finished_at: Mapped[str | None] = mapped_column(String(32))
     heartbeat_at: Mapped[str] = mapped_column(String(32), default=now)
     error: Mapped[str] = mapped_column(Text, default="")
+    # of a grid of runs; such a run is never the newest one that the next step builds on
+    experiment: Mapped[str] = mapped_column(String(64), default="", server_default="")
+
+
+class QueueState(StrEnum):
+    """Where a queued job stands."""
+
+    WAITING = "waiting"
+    PAUSED = "paused"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    DROPPED = "dropped"  # what it builds on failed or was cancelled
+
+
+class QueueJob(Base):
+    """A job that a worker takes; it survives the window."""
+
+    __tablename__ = "queue_job"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    experiment: Mapped[str] = mapped_column(String(64), index=True)
+    title: Mapped[str] = mapped_column(String(128))
+    reads: Mapped[str] = mapped_column(Text, default="")  # the cells of a table that it fills
+    position: Mapped[int] = mapped_column(index=True)
+    state: Mapped[str] = mapped_column(String(16))
+    job: Mapped[str] = mapped_column(String(16))
+    config: Mapped[str] = mapped_column(Text)
+    needs: Mapped[int | None] = mapped_column(ForeignKey("queue_job.id"))
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
+    error: Mapped[str] = mapped_column(Text, default="")
+    started_at: Mapped[str] = mapped_column(String(32), default="")
+    finished_at: Mapped[str] = mapped_column(String(32), default="")
 
 
 class Score(Base):

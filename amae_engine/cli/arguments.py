@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from amae_engine.cli import commands, import_commands, machine_commands, training_commands
+from amae_engine.cli.experiment_arguments import add_experiments
 from amae_engine.cli.judging_arguments import add_judging
 from amae_engine.cli.pacs_arguments import add_pacs
 from amae_engine.cli.peer_arguments import add_peer, add_synthetic_panel
@@ -41,6 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_peer(verbs)
     add_synthetic_panel(verbs)
     _add_judging(verbs)
+    add_experiments(verbs)
     _add_machine(verbs)
     return parser
 

@@ -26,6 +26,7 @@ from amae_engine.config.steps import (
     Stage2Config,
     Synthesis,
     TrainingConfig,
+    UnlabeledDraw,
 )
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Stage2Config",
     "Synthesis",
     "TrainingConfig",
+    "UnlabeledDraw",
     "as_in_the_paper",
     "pixel_preset",
     "pretrain_preset",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from amae_engine.config.json_config import JsonConfig, require
-from amae_engine.config.steps import Precision
+from amae_engine.config.steps import Precision, UnlabeledDraw
 
 
 class PeerMethod(StrEnum):
@@ -137,6 +137,7 @@ class PeerConfig(JsonConfig):
     backbone: Backbone = Backbone.RESNET18  # of the synthetic-anomaly methods
     backbone_weights: str = ""  # "" at random, "imagenet" (timm fetches them), or a file
     weights: str = "bundled"  # AMAE's own variants start from these, as stage 1 does
+    unlabeled: UnlabeledDraw = field(default_factory=UnlabeledDraw)
     seed: int = 0
     device: str = "auto"
     precision: Precision = Precision.AUTO

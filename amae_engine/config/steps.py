@@ -132,6 +132,22 @@ class PretrainConfig(JsonConfig):
 
 
 @dataclass(frozen=True, slots=True)
+class UnlabeledDraw(JsonConfig):
+    """Which of the unlabeled images a run sees: all, or some by their hidden truth, for sweeps."""
+
+    count: int = 0  # M; 0: all
+    anomaly_ratio: float = -1.0  # AR of those M by hidden truth; below 0: as they are
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.count >= 0, f"count (M) must be 0 or more; it is {self.count}.")
+        require(
+            self.anomaly_ratio <= 1,
+            f"anomaly_ratio must be at most 1; it is {self.anomaly_ratio}.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Stage1Config(JsonConfig):
     """Stage 1: a classifier on frozen features learns to see AnatPaste anomalies (Eq. 1, 2)."""
 
@@ -142,6 +158,7 @@ class Stage1Config(JsonConfig):
     validation_percent: int = 10  # of N, held out for the curve only
     redraw_every: int = 1  # epochs that an image's synthetic anomaly is kept; the paper draws anew
     synthesis: Synthesis = Synthesis.ANATPASTE
+    unlabeled: UnlabeledDraw = field(default_factory=UnlabeledDraw)
 
     def __post_init__(self) -> None:
         require(

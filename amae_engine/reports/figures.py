@@ -91,6 +91,35 @@ def write_image_panels(path: Path, panels: Sequence[ImagePanel], about: str) -> 
     _save(figure, path, f"{about}. {RESEARCH_USE}")
 
 
+def write_means(
+    path: Path,
+    columns: Sequence[str],
+    rows: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    measure: str,
+    about: str,
+) -> None:
+    """Means over columns with their bars, a line a row; NaN where there is none.
+
+    Args:
+        path: Its suffix gives the format.
+        columns: k names, in order.
+        rows: Means (k,) and half widths of their bars (k,), by the row's name.
+        measure: What is on the axis.
+        about: What the numbers are.
+    """
+    figure = _figure(max(5.0, 1.2 * len(columns) + 3), 4)
+    axes = figure.add_subplot(1, 1, 1)
+    places = range(len(columns))
+    for (name, (means, halves)), colour in zip(
+        rows.items(), itertools.cycle(_COLOURS), strict=False
+    ):
+        axes.errorbar(places, means, yerr=halves, label=name, color=colour, capsize=3, marker="o")
+    axes.set_xticks(list(places), list(columns))
+    axes.set_ylabel(measure)
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    _save(figure, path, f"{about} {RESEARCH_USE}")
+
+
 def write_synthetic_panel(
     path: Path,
     images: npt.NDArray[np.float32],

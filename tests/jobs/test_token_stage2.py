@@ -50,7 +50,7 @@ def test_modules_of_tokens_train_and_score_and_have_maps_but_no_pictures(whole_p
     assert (values > 0).all()
     assert len(set(values.tolist())) == len(values)
     maps = load_image_maps(whole_path, scored, int(test[0])).maps
-    assert set(maps) == {"discrepancy", "likelihood_ratio", "unlabeled_probe"}
+    assert set(maps) == {"discrepancy", "likelihood_ratio", "spread", "unlabeled_probe"}
     assert min(maps["discrepancy"].shape) >= 16
     written = export_results(whole_path, evaluate_run(whole_path, scored))
     assert any(path.name == "images.png" for path in written)

@@ -15,6 +15,7 @@ from amae_engine.config import ScoreKind
 from amae_engine.config.peers import PeerConfig, Protocol
 from amae_engine.errors import TooFewImages
 from amae_engine.events import Event, Level, Notice, Progress
+from amae_engine.jobs.training.draw_unlabeled import drawn
 from amae_engine.jobs.training.image_lungs import NORMAL_CACHE, lungs_of
 from amae_engine.jobs.training.leakage import require_one_split_a_patient
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, weights_path
@@ -80,7 +81,9 @@ def peer_inputs(project: Project, config: PeerConfig) -> RunInputs:
     """
     require_one_split_a_patient(project)
     with project.session() as session:
-        images = {str(s): InputImages.of(image_tables.images_in(session, s)) for s in Split}
+        tables = {split: image_tables.images_in(session, split) for split in Split}
+    tables[Split.UNLABELED] = drawn(tables[Split.UNLABELED], config.unlabeled)
+    images = {str(split): InputImages.of(table) for split, table in tables.items()}
     _require_enough(config, images)
     if config.protocol is Protocol.N:
         del images[Split.UNLABELED]

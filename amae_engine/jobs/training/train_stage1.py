@@ -14,6 +14,7 @@ from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.errors import TooFewImages
 from amae_engine.events import Event, Notice, Progress
+from amae_engine.jobs.training.draw_unlabeled import drawn
 from amae_engine.jobs.training.leakage import require_one_split_a_patient
 from amae_engine.jobs.training.starting_weights import (
     WEIGHTS_FILE,
@@ -88,8 +89,10 @@ def stage1_inputs(project: Project, config: Stage1Config) -> RunInputs:
     require_one_split_a_patient(project)
     path = weights_path(project, config.weights)
     with project.session() as session:
-        images = {str(s): InputImages.of(image_tables.images_in(session, s)) for s in Split}
+        tables = {split: image_tables.images_in(session, split) for split in Split}
         decided = decisions.current(session)
+    tables[Split.UNLABELED] = drawn(tables[Split.UNLABELED], config.unlabeled)
+    images = {str(split): InputImages.of(table) for split, table in tables.items()}
     normals = len(images[Split.NORMAL])
     if normals < FEWEST_NORMALS:
         raise TooFewImages(

@@ -1,0 +1,302 @@
+"""Grids of runs: queued, worked, failing alone, paused, cancelled, and what their tables say."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import subprocess
+import sys
+import time
+
+import pytest
+from demo_images import finish
+
+from amae_engine.catalog import image_tables, job_queue, runs
+from amae_engine.catalog.job_queue import NewJob
+from amae_engine.catalog.tables import QueueState, RunKind, RunState, Split
+from amae_engine.cli import main
+from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, UnlabeledDraw
+from amae_engine.config.peers import PeerMethod
+from amae_engine.errors import BadInput, BadSetting, NotReady, TooFewImages
+from amae_engine.events import EpochEnd, RunStarted
+from amae_engine.jobs.defaults import choose_label_settings
+from amae_engine.jobs.experiments.plans import Experiment, Plan, plan_jobs
+from amae_engine.jobs.experiments.queue_experiment import (
+    estimate,
+    queue_experiment,
+    write_results,
+)
+from amae_engine.jobs.experiments.results import Cell, experiment_table, experiments, text_of
+from amae_engine.jobs.experiments.work_queue import is_at_work, start_worker, work_queue
+from amae_engine.jobs.judging.evaluate_run import evaluate_run
+from amae_engine.jobs.training.draw_unlabeled import drawn, most_for_every_ratio
+from amae_engine.project import Project
+
+
+@pytest.fixture
+def quick(small_project: Project, tiny_weights) -> tuple[Project, dict]:
+    """A project, and settings of a tiny network that trains for one epoch."""
+    by_density = PseudoLabelConfig(source=PseudoLabelSource.DENSITY, keep_percent=100)
+    choose_label_settings(small_project, by_density)
+    training = {"training.epochs": 1, "training.warmup_epochs": 0, "training.batch_size": 8}
+    return small_project, {
+        "stage1": {**training, "weights": str(tiny_weights), "preset": "", "encoder": ""},
+        "stage2": {**training, "reconstructs": "pixels"},
+        "peer": {"epochs": 1, "batch_size": 4, "image_size": 32, "weights": str(tiny_weights)},
+    }
+
+
+def test_the_draws_of_a_seed_are_nested_and_have_their_ratio(small_project: Project):
+    with small_project.session() as session:
+        table = image_tables.images_in(session, Split.UNLABELED)
+    assert most_for_every_ratio(table, (0.0, 0.5, 1.0)) == 5
+    before: set[int] = set()
+    for ratio, abnormal in ((0.0, 0), (0.4, 2), (1.0, 5)):
+        found = drawn(table, UnlabeledDraw(5, ratio, 7))
+        assert (len(found.ids), int((found.truth == 1).sum())) == (5, abnormal)
+        ill = set(found.ids[found.truth == 1].tolist())
+        assert before <= ill
+        before = ill
+    assert drawn(table, UnlabeledDraw()) is table
+    assert len(drawn(table, UnlabeledDraw(3)).ids) == 3
+    with pytest.raises(TooFewImages, match="needs 6 abnormal ones by their hidden truth"):
+        drawn(table, UnlabeledDraw(6, 1.0))
+
+
+def test_every_experiment_is_planned_with_its_cells(small_project: Project):
+    def jobs(experiment: Experiment, **others) -> list[NewJob]:
+        return plan_jobs(small_project, Plan(experiment, (0, 1), **others))
+
+    table2 = jobs(Experiment.TABLE2)
+    methods = {job.config["method"] for job in table2 if job.job == "peer"}
+    assert methods == set(PeerMethod)
+    assert {(r["row"], r["column"]) for job in table2 for r in job.reads} >= {
+        ("DDAD-AE", "N"), ("DDAD-AE", "Y"), ("AMAE, stage 1", "N"), ("AMAE, A_inter (Eq. 4)", "Y"),
+    }  # fmt: skip
+    fig3a = jobs(Experiment.FIG3A)
+    columns = list(dict.fromkeys(r["column"] for job in fig3a for r in job.reads))
+    assert columns == ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]
+    assert {job.config["unlabeled"]["count"] for job in fig3a if job.job in ("stage1", "peer")} == {
+        5
+    }
+    assert Experiment.FIG3A.uses_hidden_truth
+    assert {r["column"] for job in jobs(Experiment.FIG3C) for r in job.reads} == {
+        "foundation", "compact",
+    }  # fmt: skip
+    for job in jobs(Experiment.REPLICATES):
+        assert job.job == "stage1" or job.needs is not None
+    with pytest.raises(BadSetting, match="stage1 has no setting 'magic'"):
+        jobs(Experiment.FIG3B, settings={"stage1": {"magic": 1}})
+    with pytest.raises(BadSetting, match="each once"):
+        Plan(Experiment.FIG3A, (1, 1))
+
+
+def test_a_grid_is_worked_each_cell_linked_to_its_run(quick, tmp_path):
+    project, settings = quick
+    name, guess = queue_experiment(
+        project, Plan(Experiment.FIG3B, (0, 1), settings=settings, preset="compact")
+    )
+    assert name == "fig3b-1"
+    assert guess.unknown == guess.jobs == 8
+    assert experiment_table(project, name).cells["AMAE, leading score", "χ²"].text == "…"
+    done, _ = finish(work_queue(project))
+    with project.session() as session:
+        assert not [row.error for row in job_queue.rows(session) if row.error]
+    assert done == 8
+    table = experiment_table(project, name)
+    cell = table.cells["AMAE, A_inter (Eq. 4)", "χ²"]
+    assert sorted(cell.values) == [0, 1]
+    for seed, run in cell.runs.items():
+        from amae_engine.config import ScoreKind
+
+        assert (
+            cell.values[seed] == evaluate_run(project, run).score(ScoreKind.DISCREPANCY).chi_square
+        )
+        with project.session() as session:
+            assert runs.get(session, run).experiment == name
+    # the reader's own next step never builds on a grid's run
+    with project.session() as session:
+        assert runs.newest(session, RunKind.STAGE1) is None
+    assert "±" in table.text(*next(iter(table.cells)))
+    files = write_results(table, tmp_path / "out")
+    assert {f.suffix for f in files} == {".txt", ".csv", ".tex", ".png", ".svg"}
+    with files[1].open(encoding="utf-8") as file:
+        about = file.readline()
+        rows = list(csv.DictReader(file))
+    assert "5 normal + 5 abnormal test images" in about
+    assert len(rows) == 6
+    assert {int(row["run"]) for row in rows if row["row"].startswith("AMAE, A")} == set(
+        cell.runs.values()
+    )
+    assert r"\begin{tabular}{lc}" in files[2].read_text()
+    again = estimate(project, plan_jobs(project, Plan(Experiment.FIG3B, (5,), settings=settings,
+                                                     preset="compact")))  # fmt: skip
+    assert again.unknown == 0
+    assert again.seconds > 0
+
+
+def test_a_cell_fails_alone_and_is_tried_again(quick):
+    project, settings = quick
+    broken = {**settings, "stage1": {**settings["stage1"], "weights": "/nowhere/weights.pth"}}
+    name, _ = queue_experiment(
+        project, Plan(Experiment.FIG3B, (0,), settings=broken, preset="compact")
+    )
+    done, _ = finish(work_queue(project))
+    assert done == 1  # the peer
+    table = experiment_table(project, name)
+    assert table.cells["AMAE, leading score", "χ²"].text == "failed"
+    assert "weights.pth" in table.cells["AMAE, leading score", "χ²"].failed[0]
+    assert len(table.cells["AMAE without pseudo-labels", "χ²"].values) == 1
+    with project.session() as session:
+        states = [row.state for row in job_queue.rows(session)]
+        assert states == [
+            QueueState.FAILED,
+            QueueState.DROPPED,
+            QueueState.DROPPED,
+            QueueState.DONE,
+        ]
+        first = job_queue.rows(session)[0]
+        assert "weights.pth" in first.error
+        job_queue.retry(session, first.id)
+        assert [row.state for row in job_queue.rows(session)][:3] == [QueueState.WAITING] * 3
+        with pytest.raises(NotReady, match="need not be tried again"):
+            job_queue.retry(session, first.id)
+
+
+def test_a_paused_job_goes_on_from_its_last_epoch(quick):
+    project, settings = quick
+    settings["peer"]["epochs"] = 40
+    queue_experiment(project, Plan(Experiment.TABLE2, (0,), (PeerMethod.AE,), settings=settings,
+                                   preset="compact"))  # fmt: skip
+    with project.session() as session:
+        job_queue.cancel(session, job_queue.rows(session)[1].id)
+    worker = work_queue(project)
+    for event in worker:
+        if isinstance(event, EpochEnd) and event.epoch == 2:
+            with project.session() as session:
+                assert job_queue.pause(session) == 1
+    with project.session() as session:
+        paused = job_queue.rows(session)[0]
+        assert paused.state is QueueState.PAUSED
+        assert runs.get(session, paused.run_id).state is RunState.CANCELLED
+        epochs = runs.get(session, paused.run_id).epoch
+        job_queue.resume(session)
+    assert 2 <= epochs < 40
+    started = [e.run_id for e in work_queue(project) if isinstance(e, RunStarted)]
+    assert started == [paused.run_id]
+    with project.session() as session:
+        assert job_queue.rows(session)[0].state is QueueState.DONE
+        assert runs.get(session, paused.run_id).epoch == 40
+
+
+def test_a_killed_worker_s_job_is_taken_up_again(quick):
+    project, settings = quick
+    settings["peer"]["epochs"] = 200
+    queue_experiment(project, Plan(Experiment.TABLE2, (0,), (PeerMethod.AE,), settings=settings,
+                                   preset="compact"))  # fmt: skip
+    with project.session() as session:
+        job_queue.cancel(session, job_queue.rows(session)[1].id)
+    command = [sys.executable, "-m", "amae_engine.cli", "queue", "run", "--project",
+               str(project.folder)]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as worker:
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            with project.session() as session:
+                row = job_queue.rows(session)[0]
+                if row.run_id and runs.get(session, row.run_id).epoch >= 2:
+                    break
+            time.sleep(0.1)
+        assert is_at_work(project)
+        with pytest.raises(NotReady, match="Another worker"):
+            next(work_queue(project))
+        worker.kill()
+    assert row.run_id
+    end = time.monotonic() + 60  # its child sees that its parent is gone, and lets the run go
+    while project.is_at_work(row.run_id) and time.monotonic() < end:
+        time.sleep(0.2)
+    events = work_queue(project)
+    started = next(event for event in events if isinstance(event, RunStarted))
+    assert started.run_id == row.run_id
+    with project.session() as session:
+        job_queue.cancel(session, row.id)
+    for _ in events:
+        pass
+    with project.session() as session:
+        assert job_queue.rows(session)[0].state is QueueState.CANCELLED
+
+
+def test_a_job_comes_first_with_what_it_builds_on(project: Project):
+    with project.session() as session:
+        ids = job_queue.add(session, "x-1", [
+            NewJob("a", "peer", {}), NewJob("b", "stage1", {}), NewJob("c", "stage2", {}, 1),
+        ])  # fmt: skip
+        job_queue.move_first(session, ids[2])
+        assert [row.title for row in job_queue.rows(session)] == ["b", "c", "a"]
+        assert job_queue.next_waiting(session).title == "b"
+        job_queue.cancel(session, ids[1])
+        assert job_queue.get(session, ids[2]).state is QueueState.DROPPED
+        with pytest.raises(NotReady, match="only an open one"):
+            job_queue.cancel(session, ids[1])
+        with pytest.raises(BadInput, match="no job 99"):
+            job_queue.get(session, 99)
+
+
+def test_a_full_disk_pauses_the_queue(quick, monkeypatch):
+    import shutil
+
+    project, settings = quick
+    queue_experiment(project, Plan(Experiment.FIG3B, (0,), settings=settings, preset="compact"))
+    usage = shutil.disk_usage(project.folder)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    done, events = finish(work_queue(project))
+    assert done == 0
+    assert any("nearly full" in getattr(event, "message", "") for event in events)
+    with project.session() as session:
+        assert {row.state for row in job_queue.rows(session)} == {QueueState.PAUSED}
+
+
+def test_a_cell_says_how_many_replicates_it_has():
+    assert Cell("r", "c", {0: 0.5, 1: 0.6, 2: 0.7}, {}, {}, 0).text == "0.600 ± 0.196"
+    assert Cell("r", "c", {0: 0.5}, {}, {1: "NaN"}, 1).text == "0.500 (n = 1)"
+    assert math.isnan(Cell("r", "c", {}, {}, {}, 2).over_seeds.mean)
+
+
+def test_the_command_line_queues_starts_apart_lists_and_shows(quick, capsys):
+    project, settings = quick
+    given = [
+        word
+        for kind, own in settings.items()
+        for name, value in own.items()
+        for word in ("--set", f"{kind}.{name}={json.dumps(value)}")
+    ]
+    at = ["--project", str(project.folder)]
+    grid = ["experiment", "fig3b", *at, "--seeds", "0", "--preset", "compact", *given]
+    assert main([*grid, "--dry-run"]) == 0
+    assert "4 jobs; how long they take is not known" in capsys.readouterr().out
+    assert main([*grid, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["experiment"] == "fig3b-1"
+    assert main(["queue", "pause", *at, "--json"]) == 0
+    assert {job["state"] for job in json.loads(capsys.readouterr().out)} == {"paused"}
+    assert main(["queue", "resume", *at]) == 0
+    start_worker(project)  # of its own: it would go on if this process ended
+    end = time.monotonic() + 240
+    while time.monotonic() < end:
+        with project.session() as session:
+            if job_queue.next_waiting(session) is None and not is_at_work(project):
+                break
+        time.sleep(0.5)
+    capsys.readouterr()
+    assert main(["queue", "list", *at, "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert not [job["error"] for job in listed if job["error"]]
+    assert {job["state"] for job in listed} == {"done"}
+    assert main(["experiment", "fig3b-1", *at, "--export", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert all(len(cell["values"]) == 1 for cell in shown["cells"])
+    assert experiments(project) == ["fig3b-1"]
+    assert "AMAE, leading score" in text_of(experiment_table(project, "fig3b-1"))
+    assert main(["experiment", "fig9", *at]) == 1
+    assert "There is no experiment 'fig9'" in capsys.readouterr().err
+    assert main(["queue", "cancel", *at]) == 1
+    assert "needs the job's number" in capsys.readouterr().err
