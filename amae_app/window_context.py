@@ -61,6 +61,7 @@ class WindowContext(QObject):
         announced(changed): rows of these kinds changed.
         noticed(message, level): one sentence for the reader.
         page_wanted(name): a page asks to show another workspace.
+        run_wanted(number): a reader wants to see a run in Results.
         relink_wanted(): a reader looks for originals that have moved.
     """
 
@@ -68,6 +69,7 @@ class WindowContext(QObject):
     noticed = Signal(str, object)
     page_wanted = Signal(str)
     relink_wanted = Signal()
+    run_wanted = Signal(int)
     _answered = Signal(str, int, object, object)
 
     def __init__(

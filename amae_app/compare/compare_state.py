@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from amae_engine.catalog import runs
+from amae_app.image_ref import ImageRef
+from amae_engine.catalog import runs, studies
 from amae_engine.catalog.runs import RunRow
+from amae_engine.catalog.tables import RunKind
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.delong import AucDifference, compare_aucs
+from amae_engine.evaluation.several_tests import holm, replicates
+from amae_engine.events import EpochEnd
 from amae_engine.jobs.judging.evaluate_run import (
     RunEvaluation,
     ScoreEvaluation,
@@ -20,7 +27,11 @@ from amae_engine.jobs.judging.evaluate_run import (
     judged_runs,
 )
 from amae_engine.project import Project
+from amae_engine.runs.record import read_metrics
 
+_DISAGREED = 50  # images, at most, that are listed
+_CURVES = 6  # runs whose training is drawn
+_TRAINED = (RunKind.PRETRAIN, RunKind.STAGE1, RunKind.STAGE2, RunKind.PEER)
 AT_FIRST = 20  # runs; each is judged anew with its intervals
 
 
@@ -32,9 +43,29 @@ class ComparedRun:
     lineage: tuple[RunRow, ...]
     evaluation: RunEvaluation | None
 
+    @property
+    def method(self) -> str:
+        """The method's name in full."""
+        return self.evaluation.peer if self.evaluation and self.evaluation.peer else "AMAE"
+
+    @property
+    def leading(self) -> ScoreKind | None:
+        """The score that leads, a peer's own for a peer."""
+        if self.evaluation is None:
+            return None
+        lead = self.evaluation.leading
+        if lead is not None:
+            return lead.kind
+        return ScoreKind.PEER if self.evaluation.score(ScoreKind.PEER) else None
+
     def score(self, kind: ScoreKind) -> ScoreEvaluation | None:
         """One of its scores."""
         return None if self.evaluation is None else self.evaluation.score(kind)
+
+    def chosen(self, kind: ScoreKind | None) -> ScoreEvaluation | None:
+        """One of its scores; None is the one that leads it."""
+        wanted = kind or self.leading
+        return None if wanted is None else self.score(wanted)
 
     def settings(self) -> dict[str, str]:
         """Every setting of the score run and its parents, by "kind.name"."""
@@ -83,9 +114,11 @@ def differing_settings(first: ComparedRun, second: ComparedRun) -> list[tuple[st
     ]
 
 
-def paired_test(first: ComparedRun, second: ComparedRun, kind: ScoreKind) -> AucDifference | None:
+def paired_test(
+    first: ComparedRun, second: ComparedRun, kind: ScoreKind | None
+) -> AucDifference | None:
     """DeLong's paired test on the images both runs judged; None where there are none."""
-    one, two = first.score(kind), second.score(kind)
+    one, two = first.chosen(kind), second.chosen(kind)
     if one is None or two is None:
         return None
     shared, a, b = np.intersect1d(one.image_ids, two.image_ids, return_indices=True)
@@ -93,6 +126,107 @@ def paired_test(first: ComparedRun, second: ComparedRun, kind: ScoreKind) -> Auc
     if len(shared) == 0 or truth.min() == truth.max():
         return None
     return compare_aucs(truth, one.values[a], two.values[b])
+
+
+@dataclass(frozen=True, slots=True)
+class PairTest:
+    """DeLong's paired test of two runs, with Holm's correction over all pairs that are shown."""
+
+    first: int
+    second: int
+    found: AucDifference | None
+    adjusted: float
+
+
+def pair_tests(chosen: Sequence[ComparedRun], kind: ScoreKind | None) -> list[PairTest]:
+    """Every pair of runs on the images that both judged."""
+    pairs = list(itertools.combinations(chosen, 2))
+    found = [paired_test(a, b, kind) for a, b in pairs]
+    adjusted = holm([math.nan if each is None else each.p_value for each in found])
+    return [
+        PairTest(a.score_run.id, b.score_run.id, each, float(p))
+        for (a, b), each, p in zip(pairs, found, adjusted, strict=True)
+    ]
+
+
+def replicates_text(chosen: Sequence[ComparedRun], kind: ScoreKind | None) -> str:
+    """Mean ± 1.96 std where the runs differ in nothing but their seeds; "" where they do not."""
+    if len(chosen) < 2:
+        return ""
+    for other in chosen[1:]:
+        names = [name for name, _, _ in differing_settings(chosen[0], other)]
+        if not names or any(not name.endswith("seed") for name in names):
+            return ""
+    values = [score.auc.value for run in chosen if (score := run.chosen(kind)) is not None]
+    found = replicates(values)
+    if found.count < 2:
+        return ""
+    return (
+        f"These {found.count} runs differ in their seeds alone: AUC {found.mean:.3f} ± "
+        f"{found.half:.3f} (mean ± 1.96 std)."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreed:
+    """An image that two runs rank differently.
+
+    Attributes:
+        ranks: Its rank by each run among the images that both judged, 0…1.
+    """
+
+    ref: ImageRef
+    name: str
+    truth: int
+    ranks: tuple[float, float]
+
+
+def disagreements(
+    project: Project, first: ComparedRun, second: ComparedRun, kind: ScoreKind | None
+) -> list[Disagreed]:
+    """Images that both runs judged, those first whose ranks lie farthest apart."""
+    one, two = first.chosen(kind), second.chosen(kind)
+    if one is None or two is None:
+        return []
+    shared, a, b = np.intersect1d(one.image_ids, two.image_ids, return_indices=True)
+    if not len(shared):
+        return []
+    ranks = [_ranks(one.values[a]), _ranks(two.values[b])]
+    order = np.argsort(-np.abs(ranks[0] - ranks[1]), kind="stable")[:_DISAGREED]
+    with project.session() as session:
+        rows = {row.id: row for row in studies.rows(session, shared[order].tolist())}
+    return [
+        Disagreed(
+            ImageRef(row.id, row.store_row, row.aspect),
+            row.name,
+            int(one.truth[a][place]),
+            (float(ranks[0][place]), float(ranks[1][place])),
+        )
+        for place in order.tolist()
+        if (row := rows.get(int(shared[place]))) is not None
+    ]
+
+
+def _ranks(
+    values: np.ndarray[tuple[int], np.dtype[np.float64]],
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Ranks 0…1, equal values alike."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - (counts + 1) / 2
+    found: np.ndarray[tuple[int], np.dtype[np.float64]] = middle[place] / max(len(values) - 1, 1)
+    return found
+
+
+def read_curves(project: Project) -> dict[str, tuple[EpochEnd, ...]]:
+    """The epochs of the newest runs that train or trained, running ones first."""
+    with project.session() as session:
+        every = runs.list_runs(session)
+    trained = [run for run in every if run.epochs and run.kind in _TRAINED]
+    trained.sort(key=lambda run: (run.state != "running", -run.id))
+    return {
+        f"run {run.id}, {run.kind}, {run.state}": read_metrics(project, run.id)
+        for run in trained[:_CURVES]
+    }
 
 
 def _lineage(row: RunRow, every: dict[int, RunRow]) -> list[RunRow]:

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -55,7 +56,8 @@ class OperatingPanel(QWidget):
         self._threshold = 0.0
         self.histogram = Histogram("score")
         self.histogram.setObjectName("scoreHistogram")
-        self.histogram.setMinimumHeight(110)
+        self.histogram.setMinimumHeight(120)  # its own hint is a plot's, far too large
+        self.histogram.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self.point = quiet()
         self.point.setObjectName("pointLabel")
         self.why = quiet()

@@ -148,6 +148,7 @@ class ResultsPage(QWidget):
 
     def _connect(self) -> None:
         self.empty.pressed.connect(self._on_go)
+        self._context.run_wanted.connect(self._show_run)
         self.run_combo.activated.connect(self._on_run)
         self.score_combo.activated.connect(self._show_score)
         self.listed_combo.currentTextChanged.connect(self._on_listed)
@@ -183,8 +184,7 @@ class ResultsPage(QWidget):
         before = self._state
         is_new_run = (
             before is None
-            or before.run_id != state.run_id
-            or before.starts != state.starts
+            or (before.run_id, before.starts) != (state.run_id, state.starts)
             or before.shows_validation != state.shows_validation
         )
         self._state = state
@@ -313,9 +313,7 @@ class ResultsPage(QWidget):
 
     @Slot(object)
     def _on_chosen(self, point: ChosenPoint) -> None:
-        if self._state is not None and (point.run_id, point.kind) == (
-            self._state.run_id, self.kind
-        ):  # fmt: skip
+        if self._state and (point.run_id, point.kind) == (self._state.run_id, self.kind):
             self._on_threshold(point.threshold)
             self.panel.operating.show_choice(point)
 
@@ -328,6 +326,12 @@ class ResultsPage(QWidget):
     def _on_split(self) -> None:
         self._thresholds = {}
         self._read()
+
+    @Slot(int)
+    def _show_run(self, run: int) -> None:
+        self._run = run
+        self._read()
+        self._context.page_wanted.emit("results")
 
     @Slot()
     def _on_run(self) -> None:

@@ -13,6 +13,7 @@ import pytest
 from demo_images import finish
 
 from amae_engine.catalog import image_tables, job_queue, runs
+from amae_engine.catalog.image_draws import drawn, most_for_every_ratio
 from amae_engine.catalog.job_queue import NewJob
 from amae_engine.catalog.tables import QueueState, RunKind, RunState, Split
 from amae_engine.cli import main
@@ -30,7 +31,6 @@ from amae_engine.jobs.experiments.queue_experiment import (
 from amae_engine.jobs.experiments.results import Cell, experiment_table, experiments, text_of
 from amae_engine.jobs.experiments.work_queue import is_at_work, start_worker, work_queue
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
-from amae_engine.jobs.training.draw_unlabeled import drawn, most_for_every_ratio
 from amae_engine.project import Project
 
 

@@ -8,13 +8,13 @@ from enum import StrEnum
 from typing import Any
 
 from amae_engine.catalog import image_tables
+from amae_engine.catalog.image_draws import most_for_every_ratio
 from amae_engine.catalog.job_queue import NewJob
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind, UnlabeledDraw
 from amae_engine.config.peers import PeerConfig, PeerMethod, Protocol
 from amae_engine.errors import BadSetting, TooFewImages
 from amae_engine.jobs.defaults import default_config
-from amae_engine.jobs.training.draw_unlabeled import most_for_every_ratio
 from amae_engine.project import Project
 
 RATIOS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

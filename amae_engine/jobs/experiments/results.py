@@ -123,7 +123,7 @@ def experiment_table(project: Project, name: str, reader: str = "") -> Experimen
         raise NotReady(f"There is no experiment '{name}'; there are: {known}.")
     kind = Experiment(name.rsplit("-", 1)[0])
     cells: dict[tuple[str, str], Cell] = {}
-    measured_on = "no test image yet"
+    measured_on = "nothing yet"
     for job in jobs:
         evaluation, problem = _evaluated(project, job, reader)
         if evaluation is not None:

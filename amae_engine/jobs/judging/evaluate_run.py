@@ -35,6 +35,7 @@ class ScoreEvaluation:
         names: n image names.
         truth: (n,) int8 of 0 and 1.
         values: (n,) the scores.
+        patients: (n,) whose images they are.
         ap, ap_low, ap_high: Average precision, its bootstrap interval over patients.
         chi_square: Distance of the two classes' histograms.
     """
@@ -44,6 +45,7 @@ class ScoreEvaluation:
     names: tuple[str, ...]
     truth: npt.NDArray[np.int8]
     values: npt.NDArray[np.float64]
+    patients: npt.NDArray[np.int64]
     auc: Auc
     ap: float
     ap_low: float
@@ -249,6 +251,7 @@ def _judge(
         names=table.names,
         truth=truth,
         values=values,
+        patients=table.patient_ids,
         auc=auc_interval(truth, values),
         ap=average_precision(truth, values),
         ap_low=low,

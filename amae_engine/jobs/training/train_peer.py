@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.catalog import image_tables, scores
+from amae_engine.catalog.image_draws import drawn
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind
 from amae_engine.config.peers import PeerConfig, Protocol
 from amae_engine.errors import TooFewImages
 from amae_engine.events import Event, Level, Notice, Progress
-from amae_engine.jobs.training.draw_unlabeled import drawn
 from amae_engine.jobs.training.image_lungs import NORMAL_CACHE, lungs_of
 from amae_engine.jobs.training.leakage import require_one_split_a_patient
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, weights_path

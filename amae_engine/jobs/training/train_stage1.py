@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.catalog import decisions, image_tables, scores
+from amae_engine.catalog.image_draws import drawn
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.errors import TooFewImages
 from amae_engine.events import Event, Notice, Progress
-from amae_engine.jobs.training.draw_unlabeled import drawn
 from amae_engine.jobs.training.leakage import require_one_split_a_patient
 from amae_engine.jobs.training.starting_weights import (
     WEIGHTS_FILE,

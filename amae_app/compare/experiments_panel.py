@@ -1,0 +1,322 @@
+"""Experiments: a grid of runs queued with one act, worked apart from the window, and its table."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QSplitter,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from amae_app.compare.experiments_state import ExperimentsState, read_experiments
+from amae_app.theme import card, quiet
+from amae_app.window_context import WindowContext
+from amae_engine.catalog import job_queue
+from amae_engine.errors import AmaeError
+from amae_engine.events import Changed
+from amae_engine.jobs.experiments.plans import Experiment, Plan, plan_jobs
+from amae_engine.jobs.experiments.queue_experiment import (
+    Estimate,
+    estimate,
+    queue_experiment,
+    write_results,
+)
+from amae_engine.jobs.experiments.work_queue import start_worker
+
+_LOOK_MS = 3000  # between looks at a queue that is worked by another process
+_JOBS = ("Job", "State", "Run", "What", "Why")
+
+
+class ExperimentsPanel(QWidget):
+    """Queues, follows and shows experiments.
+
+    Signals:
+        run_wanted(number): the reader wants to see the run behind a cell.
+    """
+
+    run_wanted = Signal(int)
+
+    def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._state: ExperimentsState | None = None
+        self.kind = QComboBox()
+        self.replicates = QSpinBox()
+        self.add = QPushButton("Queue and start")
+        self.told = quiet()
+        self.chosen = QComboBox()
+        self.table = QTableWidget(0, 0)
+        self.about = quiet()
+        self.jobs = QTableWidget(0, len(_JOBS))
+        self.queue_text = QLabel()
+        self.buttons: dict[str, QPushButton] = {}
+        self._lay_out()
+        self._timer = QTimer(self)
+        self._timer.setInterval(_LOOK_MS)
+        self._timer.timeout.connect(self.read)
+        self.add.clicked.connect(self._on_add)
+        self.kind.activated.connect(self._tell)
+        self.replicates.valueChanged.connect(self._tell)
+        self.chosen.activated.connect(self.read)
+        self.table.cellDoubleClicked.connect(self._on_cell)
+
+    @Slot()
+    def read(self) -> None:
+        """Read the queue and the chosen table again."""
+        project, reader = self._context.project, self._context.reader
+        name = self.chosen.currentText()
+        self._context.background(
+            "experiments", lambda: read_experiments(project, name, reader), self._show
+        )
+
+    def _lay_out(self) -> None:
+        frame, layout = card("Experiments")
+        first = QHBoxLayout()
+        for experiment in Experiment:
+            self.kind.addItem(experiment.label, str(experiment))
+        self.replicates.setRange(1, 20)
+        self.replicates.setValue(4)
+        self.replicates.setSuffix(" replicates")
+        for widget, name, tip in (
+            (self.kind, "experimentCombo", "Which table or figure of the paper"),
+            (self.replicates, "replicatesSpin", "Runs that differ in their seed; the paper: 4"),
+            (self.add, "queueExperimentButton",
+             "Queue the whole grid; a worker goes on when the window closes"),
+        ):  # fmt: skip
+            widget.setObjectName(name)
+            widget.setAccessibleName(tip)
+            widget.setToolTip(tip)
+        self.add.setProperty("primary", True)
+        first.addWidget(self.kind, 1)
+        first.addWidget(self.replicates)
+        first.addWidget(self.add)
+        layout.addLayout(first)
+        self.told.setObjectName("experimentTold")
+        layout.addWidget(self.told)
+        halves = QSplitter(Qt.Orientation.Vertical)
+        halves.addWidget(self._results())
+        halves.addWidget(self._queue())
+        layout.addWidget(halves, 1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(frame)
+
+    def _results(self) -> QWidget:
+        box = QWidget()
+        column = QVBoxLayout(box)
+        column.setContentsMargins(0, 0, 0, 0)
+        row = QHBoxLayout()
+        self.chosen.setObjectName("experimentNames")
+        self.chosen.setAccessibleName("Which experiment's table")
+        row.addWidget(QLabel("Table of"))
+        row.addWidget(self.chosen)
+        row.addStretch()
+        export = QPushButton("Export table and figure")
+        export.setObjectName("exportExperimentButton")
+        export.setToolTip("Text, CSV, LaTeX, PNG and SVG into the project's exports")
+        export.clicked.connect(self._on_export)
+        row.addWidget(export)
+        column.addLayout(row)
+        self.table.setObjectName("experimentTable")
+        self.table.setAccessibleName("The experiment's table")
+        self.table.setToolTip("Double click a cell to see its run in Results")
+        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        column.addWidget(self.table, 1)
+        column.addWidget(self.about)
+        return box
+
+    def _queue(self) -> QWidget:
+        box = QWidget()
+        column = QVBoxLayout(box)
+        column.setContentsMargins(0, 0, 0, 0)
+        row = QHBoxLayout()
+        self.queue_text.setObjectName("queueText")
+        row.addWidget(self.queue_text, 1)
+        for text, name, tip, slot in (
+            ("Start", "startQueueButton", "Start a worker", self._on_start),
+            ("Pause", "pauseQueueButton", "End the running job at its last epoch; go on later",
+             self._on_pause),
+            ("First", "firstButton", "Work the selected job next", partial(self._on_job, "first")),
+            ("Cancel", "cancelJobButton", "Cancel the selected job and what builds on it",
+             partial(self._on_job, "cancel")),
+            ("Try again", "retryJobButton", "Let the selected job wait again",
+             partial(self._on_job, "retry")),
+        ):  # fmt: skip
+            button = QPushButton(text)
+            button.setObjectName(name)
+            button.setToolTip(tip)
+            button.clicked.connect(slot)
+            self.buttons[text] = button
+            row.addWidget(button)
+        column.addLayout(row)
+        self.jobs.setObjectName("queueTable")
+        self.jobs.setAccessibleName("The stored queue")
+        self.jobs.setHorizontalHeaderLabels(list(_JOBS))
+        self.jobs.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.jobs.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
+        self.jobs.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
+        self.jobs.verticalHeader().setVisible(False)
+        header = self.jobs.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(True)
+        column.addWidget(self.jobs, 1)
+        return box
+
+    def _show(self, state: ExperimentsState | AmaeError) -> None:
+        if isinstance(state, AmaeError):
+            self._context.tell_error(state)
+            return
+        before, self._state = self._state, state
+        is_working = state.is_at_work and state.left > 0
+        if is_working != self._timer.isActive():
+            (self._timer.start if is_working else self._timer.stop)()
+        names = [self.chosen.itemText(n) for n in range(self.chosen.count())]
+        if names != list(state.names):
+            self.chosen.clear()
+            self.chosen.addItems(list(state.names))
+            if state.table is not None:
+                self.chosen.setCurrentText(state.table.experiment)
+        self._show_table(state)
+        self._show_jobs(state)
+        if before is None:
+            self._tell()
+        if before is not None and before.left > state.left:
+            self._context.announce(Changed.SCORES | Changed.RUNS)
+
+    def _show_table(self, state: ExperimentsState) -> None:
+        table = state.table
+        self.about.setText(state.problem if table is None else table.about)
+        rows, columns = (table.rows, table.columns) if table is not None else ((), ())
+        self.table.setRowCount(len(rows))
+        self.table.setColumnCount(len(columns))
+        self.table.setVerticalHeaderLabels(list(rows))
+        self.table.setHorizontalHeaderLabels(list(columns))
+        if table is None:
+            return
+        for y, row in enumerate(rows):
+            for x, column in enumerate(columns):
+                item = QTableWidgetItem(table.text(row, column))
+                cell = table.cells.get((row, column))
+                if cell is not None:
+                    of_seeds = ", ".join(f"seed {s}: run {r}" for s, r in cell.runs.items())
+                    failed = "; ".join(f"seed {s} failed: {w}" for s, w in cell.failed.items())
+                    item.setToolTip("\n".join(part for part in (of_seeds, failed) if part))
+                self.table.setItem(y, x, item)
+        self.table.resizeColumnsToContents()
+
+    def _show_jobs(self, state: ExperimentsState) -> None:
+        self.queue_text.setText(state.text())
+        selected = self._selected()
+        self.jobs.setRowCount(len(state.jobs))
+        for row, job in enumerate(state.jobs):
+            texts = (str(job.id), str(job.state), str(job.run_id or "–"), job.title, job.error)
+            for column, text in enumerate(texts):
+                item = QTableWidgetItem(text)
+                item.setToolTip(text)
+                self.jobs.setItem(row, column, item)
+            if job.id == selected:
+                self.jobs.selectRow(row)
+        self.buttons["Pause"].setText("Resume" if state.is_paused else "Pause")
+        self.buttons["Start"].setEnabled(state.left > 0 and not state.is_at_work)
+
+    def _selected(self) -> int:
+        item = self.jobs.item(self.jobs.currentRow(), 0)
+        return int(item.text()) if item is not None else 0
+
+    def _plan(self) -> Plan:
+        return Plan(Experiment(self.kind.currentData()), tuple(range(self.replicates.value())))
+
+    @Slot()
+    def _tell(self) -> None:
+        """How long the grid would take, before it is queued."""
+        project, plan = self._context.project, self._plan()
+
+        def show(guess: Estimate | AmaeError) -> None:
+            self.told.setText(str(guess) if isinstance(guess, AmaeError) else guess.text)
+
+        self._context.background(
+            "estimate", lambda: estimate(project, plan_jobs(project, plan)), show
+        )
+
+    @Slot()
+    def _on_add(self) -> None:
+        project, plan = self._context.project, self._plan()
+
+        def done(answer: tuple[str, Estimate]) -> None:
+            name, guess = answer
+            truth = ""
+            if plan.experiment.uses_hidden_truth:
+                truth = " The unlabeled images are drawn by their hidden truth."
+            self.told.setText(f"{name}: {guess.text}{truth}")
+            self._on_start()
+
+        self._context.act(lambda: queue_experiment(project, plan), done)
+
+    @Slot()
+    def _on_start(self) -> None:
+        project = self._context.project
+        self._context.act(lambda: start_worker(project), lambda _: self._look_soon())
+
+    @Slot()
+    def _on_pause(self) -> None:
+        project = self._context.project
+        is_paused = self._state is not None and self._state.is_paused
+
+        def act() -> None:
+            with project.session() as session:
+                (job_queue.resume if is_paused else job_queue.pause)(session)
+
+        self._context.act(act, lambda _: self._on_start() if is_paused else self.read())
+
+    def _on_job(self, act: str) -> None:
+        job, project = self._selected(), self._context.project
+        if not job:
+            self._context.notify("Select a job of the queue first.")
+            return
+        acts = {
+            "first": job_queue.move_first,
+            "cancel": job_queue.cancel,
+            "retry": job_queue.retry,
+        }
+
+        def do() -> None:
+            with project.session() as session:
+                acts[act](session, job)
+
+        self._context.act(do, lambda _: self.read())
+
+    @Slot()
+    def _on_export(self) -> None:
+        table = self._state.table if self._state is not None else None
+        if table is None:
+            return
+        folder = self._context.project.exports_folder
+        self._context.act(
+            lambda: write_results(table, folder),
+            lambda files: self._context.notify(f"Written to {files[0].parent}"),
+        )
+
+    @Slot(int, int)
+    def _on_cell(self, row: int, column: int) -> None:
+        table = self._state.table if self._state is not None else None
+        if table is None:
+            return
+        cell = table.cells.get((table.rows[row], table.columns[column]))
+        if cell is not None and cell.runs:
+            self.run_wanted.emit(next(iter(cell.runs.values())))
+
+    def _look_soon(self) -> None:
+        """A worker needs a moment to take its lock."""
+        self._timer.start()
+        self.read()

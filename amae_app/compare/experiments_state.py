@@ -1,0 +1,66 @@
+"""What the experiments panel shows; knows no Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amae_engine.catalog import job_queue
+from amae_engine.catalog.job_queue import QueueRow
+from amae_engine.catalog.tables import QueueState
+from amae_engine.errors import NotReady
+from amae_engine.jobs.experiments.results import ExperimentTable, experiment_table, experiments
+from amae_engine.jobs.experiments.work_queue import is_at_work
+from amae_engine.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentsState:
+    """The stored queue, and one experiment's table.
+
+    Attributes:
+        names: Of the experiments, newest first.
+        jobs: Of the whole queue, in its order.
+        table: Of the chosen experiment; None without one, `problem` says why.
+        is_at_work: Whether a worker is at work on this project.
+    """
+
+    names: tuple[str, ...]
+    jobs: tuple[QueueRow, ...]
+    table: ExperimentTable | None
+    problem: str
+    is_at_work: bool
+
+    @property
+    def left(self) -> int:
+        """Jobs that are not over."""
+        open_states = (QueueState.WAITING, QueueState.PAUSED, QueueState.RUNNING)
+        return sum(job.state in open_states for job in self.jobs)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether jobs are paused."""
+        return any(job.state is QueueState.PAUSED for job in self.jobs)
+
+    def text(self) -> str:
+        """How far the queue is."""
+        if not self.jobs:
+            return "No experiment is queued yet."
+        count = {state: sum(job.state is state for job in self.jobs) for state in QueueState}
+        parts = [f"{count[s]} {s}" for s in QueueState if count[s]]
+        worker = "a worker is at work" if self.is_at_work else "no worker is at work"
+        return f"{', '.join(parts)}; {worker}."
+
+
+def read_experiments(project: Project, name: str, reader: str) -> ExperimentsState:
+    """Read the queue, and an experiment's table; "" is the newest experiment."""
+    names = tuple(experiments(project))
+    with project.session() as session:
+        jobs = tuple(job_queue.rows(session))
+    table, problem = None, "Queue an experiment to fill its table from your own images."
+    chosen = name if name in names else next(iter(names), "")
+    if chosen:
+        try:
+            table, problem = experiment_table(project, chosen, reader), ""
+        except NotReady as error:
+            problem = str(error)
+    return ExperimentsState(names, jobs, table, problem, is_at_work(project))
