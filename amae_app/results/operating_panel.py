@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -56,8 +55,6 @@ class OperatingPanel(QWidget):
         self._threshold = 0.0
         self.histogram = Histogram("score")
         self.histogram.setObjectName("scoreHistogram")
-        self.histogram.setMinimumHeight(120)  # its own hint is a plot's, far too large
-        self.histogram.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
         self.point = quiet()
         self.point.setObjectName("pointLabel")
         self.why = quiet()
@@ -155,7 +152,7 @@ class OperatingPanel(QWidget):
 
     def show_choice(self, point: ChosenPoint) -> None:
         """Say how the threshold that is shown was chosen; it is not locked."""
-        self.why.setText(f"Chosen by {point.choice.rule.label}, on {point.chosen_on}; not locked.")
+        self.why.setText(f"Chosen: {point.choice.rule.label}; on {point.chosen_on}. Not locked.")
 
     def choice(self) -> RuleChoice:
         """The rule as it stands."""

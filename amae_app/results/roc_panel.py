@@ -181,14 +181,13 @@ class RocPanel(QWidget):
         groups.setWidgetResizable(True)
         groups.setWidget(self.subgroups)
         self.tabs.addTab(groups, "Subgroups")
-        for plot in (self.roc, self.pr):
-            plot.setMinimumHeight(210)
-        self.tabs.setMaximumHeight(300)
         self.tabs.currentChanged.connect(self._show_numbers)
         self.numbers.setTextFormat(Qt.TextFormat.RichText)
         self.numbers.setWordWrap(True)
-        for widget in (self.problem, self.tabs, self.numbers, self.measured):
-            layout.addWidget(widget)
+        layout.addWidget(self.problem)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.numbers)
+        layout.addWidget(self.measured)
         column.addWidget(frame, 3)
         column.addWidget(self.operating, 2)
         area = QScrollArea()

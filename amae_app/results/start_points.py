@@ -73,7 +73,7 @@ def _start(
             continue
         share = f" {100 * choice.target:.0f} %" if choice is _NORMALS else ""
         return StartPoint(
-            found.threshold, f"Chosen by {choice.rule.label}{share}, on {found.chosen_on}."
+            found.threshold, f"Chosen: {choice.rule.label}{share}; on {found.chosen_on}."
         )
     if judged is None:
         return StartPoint(float("nan"), "Nothing to choose a point on.")

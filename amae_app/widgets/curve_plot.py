@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from amae_app.theme import colours
@@ -63,6 +63,14 @@ class CurvePlot(pg.PlotWidget):
         self._point.sigPositionChanged.connect(self._on_moved)
         self._curves: list[pg.PlotDataItem] = []
         self.scene().sigMouseClicked.connect(self._on_clicked)
+
+    def sizeHint(self) -> QSize:
+        """Room to read it; a graphics view asks for a window's."""
+        return QSize(300, 230)
+
+    def minimumSizeHint(self) -> QSize:
+        """Never drawn flatter than that."""
+        return QSize(120, 230)
 
     def show_curves(self, curves: Sequence[PlottedCurve], active: int) -> None:
         """Draw curves; the active one is wide and carries the point."""

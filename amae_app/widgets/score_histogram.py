@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pyqtgraph as pg
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
@@ -40,6 +40,14 @@ class Histogram(pg.PlotWidget):
         self.setMouseEnabled(False, False)
         self.setMenuEnabled(False)
         self.hideButtons()
+
+    def sizeHint(self) -> QSize:
+        """Room to read it; a graphics view asks for a window's."""
+        return QSize(300, 140)
+
+    def minimumSizeHint(self) -> QSize:
+        """Never drawn flatter than that."""
+        return QSize(120, 140)
 
     def name_values(self, text: str) -> None:
         """Say what the values are, under the axis; pyqtgraph centres a name at a resize only."""

@@ -40,7 +40,7 @@ def _listed(page) -> list[str]:
 
 def test_the_first_point_comes_from_validation_images(page):
     why = page.panel.operating.why.text()
-    assert why.startswith("Chosen by sensitivity + specificity highest")
+    assert why.startswith("Chosen: sensitivity + specificity highest")
     assert "3 normal + 3 abnormal validation images" in why
     assert "on 2 normal + 2 abnormal test images" in page.panel.point.text()
     page.panel.threshold_changed.emit(0.123)
@@ -83,7 +83,7 @@ def test_a_rule_chooses_and_says_on_what(page, qtbot):
     operating.rule.setCurrentText(Rule.NORMALS.label)
     operating.target.setValue(80)
     click(qtbot, page.window(), "choosePointButton")
-    qtbot.waitUntil(lambda: "not locked" in operating.why.text(), timeout=WAIT)
+    qtbot.waitUntil(lambda: "Not locked" in operating.why.text(), timeout=WAIT)
     assert "normal training images" in operating.why.text()
     place = page.score_combo.findData(str(ScoreKind.DISCREPANCY))
     page.score_combo.setCurrentIndex(place)
