@@ -83,6 +83,13 @@ class OperatingPanel(QWidget):
 
     def show_state(self, state: ReviewState, kind: ScoreKind, start: StartPoint) -> None:
         """Draw a score of a run."""
+        is_untouched = (
+            self._start is None or self._start.rule is list(Rule)[self.rule.currentIndex()]
+        )
+        if start.rule is not None and is_untouched:
+            self.rule.setCurrentIndex(
+                list(Rule).index(start.rule)
+            )  # what is shown is what Lock locks
         self._state, self._kind, self._start = state, kind, start
         c, judged = colours(), state.judged(kind)
         if judged is None:

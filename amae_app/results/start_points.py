@@ -27,11 +27,13 @@ class StartPoint:
 
     Attributes:
         locked: The lock that fixed it, where there is one.
+        rule: The rule that chose it, where nobody locked it and no test image was used.
     """
 
     threshold: float
     why: str
     locked: LockedRow | None = None
+    rule: Rule | None = None
 
 
 def locked_text(row: LockedRow) -> str:
@@ -72,9 +74,8 @@ def _start(
         except (NotReady, BadInput):
             continue
         share = f" {100 * choice.target:.0f} %" if choice is _NORMALS else ""
-        return StartPoint(
-            found.threshold, f"Chosen: {choice.rule.label}{share}; on {found.chosen_on}."
-        )
+        why = f"Chosen: {choice.rule.label}{share}; on {found.chosen_on}."
+        return StartPoint(found.threshold, why, rule=choice.rule)
     if judged is None:
         return StartPoint(float("nan"), "Nothing to choose a point on.")
     best = int(np.argmax(judged.roc.y - judged.roc.x))

@@ -54,6 +54,20 @@ def test_the_validation_images_are_seen_apart(page, qtbot):
     assert "3 normal + 3 abnormal validation images" in page.panel.measured.text()
 
 
+def test_lock_takes_the_rule_whose_point_is_shown(open_window, whole_path, qtbot):
+    window = open_window(whole_path)  # no validation images: normal ones alone
+    window.show_page(3)
+    page = window._pages[3]
+    qtbot.waitUntil(lambda: page.model.rowCount() > 0, timeout=WAIT)
+    operating = page.panel.operating
+    assert operating.why.text().startswith(f"Chosen: {Rule.NORMALS.label} 95 %")
+    assert operating.choice().rule is Rule.NORMALS
+    shown = page._thresholds[page.kind]
+    click(qtbot, window, "lockPointButton")
+    qtbot.waitUntil(lambda: operating.lock.text() == "Locked", timeout=WAIT)
+    assert page._thresholds[page.kind] == shown
+
+
 def test_a_sealed_set_shows_no_truth_until_a_point_is_locked(page, judged, qtbot):
     operating = page.panel.operating
     click(qtbot, page.window(), "sealButton")
