@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QEventLoop, QSettings, Qt, QTimer
+from PySide6.QtCore import QEventLoop, QSettings, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -23,6 +23,7 @@ from amae_app.results.results_page import ResultsPage
 from amae_app.settings import Settings
 from amae_app.studies.studies_page import StudiesPage
 from amae_app.theme import apply_theme
+from amae_app.waiting import let_run, wait_until
 from amae_engine.bench.process_memory import resident_bytes
 from amae_engine.bench.reading_set import SYNTAXES, make_reading_project
 
@@ -66,6 +67,9 @@ def bench_reading(as_json: bool, labels: int = _LABELS) -> int:
         said = ", ".join(f"{key} {value}" for key, value in facts.items())
         sys.stdout.write(f"{name:<44} {said}\n")
     return 0
+
+
+_wait = partial(wait_until, longest=_LONGEST_WAIT_SECONDS)
 
 
 class _Bench:
@@ -165,7 +169,7 @@ class _Bench:
             press = partial(QTest.keyClick, page.gallery, keys[number % len(keys)])
             values.append(_timed(press, partial(is_labelled, number)))
             due = began + 60 / _PER_MINUTE * (number + 1)
-            _let_run(max(0.0, min(due - time.perf_counter(), 60 / _PER_MINUTE)))
+            let_run(max(0.0, min(due - time.perf_counter(), 60 / _PER_MINUTE)))
         minutes = (time.perf_counter() - began) / 60
         return [Times(f"key to label, {labels} labels in {minutes:.1f} min", values)]
 
@@ -180,7 +184,7 @@ class _Bench:
             if page.table.currentIndex().row() + 1 >= page.model.rowCount():
                 page.table.selectRow(0)
             QTest.keyClick(page.table, Qt.Key.Key_Down)
-            _let_run(0.03)
+            let_run(0.03)
         _wait(lambda: page.selected.viewer.is_original)
         return {
             "images": _LOOKED_AT,
@@ -191,7 +195,7 @@ class _Bench:
     def _page(self, number: int) -> object:
         self._window.show_page(number)
         self._window.activateWindow()
-        _let_run(0.2)
+        let_run(0.2)
         return self._window.stack.currentWidget()
 
 
@@ -205,17 +209,3 @@ def _timed(act: Callable[[], object], done: Callable[[], bool]) -> float:
             raise TimeoutError("the window did not answer")
     QApplication.processEvents()
     return 1000 * (time.perf_counter() - began)
-
-
-def _let_run(seconds: float) -> None:
-    loop = QEventLoop()
-    QTimer.singleShot(round(1000 * seconds), loop.quit)
-    loop.exec()
-
-
-def _wait(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + _LONGEST_WAIT_SECONDS
-    while not done():
-        _let_run(0.01)
-        if time.monotonic() > end:
-            raise TimeoutError("the window did not get ready")

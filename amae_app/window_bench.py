@@ -7,22 +7,21 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QEventLoop, QSettings, QTimer
+from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
 from amae_app.event_pulse import Pulse
 from amae_app.main_window import MainWindow
 from amae_app.settings import Settings
 from amae_app.theme import apply_theme
+from amae_app.waiting import let_run, wait_until
 from amae_engine.config import stage1_preset, stage2_preset
 from amae_engine.jobs.child_process import run_in_child
 
 _EPOCHS = 4
-_POLL_MS = 20
 _LONGEST_WAIT_SECONDS = 600.0
 
 
@@ -59,10 +58,12 @@ def _measure(folder: Path) -> dict[str, object]:
     start_seconds = time.perf_counter() - began
     pulse = Pulse()
     pulse.phase = "idle"
-    _let_run(2.0)
+    let_run(2.0)
     pulse.phase = "import"
     window.open_demo(folder / "demo")
-    _wait(lambda: window.context is not None and not window.queue.running)
+    wait_until(
+        lambda: window.context is not None and not window.queue.running, _LONGEST_WAIT_SECONDS
+    )
     for name, stage, config in (
         ("stage 1", "stage1", stage1_preset("compact")),
         ("stage 2", "stage2", stage2_preset("compact")),
@@ -72,29 +73,13 @@ def _measure(folder: Path) -> dict[str, object]:
         settings_used = config.replace(training=schedule).to_dict()
         work = partial(run_in_child, folder / "demo", stage, settings_used)
         window.queue.add((name, work))
-        _wait(lambda: not window.queue.running)
+        wait_until(lambda: not window.queue.running, _LONGEST_WAIT_SECONDS)
     pulse.phase = "results"
     window.show_page(3)
-    _let_run(3.0)
+    let_run(3.0)
     window.close()
     return {
         "start_s": round(start_seconds, 2),
         "platform": QApplication.platformName(),
         "late_ms": pulse.summary(),
     }
-
-
-def _let_run(seconds: float) -> None:
-    loop = QEventLoop()
-    QTimer.singleShot(round(1000 * seconds), loop.quit)
-    loop.exec()
-
-
-def _wait(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + _LONGEST_WAIT_SECONDS
-    while True:
-        _let_run(_POLL_MS / 1000)
-        if done():
-            return
-        if time.monotonic() > end:
-            raise TimeoutError(f"the window was busy for {_LONGEST_WAIT_SECONDS:.0f} s")

@@ -18,6 +18,7 @@ from amae_engine.catalog.tables import RunKind
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.delong import AucDifference, compare_aucs
+from amae_engine.evaluation.ranks import relative_ranks
 from amae_engine.evaluation.several_tests import holm, replicates
 from amae_engine.events import EpochEnd
 from amae_engine.jobs.judging.evaluate_run import (
@@ -191,7 +192,7 @@ def disagreements(
     shared, a, b = np.intersect1d(one.image_ids, two.image_ids, return_indices=True)
     if not len(shared):
         return []
-    ranks = [_ranks(one.values[a]), _ranks(two.values[b])]
+    ranks = [relative_ranks(one.values[a]), relative_ranks(two.values[b])]
     order = np.argsort(-np.abs(ranks[0] - ranks[1]), kind="stable")[:_DISAGREED]
     with project.session() as session:
         rows = {row.id: row for row in studies.rows(session, shared[order].tolist())}
@@ -205,16 +206,6 @@ def disagreements(
         for place in order.tolist()
         if (row := rows.get(int(shared[place]))) is not None
     ]
-
-
-def _ranks(
-    values: np.ndarray[tuple[int], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Ranks 0…1, equal values alike."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    middle = np.cumsum(counts) - (counts + 1) / 2
-    found: np.ndarray[tuple[int], np.dtype[np.float64]] = middle[place] / max(len(values) - 1, 1)
-    return found
 
 
 def read_curves(project: Project) -> dict[str, tuple[EpochEnd, ...]]:

@@ -152,7 +152,7 @@ class DisagreementPanel(QWidget):
             if values is None or found is None or kind is None:
                 viewer.view.show_map(None)
                 continue
-            signed = kind is ScoreKind.LIKELIHOOD_RATIO
+            scale, signed = found.scale[kind], kind.has_signed_map
             viewer.view.show_map(
-                map_colours(values, found.scale[kind], SEQUENTIAL[0], _OPACITY, _ABOVE, signed)
+                map_colours(values, scale, SEQUENTIAL[0], _OPACITY, _ABOVE, signed)
             )

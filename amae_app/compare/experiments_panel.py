@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QHeaderView,
     QLabel,
+    QMenu,
     QPushButton,
     QSpinBox,
     QSplitter,
@@ -64,7 +66,7 @@ class ExperimentsPanel(QWidget):
         self._lay_out()
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_MS)
-        self._timer.timeout.connect(self.read)
+        self._timer.timeout.connect(self._look)
         self.add.clicked.connect(self._on_add)
         self.kind.activated.connect(self._tell)
         self.replicates.valueChanged.connect(self._tell)
@@ -74,10 +76,18 @@ class ExperimentsPanel(QWidget):
     @Slot()
     def read(self) -> None:
         """Read the queue and the chosen table again."""
+        self._read(None)
+
+    @Slot()
+    def _look(self) -> None:
+        """See how far the queue is; the table is made anew only where a job of it has moved on."""
+        self._read(self._state)
+
+    def _read(self, before: ExperimentsState | None) -> None:
         project, reader = self._context.project, self._context.reader
         name = self.chosen.currentText()
         self._context.background(
-            "experiments", lambda: read_experiments(project, name, reader), self._show
+            "experiments", lambda: read_experiments(project, name, reader, before), self._show
         )
 
     def _lay_out(self) -> None:
@@ -130,7 +140,7 @@ class ExperimentsPanel(QWidget):
         column.addLayout(row)
         self.table.setObjectName("experimentTable")
         self.table.setAccessibleName("The experiment's table")
-        self.table.setToolTip("Double click a cell to see its run in Results")
+        self.table.setToolTip("Double click a cell to see one of its runs in Results")
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         column.addWidget(self.table, 1)
         column.addWidget(self.about)
@@ -266,7 +276,12 @@ class ExperimentsPanel(QWidget):
     @Slot()
     def _on_start(self) -> None:
         project = self._context.project
-        self._context.act(lambda: start_worker(project), lambda _: self._look_soon())
+
+        def started(answer: AmaeError | None) -> None:
+            self._context.tell_error(answer)
+            self.read()
+
+        self._context.background("queue worker", lambda: start_worker(project), started)
 
     @Slot()
     def _on_pause(self) -> None:
@@ -313,10 +328,11 @@ class ExperimentsPanel(QWidget):
         if table is None:
             return
         cell = table.cells.get((table.rows[row], table.columns[column]))
-        if cell is not None and cell.runs:
-            self.run_wanted.emit(next(iter(cell.runs.values())))
-
-    def _look_soon(self) -> None:
-        """A worker needs a moment to take its lock."""
-        self._timer.start()
-        self.read()
+        runs = {} if cell is None else cell.runs
+        if len(runs) == 1:
+            self.run_wanted.emit(next(iter(runs.values())))
+        elif runs:
+            menu = QMenu(self.table)
+            for seed, run in sorted(runs.items()):
+                menu.addAction(f"Run {run}, seed {seed}", partial(self.run_wanted.emit, run))
+            menu.popup(QCursor.pos())

@@ -41,6 +41,10 @@ class ExperimentsState:
         """Whether jobs are paused."""
         return any(job.state is QueueState.PAUSED for job in self.jobs)
 
+    def jobs_of(self, experiment: str) -> list[QueueRow]:
+        """The jobs of an experiment, in their order."""
+        return [job for job in self.jobs if job.experiment == experiment]
+
     def text(self) -> str:
         """How far the queue is."""
         if not self.jobs:
@@ -51,14 +55,31 @@ class ExperimentsState:
         return f"{', '.join(parts)}; {worker}."
 
 
-def read_experiments(project: Project, name: str, reader: str) -> ExperimentsState:
-    """Read the queue, and an experiment's table; "" is the newest experiment."""
+def read_experiments(
+    project: Project, name: str, reader: str, before: ExperimentsState | None = None
+) -> ExperimentsState:
+    """Read the queue, and an experiment's table.
+
+    Args:
+        project: Whose.
+        name: Of the experiment; "" is the newest.
+        reader: Who looks, for the audit.
+        before: What was read before, whose table holds where none of its jobs has changed.
+    """
     names = tuple(experiments(project))
     with project.session() as session:
         jobs = tuple(job_queue.rows(session))
     table, problem = None, "Queue an experiment to fill its table from your own images."
     chosen = name if name in names else next(iter(names), "")
-    if chosen:
+    shown = before.table if before is not None else None
+    if (
+        before is not None
+        and shown is not None
+        and shown.experiment == chosen
+        and (before.jobs_of(chosen) == [job for job in jobs if job.experiment == chosen])
+    ):
+        table, problem = shown, ""
+    elif chosen:
         try:
             table, problem = experiment_table(project, chosen, reader), ""
         except NotReady as error:

@@ -215,11 +215,7 @@ class RunsPanel(QWidget):
             )
             make = pr_band if is_pr else roc_band
             bands.append((partial(make, score.truth, score.values, score.patients), tint))
-            value, low, high = (
-                (score.ap, score.ap_low, score.ap_high)
-                if is_pr
-                else (score.auc.value, score.auc.low, score.auc.high)
-            )
+            value, low, high = score.area(is_pr)
             lines.append(
                 f"<span style='color:{tint}'>■</span> run {run.score_run.id}, {run.method}, "
                 f"{run.evaluation.label(score.kind)}: {'AP' if is_pr else 'AUC'} "

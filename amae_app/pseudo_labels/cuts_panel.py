@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -59,8 +58,7 @@ class CutsPanel(QWidget):
         self.counts = QLabel()
         frame, layout = card("Ratings and cuts")
         self.histogram.setObjectName("confidenceHistogram")
-        self.histogram.setMinimumHeight(190)  # its own hint is a plot's, far too large
-        self.histogram.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)
+        self.histogram.setMinimumHeight(190)
         self.bands.setObjectName("bands")
         self.counts.setObjectName("labelCounts")
         self.counts.setWordWrap(True)

@@ -18,7 +18,6 @@ MAP_TEXTS = {
     ScoreKind.PEER: "this method's own map",
 }
 _MEAN_TEXTS = {MEANS[0]: "Module A (normal): μA", MEANS[1]: "Module B (abnormal): μB"}
-_SIGNED_SCORES = (ScoreKind.LIKELIHOOD_RATIO,)
 _SPREAD = "spread"
 
 
@@ -53,12 +52,11 @@ def map_of(maps: ImageMaps, kind: ScoreKind) -> MapView | None:
     values = maps.of_score(kind)
     if values is None:
         return None
-    signed = kind in _SIGNED_SCORES
     return MapView(
         str(kind),
         kind.label,
         values,
-        Colouring.SIGNED if signed else Colouring.SEQUENTIAL,
+        Colouring.SIGNED if kind.has_signed_map else Colouring.SEQUENTIAL,
         maps.scale[kind],
     )
 

@@ -153,7 +153,7 @@ class ReviewState:
         return places[np.argsort(-np.nan_to_num(values[places], nan=-np.inf), kind="stable")]
 
     def why(self, place: int) -> str:
-        """Why an image has its scores: probability, and percentiles among the test normals."""
+        """Why an image has its scores: probability, and percentiles among the normal ones."""
         lines = []
         normal = self.truth == 0
         for kind, values in self.values.items():
@@ -165,7 +165,7 @@ class ReviewState:
             others = values[normal & ~np.isnan(values)]
             if len(others) >= 5:
                 below = 100 * float((others < value).mean())
-                text += f" · above {below:.0f} % of the test normals"
+                text += f" · above {below:.0f} % of the normal {self.images_are}"
             lines.append(text)
         return "\n".join(lines)
 

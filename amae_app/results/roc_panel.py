@@ -220,11 +220,7 @@ def _numbers_html(state: ReviewState, active: ScoreKind, is_pr: bool) -> str:
         )
         name = name.replace("Stage 2 A", "Stage&nbsp;2&nbsp;A")
         name = f"<b>{name}</b>" if score.kind is active else name
-        value, low, high = (
-            (score.ap, score.ap_low, score.ap_high)
-            if is_pr
-            else (score.auc.value, score.auc.low, score.auc.high)
-        )
+        value, low, high = score.area(is_pr)
         lines.append(
             f"<tr><td><span style='color:{tint}'>■</span>&nbsp;{name}&nbsp;&nbsp;</td>"
             f"<td><b>{value:.3f}</b>&nbsp;&nbsp;</td><td>{low:.3f}–{high:.3f}</td></tr>"

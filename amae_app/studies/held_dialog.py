@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QSize, Signal, Slot
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDialog,
@@ -56,7 +56,7 @@ class HeldDialog(QDialog):
             item = QListWidgetItem(
                 f"{row.name}\n{row.split}, {row.source}\n{row.flags.replace(',', ', ')}"
             )
-            item.setData(256, row.id)  # Qt.UserRole
+            item.setData(Qt.ItemDataRole.UserRole, row.id)
             self.list.addItem(item)
         self.viewer = ImageViewer("The image that is held back")
         self._loader = ImageLoader(context, self.viewer, "held")
@@ -94,7 +94,7 @@ class HeldDialog(QDialog):
         sides.addWidget(self.viewer, 3)
 
     def _ids(self) -> list[int]:
-        return [int(item.data(256)) for item in self.list.selectedItems()]
+        return [int(item.data(Qt.ItemDataRole.UserRole)) for item in self.list.selectedItems()]
 
     def _decide(self, lets_in: bool) -> None:
         ids = self._ids()
@@ -109,7 +109,7 @@ class HeldDialog(QDialog):
     @Slot()
     def _on_current(self) -> None:
         item = self.list.currentItem()
-        row = self._rows.get(int(item.data(256))) if item is not None else None
+        row = self._rows.get(int(item.data(Qt.ItemDataRole.UserRole))) if item is not None else None
         ref = None if row is None else ImageRef(row.id, row.store_row, row.aspect)
         self._loader.show(ref, [])
 
@@ -117,7 +117,7 @@ class HeldDialog(QDialog):
     def _draw_icons(self) -> None:
         for number in range(self.list.count()):
             item = self.list.item(number)
-            row = self._rows[int(item.data(256))]
+            row = self._rows[int(item.data(Qt.ItemDataRole.UserRole))]
             icon = self._context.thumbnails.icon(row.store_row, row.aspect)
             if icon is not None:
                 item.setIcon(icon)

@@ -294,7 +294,8 @@ class ImageViewer(QWidget):
         elif self._deep is not None:
             text = f"{self._deep.windows[self._window].name} · {self.measuring.scale.text}"
         elif self._stored is not None:
-            text = "stored image, 256 × 256"
+            rows, columns = self._stored.shape
+            text = f"stored image, {columns} × {rows}"
         self.state.setText(text)
         self.state.setToolTip(text)
 

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from amae_engine.catalog import decisions
+from amae_engine.catalog.audit import require_reader
 from amae_engine.catalog.tables import Label, LabelDecision, Reading, ReadingItem, ReadingSession
 from amae_engine.errors import BadInput
 
@@ -68,8 +69,7 @@ def begin(session: Session, image_ids: Sequence[int], reader: str, chosen_by: st
     Raises:
         BadInput: The reader has no name, or no other reader has decided on one of the images.
     """
-    if not reader.strip():
-        raise BadInput("A reading needs a reader: enter your name or initials at the top right.")
+    require_reader(reader, "A reading")
     known = candidates(session, reader)
     strange = [i for i in image_ids if int(i) not in known]
     if strange or not len(image_ids):

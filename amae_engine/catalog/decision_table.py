@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from amae_engine.catalog.chunks import chunks
 from amae_engine.catalog.tables import Image, Label, LabelDecision, Run
-
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +122,8 @@ def _sameness(line: DecisionLine) -> tuple[str, str, str, str, str, str]:
 
 def _image_ids(session: Session, keys: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
-    each = list(dict.fromkeys(keys))
-    for start in range(0, len(each), _CHUNK):
-        query = select(Image.pixel_hash, Image.id).where(
-            Image.pixel_hash.in_(each[start : start + _CHUNK])
-        )
+    for some in chunks(list(dict.fromkeys(keys))):
+        query = select(Image.pixel_hash, Image.id).where(Image.pixel_hash.in_(some))
         found.update((key, image_id) for key, image_id in session.execute(query))
     return found
 
@@ -153,9 +149,8 @@ def _standing(session: Session, image_ids: set[int]) -> dict[int, LabelDecision]
     """The newest decision here on each image."""
     newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
     found: dict[int, LabelDecision] = {}
-    each = sorted(image_ids)
-    for start in range(0, len(each), _CHUNK):
-        chosen = LabelDecision.image_id.in_(each[start : start + _CHUNK])
+    for some in chunks(sorted(image_ids)):
+        chosen = LabelDecision.image_id.in_(some)
         query = select(LabelDecision).where(LabelDecision.id.in_(newest.where(chosen)))
         found |= {row.image_id: row for row in session.scalars(query)}
     return found

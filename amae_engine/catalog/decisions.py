@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from amae_engine.catalog.audit import require_reader
+from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.tables import Image, Label, LabelDecision
-from amae_engine.errors import BadInput
-
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +85,7 @@ def decide(
     Raises:
         BadInput: The reader has no name.
     """
-    if not reader.strip():
-        raise BadInput("A decision needs a reader: enter your name or initials at the top right.")
+    require_reader(reader, "A decision")
     each = [labels] * len(image_ids) if isinstance(labels, Label) else labels
     before = current(session, image_ids)
     changes = [
@@ -100,14 +98,10 @@ def decide(
 def current(session: Session, image_ids: Sequence[int] | None = None) -> dict[int, Label]:
     """The newest decision of each image that has one; undone ones are left out."""
     newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
-    chunks: Iterable[Sequence[int] | None] = [None]
-    if image_ids is not None:
-        chunks = [image_ids[i : i + _CHUNK] for i in range(0, len(image_ids), _CHUNK)]
+    every: Iterable[list[int] | None] = [None] if image_ids is None else id_chunks(image_ids)
     found: dict[int, Label] = {}
-    for chunk in chunks:
-        last = newest
-        if chunk is not None:
-            last = newest.where(LabelDecision.image_id.in_([int(i) for i in chunk]))
+    for some in every:
+        last = newest if some is None else newest.where(LabelDecision.image_id.in_(some))
         query = select(LabelDecision.image_id, LabelDecision.after).where(
             LabelDecision.id.in_(last), LabelDecision.after != Label.NONE
         )
@@ -242,14 +236,10 @@ def _decided_by_others_since(
 ) -> set[int]:
     """Images that another reader decided on after these decisions."""
     found: set[int] = set()
-    ids = list(about)
-    for start in range(0, len(ids), _CHUNK):
+    for some in chunks(list(about)):
         newest = (
             select(LabelDecision.image_id, func.max(LabelDecision.id))
-            .where(
-                LabelDecision.image_id.in_(ids[start : start + _CHUNK]),
-                LabelDecision.reader != reader,
-            )
+            .where(LabelDecision.image_id.in_(some), LabelDecision.reader != reader)
             .group_by(LabelDecision.image_id)
         )
         found |= {image for image, other in session.execute(newest) if other > about[image].id}

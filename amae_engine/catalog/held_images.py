@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.studies import ImageRow, audit, rows
+from amae_engine.catalog.audit import audit
+from amae_engine.catalog.chunks import id_chunks
+from amae_engine.catalog.studies import ImageRow, rows
 from amae_engine.catalog.tables import Held, Image, now
-
-_CHUNK = 500
 
 
 def waiting(session: Session) -> list[ImageRow]:
@@ -52,8 +52,7 @@ def hold(session: Session, ids: Sequence[int], reader: str) -> int:
 def _decide(session: Session, ids: Sequence[int], held: Held, reader: str) -> int:
     changed = 0
     removed = None if held is Held.NO else now()
-    for start in range(0, len(ids), _CHUNK):
-        wanted = [int(i) for i in ids[start : start + _CHUNK]]
+    for wanted in id_chunks(ids):
         # what was never held is not this file's to remove
         chosen = Image.id.in_(wanted) & ((Image.held != Held.NO) | (held is Held.WAITING))
         found = session.execute(update(Image).where(chosen).values(held=held, removed_at=removed))

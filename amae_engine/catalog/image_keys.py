@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.tables import Image
-
-_CHUNK = 500  # ids in one IN clause
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +24,8 @@ class ImageKeys:
 def of_images(session: Session, ids: Sequence[int]) -> list[ImageKeys]:
     """The keys of these images, in no particular order; unknown ids are left out."""
     found = []
-    for start in range(0, len(ids), _CHUNK):
-        chunk = [int(i) for i in ids[start : start + _CHUNK]]
-        query = select(Image.id, Image.pixel_hash, Image.sop_key).where(Image.id.in_(chunk))
+    for some in id_chunks(ids):
+        query = select(Image.id, Image.pixel_hash, Image.sop_key).where(Image.id.in_(some))
         found += [ImageKeys(*row) for row in session.execute(query)]
     return found
 
@@ -36,8 +34,8 @@ def names_by_key(session: Session, keys: Sequence[str]) -> dict[str, str]:
     """The images that have one of these pixel hashes or SOP keys, removed ones too, by the key."""
     found: dict[str, str] = {}
     for column in (Image.pixel_hash, Image.sop_key):
-        for start in range(0, len(keys), _CHUNK):
-            query = select(column, Image.name).where(column.in_(keys[start : start + _CHUNK]))
+        for some in chunks(keys):
+            query = select(column, Image.name).where(column.in_(some))
             found.update({key: name for key, name in session.execute(query) if key})
     return found
 

@@ -7,20 +7,20 @@ so that an import that was cut short can be taken back too.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.studies import audit
+from amae_engine.catalog.audit import audit
+from amae_engine.catalog.chunks import chunks
 from amae_engine.catalog.tables import Audit, Image, LabelDecision, Patient, Run, Score, Study
 from amae_engine.errors import NotReady
 
 _ACT = "import"
 _UNDO = "undo_import"
-_CHUNK = 500  # ids in one IN clause
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +107,10 @@ def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
     studies = list(session.scalars(select(Image.study_id).where(inside).distinct()))
     patients = list(session.scalars(select(Image.patient_id).where(inside).distinct()))
     session.execute(delete(Image).where(inside))
-    for chunk in _chunks(studies):
+    for chunk in chunks(studies):
         unused = ~exists().where(Image.study_id == Study.id)
         session.execute(delete(Study).where(Study.id.in_(chunk), unused))
-    for chunk in _chunks(patients):
+    for chunk in chunks(patients):
         unused = ~exists().where(Study.patient_id == Patient.id)
         session.execute(delete(Patient).where(Patient.id.in_(chunk), unused))
     detail = {"import": found.id, "source": found.source, "images": len(ids)}
@@ -161,7 +161,3 @@ def _parsed(detail: str) -> dict[str, Any]:
     except ValueError:
         return {"source": detail, "ids": [], "summary": ""}
     return known
-
-
-def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK))

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.studies import audit
+from amae_engine.catalog.audit import audit, require_reader
 from amae_engine.catalog.tables import Audit, LockedPoint, now
 from amae_engine.config import ScoreKind
-from amae_engine.errors import BadInput, NotReady
+from amae_engine.errors import NotReady
 
 _SEAL, _OPEN, _LOCK = "seal_test", "open_test", "lock_point"
 
@@ -61,7 +61,7 @@ def seal(session: Session, reader: str) -> None:
     Raises:
         BadInput: The reader has no name.
     """
-    _require(reader)
+    require_reader(reader, "Sealing the test images")
     audit(session, reader, _SEAL, json.dumps({"run": None}))
 
 
@@ -104,7 +104,7 @@ def lock(
         BadInput: The reader has no name.
         NotReady: This score of the run has a locked point already.
     """
-    _require(reader)
+    require_reader(reader, "A locked point")
     earlier = locked(session, run_id, kind)
     if earlier is not None:
         raise NotReady(
@@ -156,8 +156,3 @@ def _row(row: LockedPoint) -> LockedRow:
         row.locked_at,
         row.seen_before,
     )
-
-
-def _require(reader: str) -> None:
-    if not reader.strip():
-        raise BadInput("This needs a reader: enter your name or initials at the top right.")

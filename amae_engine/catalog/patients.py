@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from amae_engine.catalog.chunks import chunks
 from amae_engine.catalog.studies import change_split, patients_in_two_splits
 from amae_engine.catalog.tables import Image, Patient, Split
 from amae_engine.errors import BadSetting
 
-_CHUNK = 500  # ids in one IN clause
 _STRICTEST_FIRST = (Split.TEST, Split.UNLABELED, Split.NORMAL)
 
 
@@ -29,13 +29,11 @@ class MovedImage:
 def splits_of(session: Session, patient_keys: Sequence[str]) -> dict[str, set[Split]]:
     """In which splits the known ones of these patients have images."""
     found: dict[str, set[Split]] = {}
-    for start in range(0, len(patient_keys), _CHUNK):
+    for some in chunks(patient_keys):
         query = (
             select(Patient.key, Image.split)
             .join(Image, Image.patient_id == Patient.id)
-            .where(
-                Patient.key.in_(patient_keys[start : start + _CHUNK]), Image.removed_at.is_(None)
-            )
+            .where(Patient.key.in_(some), Image.removed_at.is_(None))
             .distinct()
         )
         for key, split in session.execute(query):
@@ -66,8 +64,8 @@ def resolve_patients_in_two_splits(
     order = (keep, *(split for split in _STRICTEST_FIRST if split is not keep))
     moved: list[MovedImage] = []
     shared = patients_in_two_splits(session)
-    for start in range(0, len(shared), _CHUNK):
-        images = _images_of(session, shared[start : start + _CHUNK])
+    for some in chunks(shared):
+        images = _images_of(session, some)
         for rows in images.values():
             after = min((Split(row.split) for row in rows), key=order.index)
             moved += [

@@ -11,13 +11,14 @@ import numpy.typing as npt
 from sqlalchemy import Select, String, cast, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from amae_engine.catalog.audit import audit
+from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.filters import where_clause
 from amae_engine.catalog.image_tables import aspect
-from amae_engine.catalog.tables import Audit, Held, Image, Patient, Split, Study, now
+from amae_engine.catalog.tables import Held, Image, Patient, Split, Study, now
 from amae_engine.errors import BadInput
 
 SORT_KEYS = ("name", "patient_id", "split", "truth", "view", "rows", "source", "added_at")
-_CHUNK = 500  # ids in one IN clause
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,8 @@ def _ids(
     """The ids of keys; keys that are new are added."""
     known: dict[str, int] = {}
     keys = list(wanted)
-    for start in range(0, len(keys), _CHUNK):
-        query = select(table.key, table.id).where(table.key.in_(keys[start : start + _CHUNK]))
+    for some in chunks(keys):
+        query = select(table.key, table.id).where(table.key.in_(some))
         known |= {found.key: found.id for found in session.execute(query)}
     new = [values for key, values in wanted.items() if key not in known]
     if new:
@@ -252,8 +253,7 @@ def sources(session: Session) -> list[str]:
 def rows(session: Session, ids: Sequence[int]) -> list[ImageRow]:
     """The rows of `ids`, in their order; unknown ids are left out."""
     found: dict[int, ImageRow] = {}
-    for start in range(0, len(ids), _CHUNK):
-        wanted = [int(i) for i in ids[start : start + _CHUNK]]
+    for wanted in id_chunks(ids):
         for image in session.scalars(select(Image).where(Image.id.in_(wanted))):
             found[image.id] = _row(image)
     return [found[int(i)] for i in ids if int(i) in found]
@@ -299,14 +299,8 @@ def patients_in_two_splits(session: Session) -> list[int]:
     return list(session.scalars(query))
 
 
-def audit(session: Session, reader: str, act: str, detail: str) -> None:
-    """Note an act of a reader."""
-    session.add(Audit(reader=reader, act=act, detail=detail))
-
-
 def _update(session: Session, ids: Sequence[int], **values: object) -> None:
-    for start in range(0, len(ids), _CHUNK):
-        wanted = [int(i) for i in ids[start : start + _CHUNK]]
+    for wanted in id_chunks(ids):
         session.execute(update(Image).where(Image.id.in_(wanted)).values(**values))
 
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.studies import audit
+from amae_engine.catalog.audit import audit
+from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.tables import ImageTag, SavedFilter
 from amae_engine.errors import BadInput
 
 _TAG = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_CHUNK = 500
 
 
 def checked_tag(text: str) -> str:
@@ -48,8 +48,8 @@ def remove_tag(session: Session, image_ids: Sequence[int], tag: str, reader: str
     """Take a tag from images; returns the ids of those that had it."""
     word = checked_tag(tag)
     had = [i for i, tags in tags_of(session, image_ids).items() if word in tags]
-    for start in range(0, len(had), _CHUNK):
-        chosen = ImageTag.image_id.in_(had[start : start + _CHUNK]) & (ImageTag.tag == word)
+    for some in chunks(had):
+        chosen = ImageTag.image_id.in_(some) & (ImageTag.tag == word)
         session.execute(delete(ImageTag).where(chosen))
     audit(session, reader, "untag", f"{len(had)} images: {word}")
     return had
@@ -58,11 +58,10 @@ def remove_tag(session: Session, image_ids: Sequence[int], tag: str, reader: str
 def tags_of(session: Session, image_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     """The tags of each image that has some, in the alphabet's order."""
     found: dict[int, tuple[str, ...]] = {}
-    ids = [int(i) for i in image_ids]
-    for start in range(0, len(ids), _CHUNK):
+    for some in id_chunks(image_ids):
         query = (
             select(ImageTag.image_id, ImageTag.tag)
-            .where(ImageTag.image_id.in_(ids[start : start + _CHUNK]))
+            .where(ImageTag.image_id.in_(some))
             .order_by(ImageTag.tag)
         )
         for image_id, tag in session.execute(query):

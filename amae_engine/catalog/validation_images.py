@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.studies import audit
+from amae_engine.catalog.audit import audit
+from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.tables import Image, Split
 from amae_engine.errors import BadInput, NotReady
-
-_CHUNK = 500
 
 
 def set_validation(
@@ -28,21 +27,21 @@ def set_validation(
     """
     chosen = [
         row
-        for start in range(0, len(image_ids), _CHUNK)
+        for some in id_chunks(image_ids)
         for row in session.execute(
             select(Image.id, Image.patient_id, Image.patient_known).where(
-                Image.id.in_([int(i) for i in image_ids[start : start + _CHUNK]]), _is_test()
+                Image.id.in_(some), _is_test()
             )
         )
     ]
     patients = {patient for _, patient, known in chosen if known}
     ids = {image_id for image_id, _, _ in chosen}
-    for part in _parts(sorted(patients)):
-        query = select(Image.id).where(Image.patient_id.in_(part), _is_test())
+    for some in chunks(sorted(patients)):
+        query = select(Image.id).where(Image.patient_id.in_(some), _is_test())
         ids |= set(session.scalars(query))
     changed: list[int] = []
-    for part in _parts(sorted(ids)):
-        other = Image.id.in_(part) & Image.is_validation.is_(not is_validation)
+    for some in chunks(sorted(ids)):
+        other = Image.id.in_(some) & Image.is_validation.is_(not is_validation)
         found = list(session.scalars(select(Image.id).where(other)))
         session.execute(
             update(Image).where(Image.id.in_(found)).values(is_validation=is_validation)
@@ -87,7 +86,3 @@ def draw_validation(session: Session, share: float, reader: str, seed: int = 0) 
 
 def _is_test() -> ColumnElement[bool]:
     return and_(Image.split == Split.TEST, Image.removed_at.is_(None))
-
-
-def _parts(ids: Sequence[int]) -> list[Sequence[int]]:
-    return [ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK)]

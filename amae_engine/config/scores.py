@@ -29,6 +29,11 @@ class ScoreKind(StrEnum):
         """Whose score it is: "paper", "ours" or "baseline"."""
         return _SCORE_TEXTS[self][1]
 
+    @property
+    def has_signed_map(self) -> bool:
+        """Whether its map has both signs: below 0 speaks for normal."""
+        return self is ScoreKind.LIKELIHOOD_RATIO
+
 
 _SCORE_TEXTS = {
     ScoreKind.STAGE1_PROBABILITY: ("Stage 1 classifier", "paper"),

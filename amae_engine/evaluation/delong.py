@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from amae_engine.errors import BadInput
 from amae_engine.evaluation.agreement import wilson_interval
+from amae_engine.evaluation.ranks import midranks
 
 Values = npt.NDArray[np.float64]
 Truth = npt.NDArray[np.integer]
@@ -88,22 +89,15 @@ def _areas(truth: Truth, scores: list[Values]) -> tuple[Values, Values]:
     for values in scores:
         if not np.isfinite(values).all():
             raise BadInput("An AUC needs a finite score for every image.")
-        ranks = _midranks(values)
-        own = _midranks(values[abnormal])
-        other = _midranks(values[~abnormal])
+        ranks = midranks(values)
+        own = midranks(values[abnormal])
+        other = midranks(values[~abnormal])
         by_positive.append((ranks[abnormal] - own) / negatives)
         by_negative.append(1 - (ranks[~abnormal] - other) / positives)
     placements = np.array(by_positive)  # (k, positives)
     areas: Values = placements.mean(axis=1)
     covariance = _covariance(placements) + _covariance(np.array(by_negative))
     return areas, covariance
-
-
-def _midranks(values: Values) -> Values:
-    """Ranks from 1; equal values share their mean rank."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Values = (counts.cumsum() - (counts - 1) / 2)[place]
-    return ranks
 
 
 def _covariance(placements: Values) -> Values:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from amae_engine.evaluation.ranks import relative_ranks
 from amae_engine.resources import required_resource
 
 NOT_FRONTAL_CHEST = "not-frontal-chest?"
@@ -110,9 +111,7 @@ def _grid(image: Bytes) -> Floats:
 
 def _ranks(grid: Floats) -> Floats:
     """Each cell's rank among the cells, 0…1, equal cells alike: no window or gamma matters."""
-    _, place, counts = np.unique(grid, return_inverse=True, return_counts=True)
-    middle = np.cumsum(counts) - (counts + 1) / 2
-    return np.asarray(middle[place].reshape(grid.shape) / (grid.size - 1), dtype=np.float32)
+    return relative_ranks(grid.ravel()).reshape(grid.shape).astype(np.float32)
 
 
 def _flat_share(image: Bytes) -> float:

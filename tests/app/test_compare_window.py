@@ -10,6 +10,7 @@ from demo_images import finish
 from PySide6.QtWidgets import QMenu
 from widgets_by_name import WAIT, click
 
+from amae_app.compare.experiments_state import read_experiments
 from amae_engine.catalog import job_queue
 from amae_engine.catalog.tables import QueueState
 from amae_engine.config import ScoreConfig, ScoreKind
@@ -144,11 +145,7 @@ def test_an_experiment_is_queued_followed_and_shown(page, whole_path, qtbot, mon
 
 
 def test_a_cell_opens_its_run_and_the_table_is_exported(page, whole_path, qtbot):
-    small = {"peer": {"epochs": 1, "batch_size": 4, "image_size": 32}}
-    queue_experiment(whole_path, Plan(Experiment.TABLE2, (0,), (PeerMethod.AE,), settings=small))
-    with whole_path.session() as session:
-        for row in job_queue.rows(session)[1:2]:
-            job_queue.cancel(session, row.id)
+    _one_peer_queued(whole_path)
     finish(work_queue(whole_path))
     page.tabs.setCurrentWidget(page.experiments)
     panel = page.experiments
@@ -169,11 +166,58 @@ def test_a_cell_opens_its_run_and_the_table_is_exported(page, whole_path, qtbot)
     assert page.window().stack.currentWidget() is results
 
 
-def test_a_worker_goes_on_when_the_window_closes(page, whole_path, qtbot):
+def _one_peer_queued(project) -> None:
     small = {"peer": {"epochs": 1, "batch_size": 4, "image_size": 32}}
-    queue_experiment(whole_path, Plan(Experiment.TABLE2, (0,), (PeerMethod.AE,), settings=small))
-    with whole_path.session() as session:
+    queue_experiment(project, Plan(Experiment.TABLE2, (0,), (PeerMethod.AE,), settings=small))
+    with project.session() as session:
         job_queue.cancel(session, job_queue.rows(session)[1].id)
+
+
+def test_a_cell_of_several_seeds_offers_each_of_its_runs(page, whole_path, qtbot, monkeypatch):
+    _one_peer_queued(whole_path)
+    finish(work_queue(whole_path))
+    panel = page.experiments
+    panel.read()
+    qtbot.waitUntil(lambda: panel.table.rowCount() > 0, timeout=WAIT)
+    table = panel._state.table
+    place = (table.rows.index("AE"), table.columns.index("N"))
+    table.cells["AE", "N"].runs[1] = 77
+    offered, wanted = [], []
+    monkeypatch.setattr(QMenu, "popup", lambda menu, _: offered.extend(menu.actions()))
+    panel.run_wanted.connect(wanted.append)
+    panel.table.cellDoubleClicked.emit(*place)
+    assert [action.text().split(", ")[1] for action in offered] == ["seed 0", "seed 1"]
+    offered[1].trigger()
+    assert wanted == [77]
+
+
+def test_a_worker_is_followed_to_its_end_without_another_click(page, whole_path, qtbot):
+    _one_peer_queued(whole_path)
+    panel = page.experiments
+    page.tabs.setCurrentWidget(panel)
+    qtbot.waitUntil(panel.buttons["Start"].isEnabled, timeout=WAIT)
+    click(qtbot, page.window(), "startQueueButton")
+    qtbot.waitUntil(lambda: "a worker is at work" in panel.queue_text.text(), timeout=60_000)
+    assert not panel.buttons["Start"].isEnabled()
+    done = "1 done"
+    qtbot.waitUntil(lambda: panel.queue_text.text().startswith(done), timeout=120_000)
+    rows = [panel.table.verticalHeaderItem(n).text() for n in range(panel.table.rowCount())]
+    assert panel.table.item(rows.index("AE"), 0).text().startswith("0.")
+
+
+def test_a_look_at_the_queue_judges_nothing_anew(whole_path):
+    _one_peer_queued(whole_path)
+    first = read_experiments(whole_path, "", "")
+    assert read_experiments(whole_path, "", "", first).table is first.table
+    assert read_experiments(whole_path, "", "").table is not first.table
+    finish(work_queue(whole_path))
+    then = read_experiments(whole_path, "", "", first).table
+    assert then.cells["AE", "N"].values
+    assert not first.table.cells["AE", "N"].values
+
+
+def test_a_worker_goes_on_when_the_window_closes(page, whole_path, qtbot):
+    _one_peer_queued(whole_path)
     page.tabs.setCurrentWidget(page.experiments)
     page.experiments._on_start()
     qtbot.waitUntil(lambda: is_at_work(whole_path), timeout=60_000)

@@ -28,7 +28,14 @@ from amae_engine.jobs.experiments.queue_experiment import (
     queue_experiment,
     write_results,
 )
-from amae_engine.jobs.experiments.results import Cell, experiment_table, experiments, text_of
+from amae_engine.jobs.experiments.results import (
+    Cell,
+    ExperimentTable,
+    experiment_table,
+    experiments,
+    text_of,
+    write_latex,
+)
 from amae_engine.jobs.experiments.work_queue import is_at_work, start_worker, work_queue
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
 from amae_engine.project import Project
@@ -260,6 +267,30 @@ def test_a_cell_says_how_many_replicates_it_has():
     assert Cell("r", "c", {0: 0.5, 1: 0.6, 2: 0.7}, {}, {}, 0).text == "0.600 ± 0.196"
     assert Cell("r", "c", {0: 0.5}, {}, {1: "NaN"}, 1).text == "0.500 (n = 1)"
     assert math.isnan(Cell("r", "c", {}, {}, {}, 2).over_seeds.mean)
+
+
+def test_a_table_in_latex_has_its_spread_and_its_stars(tmp_path):
+    def cell(row: str, *values: float) -> Cell:
+        return Cell(row, "50 %", dict(enumerate(values)), {}, {}, 0)
+
+    ours, far, near = cell("AMAE", 0.9, 0.91, 0.92), cell("A_E", 0.5, 0.51, 0.52), cell("B", 0.9)
+    cells = {(each.row, each.column): each for each in (ours, far, near)}
+    table = ExperimentTable("fig3a-1", "auc", "2 test images", ("AMAE", "A_E", "B"), ("50 %",),
+                            cells, "AMAE", False)  # fmt: skip
+    path = tmp_path / "table.tex"
+    write_latex(table, path)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert r" & 50 \% \\" in lines
+    assert r"AMAE & 0.910 $\pm$ 0.020 \\" in lines
+    assert r"A\_E & 0.510 $\pm$ 0.020 $^{****}$ \\" in lines
+    assert r"B & 0.900 \\" in lines
+
+
+def test_a_worker_that_cannot_start_says_so(quick, monkeypatch):
+    project, _ = quick
+    monkeypatch.setattr("amae_engine.jobs.experiments.work_queue.sys.executable", "/bin/false")
+    with pytest.raises(NotReady, match="queue.log in the project says why"):
+        start_worker(project)
 
 
 def test_the_command_line_queues_starts_apart_lists_and_shows(quick, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -228,10 +229,7 @@ def write_latex(table: ExperimentTable, path: Path) -> None:
 def _latex(text: str) -> str:
     for plain, written in (
         ("\\", r"\textbackslash{}"), ("_", r"\_"), ("%", r"\%"), ("&", r"\&"), ("#", r"\#"),
-        ("±", r"$\pm$"), ("χ²", r"$\chi^2$"), ("…", r"\dots"), ("****", r"$^{****}$"),
-        ("***", r"$^{***}$"),
+        ("±", r"$\pm$"), ("χ²", r"$\chi^2$"), ("…", r"\dots"),
     ):  # fmt: skip
-        if plain == "***" and "$^{****}$" in text:
-            continue
         text = text.replace(plain, written)
-    return text.replace(" **", " $^{**}$") if "$^{" not in text else text
+    return re.sub(r"\*{2,}", lambda stars: f"$^{{{stars[0]}}}$", text)

@@ -23,6 +23,8 @@ from amae_engine.project import Project
 _LOCK, _LOG = "queue.lock", "queue.log"
 _FEWEST_FREE = 1 << 29  # bytes on the project's disk, below which nothing more is begun
 _SECONDS_BETWEEN_LOOKS = 1.0
+_PATIENCE = 2.0  # seconds for the lock, which who asks `is_at_work` has for a moment
+_SECONDS_TO_START = 60.0
 _started: list[subprocess.Popen[bytes]] = []  # so that those that have ended are laid to rest
 _BUILDS_ON = {"stage2": "stage1_run", "score": "stage2_run"}
 
@@ -36,7 +38,7 @@ def work_queue(project: Project) -> Generator[Event, None, int]:
     Raises:
         NotReady: Another worker is at work on this project.
     """
-    lock = FileLock(project.folder / _LOCK, timeout=0)
+    lock = FileLock(project.folder / _LOCK, timeout=_PATIENCE)
     try:
         lock.acquire()
     except Timeout as error:
@@ -73,7 +75,13 @@ def is_at_work(project: Project) -> bool:
 
 
 def start_worker(project: Project) -> None:
-    """Start a worker of its own, which goes on when this process ends; its words go to a log."""
+    """Start a worker of its own, which goes on when this process ends; its words go to a log.
+
+    Returns when a worker is at work, or this one has done all that waited.
+
+    Raises:
+        NotReady: It ended with an error.
+    """
     command = [sys.executable, "-m", "amae_engine.cli", "queue", "run", "--project",
                str(project.folder)]  # fmt: skip
     with (project.folder / _LOG).open("a", encoding="utf-8") as log:
@@ -86,6 +94,13 @@ def start_worker(project: Project) -> None:
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=Path.home(), **apart
         )
     _started[:] = [each for each in _started if each.poll() is None] + [worker]
+    began = time.monotonic()
+    while not is_at_work(project) and time.monotonic() - began < _SECONDS_TO_START:
+        if worker.poll() is not None:
+            if worker.returncode and not is_at_work(project):
+                raise NotReady(f"The queue's worker ended at once; {_LOG} in the project says why.")
+            return
+        time.sleep(_PATIENCE / 20)
 
 
 def _next(project: Project) -> QueueRow | None:

@@ -59,6 +59,12 @@ class ScoreEvaluation:
         """On how many images it was judged: "32 normal + 30 abnormal"."""
         return _counts(self.truth)
 
+    def area(self, is_pr: bool) -> tuple[float, float, float]:
+        """AP, or AUC, with its 95 % interval: value, low, high."""
+        if is_pr:
+            return self.ap, self.ap_low, self.ap_high
+        return self.auc.value, self.auc.low, self.auc.high
+
 
 @dataclass(frozen=True, slots=True)
 class RunEvaluation:

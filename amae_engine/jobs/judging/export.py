@@ -71,10 +71,7 @@ def export_results(project: Project, evaluation: RunEvaluation) -> list[Path]:
 
 
 def _legend(evaluation: RunEvaluation, score: ScoreEvaluation, measure: str) -> str:
-    if measure == "AUC":
-        value, low, high = score.auc.value, score.auc.low, score.auc.high
-    else:
-        value, low, high = score.ap, score.ap_low, score.ap_high
+    value, low, high = score.area(measure == "AP")
     name = evaluation.label(score.kind)
     return f"{name} [{score.kind.origin}] {measure} {value:.3f} ({low:.3f}–{high:.3f})"
 

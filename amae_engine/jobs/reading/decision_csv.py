@@ -6,7 +6,8 @@ import csv
 from dataclasses import fields
 from pathlib import Path
 
-from amae_engine.catalog import decision_table, studies
+from amae_engine.catalog import decision_table
+from amae_engine.catalog.audit import audit
 from amae_engine.catalog.decision_table import DecisionLine, TakenOver
 from amae_engine.catalog.tables import Label
 from amae_engine.errors import BadInput
@@ -41,7 +42,7 @@ def read_decisions(project: Project, path: Path, reader: str = "") -> TakenOver:
     with project.session() as session:
         taken = decision_table.take_over(session, lines)
         detail = f"{taken.added} added, {taken.known} known, {len(taken.no_image)} images missing"
-        studies.audit(session, reader, "import_decisions", detail)
+        audit(session, reader, "import_decisions", detail)
     return taken
 
 

@@ -11,6 +11,7 @@ from amae_engine.catalog import runs, scores
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
+from amae_engine.evaluation.ranks import relative_ranks
 from amae_engine.jobs.training.train_stage1 import FEATURES_FILE
 from amae_engine.project import Project
 
@@ -73,19 +74,9 @@ def disagreement(project: Project, stage1_run: int, image_ids: Ids) -> Disagreem
             "The images are rated by one score alone, so that none can disagree: run stage 1 with "
             "at least 20 unlabeled images, or let stage 2 rate the unlabeled images."
         )
-    ranks = np.stack([_ranks(values) for values in rated.values()])
+    ranks = np.stack([relative_ranks(values) for values in rated.values()])
     spread = np.nanmax(ranks, axis=0) - np.nanmin(ranks, axis=0)
     return Disagreement(spread, ", ".join(rated))
-
-
-def _ranks(values: Doubles) -> Doubles:
-    """Ranks 0…1 of values (n,), equal ones alike, NaN where there is none."""
-    known = ~np.isnan(values)
-    _, place, counts = np.unique(values[known], return_inverse=True, return_counts=True)
-    middle = np.cumsum(counts) - (counts + 1) / 2
-    ranks = np.full(len(values), np.nan)
-    ranks[known] = middle[place] / max(int(known.sum()) - 1, 1)
-    return ranks
 
 
 def clusters(project: Project, stage1_run: int, image_ids: Ids, log_odds: Doubles) -> Clusters:

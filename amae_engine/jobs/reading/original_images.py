@@ -80,7 +80,7 @@ class OriginalReader:
         if path is None:
             return OriginalImage(
                 OriginalState.GONE,
-                "The original file has moved or is gone; this is the stored image of 256 × 256.",
+                "The original file has moved or is gone; this is the stored image.",
             )
         with self._project.session() as session:
             stored = image_keys.of_images(session, [image_id])[0].pixel_hash
@@ -89,13 +89,13 @@ class OriginalReader:
         except Refusal as refusal:
             return OriginalImage(
                 OriginalState.UNREADABLE,
-                f"The original cannot be shown: {refusal} This is the stored image of 256 × 256.",
+                f"The original cannot be shown: {refusal} This is the stored image.",
             )
         if keyed_hash(self._project.key, "pixels", digest) != stored:
             return OriginalImage(
                 OriginalState.CHANGED,
                 "The original file has changed since it was imported, so it is not shown; this is "
-                "the stored image of 256 × 256.",
+                "the stored image.",
             )
         return found
 
