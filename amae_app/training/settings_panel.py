@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -20,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from amae_app.theme import card, quiet
 from amae_app.training.setting_fields import FIELDS, Field
+from amae_app.training.weights_fields import WeightsFields
 from amae_engine.config import (
     MaskPlan,
     ModuleBLearns,
@@ -39,7 +37,6 @@ from amae_engine.config import (
     stage2_preset,
 )
 
-_FILE = "choose a file…"
 _PLANS = {
     "complementary": (MaskPlan.COMPLEMENTARY, True),
     "independent (paper)": (MaskPlan.INDEPENDENT, False),
@@ -69,7 +66,7 @@ class SettingsPanel(QWidget):
     ) -> None:
         super().__init__(parent)
         self.preset = QComboBox()
-        self.weights = QComboBox()
+        self.weights = WeightsFields(weights)
         self.precision = QComboBox()
         self.source = QComboBox()
         self.plan = QComboBox()
@@ -77,8 +74,6 @@ class SettingsPanel(QWidget):
         self.module_b = QComboBox()
         self.device = QComboBox()
         self.fields: dict[str, QSpinBox | QDoubleSpinBox] = {}
-        self._weights_file = ""
-        self._first_weights = weights
         self._labels = PseudoLabelConfig()
         self._lay_out()
         self.preset.setCurrentText(preset)
@@ -86,7 +81,6 @@ class SettingsPanel(QWidget):
         self.preset.currentTextChanged.connect(self.apply_preset)
         self.source.activated.connect(self._on_source)
         self.reconstructs.activated.connect(self._on_reconstructs)
-        self.weights.textActivated.connect(self._on_weights)
 
     @Slot(str)
     def apply_preset(self, name: str) -> None:
@@ -140,19 +134,6 @@ class SettingsPanel(QWidget):
             else:
                 field.setValue(value)
 
-    def offer_weights(self, pretrain_runs: tuple[int, ...]) -> None:
-        """List the weights that can be started from."""
-        names = ["bundled", *(f"run:{number}" for number in pretrain_runs)]
-        names += [self._weights_file] if self._weights_file else []
-        if [self.weights.itemText(i) for i in range(self.weights.count() - 1)] == names:
-            return
-        chosen = self._first_weights or self.weights.currentText()
-        self._first_weights = ""
-        self.weights.clear()
-        self.weights.addItems([*names, _FILE])
-        if chosen in names:
-            self.weights.setCurrentText(chosen)
-
     def show_labels(self, config: PseudoLabelConfig) -> None:
         """Show how pseudo-labels are made; stage 2 is started with it."""
         self._labels = config
@@ -174,7 +155,8 @@ class SettingsPanel(QWidget):
         preset = self.preset.currentText()
         start = stage1_preset(preset)
         return start.replace(
-            weights=self.weights.currentText(),
+            weights=self.weights.name,
+            heads=self.weights.heads,
             training=start.training.replace(**self._training("1")).to_dict(),
         )
 
@@ -235,8 +217,6 @@ class SettingsPanel(QWidget):
             ("Preset", self.preset, ["foundation", "compact", "paper", "base"], "presetCombo",
              "foundation: a frozen DINOv2 rates, modules reconstruct its tokens; a laptop. compact: all "
              "at 128 px. paper: ViT-S/16 at 224 px, needs its own weights"),
-            ("Starting weights", self.weights, ["bundled", _FILE], "weightsCombo",
-             "f0 and g0: bundled, your own pre-training, or an official checkpoint"),
             ("Precision", self.precision, [str(p) for p in Precision], "precisionCombo",
              "auto takes bf16 where the hardware multiplies it"),
             ("Pseudo-labels by", self.source, [s.label for s in PseudoLabelSource], "sourceCombo",
@@ -259,13 +239,14 @@ class SettingsPanel(QWidget):
             combo.setObjectName(name)
             combo.setAccessibleName(label)
             combo.setToolTip(explanation)
+        for combo in (self.weights.combo, *(each[1] for each in combos)):
             combo.setSizeAdjustPolicy(_SHORT)
             combo.setMinimumContentsLength(8)
         form.addRow("Preset", self.preset)
         form.addRow("Starting weights", self.weights)
         for field in FIELDS:
             form.addRow(field.label, self._row(field))
-        for label, combo, *_ in combos[2:]:
+        for label, combo, *_ in combos[1:]:
             form.addRow(label, combo)
         layout.addLayout(form)
         layout.addWidget(quiet("Right: the paper's value. Locked while a job runs."))
@@ -312,16 +293,3 @@ class SettingsPanel(QWidget):
     def _on_reconstructs(self) -> None:
         start = self._stage2_start()
         self._fill_stage2(start)
-
-    @Slot(str)
-    def _on_weights(self, text: str) -> None:
-        if text != _FILE:
-            return
-        name, _ = QFileDialog.getOpenFileName(
-            self, "A masked autoencoder's weights", "", "Weights (*.pth *.pt *.safetensors)"
-        )
-        self.weights.setCurrentIndex(0)
-        if name and Path(name).is_file():
-            self._weights_file = name
-            self.weights.insertItem(self.weights.count() - 1, name)
-            self.weights.setCurrentText(name)

@@ -143,7 +143,7 @@ class TrainingPage(QWidget):
             self._context.tell_error(state)
             return
         self._state = state
-        self.settings.offer_weights(state.pretrain_runs)
+        self.settings.weights.offer(state.pretrain_runs)
         if not self._context.queue.running and self.plots.is_empty:
             for event in state.last_epochs:
                 self.plots.add_epoch(event)

@@ -137,6 +137,7 @@ class PeerConfig(JsonConfig):
     backbone: Backbone = Backbone.RESNET18  # of the synthetic-anomaly methods
     backbone_weights: str = ""  # "" at random, "imagenet" (timm fetches them), or a file
     weights: str = "bundled"  # AMAE's own variants start from these, as stage 1 does
+    heads: tuple[int, ...] = ()  # of encoder and decoder, where these weights do not tell
     unlabeled: UnlabeledDraw = field(default_factory=UnlabeledDraw)
     seed: int = 0
     device: str = "auto"

@@ -126,6 +126,7 @@ class PretrainConfig(JsonConfig):
     mask_ratio: float = 0.90
     smallest_crop: float = 0.5
     weights: str = ""  # a checkpoint to start from; "" starts at random
+    heads: tuple[int, ...] = ()  # of encoder and decoder, where that checkpoint does not tell
 
     def __post_init__(self) -> None:
         _require_ratio(self.mask_ratio)
@@ -153,6 +154,7 @@ class Stage1Config(JsonConfig):
 
     preset: str = ""  # the network that the weights must be; "" accepts any
     weights: str = "bundled"  # "bundled", "run:N" (a pretrain run) or a checkpoint's path
+    heads: tuple[int, ...] = ()  # of encoder and decoder, where that checkpoint does not tell
     encoder: str = ""  # beside that of the weights: none, "foundation" (bundled), a file, "timm:…"
     training: TrainingConfig = field(default_factory=TrainingConfig)
     validation_percent: int = 10  # of N, held out for the curve only

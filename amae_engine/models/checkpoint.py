@@ -16,6 +16,7 @@ from torch import Tensor
 
 from amae_engine.config import ModelConfig
 from amae_engine.errors import AmaeError, BadWeights
+from amae_engine.models.attention_heads import Shape, heads_of
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 # medical_mae's grey-value statistics on NIH ChestX-ray14, of pixels in [0, 1]
@@ -37,24 +38,26 @@ class LoadedWeights:
     notes: tuple[str, ...]
 
 
-def load_weights(path: Path, channels: int = 1) -> LoadedWeights:
+def load_weights(path: Path, channels: int = 1, heads: tuple[int, ...] = ()) -> LoadedWeights:
     """Load a masked autoencoder from `.safetensors` (ours) or `.pth` (official).
 
     Args:
         path: The file.
         channels: 1 converts three-channel weights exactly (for equal channels); 3 keeps them.
+        heads: Attention heads of encoder and decoder, for a file that does not tell them.
 
     Raises:
-        BadWeights: The file is missing, damaged, or not a masked autoencoder.
+        BadWeights: The file is missing, damaged, not a masked autoencoder, or does not tell its
+            attention heads.
     """
     if not path.is_file():
         raise BadWeights(
             f"{path.name}: there is no such weights file; choose another in Train → Starting "
             f"weights, or use the bundled ones."
         )
-    state, config = _read(path)
+    state, config, args = _read(path)
     notes: list[str] = []
-    config = config or _shape_of(state, path)
+    config = config or _shape_of(state, args, heads, path)
     state = {name: value.float() for name, value in state.items() if name not in _DERIVED}
     if channels == 1 and state["patch_embed.proj.weight"].shape[1] == 3:
         state = _to_grey(state, config.patch_size)
@@ -78,9 +81,12 @@ def save_weights(
     beside.replace(path)
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
+def _read(
+    path: Path,
+) -> tuple[dict[str, Tensor], ModelConfig | None, argparse.Namespace | None]:
     if path.suffix != ".safetensors":
-        return _read_official(path), None
+        state, args = _read_official(path)
+        return state, None, args
     try:
         with safe_open(path, framework="pt") as file:
             facts = file.metadata() or {}
@@ -88,15 +94,18 @@ def _read(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
     except (SafetensorError, OSError) as error:
         raise BadWeights(f"{path.name} cannot be read as safetensors: {error}.") from error
     if "model" not in facts:
-        return state, None
+        return state, None, None
     try:
-        return state, ModelConfig.from_dict(json.loads(facts["model"]))
+        return state, ModelConfig.from_dict(json.loads(facts["model"])), None
     except (AmaeError, json.JSONDecodeError) as error:
         raise BadWeights(f"{path.name}: its stored shape is damaged: {error}") from error
 
 
-def _read_official(path: Path) -> dict[str, Tensor]:
-    """`torch.load` with weights only; `argparse.Namespace` is the one extra name allowed."""
+def _read_official(path: Path) -> tuple[dict[str, Tensor], argparse.Namespace | None]:
+    """The weights, and what the training script wrote of itself.
+
+    `torch.load` with weights only; `argparse.Namespace` is the one extra name allowed.
+    """
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -108,25 +117,31 @@ def _read_official(path: Path) -> dict[str, Tensor]:
     state = content.get("model", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise BadWeights(f"{path.name} holds no table of weights ('model') of an official kind.")
-    return state
+    args = content.get("args")
+    return state, args if isinstance(args, argparse.Namespace) else None
 
 
-def _shape_of(state: dict[str, Tensor], path: Path) -> ModelConfig:
-    """Read the network's shape off the weights; heads follow the official presets."""
+def _shape_of(
+    state: dict[str, Tensor], args: argparse.Namespace | None, heads: tuple[int, ...], path: Path
+) -> ModelConfig:
+    """Read the network's shape off the weights; without a decoder, a paper-sized one is added."""
     if "patch_embed.proj.weight" not in state:
         raise BadWeights(f"{path.name} has no patch_embed.proj.weight: not a vision transformer.")
     width, _, patch_size, _ = state["patch_embed.proj.weight"].shape
     patches = state["pos_embed"].shape[1] - 1 if "pos_embed" in state else 196
-    decoder_width = _rows(state, "decoder_embed.weight", 512)
+    decoder_width = _rows(state, "decoder_embed.weight", 0)
+    shape = Shape(width, _depth(state, "blocks"), decoder_width)
+    encoder_heads, decoder_heads = heads_of(shape, patch_size, args, heads, path)
+    without = ModelConfig()
     return ModelConfig(
         image_size=round(patches**0.5) * patch_size,
         patch_size=patch_size,
         encoder_width=width,
-        encoder_depth=_depth(state, "blocks"),
-        encoder_heads=_heads(width),
-        decoder_width=decoder_width,
-        decoder_depth=_depth(state, "decoder_blocks") or 2,
-        decoder_heads=16 if decoder_width == 512 else _decoder_heads(decoder_width),
+        encoder_depth=shape.depth,
+        encoder_heads=encoder_heads,
+        decoder_width=decoder_width or without.decoder_width,
+        decoder_depth=_depth(state, "decoder_blocks") or without.decoder_depth,
+        decoder_heads=decoder_heads or without.decoder_heads,
     )
 
 
@@ -137,15 +152,6 @@ def _rows(state: dict[str, Tensor], name: str, default: int) -> int:
 def _depth(state: dict[str, Tensor], prefix: str) -> int:
     found = [re.match(rf"{prefix}\.(\d+)\.", name) for name in state]
     return max((int(match.group(1)) + 1 for match in found if match), default=0)
-
-
-def _heads(width: int) -> int:
-    """ViT's rule, 64 channels a head; the small test networks use 16."""
-    return width // 64 if width % 64 == 0 else max(1, width // 16)
-
-
-def _decoder_heads(width: int) -> int:
-    return max(1, width // 32) if width % 32 == 0 and width >= 96 else max(1, width // 16)
 
 
 def _to_grey(state: dict[str, Tensor], patch_size: int) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from demo_images import TINY
 
-from amae_engine.config import PRESETS
+from amae_engine.config import PRESETS, ModelConfig
 from amae_engine.errors import BadWeights
 from amae_engine.method.masking import masks_from_noise
 from amae_engine.method.reconstruction import masked_loss
@@ -27,8 +27,11 @@ def official(shared: Path) -> Path:
     return shared / "reference" / "medical_mae_tiny.pth"
 
 
+REFERENCE_HEADS = (3, 4)  # as ../shared/reference/README.md says; its `args` name another network
+
+
 def test_official_checkpoint_reproduces_the_original_predictions(reference, official):
-    network = load_weights(official, channels=3).network
+    network = load_weights(official, channels=3, heads=REFERENCE_HEADS).network
     images = reference["images"].repeat(1, 3, 1, 1)
     masks = masks_from_noise(reference["noise"], 0.75)
     with torch.no_grad():
@@ -41,7 +44,7 @@ def test_official_checkpoint_reproduces_the_original_predictions(reference, offi
 
 
 def test_official_checkpoint_reproduces_the_original_tokens(reference, official):
-    network = load_weights(official, channels=3).network
+    network = load_weights(official, channels=3, heads=REFERENCE_HEADS).network
     with torch.no_grad():
         tokens = network.encode(network.patchify(reference["images"].repeat(1, 3, 1, 1)))
     assert torch.allclose(tokens[:, 1:], reference["tokens"], atol=1e-5)
@@ -49,7 +52,7 @@ def test_official_checkpoint_reproduces_the_original_tokens(reference, official)
 
 
 def test_grey_conversion_is_the_same_function(reference, official):
-    loaded = load_weights(official)
+    loaded = load_weights(official, heads=REFERENCE_HEADS)
     masks = masks_from_noise(reference["noise"], 0.75)
     with torch.no_grad():
         patches = loaded.network.patchify(reference["images"])
@@ -137,8 +140,57 @@ def test_encoder_only_files_say_what_is_missing(tmp_path: Path):
     encoder = {k: v for k, v in state.items() if not k.startswith(("decoder", "mask_token"))}
     encoder["pos_embed"] = torch.zeros(1, 17, 48)
     torch.save({"model": encoder, "args": argparse.Namespace(lr=1)}, tmp_path / "encoder.pth")
-    loaded = load_weights(tmp_path / "encoder.pth")
+    loaded = load_weights(tmp_path / "encoder.pth", heads=(3,))
     assert "no decoder" in " ".join(loaded.notes)
+
+
+def _official_file(path: Path, config: ModelConfig, **args: object) -> Path:
+    """A checkpoint as the training scripts write it: weights, and what they say of themselves."""
+    state = MaskedAutoencoder(config).state_dict()
+    state["pos_embed"] = torch.zeros(1, config.patches + 1, config.encoder_width)
+    content = {"model": state, "args": argparse.Namespace(**args)} if args else {"model": state}
+    torch.save(content, path)
+    return path
+
+
+FACEBOOK_STYLE = ModelConfig(
+    image_size=64, encoder_width=64, encoder_depth=2, encoder_heads=4,
+    decoder_width=32, decoder_depth=1, decoder_heads=2,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("args", [{}, {"lr": 1.0}, {"model": "mae_vit_base_patch16"}])
+def test_heads_that_nothing_tells_are_asked_for_and_never_guessed(tmp_path: Path, args):
+    path = _official_file(tmp_path / "own.pth", FACEBOOK_STYLE, **args)
+    with pytest.raises(BadWeights, match=r"own\.pth does not say how many attention heads its net"):
+        load_weights(path)
+    with pytest.raises(BadWeights, match=r"heads its decoder \(32 wide\) has"):
+        load_weights(path, heads=(4,))
+    assert load_weights(path, heads=(4, 2)).network.config == FACEBOOK_STYLE
+
+
+def test_heads_that_the_training_script_wrote_count(tmp_path: Path):
+    path = _official_file(tmp_path / "own.pth", FACEBOOK_STYLE, num_heads=4, decoder_num_heads=2)
+    assert load_weights(path).network.config == FACEBOOK_STYLE
+
+
+def test_heads_that_do_not_divide_the_width_are_refused(tmp_path: Path):
+    path = _official_file(tmp_path / "own.pth", FACEBOOK_STYLE)
+    with pytest.raises(BadWeights, match="the encoder is 64 wide, which 3 attention heads do not"):
+        load_weights(path, heads=(3, 2))
+
+
+@pytest.mark.parametrize("model", ["", "mae_vit_small_patch16_dec512d2b"])
+def test_a_released_network_is_known_by_its_name_or_its_shape(tmp_path: Path, model: str):
+    args = {"model": model} if model else {}
+    path = _official_file(tmp_path / "small.pth", PRESETS["paper"], **args)
+    assert load_weights(path).network.config == PRESETS["paper"]
+
+
+def test_another_scripts_network_of_a_released_shape_is_asked_about(tmp_path: Path):
+    path = _official_file(tmp_path / "other.pth", PRESETS["paper"], model="my_vit")
+    with pytest.raises(BadWeights, match="attention heads"):
+        load_weights(path)
 
 
 def test_weights_of_another_width_list_the_mismatch(tmp_path: Path):

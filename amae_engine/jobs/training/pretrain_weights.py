@@ -110,4 +110,4 @@ def _network(config: PretrainConfig, start: Path | None) -> MaskedAutoencoder:
 
     if start is None:
         return MaskedAutoencoder(config.model)
-    return load_weights(start).network
+    return load_weights(start, heads=config.heads).network

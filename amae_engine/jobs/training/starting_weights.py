@@ -83,7 +83,8 @@ def frozen_encoder(project: Project, config: Stage1Config, weights: Path) -> Fro
     from amae_engine.models.checkpoint import load_weights
     from amae_engine.models.encoders import SideBySide, load_encoder
 
-    path, network = encoder_path(project, config.encoder), load_weights(weights).network
+    path = encoder_path(project, config.encoder)
+    network = load_weights(weights, heads=config.heads).network
     if path is None:
         return network
     return SideBySide((load_encoder(path), network)).eval().requires_grad_(False)

@@ -143,7 +143,8 @@ def _peer(project: Project, config: PeerConfig) -> Peer:
 
     if not config.method.starts_from_mae:
         return make_peer(config)
-    return make_peer(config, load_weights(weights_path(project, config.weights)).network)
+    start = load_weights(weights_path(project, config.weights), heads=config.heads)
+    return make_peer(config, start.network)
 
 
 def _images(

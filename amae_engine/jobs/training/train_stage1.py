@@ -166,7 +166,7 @@ def _network(path: Path, config: Stage1Config) -> tuple[MaskedAutoencoder, tuple
     from amae_engine.errors import BadWeights
     from amae_engine.models.checkpoint import load_weights
 
-    loaded = load_weights(path)
+    loaded = load_weights(path, heads=config.heads)
     if config.preset and loaded.network.config != require_preset(config.preset):
         found = loaded.network.config
         raise BadWeights(

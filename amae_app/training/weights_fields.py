@@ -1,0 +1,91 @@
+"""Which weights the next run starts from, and their attention heads where the file is silent."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from PySide6.QtCore import QRegularExpression, Slot
+from PySide6.QtGui import QRegularExpressionValidator
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QVBoxLayout, QWidget
+
+_FILE = "choose a file…"
+_HEADS = QRegularExpression(r"\s*(\d{1,2}(\s*,\s*\d{1,2})?)?\s*")
+
+
+class WeightsFields(QWidget):
+    """The bundled weights, a project's own, or a file with its attention heads beneath.
+
+    Args:
+        first: What is chosen when the weights are first offered.
+    """
+
+    def __init__(self, first: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.combo = QComboBox()
+        self.combo.addItems(["bundled", _FILE])
+        self.combo.setObjectName("weightsCombo")
+        self.combo.setAccessibleName("Starting weights")
+        self.combo.setToolTip(
+            "f0 and g0: bundled, your own pre-training, or an official checkpoint"
+        )
+        self.heads_edit = QLineEdit()
+        self.heads_edit.setObjectName("headsEdit")
+        self.heads_edit.setAccessibleName("Attention heads")
+        self.heads_edit.setPlaceholderText("heads: as the file says")
+        self.heads_edit.setValidator(QRegularExpressionValidator(_HEADS, self))
+        self.heads_edit.setToolTip(
+            "Attention heads of encoder and decoder, as in 6, 16: for a checkpoint that does not "
+            "tell them. The weights do not show them, and another number makes another function"
+        )
+        self._file, self._first = "", first
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.combo)
+        layout.addWidget(self.heads_edit)
+        self.combo.textActivated.connect(self._on_chosen)
+        self.combo.currentTextChanged.connect(self._show_heads)
+        self._show_heads()
+
+    @property
+    def name(self) -> str:
+        """What is chosen: "bundled", "run:N" or a path."""
+        return self.combo.currentText()
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """What the reader wrote for a file; () where the file is to tell."""
+        if self.name != self._file:
+            return ()
+        return tuple(int(number) for number in re.findall(r"\d+", self.heads_edit.text()))
+
+    def offer(self, pretrain_runs: tuple[int, ...]) -> None:
+        """List the weights that can be started from."""
+        names = ["bundled", *(f"run:{number}" for number in pretrain_runs)]
+        names += [self._file] if self._file else []
+        if [self.combo.itemText(i) for i in range(self.combo.count() - 1)] == names:
+            return
+        chosen = self._first or self.name
+        self._first = ""
+        self.combo.clear()
+        self.combo.addItems([*names, _FILE])
+        if chosen in names:
+            self.combo.setCurrentText(chosen)
+
+    @Slot()
+    def _show_heads(self) -> None:
+        self.heads_edit.setVisible(bool(self._file) and self.name == self._file)
+
+    @Slot(str)
+    def _on_chosen(self, text: str) -> None:
+        if text != _FILE:
+            return
+        name, _ = QFileDialog.getOpenFileName(
+            self, "A masked autoencoder's weights", "", "Weights (*.pth *.pt *.safetensors)"
+        )
+        self.combo.setCurrentIndex(0)
+        if name and Path(name).is_file():
+            self._file = name
+            self.combo.insertItem(self.combo.count() - 1, name)
+            self.combo.setCurrentText(name)
