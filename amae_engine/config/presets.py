@@ -12,6 +12,7 @@ from amae_engine.config.steps import (
     PseudoLabelSource,
     Reconstructs,
     ScoreConfig,
+    ShortcutCure,
     Stage1Config,
     Stage2Config,
     TrainingConfig,
@@ -121,6 +122,8 @@ def as_in_the_paper(config: JsonConfig) -> JsonConfig:
             redraw_every=paper_head.redraw_every,
             synthesis=paper_head.synthesis,
             encoder=paper_head.encoder,
+            shortcuts=ShortcutCure.OFF,
+            match_by=(),
             validation_percent=0,
         )
     if isinstance(config, PretrainConfig):

@@ -52,6 +52,32 @@ _SOURCE_TEXTS = {
 }
 
 
+class ShortcutCure(StrEnum):
+    """What is done where N and U differ by something that is no disease."""
+
+    AUTO = "auto"  # WEIGHT, where it halves the difference and enough images are left
+    OFF = "off"
+    WEIGHT = "weight"  # normal images count as much as gives N the strata of U
+    WITHIN = "within"  # an image is compared with the normal images of its own stratum
+    LEAVE_OUT = (
+        "leave_out"  # as many normal as unlabeled images of each stratum, the rest is left out
+    )
+
+    @property
+    def label(self) -> str:
+        """The cure's name as the reader sees it."""
+        return _CURE_TEXTS[self]
+
+
+_CURE_TEXTS = {
+    ShortcutCure.AUTO: "match where it helps",
+    ShortcutCure.OFF: "do nothing",
+    ShortcutCure.WEIGHT: "weight normal images",
+    ShortcutCure.WITHIN: "compare within strata",
+    ShortcutCure.LEAVE_OUT: "leave surplus images out",
+}
+
+
 class Synthesis(StrEnum):
     """How a synthetic anomaly is made from a normal image."""
 
@@ -160,6 +186,8 @@ class Stage1Config(JsonConfig):
     validation_percent: int = 10  # of N, held out for the curve only
     redraw_every: int = 1  # epochs that an image's synthetic anomaly is kept; the paper draws anew
     synthesis: Synthesis = Synthesis.ANATPASTE
+    shortcuts: ShortcutCure = ShortcutCure.AUTO
+    match_by: tuple[str, ...] = ()  # facts; (): those that N and U differ by and are no disease
     unlabeled: UnlabeledDraw = field(default_factory=UnlabeledDraw)
 
     def __post_init__(self) -> None:

@@ -59,6 +59,33 @@ def auc_interval(truth: Truth, scores: Values, level: float = 0.95) -> Auc:
     return Auc(area, max(0.0, area - half), min(1.0, area + half))
 
 
+def auc_within(truth: Truth, scores: Values, strata: Truth, level: float = 0.95) -> Auc:
+    """AUC of pairs within the same stratum: the strata's AUCs by their share of the abnormal ones.
+
+    What the strata (n,) differ by can then not make a score look good. Strata with one class count
+    for nothing.
+
+    Raises:
+        BadInput: No stratum has both classes, or a score is not a number.
+    """
+    parts = []
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        positives = int((np.asarray(truth)[inside] == 1).sum())
+        if 0 < positives < int(inside.sum()):
+            areas, covariance = _areas(truth[inside], [scores[inside]])
+            parts.append((positives, float(areas[0]), float(covariance[0, 0])))
+    if not parts:
+        raise BadInput("No stratum has normal and abnormal images, so no AUC within strata.")
+    total = sum(part[0] for part in parts)
+    area = sum(part[0] / total * part[1] for part in parts)
+    variance = sum((part[0] / total) ** 2 * part[2] for part in parts)
+    if variance <= 0:
+        return _perfect(area, truth, level)
+    half = _normal_quantile(level) * float(np.sqrt(variance))
+    return Auc(area, max(0.0, area - half), min(1.0, area + half))
+
+
 def compare_aucs(truth: Truth, first: Values, second: Values, level: float = 0.95) -> AucDifference:
     """Test whether two scores of the same images have the same AUC.
 

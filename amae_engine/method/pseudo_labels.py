@@ -124,7 +124,9 @@ def density_log_odds(distances: Floats, normal_distances: Floats) -> Doubles:
     return found
 
 
-def mixture_log_odds(normal: Floats, unlabeled: Floats) -> tuple[Doubles, float]:
+def mixture_log_odds(
+    normal: Floats, unlabeled: Floats, counts: Doubles | None = None
+) -> tuple[Doubles, float]:
     """Log-odds of abnormal of the unlabeled images, and the anomaly ratio that they imply.
 
     U's scores are taken for a mixture of N's distribution, a known Gaussian, and a second one of
@@ -133,12 +135,14 @@ def mixture_log_odds(normal: Floats, unlabeled: Floats) -> tuple[Doubles, float]
     Args:
         normal: (n,) cross-fitted scores of the normal images.
         unlabeled: (m,) of the unlabeled images.
+        counts: (n,) what each normal image counts; 1 by default.
 
     Returns:
         The second Gaussian's posterior log-odds (m,), which rise with the score, and its share.
     """
-    width = max(float(normal.std()), 1e-6)
-    z = (unlabeled.astype(np.float64) - float(normal.mean())) / width
+    mean = float(np.average(normal, weights=counts))
+    width = max(float(np.sqrt(np.average((normal - mean) ** 2, weights=counts))), 1e-6)
+    z = (unlabeled.astype(np.float64) - mean) / width
     place, share = max(float(np.percentile(z, 90)), 0.5), 0.5
     odds = np.zeros(len(z))
     for _ in range(_STEPS):

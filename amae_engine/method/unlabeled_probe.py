@@ -5,13 +5,16 @@ in it (positive-unlabeled learning; Elkan and Noto, KDD 2008). No image rates it
 cross-fitted, and all images of a patient are left out together. It is linear in mean-pooled patch
 tokens, so each patch's share of an image's score is known (Zhou et al., CVPR 2016): a map shows by
 how much it lies above that of normal images at the same place.
+
+What sets U apart may also be no disease: another view, another scanner. Then images carry weights
+that match N to U, or are compared within strata alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +31,8 @@ from amae_engine.method.token_maps import (
 from amae_engine.models.token_groups import TokenGroup
 
 Floats = npt.NDArray[np.float32]
+Weights = npt.NDArray[np.float64]
+Strata = npt.NDArray[np.int64]
 
 FEWEST_UNLABELED = 10
 _FOLDS = 5
@@ -46,15 +51,24 @@ class Probe:
         offset: Added to it.
         map_direction: (d of one group,) float32, applied to single tokens for the map: smoother
             than `direction` where a token is put together of several blocks, else the same.
+        usual: (S + 1,) float32, the normal images' mean score in each stratum, and over all of them
+            for an image without a stratum: what is taken off. (1,) zero without strata.
     """
 
     direction: Floats
     offset: float
     map_direction: Floats
+    usual: Floats
 
-    def __call__(self, features: Floats) -> Floats:
-        """Scores (n,) of features of one or more views (n, V, d), the mean over the views."""
-        scores: Floats = (features @ self.direction).mean(axis=1) + np.float32(self.offset)
+    def __call__(self, features: Floats, strata: Strata | None = None) -> Floats:
+        """Scores (n,) of features of one or more views (n, V, d), the mean over the views.
+
+        Args:
+            features: Of the images.
+            strata: (n,) the stratum of each, −1 for none.
+        """
+        off = self.usual[-1] if strata is None else self.usual[strata]
+        scores: Floats = (features @ self.direction).mean(axis=1) + np.float32(self.offset) - off
         return scores
 
 
@@ -65,6 +79,8 @@ def fit_probe(
     seed: int,
     groups: Sequence[TokenGroup],
     map_group: int = 0,
+    weights: Weights | None = None,
+    strata: Strata | None = None,
 ) -> tuple[Probe, Floats]:
     """Fit on N against U, cross-fitted over patients.
 
@@ -77,22 +93,54 @@ def fit_probe(
         groups: Of which blocks the features are put together; each has a probe of its own, and the
             score is the mean of theirs by weight, in standard deviations of the normal images.
         map_group: Which of them makes the map.
+        weights: (n,) what each image counts in the fit; 0 only rates it.
+        strata: (n,) the stratum of each image, −1 for none: features are then compared with those of
+            the normal images of the same stratum.
 
     Returns:
         The mean of the folds' probes, for images that none of them saw; and each image's score (n,)
         by the probe that did not see its patient.
     """
     folds = _folds(patients, seed)
+    counts = np.ones(len(features)) if weights is None else weights
+    numbers = np.full(len(features), -1) if strata is None else strata
     scores = np.zeros(len(features), dtype=np.float32)
     probes = []
     for fold in range(_FOLDS):
         left_out = folds == fold
-        normal, unlabeled = (features[~left_out & (side == each)] for each in (0, 1))
+        of_side = [~left_out & (side == each) & (counts > 0) for each in (0, 1)]
+        centres = _centres(features, numbers, of_side[0])
+        normal, unlabeled = (
+            _Side(features[rows] - centres[numbers[rows], None], counts[rows]) for rows in of_side
+        )
         probe = _fit_groups(normal, unlabeled, groups, map_group)
+        probe = replace(probe, usual=centres @ probe.direction)
         probes.append(probe)
         if left_out.any():
-            scores[left_out] = probe(features[left_out, :2])
+            scores[left_out] = probe(features[left_out, :2], numbers[left_out])
     return _mean_of(probes), scores
+
+
+class _Side(NamedTuple):
+    """Features (n, V, d) of one side, and what each image counts (n,)."""
+
+    features: Floats
+    counts: Weights
+
+
+def _centres(features: Floats, strata: Strata, normal: npt.NDArray[np.bool_]) -> Floats:
+    """Mean features of the normal images of each stratum, then of all of them (S + 1, d).
+
+    Without strata (1, d) of zeros: nothing is compared within any.
+    """
+    count = int(strata.max(initial=-1)) + 1
+    centres = np.zeros((count + 1, features.shape[2]), dtype=np.float32)
+    if count:
+        centres[-1] = features[normal, 0].mean(axis=0)
+    for stratum in range(count):
+        own = normal & (strata == stratum)
+        centres[stratum] = features[own, 0].mean(axis=0) if own.any() else centres[-1]
+    return centres
 
 
 def _mean_of(probes: list[Probe]) -> Probe:
@@ -100,6 +148,7 @@ def _mean_of(probes: list[Probe]) -> Probe:
         np.mean([probe.direction for probe in probes], axis=0),
         float(np.mean([probe.offset for probe in probes])),
         np.mean([probe.map_direction for probe in probes], axis=0),
+        np.mean([probe.usual for probe in probes], axis=0),
     )
 
 
@@ -151,35 +200,39 @@ def _folds(patients: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
 
 
 def _fit_groups(
-    normal: Floats, unlabeled: Floats, groups: Sequence[TokenGroup], map_group: int
+    normal: _Side, unlabeled: _Side, groups: Sequence[TokenGroup], map_group: int
 ) -> Probe:
     """A probe of several blocks' features side by side (n, V, d)."""
     ends = np.cumsum([group.width for group in groups])[:-1]
-    parts = list(
-        zip(np.split(normal, ends, axis=2), np.split(unlabeled, ends, axis=2), strict=True)
-    )
+    parts = [
+        [_Side(part, side.counts) for part in np.split(side.features, ends, axis=2)]
+        for side in (normal, unlabeled)
+    ]
     total = sum(group.weight for group in groups)
     directions, offset = [], 0.0
-    for group, (known, others) in zip(groups, parts, strict=True):
+    for group, known, others in zip(groups, *parts, strict=True):
         penalty = _SMALL_PENALTY if group.is_small else _PENALTY
         direction, shift = _fit(known, others, penalty)
-        spread = max(float((known[:, 0] @ direction).std()), 1e-6) if len(groups) > 1 else 1.0
+        spread = 1.0
+        if len(groups) > 1:
+            spread = max(float((known.features[:, 0] @ direction).std()), 1e-6)
         share = group.weight / total / spread
         directions.append(share * direction)
         offset += share * shift
     if len(groups) == 1:
-        return Probe(directions[0], offset, directions[0])
-    of_map, _ = _fit(*parts[map_group], _MAP_PENALTY)
-    return Probe(np.concatenate(directions), offset, of_map)
+        return Probe(directions[0], offset, directions[0], np.zeros(1, dtype=np.float32))
+    of_map, _ = _fit(parts[0][map_group], parts[1][map_group], _MAP_PENALTY)
+    return Probe(np.concatenate(directions), offset, of_map, np.zeros(1, dtype=np.float32))
 
 
-def _fit(normal: Floats, unlabeled: Floats, penalty: float) -> tuple[Floats, float]:
+def _fit(normal: _Side, unlabeled: _Side, penalty: float) -> tuple[Floats, float]:
     from sklearn.linear_model import LogisticRegression
 
-    views, width = normal.shape[1:]
-    both = np.concatenate((normal.reshape(-1, width), unlabeled.reshape(-1, width)))
-    scale = np.maximum(normal[:, 0].std(axis=0), 1e-6)
-    is_unlabeled = np.repeat((0, 1), (len(normal) * views, len(unlabeled) * views))
+    views, width = normal.features.shape[1:]
+    both = np.concatenate([side.features.reshape(-1, width) for side in (normal, unlabeled)])
+    scale = np.maximum(normal.features[:, 0].std(axis=0), 1e-6)
+    sizes = [len(side.counts) * views for side in (normal, unlabeled)]
     model: Any = LogisticRegression(C=penalty / views, class_weight="balanced", max_iter=2000)
-    model.fit(both / scale, is_unlabeled)
+    counts = np.concatenate([side.counts for side in (normal, unlabeled)])
+    model.fit(both / scale, np.repeat((0, 1), sizes), sample_weight=np.repeat(counts, views))
     return (model.coef_[0] / scale).astype(np.float32), float(model.intercept_[0])

@@ -5,13 +5,15 @@ abnormal, only less sharply (Elkan and Noto, KDD 2008). No image is rated here b
 learnt from it: the probe and the density are cross-fitted, and of the normal images that the
 classifier learnt from only the held-out ones count. Where readers have decided on enough of the
 unlabeled images, these decisions choose in their place; and where enough labelled images are set
-apart for validation, these do.
+apart for validation, these do. Where stage 1 has matched N to U, only images of the same stratum are
+compared: a score that knows the view would else look best.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +21,8 @@ import numpy.typing as npt
 from amae_engine.catalog import decisions, image_tables, runs, scores
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ScoreKind, Stage1Config
-from amae_engine.evaluation.delong import Auc, auc_interval
+from amae_engine.evaluation.delong import Auc, auc_interval, auc_within
+from amae_engine.jobs.shortcuts.shortcut_check import Matched, read_check, read_matching
 from amae_engine.project import Project
 from amae_engine.runs.inputs import read_inputs
 from amae_engine.runs.record import input_hashes
@@ -38,7 +41,7 @@ class LeadingScore:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class Judged:
     """How well a score tells `others` images from `normal` ones."""
 
     auc: Auc
@@ -76,7 +79,7 @@ def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> Lea
     called = _called(decided)
     for kind in candidates:
         normal, abnormal = (_of(project, stage1, kind, ids) for ids in called)
-        if (by_readers := _judge(normal, abnormal, fewest)) is not None:
+        if (by_readers := _judge(normal.values, abnormal.values, fewest)) is not None:
             judged[kind] = by_readers
     if judged:
         first = next(iter(judged.values()))
@@ -85,8 +88,9 @@ def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> Lea
             f"it tells the {first.others} unlabeled images that readers called abnormal from the "
             f"{first.normal} that they called normal best",
         )
+    matched = read_matching(project.run_folder(stage1))
     for kind in candidates:
-        found = _judge(*_sides(project, stage1, kind), fewest)
+        found = judge_unlabeled(project, stage1, kind, matched, fewest)
         if found is not None:
             judged[kind] = found
     alone = ScoreKind.MAHALANOBIS if ScoreKind.MAHALANOBIS in candidates else candidates[0]
@@ -106,18 +110,25 @@ def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> Lea
     return _best(
         judged,
         f"it tells {best.others} unlabeled images from {best.normal} normal ones best, none of "
-        f"which its model has learnt from",
+        f"which its model has learnt from{_within_text(project, stage1, matched)}",
     )
+
+
+def _within_text(project: Project, stage1: int, matched: Matched | None) -> str:
+    if matched is None:
+        return ""
+    by = " and ".join(read_check(project.run_folder(stage1))["matched_by"])
+    return f" (pairs of the same {by} only)"
 
 
 def _on_validation(
     project: Project, score_run: int, kinds: list[ScoreKind], fewest: int
-) -> dict[ScoreKind, _Judged]:
+) -> dict[ScoreKind, Judged]:
     """AMAE's own scores judged on the labelled images that are set apart to choose by."""
     with project.session() as session:
         table = image_tables.images_in(session, Split.TEST)
         table = table.chosen(table.is_validation & (table.truth >= 0))
-        judged: dict[ScoreKind, _Judged] = {}
+        judged: dict[ScoreKind, Judged] = {}
         for kind in kinds:
             if kind is ScoreKind.GREY_STATISTICS:
                 continue  # the baseline that the others must beat
@@ -139,18 +150,57 @@ def _called(decided: Mapping[int, Label]) -> tuple[npt.NDArray[np.int64], npt.ND
     return normal, abnormal
 
 
-def _of(
-    project: Project, stage1: int, kind: ScoreKind, ids: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
+class _Rated(NamedTuple):
+    """Images that have a score, and the score."""
+
+    ids: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+
+def _of(project: Project, stage1: int, kind: ScoreKind, ids: npt.NDArray[np.int64]) -> _Rated:
     """A score of those of the images that have one."""
     with project.session() as session:
         found = scores.of_images(session, stage1, kind, ids)
-    return found[~np.isnan(found)]
+    known = ~np.isnan(found)
+    return _Rated(ids[known], found[known])
 
 
-def _sides(
-    project: Project, stage1: int, kind: ScoreKind
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def judge_unlabeled(
+    project: Project,
+    stage1: int,
+    kind: ScoreKind,
+    matched: Matched | None,
+    fewest: int = FEWEST,
+) -> Judged | None:
+    """How well a score tells U from normal images that its model has not learnt from.
+
+    Args:
+        project: Where the run is.
+        stage1: The run.
+        kind: Of its scores.
+        matched: How the run's images were matched: pairs of one stratum alone are then compared.
+        fewest: Images that each side needs.
+
+    Returns:
+        None where a side has too few images.
+    """
+    normal, unlabeled = _sides(project, stage1, kind)
+    if matched is None:
+        return _judge(normal.values, unlabeled.values, fewest)
+    strata = dict(zip(matched.ids.tolist(), matched.strata.tolist(), strict=True))
+    sides = (normal, unlabeled)
+    first, second = (np.array([strata.get(i, -1) for i in side.ids.tolist()]) for side in sides)
+    counts = [int((each >= 0).sum()) for each in (first, second)]
+    if min(counts) < fewest or not set(first[first >= 0]) & set(second[second >= 0]):
+        return None
+    both = np.concatenate((first, second))
+    truth = np.repeat((0, 1), (len(first), len(second))).astype(np.int8)
+    values = np.concatenate((normal.values, unlabeled.values))
+    auc = auc_within(truth[both >= 0], values[both >= 0], both[both >= 0])
+    return Judged(auc, *counts)
+
+
+def _sides(project: Project, stage1: int, kind: ScoreKind) -> tuple[_Rated, _Rated]:
     """A score of normal and of unlabeled images that its model has not learnt from."""
     with project.session() as session:
         config = Stage1Config.from_dict(runs.get(session, stage1).config)
@@ -164,12 +214,12 @@ def _sides(
 
 def _judge(
     normal: npt.NDArray[np.float64], others: npt.NDArray[np.float64], fewest: int
-) -> _Judged | None:
+) -> Judged | None:
     """None where a side has too few images."""
     if min(len(normal), len(others)) < fewest:
         return None
     truth = np.repeat((0, 1), (len(normal), len(others))).astype(np.int8)
-    return _Judged(auc_interval(truth, np.concatenate((normal, others))), len(normal), len(others))
+    return Judged(auc_interval(truth, np.concatenate((normal, others))), len(normal), len(others))
 
 
 def held_out_normals(project: Project, stage1: int, config: Stage1Config) -> npt.NDArray[np.int64]:
@@ -184,7 +234,7 @@ def held_out_normals(project: Project, stage1: int, config: Stage1Config) -> npt
     return normal.ids[rows.numpy()]
 
 
-def _best(judged: Mapping[ScoreKind, _Judged], what: str) -> LeadingScore:
+def _best(judged: Mapping[ScoreKind, Judged], what: str) -> LeadingScore:
     best = max(judged, key=lambda kind: judged[kind].auc.value)
     others = [
         f"{kind.label} {found.auc.value:.2f} on {found.normal} + {found.others}"

@@ -13,6 +13,7 @@ from amae_engine.catalog import decisions, image_tables, scores
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, ScoreKind
 from amae_engine.errors import NotReady, TooFewImages
+from amae_engine.jobs.shortcuts.shortcut_check import read_matching
 from amae_engine.method.pseudo_labels import (
     PseudoLabel,
     assign,
@@ -130,7 +131,9 @@ def current_pseudo_labels(
     if not known.any():
         _explain_nothing_rated(project, run.id, kind, table)
     unlabeled = table.chosen(known)
-    log_odds = _log_odds(config.source, rated[known], of_normal[~np.isnan(of_normal)])
+    counts = _counts(project, run.id, normal.ids)
+    has = ~np.isnan(of_normal)
+    log_odds = _log_odds(config.source, rated[known], of_normal[has], counts[has])
     ids = unlabeled.ids.tolist()
     reader = [_DECIDED.get(decided.get(i, Label.NONE), PseudoLabel.UNUSED) for i in ids]
     labelled = assign(log_odds, np.array(reader, dtype=np.int8), config)
@@ -169,15 +172,28 @@ def _explain_nothing_rated(
     )
 
 
+def _counts(
+    project: Project, run_id: int, normal: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """What each normal image (n,) counts in a run whose N was matched to U; else 1."""
+    matched = read_matching(project.run_folder(run_id))
+    if matched is None:
+        return np.ones(len(normal))
+    by_id = dict(zip(matched.ids.tolist(), matched.weights.tolist(), strict=True))
+    return np.array([by_id.get(i, 0.0) for i in normal.tolist()])
+
+
 def _log_odds(
     source: PseudoLabelSource,
     unlabeled: npt.NDArray[np.float64],
     normal: npt.NDArray[np.float64],
+    counts: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
     if source is PseudoLabelSource.DENSITY:
         return density_log_odds(unlabeled.astype(np.float32), normal.astype(np.float32))
     if source is PseudoLabelSource.UNLABELED:
-        return mixture_log_odds(normal.astype(np.float32), unlabeled.astype(np.float32))[0]
+        sides = (normal.astype(np.float32), unlabeled.astype(np.float32))
+        return mixture_log_odds(*sides, counts)[0]
     return log_odds_of(unlabeled)
 
 

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.catalog import scores
-from amae_engine.catalog.tables import Label, Split
+from amae_engine.catalog.tables import Split
 from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.events import Event, Notice, Progress
+from amae_engine.jobs.shortcuts.shortcut_check import shortcuts_of, sides_of, write_shortcuts
 from amae_engine.method.pseudo_labels import mixture_log_odds
 from amae_engine.project import Project
 from amae_engine.runs.record import RunRecord
@@ -31,7 +32,6 @@ PROBE_FILE = "probe.npz"
 STEP = ScoreKind.UNLABELED_PROBE.label
 _IMAGES = 256  # of each side, over which the mean of each patch's share is taken
 _AT_ONCE = 32
-_SIDES = {Label.NORMAL: 0, Label.EXCLUDE: -1}
 
 
 def rate_against_unlabeled(
@@ -43,7 +43,8 @@ def rate_against_unlabeled(
 ) -> Generator[Event, None, None]:
     """Tell U from N in the same features; scores of every image, and what its maps need.
 
-    Unlabeled images that a reader called normal count as normal, excluded ones are only rated.
+    Unlabeled images that a reader called normal count as normal, excluded ones are only rated. Where
+    N and U differ by what is no disease, they are matched first (`shortcut_check`).
     """
     from amae_engine.method.unlabeled_probe import FEWEST_UNLABELED, fit_probe
 
@@ -55,31 +56,40 @@ def rate_against_unlabeled(
             f"{len(unlabeled)}, so this run does not have it."
         )
         return
+    check, matched = yield from shortcuts_of(project, record.inputs, config)
+    write_shortcuts(record.folder, check, matched)
+    yield Notice(check.why)
     yield Progress(STEP, 0, 1)
     arrays = {split: values.cpu().numpy() for split, values in features.items()}
-    decided = record.inputs.decisions
-    by_reader = [_SIDES.get(decided.get(i, Label.NONE), 1) for i in unlabeled.ids.tolist()]
+    sides = [
+        sides_of(images[s], record.inputs.decisions, s) for s in (Split.NORMAL, Split.UNLABELED)
+    ]
+    known = len(normal) + len(unlabeled)
+    strata = matched.strata if matched is not None and matched.within else None
     probe, rated = fit_probe(
         np.concatenate((arrays[Split.NORMAL], arrays[Split.UNLABELED])),
-        np.array([0] * len(normal) + by_reader, dtype=np.int8),
+        np.concatenate(sides),
         np.concatenate((normal.patient_ids, unlabeled.patient_ids)),
         config.training.seed,
         encoder.groups,
         encoder.map_group,
+        weights=None if matched is None else matched.weights[:known],
+        strata=None if strata is None else strata[:known],
     )
     found = {
         Split.NORMAL: rated[: len(normal)],
         Split.UNLABELED: rated[len(normal) :],
-        Split.TEST: probe(arrays[Split.TEST]),
+        Split.TEST: probe(arrays[Split.TEST], None if strata is None else strata[known:]),
     }
     with project.session() as session:
         for split, values in found.items():
             scores.save(session, record.id, ScoreKind.UNLABELED_PROBE, images[split].ids, values)
     kept = KeptTokens(record.folder)
-    is_unlabeled = np.array(by_reader) == 1
+    is_unlabeled = sides[1] == 1
     maps = _probe_maps(kept, probe, normal.ids, unlabeled.ids[is_unlabeled], encoder.grid)
     _save(record.folder / PROBE_FILE, probe, maps)
-    _, share = mixture_log_odds(found[Split.NORMAL], found[Split.UNLABELED])
+    counts = None if matched is None else matched.weights[: len(normal)]
+    _, share = mixture_log_odds(found[Split.NORMAL], found[Split.UNLABELED], counts)
     yield Notice(
         f"By '{STEP}', about {100 * share:.0f} % of the {len(unlabeled)} unlabeled images are "
         f"unlike the {len(normal)} normal ones."

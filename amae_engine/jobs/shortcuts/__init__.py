@@ -1,0 +1,1 @@
+"""What tells normal images from unlabeled ones and is no disease."""
