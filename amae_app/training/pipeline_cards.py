@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 
 from amae_app.theme import card, heading, quiet, restyle
 from amae_app.training.pipeline_state import Card, CardState, PipelineState
+from amae_app.training.shortcut_panel import ShortcutPanel
 from amae_engine.events import EpochEnd
 
 _GOOD = (CardState.DONE, CardState.READY)
@@ -105,6 +106,7 @@ class PipelineCards(QWidget):
         self.checks = QLabel()
         self.checks.setObjectName("checksLabel")
         self.checks.setWordWrap(True)
+        self.shortcuts = ShortcutPanel()
         self.queue = quiet()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -113,6 +115,7 @@ class PipelineCards(QWidget):
             layout.addWidget(step)
         frame, inside = card("Before you start")
         inside.addWidget(self.checks)
+        inside.addWidget(self.shortcuts)
         inside.addWidget(self.queue)
         inside.addWidget(self.results_button)
         inside.addStretch()

@@ -29,7 +29,7 @@ from amae_engine.jobs.training.train_stage1 import FEWEST_NORMALS, stage1_inputs
 from amae_engine.jobs.training.train_stage2 import inputs_of
 from amae_engine.project import Project
 from amae_engine.resources import resource
-from amae_engine.runs.inputs import read_inputs
+from amae_engine.runs.inputs import InputImages, read_inputs
 from amae_engine.runs.record import input_hashes, read_metrics, read_preview
 
 _STAGE1 = "frozen encoder, 3-layer head, AnatPaste"
@@ -77,6 +77,8 @@ class PipelineState:
         pretrain_runs: Finished pre-training runs, newest first.
         last_epochs, last_preview: What the newest training run has shown, for a window that
             opens on an earlier day's work.
+        images: A text that changes when N, U or a decision on U does.
+        can_compare: Whether there are normal and unlabeled images.
     """
 
     weights: Card
@@ -88,6 +90,8 @@ class PipelineState:
     pretrain_runs: tuple[int, ...]
     last_epochs: tuple[EpochEnd, ...]
     last_preview: Preview | None
+    images: str
+    can_compare: bool
 
 
 def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> PipelineState:
@@ -96,6 +100,9 @@ def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> Pipeline
         rows = runs.list_runs(session)
         counts = studies.split_counts(session)
         shared = len(studies.patients_in_two_splits(session))
+        both = [image_tables.images_in(session, s) for s in (Split.NORMAL, Split.UNLABELED)]
+        decided = decisions.current(session)
+    images = "|".join(InputImages.of(table).digest for table in both) + str(sorted(decided.items()))
     stage1 = _stage1_card(project, rows, counts[Split.NORMAL].images, labels)
     view, pseudo = _pseudo_card(project, labels, stage1)
     of_others = (RunKind.SCORE, RunKind.PEER)
@@ -111,6 +118,8 @@ def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> Pipeline
         pretrain_runs=tuple(r.id for r in _of(rows, RunKind.PRETRAIN, RunState.FINISHED)),
         last_epochs=read_metrics(project, trained) if trained else (),
         last_preview=read_preview(project, trained) if trained else None,
+        images=images,
+        can_compare=counts[Split.NORMAL].images > 0 and counts[Split.UNLABELED].images > 0,
     )
 
 

@@ -12,11 +12,13 @@ from amae_app.training.live_plots import LivePlots
 from amae_app.training.pipeline_cards import PipelineCards
 from amae_app.training.pipeline_state import PipelineState, read_pipeline_state
 from amae_app.training.settings_panel import SettingsPanel
+from amae_app.training.shortcut_panel import check_some
 from amae_app.window_context import WindowContext
 from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, EpochEnd, Event, Preview
 from amae_engine.jobs.child_process import run_in_child
+from amae_engine.jobs.shortcuts.shortcut_check import ShortcutCheck
 
 Job = Generator[Event, None, object]
 
@@ -31,6 +33,7 @@ class TrainingPage(QWidget):
         super().__init__(parent)
         self._context = context
         self._state: PipelineState | None = None
+        self._checked: tuple[object, ...] = ()  # what the shortcut check was made of
         self.cards = PipelineCards()
         self.plots = LivePlots()
         self.settings = SettingsPanel(*context.first_settings)
@@ -46,6 +49,7 @@ class TrainingPage(QWidget):
         layout.addWidget(left)
         layout.addWidget(self.plots, 1)
         layout.addWidget(self.settings)
+        self.cards.shortcuts.check_wanted.connect(self._check_shortcuts)
         self.cards.weights.pressed.connect(self.start_pretrain)
         self.cards.stage1.pressed.connect(self.start_stage1)
         self.cards.pseudo.pressed.connect(self._on_review)
@@ -78,7 +82,8 @@ class TrainingPage(QWidget):
     @Slot()
     def start_stage1(self) -> None:
         """Queue stage 1 with the settings shown."""
-        self._context.queue.add(("Stage 1", self._job("stage1", self.settings.stage1().to_dict())))
+        config = self.cards.shortcuts.settings_of(self.settings.stage1())
+        self._context.queue.add(("Stage 1", self._job("stage1", config.to_dict())))
 
     @Slot()
     def start_stage2(self) -> None:
@@ -150,6 +155,30 @@ class TrainingPage(QWidget):
             if state.last_preview is not None:
                 self.plots.show_preview(state.last_preview)
         self._show_queue()
+        self._check_shortcuts()
+
+    @Slot()
+    def _check_shortcuts(self) -> None:
+        """Check N against U where other images or another cure are there since the last time."""
+        panel = self.cards.shortcuts
+        if self._state is None or not self._state.can_compare:
+            panel.show_check(None)
+            return
+        config = panel.settings_of(self.settings.stage1())
+        made_of = (self._state.images, panel.cure, panel.match_by)
+        if made_of == self._checked:
+            return
+        self._checked = made_of
+        project = self._context.project
+        self._context.background(
+            "shortcuts", lambda: check_some(project, config), self._show_shortcuts
+        )
+
+    def _show_shortcuts(self, check: ShortcutCheck | AmaeError) -> None:
+        if isinstance(check, AmaeError):
+            self._context.tell_error(check)
+            return
+        self.cards.shortcuts.show_check(check)
 
     @Slot()
     def _show_queue(self) -> None:

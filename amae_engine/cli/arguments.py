@@ -11,6 +11,7 @@ from amae_engine.cli.judging_arguments import add_judging
 from amae_engine.cli.pacs_arguments import add_pacs
 from amae_engine.cli.peer_arguments import add_peer, add_synthetic_panel
 from amae_engine.cli.reading_arguments import add_reading
+from amae_engine.cli.shortcut_commands import add_shortcuts
 
 _TRAINING = {
     "pretrain": "stage 0: starting weights from the project's own normal and unlabeled images",
@@ -35,6 +36,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_import(verbs)
     _add_repairs(verbs)
     add_pacs(verbs)
+    add_shortcuts(verbs)
     for name, text in _TRAINING.items():
         _add_training(verbs, name, text)
     _add_pseudo(verbs)

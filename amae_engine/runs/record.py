@@ -25,6 +25,7 @@ from amae_engine.runs.inputs import RunInputs, read_inputs
 _SECONDS_BETWEEN_BEATS = 2.0
 _PREVIEW = "preview.npz"
 _FACTS = "run.json"
+SHORTCUTS_FILE = "shortcuts.json"
 T = TypeVar("T")
 
 
@@ -182,11 +183,16 @@ class RunRecord:
 
 
 def run_facts(project: Project, run_id: int) -> dict[str, Any]:
-    """What a run's `run.json` says: settings, versions, machine, hashes of its inputs, notes."""
-    path = project.run_folder(run_id) / _FACTS
-    if not path.is_file():
+    """What a run's `run.json` says: settings, versions, machine, hashes of its inputs, notes.
+
+    A stage-1 run's shortcut check is beside them, under "shortcuts".
+    """
+    folder = project.run_folder(run_id)
+    if not (folder / _FACTS).is_file():
         return {}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+    if (folder / SHORTCUTS_FILE).is_file():
+        found["shortcuts"] = json.loads((folder / SHORTCUTS_FILE).read_text(encoding="utf-8"))
     return found
 
 

@@ -22,7 +22,7 @@ from amae_engine.catalog import decisions, image_tables, runs, scores
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.evaluation.delong import Auc, auc_interval, auc_within
-from amae_engine.jobs.shortcuts.shortcut_check import Matched, read_check, read_matching
+from amae_engine.jobs.shortcuts.matching_file import Matched, read_check, read_matching
 from amae_engine.project import Project
 from amae_engine.runs.inputs import read_inputs
 from amae_engine.runs.record import input_hashes

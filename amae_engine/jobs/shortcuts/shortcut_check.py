@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,13 +15,13 @@ from amae_engine.config import ShortcutCure, Stage1Config
 from amae_engine.errors import BadSetting
 from amae_engine.events import Event, Progress
 from amae_engine.jobs.shortcuts.image_facts import FACTS, gather_facts
+from amae_engine.jobs.shortcuts.matching_file import Matched
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs
 
 if TYPE_CHECKING:
     from amae_engine.evaluation.shortcuts import Difference, Fact, Matching
 
-SHORTCUTS_FILE, MATCHING_FILE = "shortcuts.json", "matching.npz"
 STEP = "Shortcut check"
 _SIDES = {Label.NORMAL: 0, Label.EXCLUDE: -1}
 Sides = npt.NDArray[np.int8]
@@ -45,6 +43,28 @@ class ShortcutCheck:
     matched_by: tuple[str, ...]
     why: str
 
+    @property
+    def headline(self) -> str:
+        """The check in a line or two."""
+        shortcuts = [each for each in self.differences if each.differs and not each.may_be_disease]
+        if not any(each.auc for each in self.differences):
+            return "too few images to tell whether N and U differ by more than disease"
+        if not shortcuts and not self.matched_by:
+            return "N and U differ by nothing that is no disease"
+        parts = [f"{each.name}: AUC {each.auc.value:.2f}" for each in shortcuts if each.auc]
+        said = f"N and U differ by {', '.join(parts)}" if parts else "N and U"
+        if not self.matched_by:
+            return f"{said}; a score can learn it, and nothing is done about it"
+        return f"{said}; stage 1 matches them by {' and '.join(self.matched_by)}"
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether no shortcut is left open."""
+        open_ones = {
+            each.name for each in self.differences if each.differs and not each.may_be_disease
+        }
+        return any(each.auc for each in self.differences) and open_ones <= set(self.matched_by)
+
     def facts(self) -> dict[str, Any]:
         """As JSON values, for a run's folder and `--json`."""
         return {
@@ -53,23 +73,6 @@ class ShortcutCheck:
             "why": self.why,
             "differences": [asdict(found) for found in self.differences],
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """How N and U, and the test images, enter the probe; arrays are (n,).
-
-    Attributes:
-        ids: Of all images.
-        weights: What each counts in the fit; 0 only rates it.
-        strata: The stratum of each, −1 for none.
-        within: Whether images are compared within strata alone.
-    """
-
-    ids: npt.NDArray[np.int64]
-    weights: npt.NDArray[np.float64]
-    strata: npt.NDArray[np.int64]
-    within: bool
 
 
 def sides_of(images: InputImages, decided: Mapping[int, Label], split: Split) -> Sides:
@@ -84,19 +87,31 @@ def sides_of(images: InputImages, decided: Mapping[int, Label], split: Split) ->
 
 
 def check_shortcuts(
-    project: Project, config: Stage1Config
+    project: Project, config: Stage1Config, most: int = 0
 ) -> Generator[Event, None, ShortcutCheck]:
     """Check a project's N against its U as they stand now, before anything is trained.
+
+    Args:
+        project: Whose images.
+        config: What stage 1 would be started with.
+        most: Images of each side that are looked at, drawn by seed; 0 for all.
 
     Raises:
         BadSetting: A fact to match by is unknown.
     """
     with project.session() as session:
-        images = {
-            str(split): InputImages.of(image_tables.images_in(session, split)) for split in Split
-        }
-        seen = RunInputs(images, decisions.current(session))
-    check, _ = yield from shortcuts_of(project, seen, config)
+        tables = {split: image_tables.images_in(session, split) for split in Split}
+        decided = decisions.current(session)
+    random = np.random.default_rng(config.training.seed)
+    images = {}
+    for split, table in tables.items():
+        kept = np.ones(len(table.ids), dtype=bool)
+        if split is Split.TEST:
+            kept[:] = False
+        elif 0 < most < len(kept):
+            kept[random.permutation(len(kept))[most:]] = False
+        images[str(split)] = InputImages.of(table, kept)
+    check, _ = yield from shortcuts_of(project, RunInputs(images, decided), config)
     return check
 
 
@@ -210,7 +225,7 @@ def _differ_text(found: Sequence[Difference], side: Sides) -> str:
                 f"{each.name} (AUC {auc.value:.2f}, {auc.low:.2f}–{auc.high:.2f}, on {each.normal} "
                 f"normal + {each.unlabeled} unlabeled images)"
             )
-    tried = [each.name for each in found if each.auc is not None]
+    tried = [each.name for each in found if each.auc is not None and not each.may_be_disease]
     if not tried:
         return (
             f"Whether N and U differ by more than disease cannot be told: there are {normal} normal "
@@ -260,34 +275,3 @@ def _matched(
     elif cure is ShortcutCure.WITHIN:
         weights = (matching.strata >= 0).astype(np.float64)
     return Matched(ids, weights, matching.strata, cure is ShortcutCure.WITHIN)
-
-
-def write_shortcuts(folder: Path, check: ShortcutCheck, matched: Matched | None) -> None:
-    """Keep a check and its matching in a run's folder."""
-    (folder / SHORTCUTS_FILE).write_text(json.dumps(check.facts(), indent=1), encoding="utf-8")
-    if matched is not None:
-        np.savez(
-            folder / MATCHING_FILE,
-            ids=matched.ids,
-            weights=matched.weights,
-            strata=matched.strata,
-            within=matched.within,
-        )
-
-
-def read_check(folder: Path) -> dict[str, Any]:
-    """What a run's check found, as `ShortcutCheck.facts`; {} where it has none."""
-    path = folder / SHORTCUTS_FILE
-    if not path.is_file():
-        return {}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
-def read_matching(folder: Path) -> Matched | None:
-    """How a run's images were matched; None where they were not."""
-    path = folder / MATCHING_FILE
-    if not path.is_file():
-        return None
-    with np.load(path) as stored:
-        return Matched(stored["ids"], stored["weights"], stored["strata"], bool(stored["within"]))

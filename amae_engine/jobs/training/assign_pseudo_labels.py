@@ -13,7 +13,7 @@ from amae_engine.catalog import decisions, image_tables, scores
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, ScoreKind
 from amae_engine.errors import NotReady, TooFewImages
-from amae_engine.jobs.shortcuts.shortcut_check import read_matching
+from amae_engine.jobs.shortcuts.matching_file import read_matching
 from amae_engine.method.pseudo_labels import (
     PseudoLabel,
     assign,

@@ -16,7 +16,8 @@ from amae_engine.catalog import scores
 from amae_engine.catalog.tables import Split
 from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.events import Event, Notice, Progress
-from amae_engine.jobs.shortcuts.shortcut_check import shortcuts_of, sides_of, write_shortcuts
+from amae_engine.jobs.shortcuts.matching_file import write_shortcuts
+from amae_engine.jobs.shortcuts.shortcut_check import shortcuts_of, sides_of
 from amae_engine.method.pseudo_labels import mixture_log_odds
 from amae_engine.project import Project
 from amae_engine.runs.record import RunRecord
@@ -57,7 +58,7 @@ def rate_against_unlabeled(
         )
         return
     check, matched = yield from shortcuts_of(project, record.inputs, config)
-    write_shortcuts(record.folder, check, matched)
+    write_shortcuts(record.folder, check.facts(), matched)
     yield Notice(check.why)
     yield Progress(STEP, 0, 1)
     arrays = {split: values.cpu().numpy() for split, values in features.items()}

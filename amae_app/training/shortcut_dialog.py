@@ -1,0 +1,124 @@
+"""By what N and U differ, fact by fact, and what stage 1 shall do about it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from amae_app.theme import quiet
+from amae_engine.config import ShortcutCure
+from amae_engine.jobs.shortcuts.shortcut_check import ShortcutCheck
+
+_COLUMNS = ("Match by", "Normal + unlabeled", "AUC of N against U", "What it means")
+
+
+class ShortcutDialog(QDialog):
+    """The facts, a tick at those to match by, and the cure.
+
+    Signals:
+        check_wanted(): the reader wants it checked again with what is chosen.
+    """
+
+    check_wanted = Signal()
+
+    def __init__(self, cure: ShortcutCure, match_by: tuple[str, ...], parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Shortcut check")
+        self.setObjectName("shortcutDialog")
+        self.resize(760, 560)
+        self.cure_combo = QComboBox()
+        self.cure_combo.setObjectName("cureCombo")
+        self.cure_combo.setAccessibleName("What stage 1 does about a shortcut")
+        self.cure_combo.addItems([each.label for each in ShortcutCure])
+        self.cure_combo.setCurrentIndex(list(ShortcutCure).index(cure))
+        self.cure_combo.setToolTip(
+            "Weights keep all images; strata compare each with normal images of its own kind; left "
+            "out, as many normal as unlabeled images of each kind remain"
+        )
+        self.table = QTableWidget(0, len(_COLUMNS))
+        self.table.setObjectName("shortcutTable")
+        self.table.setHorizontalHeaderLabels(list(_COLUMNS))
+        self.table.verticalHeader().setVisible(False)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(True)
+        self.why = quiet()
+        self.why.setObjectName("shortcutWhy")
+        self._ticked = set(match_by)
+        again = QPushButton("Check again")
+        again.setObjectName("checkAgainButton")
+        again.setToolTip("Check with the facts and the cure that are chosen")
+        buttons = QDialogButtonBox(
+            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
+        )
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Where N and U differ:"))
+        row.addWidget(self.cure_combo, 1)
+        row.addWidget(again)
+        layout = QVBoxLayout(self)
+        layout.addWidget(
+            quiet(
+                "A score of normal against unlabeled learns whatever sets the two apart. Each fact is "
+                "tried by itself, in images that its model did not see; 0.50 tells nothing. Without a "
+                "tick, stage 1 matches by the facts that differ and are no disease."
+            )
+        )
+        layout.addWidget(self.table, 1)
+        layout.addLayout(row)
+        layout.addWidget(self.why)
+        layout.addWidget(buttons)
+        again.clicked.connect(self.check_wanted)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+
+    @property
+    def cure(self) -> ShortcutCure:
+        """What is chosen."""
+        return list(ShortcutCure)[self.cure_combo.currentIndex()]
+
+    @property
+    def match_by(self) -> tuple[str, ...]:
+        """The facts that are ticked."""
+        rows = range(self.table.rowCount())
+        items = [item for row in rows if (item := self.table.item(row, 0)) is not None]
+        return tuple(i.text() for i in items if i.checkState() is Qt.CheckState.Checked)
+
+    @Slot(object)
+    def show_check(self, check: ShortcutCheck) -> None:
+        """Fill the table; ticks stay."""
+        if self.table.rowCount():
+            self._ticked = set(self.match_by)
+        self.table.setRowCount(len(check.differences))
+        for row, found in enumerate(check.differences):
+            tick = QTableWidgetItem(found.name)
+            tick.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
+            is_ticked = found.name in self._ticked
+            tick.setCheckState(Qt.CheckState.Checked if is_ticked else Qt.CheckState.Unchecked)
+            self.table.setItem(row, 0, tick)
+            auc, meaning = found.auc, "no difference beyond chance"
+            text = f"{auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f})" if auc else "–"
+            if auc is None:
+                meaning = "known of fewer than 30 images of a side"
+            elif found.differs:
+                meaning = "may be disease" if found.may_be_disease else "a shortcut: no disease"
+            if found.name in check.matched_by:
+                meaning += " · matched"
+            for column, cell in enumerate(
+                (f"{found.normal} + {found.unlabeled}", text, meaning), start=1
+            ):
+                item = QTableWidgetItem(cell)
+                item.setFlags(Qt.ItemFlag.ItemIsEnabled)
+                self.table.setItem(row, column, item)
+        self.why.setText(check.why)

@@ -1,0 +1,90 @@
+"""The shortcut check's line before training, and what the reader chose to do about it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+
+from amae_app.training.shortcut_dialog import ShortcutDialog
+from amae_engine.config import ShortcutCure, Stage1Config
+from amae_engine.jobs.shortcuts.shortcut_check import ShortcutCheck, check_shortcuts
+from amae_engine.project import Project
+
+_MOST = 1500  # images of each side that the window looks at: about three seconds
+
+
+def check_some(project: Project, config: Stage1Config) -> ShortcutCheck:
+    """Check up to 1,500 images of each side; stage 1 itself looks at all."""
+    job = check_shortcuts(project, config, _MOST)
+    while True:
+        try:
+            next(job)
+        except StopIteration as stop:
+            found: ShortcutCheck = stop.value
+            return found
+
+
+class ShortcutPanel(QWidget):
+    """One line, and a button to the facts.
+
+    Signals:
+        check_wanted(): another cure was chosen, so the check should be made again.
+    """
+
+    check_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.cure = ShortcutCure.AUTO
+        self.match_by: tuple[str, ...] = ()
+        self._check: ShortcutCheck | None = None
+        self._dialog: ShortcutDialog | None = None
+        self.line = QLabel()
+        self.line.setObjectName("shortcutLine")
+        self.line.setWordWrap(True)
+        self.button = QPushButton("Shortcut check…")
+        self.button.setObjectName("shortcutButton")
+        self.button.setToolTip(
+            "By what N and U differ, fact by fact, and what stage 1 does about it"
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.line)
+        layout.addWidget(self.button)
+        self.button.clicked.connect(self._on_details)
+        self.setVisible(False)
+
+    def settings_of(self, config: Stage1Config) -> Stage1Config:
+        """Stage 1's settings with what was chosen here."""
+        return config.replace(shortcuts=self.cure, match_by=self.match_by)
+
+    def show_check(self, check: ShortcutCheck | None) -> None:
+        """Show what was found; None hides it: there are no images yet."""
+        self._check = check
+        self.setVisible(check is not None)
+        if check is None:
+            return
+        self.line.setText(f"{'✓' if check.is_clean else '!'} {check.headline}")
+        self.line.setToolTip(check.why)
+        if self._dialog is not None:
+            self._dialog.show_check(check)
+
+    @Slot()
+    def _on_details(self) -> None:
+        if self._check is None:
+            return
+        before = (self.cure, self.match_by)
+        self._dialog = ShortcutDialog(self.cure, self.match_by, self)
+        self._dialog.show_check(self._check)
+        self._dialog.check_wanted.connect(self._on_check)
+        accepted = self._dialog.exec() == ShortcutDialog.DialogCode.Accepted
+        chosen = (self._dialog.cure, self._dialog.match_by)
+        self._dialog = None
+        self.cure, self.match_by = chosen if accepted else before
+        self.check_wanted.emit()
+
+    @Slot()
+    def _on_check(self) -> None:
+        if self._dialog is not None:
+            self.cure, self.match_by = self._dialog.cure, self._dialog.match_by
+            self.check_wanted.emit()

@@ -1,0 +1,58 @@
+"""`amae shortcuts`: by what normal and unlabeled images differ, before anything is trained."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import Namespace
+from pathlib import Path
+
+from amae_engine.catalog.tables import RunKind
+from amae_engine.cli.output import say, say_json
+from amae_engine.cli.progress import Console
+from amae_engine.config import ShortcutCure, Stage1Config
+from amae_engine.jobs.defaults import default_config
+from amae_engine.jobs.shortcuts.shortcut_check import ShortcutCheck, check_shortcuts
+from amae_engine.project import Project
+
+
+def add_shortcuts(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `shortcuts`."""
+    text = "by what normal and unlabeled images differ that is no disease, and the cure"
+    verb = verbs.add_parser("shortcuts", help=text, description=text)
+    verb.add_argument("--project", type=Path, required=True, help="the project's folder")
+    verb.add_argument(
+        "--cure", default="", help=f"try {', '.join(ShortcutCure)}; stage 1's own by default"
+    )
+    verb.add_argument(
+        "--match-by", nargs="+", default=[], metavar="FACT", help="match by these facts"
+    )
+    verb.add_argument("--json", action="store_true", help="JSON output")
+    verb.set_defaults(command=shortcuts, name="shortcuts")
+
+
+def shortcuts(options: Namespace) -> None:
+    """Check a project's N against its U, and say what stage 1 would do about it."""
+    project = Project.open(options.project)
+    config = default_config(project, RunKind.STAGE1).config.replace(match_by=options.match_by)
+    if options.cure:
+        config = config.replace(shortcuts=options.cure)
+    check = Console(options.json).drive(
+        check_shortcuts(project, Stage1Config.from_dict(config.to_dict()))
+    )
+    if options.json:
+        say_json(check.facts())
+    else:
+        say("\n".join(shortcut_lines(check)))
+
+
+def shortcut_lines(check: ShortcutCheck) -> list[str]:
+    """A line for each fact, then what is done about them."""
+    lines = [f"{'fact':<12} {'normal + unlabeled':>18}  AUC of N against U"]
+    for found in check.differences:
+        images = f"{found.normal} + {found.unlabeled}"
+        auc = found.auc
+        text = f"{auc.value:.3f} ({auc.low:.3f}–{auc.high:.3f})" if auc else "known of too few"
+        if found.differs:
+            text += "  may be disease" if found.may_be_disease else "  differs"
+        lines.append(f"{found.name:<12} {images:>18}  {text}")
+    return [*lines, check.why]

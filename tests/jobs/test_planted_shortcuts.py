@@ -1,0 +1,170 @@
+"""The shortcut guard on real images with planted shortcuts: seen, cured, and in the run's facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from demo_images import DEMO, finish
+from PIL import Image, ImageDraw, ImageFont
+
+from amae_engine.catalog import image_tables, scores
+from amae_engine.catalog.tables import Split
+from amae_engine.config import ScoreKind, ShortcutCure, Stage1Config, TrainingConfig
+from amae_engine.errors import BadSetting
+from amae_engine.evaluation.delong import auc_interval
+from amae_engine.events import Notice
+from amae_engine.images.sources import SourceFile
+from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.shortcuts.matching_file import read_check, read_matching
+from amae_engine.jobs.shortcuts.shortcut_check import check_shortcuts
+from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels
+from amae_engine.jobs.training.train_stage1 import train_stage1
+from amae_engine.project import Project
+from amae_engine.runs.record import newest_finished, run_facts
+
+SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=16)
+COUNTS = {"normal": 70, "unlabeled": 60, "test": 50}
+SHARES = {"normal": 0.25, "unlabeled": 0.75, "test": 0.5}  # of the images that get the shortcut
+Plant = Callable[[Image.Image], Image.Image]
+
+
+def _marker(image: Image.Image) -> Image.Image:
+    ImageDraw.Draw(image).text((12, 10), "L", fill=255, font=ImageFont.load_default(22))
+    return image
+
+
+def _border(image: Image.Image) -> Image.Image:
+    framed = Image.new("L", image.size, 0)
+    framed.paste(image.resize((image.width - 20, image.height - 20)), (10, 10))
+    return framed
+
+
+def _gamma(image: Image.Image) -> Image.Image:
+    return image.point([round(255 * (level / 255) ** 1.8) for level in range(256)])
+
+
+def _planted(project: Project, folder: Path, plant: Plant) -> dict[str, dict[int, bool]]:
+    """Import real images, some of each role with a shortcut; which images have it, by split."""
+    random = np.random.default_rng(0)
+    files, has = [], {role: [] for role in COUNTS}
+    every = sorted(path for path in (DEMO / "images").iterdir() if path.suffix in (".jpg", ".jpeg"))
+    assert len(every) >= sum(COUNTS.values())
+    for role, count in COUNTS.items():
+        for number in range(count):
+            path = every.pop(0)
+            image = Image.open(path).convert("L")
+            is_planted = bool(random.random() < SHARES[role])
+            has[role].append(is_planted)
+            target = folder / f"{role}{number}.png"
+            (plant(image) if is_planted else image).save(target)
+            files.append(SourceFile(target, role=role, truth=None))
+    finish(import_images(project, files, "planted", keep_suspects=True))
+    found = {}
+    with project.session() as session:
+        for role in COUNTS:
+            ids = image_tables.images_in(session, Split(role)).ids.tolist()
+            assert len(ids) == COUNTS[role]
+            found[role] = dict(zip(ids, has[role], strict=True))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("plant", "fact"),
+    [(_marker, "markers"), (_border, "border"), (_gamma, "grey values")],
+)
+def test_a_planted_shortcut_is_seen(project: Project, tmp_path: Path, plant: Plant, fact: str):
+    _planted(project, tmp_path, plant)
+    check, _ = finish(check_shortcuts(project, Stage1Config()))
+    found = {each.name: each for each in check.differences}
+    assert found[fact].differs, found[fact]
+    if fact == "grey values":  # disease changes these too, so nothing is matched by default
+        assert (check.cure, check.matched_by) == (ShortcutCure.OFF, ())
+        assert "may be disease" in check.why
+    else:
+        assert (check.cure, check.matched_by) == (ShortcutCure.WEIGHT, (fact,))
+        assert f"N and U differ by {fact}" in check.headline
+
+
+@pytest.mark.parametrize("cure", ["weight", "within", "leave_out"])
+def test_a_cure_makes_the_score_blind_to_the_shortcut(project: Project, tmp_path: Path, cure: str):
+    has = _planted(project, tmp_path, _border)["test"]
+    seen = []
+    for chosen in ("off", cure):
+        # the bundled weights: features of real images
+        finish(train_stage1(project, Stage1Config(training=SHORT, shortcuts=ShortcutCure(chosen))))
+        run = newest_finished(project, "stage1", 0, "").id
+        with project.session() as session:
+            values = scores.of_images(session, run, ScoreKind.UNLABELED_PROBE, np.array(list(has)))
+        seen.append(auc_interval(np.array(list(has.values())).astype(int), values).value)
+    assert seen[0] > 0.9  # the score has learnt the border
+    assert abs(seen[1] - 0.5) < 0.6 * (seen[0] - 0.5), seen
+
+
+def test_the_run_keeps_the_check_and_everything_after_it_counts_by_it(
+    project: Project, tmp_path: Path, tiny_weights: Path
+):
+    _planted(project, tmp_path, _marker)
+    _, events = finish(
+        train_stage1(project, Stage1Config(weights=str(tiny_weights), training=SHORT))
+    )
+    said = [e.message for e in events if isinstance(e, Notice)]
+    assert any(message.startswith("N and U differ by markers (AUC 0.7") for message in said)
+    run = newest_finished(project, "stage1", 0, "").id
+    facts = run_facts(project, run)["shortcuts"]
+    assert facts["matched_by"] == ["markers"]
+    assert facts["cure"] == "weight"
+    matched = read_matching(project.run_folder(run))
+    assert matched is not None
+    assert set(np.unique(matched.strata)) <= {-1, 0, 1, 2, 3, 4}
+    view = current_pseudo_labels(project, _by_probe())
+    assert len(view.labels) == COUNTS["unlabeled"]
+
+
+def test_without_any_difference_nothing_is_changed(project: Project, tmp_path: Path, tiny_weights):
+    _planted(project, tmp_path, lambda image: image)
+    finish(train_stage1(project, Stage1Config(weights=str(tiny_weights), training=SHORT)))
+    folder = project.run_folder(newest_finished(project, "stage1", 0, "").id)
+    assert read_matching(folder) is None
+    assert read_check(folder)["cure"] == "off"
+
+
+def test_a_cure_that_leaves_too_few_images_says_so_and_does_nothing(
+    project: Project, tmp_path: Path
+):
+    _planted(project, tmp_path, _marker)
+    config = Stage1Config(shortcuts=ShortcutCure.WEIGHT, match_by=("view",))
+    check, _ = finish(check_shortcuts(project, config))
+    assert check.cure is ShortcutCure.OFF
+    assert "Nothing is changed: view is known of fewer than 30 images of a side." in check.why
+
+
+def test_u_without_any_match_in_n_is_said_and_nothing_is_done(small_project: Project, tmp_path):
+    _planted(small_project, tmp_path, lambda image: image)
+    config = Stage1Config(match_by=("source",))
+    with small_project.session() as session:
+        from sqlalchemy import text
+
+        session.execute(text("UPDATE image SET source = split"))
+    check, _ = finish(check_shortcuts(small_project, config))
+    assert "N and U differ by source (AUC 1.00" in check.why
+    assert "Nothing is changed: by source only 0 images would be left, and 30" in check.why
+
+
+def test_few_images_are_not_judged(small_project: Project):
+    check, _ = finish(check_shortcuts(small_project, Stage1Config()))
+    assert "cannot be told: there are 20 normal and 10 unlabeled images" in check.why
+    assert not check.is_clean
+
+
+def test_an_unknown_fact_names_the_known_ones(small_project: Project):
+    with pytest.raises(BadSetting, match=r"no fact 'veiw'; facts are view, source"):
+        finish(check_shortcuts(small_project, Stage1Config(match_by=("veiw",))))
+
+
+def _by_probe():
+    from amae_engine.config import PseudoLabelConfig, PseudoLabelSource
+
+    return PseudoLabelConfig(source=PseudoLabelSource.UNLABELED)
