@@ -12,9 +12,10 @@ from amae_app.words import plural
 from amae_engine.catalog import decisions, runs
 from amae_engine.catalog.decisions import DecisionRow
 from amae_engine.catalog.tables import Label, RunKind
-from amae_engine.config import KeepRule, PseudoLabelConfig
+from amae_engine.config import KeepRule, PseudoLabelConfig, PseudoLabelSource
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.agreement import wilson_interval
+from amae_engine.jobs.judging.what_scores_learned import proxy_text, proxy_worth
 from amae_engine.jobs.reading.orders import Clusters, Disagreement, clusters, disagreement
 from amae_engine.jobs.reading.stage2_effect import Stage2Effect, stage2_effect
 from amae_engine.jobs.training.assign_pseudo_labels import PseudoLabelView, current_pseudo_labels
@@ -63,6 +64,7 @@ class CurationState:
     Attributes:
         fair: Decisions on images that came in random order, without their truth.
         effect: What the decisions did to the newest stage 2's images.
+        worth: What stage 1's classifier is worth here, where it rates the images; else "".
     """
 
     view: PseudoLabelView
@@ -70,6 +72,7 @@ class CurationState:
     history: tuple[DecisionRow, ...]
     fair: dict[int, Label]
     effect: Stage2Effect
+    worth: str
 
     @property
     def rated_by(self) -> str:
@@ -237,7 +240,10 @@ def read_curation_state(project: Project, config: PseudoLabelConfig) -> Curation
         decided = decisions.current(session)
         history = tuple(decisions.history(session, limit=30))
         fair = decisions.fair_sample(session)
-    return CurationState(view, decided, history, fair, stage2_effect(project, view))
+    worth = ""
+    if config.source is PseudoLabelSource.PROXY:
+        worth = proxy_text(proxy_worth(project, view.run_id))
+    return CurationState(view, decided, history, fair, stage2_effect(project, view), worth)
 
 
 def read_order_data(project: Project, view: PseudoLabelView, order: Order) -> OrderData:

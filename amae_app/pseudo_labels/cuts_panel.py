@@ -56,16 +56,19 @@ class CutsPanel(QWidget):
         self.source = QComboBox()
         self.bands = quiet()
         self.counts = QLabel()
+        self.worth = quiet()
         frame, layout = card("Ratings and cuts")
         self.histogram.setObjectName("confidenceHistogram")
         self.histogram.setMinimumHeight(190)
         self.bands.setObjectName("bands")
         self.counts.setObjectName("labelCounts")
         self.counts.setWordWrap(True)
+        self.worth.setObjectName("proxyWorth")
         layout.addLayout(self._source_row())
         layout.addWidget(self.histogram, 1)
         layout.addWidget(self.bands)
         layout.addWidget(self.counts)
+        layout.addWidget(self.worth)
         layout.addLayout(self._keep_row())
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -118,6 +121,8 @@ class CutsPanel(QWidget):
             f"■ unused · <span style='color:{c.abnormal}'>■ pseudo-abnormal</span>. Drag a cut."
         )
         self.counts.setText(self._state.counts_html(c.normal, c.abnormal))
+        self.worth.setText(self._state.worth)
+        self.worth.setVisible(bool(self._state.worth))
 
     @property
     def _axis(self) -> Axis:

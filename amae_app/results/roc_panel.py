@@ -45,6 +45,8 @@ class RocPanel(QWidget):
         self.numbers = QLabel()
         self.numbers.setObjectName("aucLabel")
         self.measured = quiet()
+        self.learned = quiet()
+        self.learned.setObjectName("learnedLabel")
         self.problem = quiet()
         self.problem.setObjectName("rocProblem")
         self.calibration = CurvePlot(
@@ -100,6 +102,10 @@ class RocPanel(QWidget):
             self.measured.setText(
                 f"Measured on {evaluation.measured_on}. AUC: DeLong; AP: bootstrap over patients."
                 + note
+            )
+            self.learned.setText(
+                "\n\n".join(evaluation.learned)
+                or "Nothing was kept of this run that says what its scores have learned."
             )
         self._show_calibration(state, kind)
         self.operating.show_state(state, kind, state.starts[kind])
@@ -181,6 +187,14 @@ class RocPanel(QWidget):
         groups.setWidgetResizable(True)
         groups.setWidget(self.subgroups)
         self.tabs.addTab(groups, "Subgroups")
+        self.learned.setAlignment(Qt.AlignmentFlag.AlignTop)
+        learned = QScrollArea()
+        learned.setWidgetResizable(True)
+        learned.setWidget(self.learned)
+        self.tabs.addTab(learned, "Learned")
+        self.tabs.setTabToolTip(
+            self.tabs.count() - 1, "What the scores have learned: the proxy task's worth, shortcuts"
+        )
         self.tabs.currentChanged.connect(self._show_numbers)
         self.numbers.setTextFormat(Qt.TextFormat.RichText)
         self.numbers.setWordWrap(True)

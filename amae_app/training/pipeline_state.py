@@ -17,6 +17,7 @@ from amae_engine.catalog.tables import RunKind, RunState, Split
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, Stage1Config, Stage2Config
 from amae_engine.errors import AmaeError
 from amae_engine.events import EpochEnd, Preview
+from amae_engine.jobs.judging.what_scores_learned import proxy_worth
 from amae_engine.jobs.training.assign_pseudo_labels import (
     NORMAL,
     PSEUDO_ABNORMAL,
@@ -193,6 +194,9 @@ def _stage1_card(
         return Card(state, _STAGE1, "", resumable)
     run = finished[0]
     reason, facts = _stage1_reason(project, run), _run_facts(run)
+    worth = proxy_worth(project, run.id)
+    if worth is not None:
+        facts += f" · held-out N against U: AUC {worth.auc.value:.2f}"
     if not reason and labels.source is PseudoLabelSource.UNLABELED:
         facts += _decided_since(project, run)
     return Card(CardState.STALE if reason else CardState.DONE, facts, reason, resumable)

@@ -84,13 +84,11 @@ class ShortcutDialog(QDialog):
         buttons.rejected.connect(self.reject)
 
     @property
-    def cure(self) -> ShortcutCure:
-        """What is chosen."""
-        return list(ShortcutCure)[self.cure_combo.currentIndex()]
+    def chosen(self) -> tuple[ShortcutCure, tuple[str, ...]]:
+        """The cure, and the facts that are ticked."""
+        return list(ShortcutCure)[self.cure_combo.currentIndex()], self._match_by()
 
-    @property
-    def match_by(self) -> tuple[str, ...]:
-        """The facts that are ticked."""
+    def _match_by(self) -> tuple[str, ...]:
         rows = range(self.table.rowCount())
         items = [item for row in rows if (item := self.table.item(row, 0)) is not None]
         return tuple(i.text() for i in items if i.checkState() is Qt.CheckState.Checked)
@@ -99,7 +97,7 @@ class ShortcutDialog(QDialog):
     def show_check(self, check: ShortcutCheck) -> None:
         """Fill the table; ticks stay."""
         if self.table.rowCount():
-            self._ticked = set(self.match_by)
+            self._ticked = set(self._match_by())
         self.table.setRowCount(len(check.differences))
         for row, found in enumerate(check.differences):
             tick = QTableWidgetItem(found.name)

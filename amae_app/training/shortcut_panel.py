@@ -35,8 +35,8 @@ class ShortcutPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.cure = ShortcutCure.AUTO
-        self.match_by: tuple[str, ...] = ()
+        self._chosen: tuple[ShortcutCure, tuple[str, ...]] | None = None  # None: the preset's
+        self._of_preset = ShortcutCure.AUTO
         self._check: ShortcutCheck | None = None
         self._dialog: ShortcutDialog | None = None
         self.line = QLabel()
@@ -55,8 +55,11 @@ class ShortcutPanel(QWidget):
         self.setVisible(False)
 
     def settings_of(self, config: Stage1Config) -> Stage1Config:
-        """Stage 1's settings with what was chosen here."""
-        return config.replace(shortcuts=self.cure, match_by=self.match_by)
+        """Stage 1's settings with what was chosen here, if anything was."""
+        self._of_preset = config.shortcuts
+        if self._chosen is None:
+            return config
+        return config.replace(shortcuts=self._chosen[0], match_by=self._chosen[1])
 
     def show_check(self, check: ShortcutCheck | None) -> None:
         """Show what was found; None hides it: there are no images yet."""
@@ -73,18 +76,17 @@ class ShortcutPanel(QWidget):
     def _on_details(self) -> None:
         if self._check is None:
             return
-        before = (self.cure, self.match_by)
-        self._dialog = ShortcutDialog(self.cure, self.match_by, self)
+        before = self._chosen
+        self._dialog = ShortcutDialog(*(before or (self._of_preset, ())), self)
         self._dialog.show_check(self._check)
         self._dialog.check_wanted.connect(self._on_check)
-        accepted = self._dialog.exec() == ShortcutDialog.DialogCode.Accepted
-        chosen = (self._dialog.cure, self._dialog.match_by)
+        is_accepted = self._dialog.exec() == ShortcutDialog.DialogCode.Accepted
+        self._chosen = self._dialog.chosen if is_accepted else before
         self._dialog = None
-        self.cure, self.match_by = chosen if accepted else before
         self.check_wanted.emit()
 
     @Slot()
     def _on_check(self) -> None:
         if self._dialog is not None:
-            self.cure, self.match_by = self._dialog.cure, self._dialog.match_by
+            self._chosen = self._dialog.chosen
             self.check_wanted.emit()

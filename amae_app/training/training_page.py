@@ -165,7 +165,7 @@ class TrainingPage(QWidget):
             panel.show_check(None)
             return
         config = panel.settings_of(self.settings.stage1())
-        made_of = (self._state.images, panel.cure, panel.match_by)
+        made_of = (self._state.images, config.shortcuts, config.match_by, config.training.seed)
         if made_of == self._checked:
             return
         self._checked = made_of

@@ -206,6 +206,7 @@ def _evaluation_json(evaluation: Any) -> dict[str, Any]:
         "unjudged": list(evaluation.unjudged),
         "leading": str(evaluation.leading.kind) if evaluation.leading else None,
         "leading_because": evaluation.leading.reason if evaluation.leading else "",
+        "learned": list(evaluation.learned),
         "scores": {
             str(s.kind): {
                 "origin": s.kind.origin,

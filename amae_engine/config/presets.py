@@ -46,20 +46,27 @@ def stage1_preset(name: str) -> Stage1Config:
     """Stage 1's settings for a preset name.
 
     The encoder of `foundation` costs much more an image, so an anomaly is kept for half of the
-    epochs.
+    epochs. Outside the paper's preset N and U are matched where they differ by what is no disease.
 
     Raises:
         BadSetting: There is no such preset.
     """
-    if name in _SMALL:
-        training = TrainingConfig(epochs=40, warmup_epochs=4)
-        if name == "foundation":
-            return Stage1Config(
-                preset=name, encoder=name, training=training, redraw_every=training.epochs // 2
-            )
-        return Stage1Config(preset=name, training=training, redraw_every=5)
     require_preset(name)
-    return Stage1Config(preset=name, redraw_every=1 if name == "paper" else 5)
+    if name == "paper":
+        return Stage1Config(preset=name)
+    auto = ShortcutCure.AUTO
+    if name not in _SMALL:
+        return Stage1Config(preset=name, redraw_every=5, shortcuts=auto)
+    training = TrainingConfig(epochs=40, warmup_epochs=4)
+    if name == "compact":
+        return Stage1Config(preset=name, training=training, redraw_every=5, shortcuts=auto)
+    return Stage1Config(
+        preset=name,
+        encoder=name,
+        training=training,
+        redraw_every=training.epochs // 2,
+        shortcuts=auto,
+    )
 
 
 def stage2_preset(name: str) -> Stage2Config:
@@ -122,8 +129,8 @@ def as_in_the_paper(config: JsonConfig) -> JsonConfig:
             redraw_every=paper_head.redraw_every,
             synthesis=paper_head.synthesis,
             encoder=paper_head.encoder,
-            shortcuts=ShortcutCure.OFF,
-            match_by=(),
+            shortcuts=paper_head.shortcuts,
+            match_by=paper_head.match_by,
             validation_percent=0,
         )
     if isinstance(config, PretrainConfig):

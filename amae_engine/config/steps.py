@@ -90,6 +90,23 @@ class Synthesis(StrEnum):
     NSA = "nsa"
     PERLIN_TEXTURE = "perlin_texture"  # DRAEM's
 
+    @property
+    def label(self) -> str:
+        """Its name as its authors write it."""
+        return _SYNTHESIS_TEXTS[self]
+
+
+_SYNTHESIS_TEXTS = {
+    Synthesis.ANATPASTE: "AnatPaste",
+    Synthesis.CUTPASTE: "CutPaste",
+    Synthesis.CUTPASTE_SCAR: "CutPaste Scar",
+    Synthesis.CUTPASTE_UNION: "CutPaste Union",
+    Synthesis.FPI: "FPI",
+    Synthesis.PII: "PII",
+    Synthesis.NSA: "NSA",
+    Synthesis.PERLIN_TEXTURE: "DRAEM",
+}
+
 
 class ModuleBLearns(StrEnum):
     """Which images module B adapts to."""
@@ -186,7 +203,7 @@ class Stage1Config(JsonConfig):
     validation_percent: int = 10  # of N, held out for the curve only
     redraw_every: int = 1  # epochs that an image's synthetic anomaly is kept; the paper draws anew
     synthesis: Synthesis = Synthesis.ANATPASTE
-    shortcuts: ShortcutCure = ShortcutCure.AUTO
+    shortcuts: ShortcutCure = ShortcutCure.OFF
     match_by: tuple[str, ...] = ()  # facts; (): those that N and U differ by and are no disease
     unlabeled: UnlabeledDraw = field(default_factory=UnlabeledDraw)
 

@@ -25,8 +25,9 @@ from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.project import Project
 from amae_engine.runs.record import newest_finished, run_facts
 
+AUTO = Stage1Config(shortcuts=ShortcutCure.AUTO)
 SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=16)
-COUNTS = {"normal": 70, "unlabeled": 60, "test": 50}
+COUNTS = {"normal": 100, "unlabeled": 80, "test": 60}
 SHARES = {"normal": 0.25, "unlabeled": 0.75, "test": 0.5}  # of the images that get the shortcut
 Plant = Callable[[Image.Image], Image.Image]
 
@@ -43,7 +44,7 @@ def _border(image: Image.Image) -> Image.Image:
 
 
 def _gamma(image: Image.Image) -> Image.Image:
-    return image.point([round(255 * (level / 255) ** 1.8) for level in range(256)])
+    return image.point([round(255 * (level / 255) ** 2.5) for level in range(256)])
 
 
 def _planted(project: Project, folder: Path, plant: Plant) -> dict[str, dict[int, bool]]:
@@ -77,15 +78,16 @@ def _planted(project: Project, folder: Path, plant: Plant) -> dict[str, dict[int
 )
 def test_a_planted_shortcut_is_seen(project: Project, tmp_path: Path, plant: Plant, fact: str):
     _planted(project, tmp_path, plant)
-    check, _ = finish(check_shortcuts(project, Stage1Config()))
+    check, _ = finish(check_shortcuts(project, AUTO))
     found = {each.name: each for each in check.differences}
     assert found[fact].differs, found[fact]
     if fact == "grey values":  # disease changes these too, so nothing is matched by default
         assert (check.cure, check.matched_by) == (ShortcutCure.OFF, ())
         assert "may be disease" in check.why
     else:
-        assert (check.cure, check.matched_by) == (ShortcutCure.WEIGHT, (fact,))
-        assert f"N and U differ by {fact}" in check.headline
+        assert check.cure is ShortcutCure.WEIGHT
+        assert fact in check.matched_by
+        assert f"{fact}: AUC {found[fact].auc.value:.2f}" in check.headline
 
 
 @pytest.mark.parametrize("cure", ["weight", "within", "leave_out"])
@@ -99,7 +101,7 @@ def test_a_cure_makes_the_score_blind_to_the_shortcut(project: Project, tmp_path
         with project.session() as session:
             values = scores.of_images(session, run, ScoreKind.UNLABELED_PROBE, np.array(list(has)))
         seen.append(auc_interval(np.array(list(has.values())).astype(int), values).value)
-    assert seen[0] > 0.9  # the score has learnt the border
+    assert seen[0] > 0.7  # the score has learnt the border
     assert abs(seen[1] - 0.5) < 0.6 * (seen[0] - 0.5), seen
 
 
@@ -108,10 +110,10 @@ def test_the_run_keeps_the_check_and_everything_after_it_counts_by_it(
 ):
     _planted(project, tmp_path, _marker)
     _, events = finish(
-        train_stage1(project, Stage1Config(weights=str(tiny_weights), training=SHORT))
+        train_stage1(project, AUTO.replace(weights=str(tiny_weights), training=SHORT.to_dict()))
     )
     said = [e.message for e in events if isinstance(e, Notice)]
-    assert any(message.startswith("N and U differ by markers (AUC 0.7") for message in said)
+    assert any(message.startswith("N and U differ by markers (AUC 0.") for message in said), said
     run = newest_finished(project, "stage1", 0, "").id
     facts = run_facts(project, run)["shortcuts"]
     assert facts["matched_by"] == ["markers"]
@@ -125,7 +127,7 @@ def test_the_run_keeps_the_check_and_everything_after_it_counts_by_it(
 
 def test_without_any_difference_nothing_is_changed(project: Project, tmp_path: Path, tiny_weights):
     _planted(project, tmp_path, lambda image: image)
-    finish(train_stage1(project, Stage1Config(weights=str(tiny_weights), training=SHORT)))
+    finish(train_stage1(project, AUTO.replace(weights=str(tiny_weights), training=SHORT.to_dict())))
     folder = project.run_folder(newest_finished(project, "stage1", 0, "").id)
     assert read_matching(folder) is None
     assert read_check(folder)["cure"] == "off"
@@ -141,27 +143,27 @@ def test_a_cure_that_leaves_too_few_images_says_so_and_does_nothing(
     assert "Nothing is changed: view is known of fewer than 30 images of a side." in check.why
 
 
-def test_u_without_any_match_in_n_is_said_and_nothing_is_done(small_project: Project, tmp_path):
-    _planted(small_project, tmp_path, lambda image: image)
-    config = Stage1Config(match_by=("source",))
-    with small_project.session() as session:
+def test_u_without_any_match_in_n_is_said_and_nothing_is_done(project: Project, tmp_path: Path):
+    _planted(project, tmp_path, lambda image: image)
+    config = AUTO.replace(match_by=("source",))
+    with project.session() as session:
         from sqlalchemy import text
 
         session.execute(text("UPDATE image SET source = split"))
-    check, _ = finish(check_shortcuts(small_project, config))
+    check, _ = finish(check_shortcuts(project, config))
     assert "N and U differ by source (AUC 1.00" in check.why
     assert "Nothing is changed: by source only 0 images would be left, and 30" in check.why
 
 
 def test_few_images_are_not_judged(small_project: Project):
-    check, _ = finish(check_shortcuts(small_project, Stage1Config()))
+    check, _ = finish(check_shortcuts(small_project, AUTO))
     assert "cannot be told: there are 20 normal and 10 unlabeled images" in check.why
     assert not check.is_clean
 
 
 def test_an_unknown_fact_names_the_known_ones(small_project: Project):
     with pytest.raises(BadSetting, match=r"no fact 'veiw'; facts are view, source"):
-        finish(check_shortcuts(small_project, Stage1Config(match_by=("veiw",))))
+        finish(check_shortcuts(small_project, AUTO.replace(match_by=("veiw",))))
 
 
 def _by_probe():

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from amae_engine.catalog import image_tables, locked_points, runs, scores
 from amae_engine.catalog.tables import RunKind, Split
-from amae_engine.config import ScoreKind
+from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.config.peers import PeerConfig
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.delong import Auc, auc_interval
@@ -22,6 +22,7 @@ from amae_engine.evaluation.roc import (
     roc_curve,
 )
 from amae_engine.jobs.judging.leading_score import LeadingScore, leading_score
+from amae_engine.jobs.judging.what_scores_learned import what_scores_learned
 from amae_engine.project import Project
 from amae_engine.runs.record import newest_finished
 
@@ -78,6 +79,7 @@ class RunEvaluation:
         leading: The score that was chosen to lead, and why; None for a peer.
         peer: The peer method and its protocol; "" for a score run of AMAE.
         images_are: What the images are: tested on, or chosen by.
+        learned: What its scores have learned: the proxy task's worth, shortcuts.
     """
 
     run_id: int
@@ -90,6 +92,7 @@ class RunEvaluation:
     leading: LeadingScore | None = None
     peer: str = ""
     images_are: str = "test images"
+    learned: tuple[str, ...] = ()
 
     def score(self, kind: ScoreKind) -> ScoreEvaluation | None:
         """One score, None where the run has not got it or it could not be judged."""
@@ -168,7 +171,22 @@ def evaluate_run(
         leading=leading_score(project, run.id) if run.kind is RunKind.SCORE else None,
         peer=peer_title(run),
         images_are=what,
+        learned=_learned(project, run),
     )
+
+
+def _learned(project: Project, run: runs.RunRow) -> tuple[str, ...]:
+    """Of the stage-1 run that a score run stands on; () for a peer."""
+    with project.session() as session:
+        stage2 = (
+            runs.get(session, run.parent_id)
+            if run.kind is RunKind.SCORE and run.parent_id
+            else None
+        )
+        stage1 = runs.get(session, stage2.parent_id) if stage2 and stage2.parent_id else None
+    if stage1 is None:
+        return ()
+    return what_scores_learned(project, stage1.id, Stage1Config.from_dict(stage1.config))
 
 
 def require_open(project: Project, run_id: int, validation: bool = False) -> None:

@@ -40,7 +40,8 @@ def result_text(evaluation: RunEvaluation) -> str:
     """The result table for a terminal."""
     table = text_table(result_lines(evaluation), evaluation.measured_on)
     leading = evaluation.leading
-    return f"{table}\nLeads: {leading.kind.label}: {leading.reason}." if leading else table
+    lines = [f"Leads: {leading.kind.label}: {leading.reason}."] if leading else []
+    return "\n".join((table, *lines, *evaluation.learned))
 
 
 def export_results(project: Project, evaluation: RunEvaluation) -> list[Path]:
