@@ -172,6 +172,12 @@ class CurationActions(QObject):
             ),
         )
 
+    @Slot()
+    def second_round(self) -> None:
+        """Rank U anew by the probe and stage 2; train on that where validation images say so."""
+        folder = self._context.project.folder
+        self._context.queue.add(("Second round", lambda: run_in_child(folder, "rounds", {})))
+
     def _decided(self, _: object) -> None:
         self._context.announce(Changed.DECISIONS)
 

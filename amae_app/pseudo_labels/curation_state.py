@@ -18,7 +18,11 @@ from amae_engine.evaluation.agreement import wilson_interval
 from amae_engine.jobs.judging.what_scores_learned import proxy_text, proxy_worth
 from amae_engine.jobs.reading.orders import Clusters, Disagreement, clusters, disagreement
 from amae_engine.jobs.reading.stage2_effect import Stage2Effect, stage2_effect
-from amae_engine.jobs.training.assign_pseudo_labels import PseudoLabelView, current_pseudo_labels
+from amae_engine.jobs.training.assign_pseudo_labels import (
+    PseudoLabelView,
+    current_pseudo_labels,
+    has_ranking,
+)
 from amae_engine.project import Project
 
 NORMAL, ABNORMAL, UNUSED, EXCLUDED = 0, 1, -1, -2
@@ -65,6 +69,7 @@ class CurationState:
         fair: Decisions on images that came in random order, without their truth.
         effect: What the decisions did to the newest stage 2's images.
         worth: What stage 1's classifier is worth here, where it rates the images; else "".
+        has_ranking: Whether a stage 2 has ranked the images for a second round.
     """
 
     view: PseudoLabelView
@@ -73,6 +78,7 @@ class CurationState:
     fair: dict[int, Label]
     effect: Stage2Effect
     worth: str
+    has_ranking: bool
 
     @property
     def rated_by(self) -> str:
@@ -243,7 +249,9 @@ def read_curation_state(project: Project, config: PseudoLabelConfig) -> Curation
     worth = ""
     if config.source is PseudoLabelSource.PROXY:
         worth = proxy_text(proxy_worth(project, view.run_id))
-    return CurationState(view, decided, history, fair, stage2_effect(project, view), worth)
+    effect = stage2_effect(project, view)
+    ranked = has_ranking(project, view.run_id)
+    return CurationState(view, decided, history, fair, effect, worth, ranked)
 
 
 def read_order_data(project: Project, view: PseudoLabelView, order: Order) -> OrderData:

@@ -35,6 +35,7 @@ from amae_engine.catalog.tables import Label
 from amae_engine.config import PseudoLabelSource
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
+from amae_engine.jobs.reading.source_quality import source_qualities
 
 Answer = tuple[CurationState, list[BlindItem] | None]
 
@@ -194,6 +195,7 @@ class PseudoLabelsPage(QWidget):
         menu.addAction("Decisions from a table…", self.acts.ask_take_over)
         menu.addSeparator()
         menu.addAction("Let stage 2 rate the unlabeled images", self.acts.rate_unlabeled)
+        menu.addAction("Second round: rank them by probe and stage 2", self.acts.second_round)
         self.truth_action = QAction("Show the hidden truth (method development)", menu)
         self.truth_action.setCheckable(True)
         self.truth_action.setChecked(self._context.shows_truth)
@@ -223,6 +225,7 @@ class PseudoLabelsPage(QWidget):
         self.review.redo_wanted.connect(self.redo)
         self.review.history_wanted.connect(self._on_history)
         self.review.retrain_wanted.connect(self.acts.retrain)
+        self.review.sources_wanted.connect(self._read_sources)
         self.blind.ended.connect(self.end_blind)
         self.blind.agreement_wanted.connect(self._on_agreement)
         self.acts.reading_begun.connect(self.read_blind)
@@ -263,8 +266,22 @@ class PseudoLabelsPage(QWidget):
             is_training = bool(self._context.queue.running)
             self.review.show_state(self._state, self._context.shows_truth, is_training)
 
+    @Slot()
+    def _read_sources(self) -> None:
+        project, config = self._context.project, self._context.labels
+        self._context.background(
+            "sources", lambda: source_qualities(project, config), self.review.show_sources
+        )
+
     @Slot(object, float, float)
     def _on_rule(self, source: PseudoLabelSource, keep: float, keep_abnormal: float) -> None:
+        is_unranked = self._state is not None and not self._state.has_ranking
+        if source is PseudoLabelSource.ROUNDS and is_unranked:
+            self.cuts.show_rule(self._context.labels)
+            self._context.notify(
+                "No stage 2 has ranked the unlabeled images yet: More, 'Second round'."
+            )
+            return
         self._context.labels = self._context.labels.replace(
             source=source,
             keep_percent=keep,

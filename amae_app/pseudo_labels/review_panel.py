@@ -1,21 +1,35 @@
-"""How good the labels are, what the decisions did to stage 2, and the newest of them."""
+"""How good the labels and their sources are, what the decisions did, and the newest of them."""
 
 from __future__ import annotations
 
+from html import escape
+
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from amae_app.pseudo_labels.curation_state import CurationState
 from amae_app.theme import card, quiet
+from amae_app.words import plural
+from amae_engine.errors import AmaeError
+from amae_engine.jobs.reading.source_quality import SourceQuality
 
 
 class ReviewPanel(QWidget):
-    """Two tabs: this review, and the history.
+    """Three tabs: this review, the sources of pseudo-labels, and the history.
 
     Signals:
+        sources_wanted(): the sources are looked at, so they should be judged.
         retrain_wanted(effect), undo_wanted(), redo_wanted(), history_wanted(): by their buttons.
     """
 
+    sources_wanted = Signal()
     retrain_wanted = Signal(object)
     undo_wanted = Signal()
     redo_wanted = Signal()
@@ -27,6 +41,10 @@ class ReviewPanel(QWidget):
         self.purity = quiet()
         self.truth = quiet()
         self.effect = quiet()
+        self.sources = quiet()
+        self.sources.setObjectName("sourcesLabel")
+        self.sources.setTextFormat(Qt.TextFormat.RichText)
+        self.sources.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.history = quiet()
         self.retrain = QPushButton("Retrain module B")
         self.retrain.setObjectName("retrainButton")
@@ -40,6 +58,11 @@ class ReviewPanel(QWidget):
             layout.addWidget(widget)
         layout.addStretch()
         self.tabs.addTab(review, "This review")
+        judged = QScrollArea()
+        judged.setWidgetResizable(True)
+        judged.setWidget(self.sources)
+        self.tabs.addTab(judged, "Sources")
+        self.tabs.currentChanged.connect(self._on_tab)
         newest, layout = QWidget(), QVBoxLayout()
         newest.setLayout(layout)
         self.history.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -89,9 +112,43 @@ class ReviewPanel(QWidget):
             else "Module A's images have changed too; scoring follows"
         )
         self.history.setText(state.history_text())
+        self._on_tab()
+
+    def show_sources(self, found: list[SourceQuality] | AmaeError) -> None:
+        """Show how right each source is, on what readers checked."""
+        if isinstance(found, AmaeError):
+            self.sources.setText(str(found))
+            return
+        self.sources.setText("<br>".join(_source_html(each) for each in found))
+
+    @Slot()
+    def _on_tab(self) -> None:
+        if self.tabs.tabText(self.tabs.currentIndex()) == "Sources":
+            self.sources_wanted.emit()
 
     @Slot()
     def _on_retrain(self) -> None:
         if self._state is not None:
             self.retrain.setEnabled(False)
             self.retrain_wanted.emit(self._state.effect)
+
+
+def _source_html(quality: SourceQuality) -> str:
+    """One source: purity of both sets, AUC, and its probabilities against what readers find."""
+    name = f"<b>{escape(quality.source.label)}</b>"
+    if quality.missing:
+        return f"{name}: {escape(quality.missing)}<br>"
+    parts = [
+        f"{text} {100 * share.value:.0f} % pure ({100 * share.low:.0f}–{100 * share.high:.0f})"
+        for text, share in (("normal", quality.normal), ("abnormal", quality.abnormal))
+        if share is not None
+    ]
+    if quality.auc is not None:
+        auc = quality.auc
+        parts.append(f"AUC {auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f})")
+    parts.append(
+        f"says {100 * quality.said:.0f} % abnormal, readers find {100 * quality.found:.0f} %"
+    )
+    parts.append(f"Brier {quality.brier:.2f}")
+    order = "in random order" if quality.fair else "not in random order, so this may mislead"
+    return f"{name}: {' · '.join(parts)}; {plural(quality.images, 'image')} checked, {order}<br>"

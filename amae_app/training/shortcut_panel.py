@@ -36,6 +36,7 @@ class ShortcutPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._chosen: tuple[ShortcutCure, tuple[str, ...]] | None = None  # None: the preset's
+        self._before: tuple[ShortcutCure, tuple[str, ...]] | None = None
         self._of_preset = ShortcutCure.AUTO
         self._check: ShortcutCheck | None = None
         self._dialog: ShortcutDialog | None = None
@@ -76,17 +77,24 @@ class ShortcutPanel(QWidget):
     def _on_details(self) -> None:
         if self._check is None:
             return
-        before = self._chosen
-        self._dialog = ShortcutDialog(*(before or (self._of_preset, ())), self)
+        self._before = self._chosen
+        self._dialog = ShortcutDialog(*(self._chosen or (self._of_preset, ())), self)
         self._dialog.show_check(self._check)
         self._dialog.check_wanted.connect(self._on_check)
-        is_accepted = self._dialog.exec() == ShortcutDialog.DialogCode.Accepted
-        self._chosen = self._dialog.chosen if is_accepted else before
-        self._dialog = None
-        self.check_wanted.emit()
+        self._dialog.finished.connect(self._on_closed)
+        self._dialog.open()
 
     @Slot()
     def _on_check(self) -> None:
         if self._dialog is not None:
             self._chosen = self._dialog.chosen
             self.check_wanted.emit()
+
+    @Slot(int)
+    def _on_closed(self, result: int) -> None:
+        if self._dialog is None:
+            return
+        is_accepted = result == ShortcutDialog.DialogCode.Accepted
+        self._chosen = self._dialog.chosen if is_accepted else self._before
+        self._dialog = None
+        self.check_wanted.emit()

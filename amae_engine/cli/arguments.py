@@ -11,6 +11,7 @@ from amae_engine.cli.judging_arguments import add_judging
 from amae_engine.cli.pacs_arguments import add_pacs
 from amae_engine.cli.peer_arguments import add_peer, add_synthetic_panel
 from amae_engine.cli.reading_arguments import add_reading
+from amae_engine.cli.round_commands import add_rounds
 from amae_engine.cli.shortcut_commands import add_shortcuts
 
 _TRAINING = {
@@ -40,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     for name, text in _TRAINING.items():
         _add_training(verbs, name, text)
     _add_pseudo(verbs)
+    add_rounds(verbs)
     add_reading(verbs)
     add_peer(verbs)
     add_synthetic_panel(verbs)

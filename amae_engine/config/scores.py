@@ -13,6 +13,7 @@ class ScoreKind(StrEnum):
     MAHALANOBIS = "mahalanobis"
     LIKELIHOOD_RATIO = "likelihood_ratio"
     UNLABELED_PROBE = "unlabeled_probe"
+    RERANKED = "reranked"
     GREY_STATISTICS = "grey_statistics"
     PEER = "peer"
     PEER_RECONSTRUCTION = "peer_reconstruction"
@@ -41,6 +42,7 @@ _SCORE_TEXTS = {
     ScoreKind.MAHALANOBIS: ("Feature distance", "ours"),
     ScoreKind.LIKELIHOOD_RATIO: ("Likelihood ratio", "ours"),
     ScoreKind.UNLABELED_PROBE: ("Normal against unlabeled", "ours"),
+    ScoreKind.RERANKED: ("Probe and stage 2", "ours"),
     ScoreKind.GREY_STATISTICS: ("Grey statistics", "baseline"),
     ScoreKind.PEER: ("Peer method", "peer"),
     ScoreKind.PEER_RECONSTRUCTION: ("Peer method, A_rec", "peer"),

@@ -38,6 +38,7 @@ class PseudoLabelSource(StrEnum):
     PROXY = "proxy"  # the paper: stage 1's probability
     DENSITY = "density"  # Mahalanobis distance to N in the frozen features
     UNLABELED = "unlabeled"  # a cross-fitted linear probe of N against U in the same features
+    ROUNDS = "rounds"  # that probe, fitted again with readers' decisions, and a finished stage 2
 
     @property
     def label(self) -> str:
@@ -49,6 +50,7 @@ _SOURCE_TEXTS = {
     PseudoLabelSource.PROXY: "stage 1 classifier (paper)",
     PseudoLabelSource.DENSITY: "feature distance",
     PseudoLabelSource.UNLABELED: "normal against unlabeled",
+    PseudoLabelSource.ROUNDS: "probe and stage 2 (second round)",
 }
 
 
@@ -288,6 +290,7 @@ class ScoreConfig(JsonConfig):
     mask_ratio: float = 0.75
     mask_plan: MaskPlan = MaskPlan.INDEPENDENT
     masked_only: bool = False  # average only predictions of removed patches
+    rerank: bool = False  # rank the unlabeled images anew, by the probe and stage 2 together
     batch_size: int = 32
     seed: int = 0
     device: str = "auto"
@@ -300,6 +303,10 @@ class ScoreConfig(JsonConfig):
             f"masks_per_image (L) must be at least 1; it is {self.masks_per_image}.",
         )
         require(self.batch_size >= 1, f"batch_size must be at least 1; it is {self.batch_size}.")
+        require(
+            not self.rerank or "unlabeled" in self.splits,
+            f"rerank needs 'unlabeled' among the splits; they are {', '.join(self.splits)}.",
+        )
 
 
 def _require_ratio(mask_ratio: float) -> None:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from demo_images import DEMO, finish
-from PIL import Image, ImageDraw, ImageFont
+from demo_images import finish
+from planted_images import COUNTS, Plant, border, gamma, marker, planted
 
-from amae_engine.catalog import image_tables, scores
-from amae_engine.catalog.tables import Split
+from amae_engine.catalog import scores
 from amae_engine.config import ScoreKind, ShortcutCure, Stage1Config, TrainingConfig
 from amae_engine.errors import BadSetting
 from amae_engine.evaluation.delong import auc_interval
 from amae_engine.events import Notice
-from amae_engine.images.sources import SourceFile
-from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.shortcuts.matching_file import read_check, read_matching
 from amae_engine.jobs.shortcuts.shortcut_check import check_shortcuts
 from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels
@@ -27,57 +23,14 @@ from amae_engine.runs.record import newest_finished, run_facts
 
 AUTO = Stage1Config(shortcuts=ShortcutCure.AUTO)
 SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=16)
-COUNTS = {"normal": 100, "unlabeled": 80, "test": 60}
-SHARES = {"normal": 0.25, "unlabeled": 0.75, "test": 0.5}  # of the images that get the shortcut
-Plant = Callable[[Image.Image], Image.Image]
-
-
-def _marker(image: Image.Image) -> Image.Image:
-    ImageDraw.Draw(image).text((12, 10), "L", fill=255, font=ImageFont.load_default(22))
-    return image
-
-
-def _border(image: Image.Image) -> Image.Image:
-    framed = Image.new("L", image.size, 0)
-    framed.paste(image.resize((image.width - 20, image.height - 20)), (10, 10))
-    return framed
-
-
-def _gamma(image: Image.Image) -> Image.Image:
-    return image.point([round(255 * (level / 255) ** 2.5) for level in range(256)])
-
-
-def _planted(project: Project, folder: Path, plant: Plant) -> dict[str, dict[int, bool]]:
-    """Import real images, some of each role with a shortcut; which images have it, by split."""
-    random = np.random.default_rng(0)
-    files, has = [], {role: [] for role in COUNTS}
-    every = sorted(path for path in (DEMO / "images").iterdir() if path.suffix in (".jpg", ".jpeg"))
-    assert len(every) >= sum(COUNTS.values())
-    for role, count in COUNTS.items():
-        for number in range(count):
-            path = every.pop(0)
-            image = Image.open(path).convert("L")
-            is_planted = bool(random.random() < SHARES[role])
-            has[role].append(is_planted)
-            target = folder / f"{role}{number}.png"
-            (plant(image) if is_planted else image).save(target)
-            files.append(SourceFile(target, role=role, truth=None))
-    finish(import_images(project, files, "planted", keep_suspects=True))
-    found = {}
-    with project.session() as session:
-        for role in COUNTS:
-            ids = image_tables.images_in(session, Split(role)).ids.tolist()
-            assert len(ids) == COUNTS[role]
-            found[role] = dict(zip(ids, has[role], strict=True))
-    return found
 
 
 @pytest.mark.parametrize(
     ("plant", "fact"),
-    [(_marker, "markers"), (_border, "border"), (_gamma, "grey values")],
+    [(marker, "markers"), (border, "border"), (gamma, "grey values")],
 )
 def test_a_planted_shortcut_is_seen(project: Project, tmp_path: Path, plant: Plant, fact: str):
-    _planted(project, tmp_path, plant)
+    planted(project, tmp_path, plant)
     check, _ = finish(check_shortcuts(project, AUTO))
     found = {each.name: each for each in check.differences}
     assert found[fact].differs, found[fact]
@@ -92,7 +45,7 @@ def test_a_planted_shortcut_is_seen(project: Project, tmp_path: Path, plant: Pla
 
 @pytest.mark.parametrize("cure", ["weight", "within", "leave_out"])
 def test_a_cure_makes_the_score_blind_to_the_shortcut(project: Project, tmp_path: Path, cure: str):
-    has = _planted(project, tmp_path, _border)["test"]
+    has = planted(project, tmp_path, border)["test"]
     seen = []
     for chosen in ("off", cure):
         # the bundled weights: features of real images
@@ -108,7 +61,7 @@ def test_a_cure_makes_the_score_blind_to_the_shortcut(project: Project, tmp_path
 def test_the_run_keeps_the_check_and_everything_after_it_counts_by_it(
     project: Project, tmp_path: Path, tiny_weights: Path
 ):
-    _planted(project, tmp_path, _marker)
+    planted(project, tmp_path, marker)
     _, events = finish(
         train_stage1(project, AUTO.replace(weights=str(tiny_weights), training=SHORT.to_dict()))
     )
@@ -126,7 +79,7 @@ def test_the_run_keeps_the_check_and_everything_after_it_counts_by_it(
 
 
 def test_without_any_difference_nothing_is_changed(project: Project, tmp_path: Path, tiny_weights):
-    _planted(project, tmp_path, lambda image: image)
+    planted(project, tmp_path, lambda image: image)
     finish(train_stage1(project, AUTO.replace(weights=str(tiny_weights), training=SHORT.to_dict())))
     folder = project.run_folder(newest_finished(project, "stage1", 0, "").id)
     assert read_matching(folder) is None
@@ -136,7 +89,7 @@ def test_without_any_difference_nothing_is_changed(project: Project, tmp_path: P
 def test_a_cure_that_leaves_too_few_images_says_so_and_does_nothing(
     project: Project, tmp_path: Path
 ):
-    _planted(project, tmp_path, _marker)
+    planted(project, tmp_path, marker)
     config = Stage1Config(shortcuts=ShortcutCure.WEIGHT, match_by=("view",))
     check, _ = finish(check_shortcuts(project, config))
     assert check.cure is ShortcutCure.OFF
@@ -144,7 +97,7 @@ def test_a_cure_that_leaves_too_few_images_says_so_and_does_nothing(
 
 
 def test_u_without_any_match_in_n_is_said_and_nothing_is_done(project: Project, tmp_path: Path):
-    _planted(project, tmp_path, lambda image: image)
+    planted(project, tmp_path, lambda image: image)
     config = AUTO.replace(match_by=("source",))
     with project.session() as session:
         from sqlalchemy import text

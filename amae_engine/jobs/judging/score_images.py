@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import image_tables, runs, scores
-from amae_engine.catalog.tables import RunKind, Split
+from amae_engine.catalog import decisions, image_tables, runs, scores
+from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import MaskPlan, Reconstructs, ScoreConfig, ScoreKind, Stage2Config
 from amae_engine.errors import BadSetting, TooFewImages
 from amae_engine.evaluation.grey_statistics import grey_distance, grey_features
 from amae_engine.events import Event, Notice, Progress
+from amae_engine.jobs.judging.rerank import rerank
 from amae_engine.jobs.training.stage2_modules import BASIS_FILE
 from amae_engine.jobs.training.train_stage2 import module_file
 from amae_engine.jobs.training.unlabeled_scores import PROBE_FILE
@@ -90,7 +91,11 @@ def score_inputs(project: Project, config: ScoreConfig) -> RunInputs:
     folder = project.run_folder(config.stage2_run)
     weights = {module: file_digest(folder / module_file(module)) for module in _MODULES}
     images = {str(split): InputImages.of(table) for split, table in tables.items()}
-    return RunInputs(images, weights=weights)
+    decided: Mapping[int, Label] = {}
+    if config.rerank:
+        with project.session() as session:
+            decided = decisions.current(session)
+    return RunInputs(images, decided, weights)
 
 
 def _notes(config: ScoreConfig) -> tuple[str, ...]:
@@ -109,6 +114,10 @@ def _score(
     values = yield from _compare(project, config, record, ids, rows)
     normal = record.inputs.images[Split.NORMAL]
     values[ScoreKind.GREY_STATISTICS] = yield from _grey(project, normal.store_rows, rows)
+    if config.rerank:
+        yield Progress("Scoring · ranking the unlabeled images anew", 0, 1)
+        of_stage2 = values[ScoreKind.LIKELIHOOD_RATIO]
+        values[ScoreKind.RERANKED] = rerank(project, stage1_run, record.inputs, ids, of_stage2)
     missing = _store(project, record.id, ids, values, stage1_run)
     if missing:
         yield Notice(

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import decisions, image_tables, scores
-from amae_engine.catalog.tables import Label, RunKind, Split
+from amae_engine.catalog import decisions, image_tables, runs, scores
+from amae_engine.catalog.tables import Label, RunKind, RunState, Split
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, ScoreKind
 from amae_engine.errors import NotReady, TooFewImages
 from amae_engine.jobs.shortcuts.matching_file import read_matching
@@ -32,6 +32,7 @@ _KINDS = {
     PseudoLabelSource.PROXY: ScoreKind.STAGE1_PROBABILITY,
     PseudoLabelSource.DENSITY: ScoreKind.MAHALANOBIS,
     PseudoLabelSource.UNLABELED: ScoreKind.UNLABELED_PROBE,
+    PseudoLabelSource.ROUNDS: ScoreKind.RERANKED,
 }
 _DECIDED = {
     Label.NORMAL: PseudoLabel.NORMAL,
@@ -120,11 +121,13 @@ def current_pseudo_labels(
         TooFewImages: No unlabeled image is rated.
     """
     run = newest_finished(project, RunKind.STAGE1, stage1_run, "Pseudo-labelling")
-    kind = _KINDS[config.source]
+    kind, holder = _KINDS[config.source], run.id
+    if config.source is PseudoLabelSource.ROUNDS:
+        holder = _required_ranking(project, run.id)
     with project.session() as session:
         table = image_tables.images_in(session, Split.UNLABELED)
         normal = image_tables.images_in(session, Split.NORMAL)
-        rated = scores.of_images(session, run.id, kind, table.ids)
+        rated = scores.of_images(session, holder, kind, table.ids)
         of_normal = scores.of_images(session, run.id, kind, normal.ids)
         decided = decisions.current(session)
     known = ~np.isnan(rated)
@@ -147,6 +150,33 @@ def current_pseudo_labels(
         cut_normal=labelled.cut_normal,
         cut_abnormal=labelled.cut_abnormal,
         normal=normal,
+    )
+
+
+def has_ranking(project: Project, stage1: int) -> bool:
+    """Whether a finished stage 2 has ranked the unlabeled images of a stage-1 run anew."""
+    return _newest_ranking(project, stage1) > 0
+
+
+def _newest_ranking(project: Project, stage1: int) -> int:
+    """The newest score run that ranked U anew on top of a stage-1 run; 0 where there is none."""
+    with project.session() as session:
+        rows = {row.id: row for row in runs.list_runs(session)}
+    for row in rows.values():  # newest first
+        above = rows.get(row.parent_id or 0)
+        is_of = row.kind is RunKind.SCORE and above is not None and above.parent_id == stage1
+        if is_of and row.state is RunState.FINISHED and row.config.get("rerank"):
+            return row.id
+    return 0
+
+
+def _required_ranking(project: Project, stage1: int) -> int:
+    found = _newest_ranking(project, stage1)
+    if found:
+        return found
+    raise NotReady(
+        f"No finished stage 2 has ranked the unlabeled images of run {stage1} anew yet: start a "
+        f"second round (Pseudo-labels, More, 'Second round', or `amae rounds`)."
     )
 
 
@@ -191,6 +221,8 @@ def _log_odds(
 ) -> npt.NDArray[np.float64]:
     if source is PseudoLabelSource.DENSITY:
         return density_log_odds(unlabeled.astype(np.float32), normal.astype(np.float32))
+    if source is PseudoLabelSource.ROUNDS:
+        return unlabeled
     if source is PseudoLabelSource.UNLABELED:
         sides = (normal.astype(np.float32), unlabeled.astype(np.float32))
         return mixture_log_odds(*sides, counts)[0]

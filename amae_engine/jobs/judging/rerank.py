@@ -1,0 +1,112 @@
+"""Unlabeled images ranked anew by the probe and stage 2 together: what a second round learns from.
+
+The probe is fitted again with the readers' decisions as they stand, on the features that stage 1
+kept. Both rank U; the mean of the two ranks orders it, and the ratings are the probe's own, so that
+cuts and their meaning stay.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from amae_engine.catalog import runs
+from amae_engine.catalog.tables import Split
+from amae_engine.config import Stage1Config
+from amae_engine.errors import NotReady
+from amae_engine.jobs.shortcuts.matching_file import read_matching
+from amae_engine.jobs.shortcuts.shortcut_check import sides_of
+from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, frozen_encoder
+from amae_engine.jobs.training.train_stage1 import FEATURES_FILE
+from amae_engine.project import Project
+from amae_engine.runs.inputs import RunInputs, read_inputs
+
+Values = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.int64]
+
+
+def rerank(
+    project: Project, stage1: int, inputs: RunInputs, ids: Ids, stage2_scores: Values
+) -> Values:
+    """Rank U by the probe, fitted anew, and by stage 2; other images take their place among U.
+
+    Args:
+        project: Where the runs are.
+        stage1: The run that kept the features.
+        inputs: The unlabeled images and the readers' decisions on them.
+        ids: (n,) of the images that stage 2 has rated, U among them.
+        stage2_scores: (n,) its scores.
+
+    Returns:
+        (n,) log-odds of abnormal; their order is that of both ranks' mean.
+
+    Raises:
+        NotReady: Stage 1 has not seen an image, or kept no features.
+    """
+    rated_ids, probe = _probe_scores(project, stage1, inputs)
+    order = np.argsort(rated_ids)
+    places = np.searchsorted(rated_ids[order], ids)
+    found = order[np.minimum(places, len(order) - 1)]
+    missing = int((rated_ids[found] != ids).sum())
+    if missing:
+        raise NotReady(
+            f"Run {stage1} has not seen {missing} of the images; run stage 1 again before a second "
+            f"round."
+        )
+    is_unlabeled = np.isin(ids, inputs.images[Split.UNLABELED].ids)
+    by_probe = probe[found]
+    shares = [_share_below(values, values[is_unlabeled]) for values in (by_probe, stage2_scores)]
+    together = np.mean(shares, axis=0)
+    own = together[is_unlabeled]
+    ratings = np.sort(by_probe[is_unlabeled])
+    place = _share_below(together, own) * (len(own) - 1)
+    found_at: Values = np.interp(place, np.arange(len(own)), ratings)
+    return found_at
+
+
+def _share_below(values: Values, among: Values) -> Values:
+    """Share of `among` below each value (n,), equal ones half; 0 to 1."""
+    ordered = np.sort(among)
+    sides = [np.searchsorted(ordered, values, side=side) for side in ("left", "right")]
+    found: Values = (sides[0] + sides[1]) / 2 / len(among)
+    return found
+
+
+def _probe_scores(project: Project, stage1: int, inputs: RunInputs) -> tuple[Ids, Values]:
+    """Ids and log-odds of the unlabeled and test images, by a probe with today's decisions."""
+    from amae_engine.method.pseudo_labels import mixture_log_odds
+    from amae_engine.method.unlabeled_probe import fit_probe
+
+    folder = project.run_folder(stage1)
+    if not (folder / FEATURES_FILE).is_file():
+        raise NotReady(f"Run {stage1} kept no features; run stage 1 again before a second round.")
+    with project.session() as session:
+        config = Stage1Config.from_dict(runs.get(session, stage1).config)
+    encoder = frozen_encoder(project, config, folder / WEIGHTS_FILE)
+    with np.load(folder / FEATURES_FILE) as stored:
+        features = {split: stored[split][:, None] for split in Split}
+    seen = read_inputs(folder).images
+    normal, unlabeled, test = (seen[s] for s in (Split.NORMAL, Split.UNLABELED, Split.TEST))
+    known = len(normal) + len(unlabeled)
+    matched = read_matching(folder)
+    strata = matched.strata if matched is not None and matched.within else None
+    probe, rated = fit_probe(
+        np.concatenate((features[Split.NORMAL], features[Split.UNLABELED])),
+        np.concatenate(
+            [sides_of(seen[s], inputs.decisions, s) for s in (Split.NORMAL, Split.UNLABELED)]
+        ),
+        np.concatenate((normal.patient_ids, unlabeled.patient_ids)),
+        config.training.seed,
+        encoder.groups,
+        encoder.map_group,
+        weights=None if matched is None else matched.weights[:known],
+        strata=None if strata is None else strata[:known],
+    )
+    of_normal, of_u = rated[: len(normal)], rated[len(normal) :]
+    of_test = probe(features[Split.TEST], None if strata is None else strata[known:])
+    counts = None if matched is None else matched.weights[: len(normal)]
+    both = np.concatenate((of_u, of_test))
+    log_odds, _ = mixture_log_odds(of_normal, of_u, counts)
+    # the same map from score to log-odds for test images: it is linear in the score
+    slope, offset = np.polyfit(of_u, log_odds, 1) if len(set(of_u.tolist())) > 1 else (1.0, 0.0)
+    return np.concatenate((unlabeled.ids, test.ids)), slope * both + offset
