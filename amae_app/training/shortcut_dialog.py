@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from amae_app.theme import quiet
 from amae_engine.config import ShortcutCure
-from amae_engine.jobs.shortcuts.shortcut_check import ShortcutCheck
+from amae_engine.jobs.shortcuts.choose_cure import ShortcutCheck
 
 _COLUMNS = ("Match by", "Normal + unlabeled", "AUC of N against U", "What it means")
 

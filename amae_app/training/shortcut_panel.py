@@ -7,7 +7,8 @@ from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from amae_app.training.shortcut_dialog import ShortcutDialog
 from amae_engine.config import ShortcutCure, Stage1Config
-from amae_engine.jobs.shortcuts.shortcut_check import ShortcutCheck, check_shortcuts
+from amae_engine.jobs.shortcuts.choose_cure import ShortcutCheck
+from amae_engine.jobs.shortcuts.shortcut_check import check_shortcuts
 from amae_engine.project import Project
 
 _MOST = 1500  # images of each side that the window looks at: about three seconds

@@ -18,7 +18,7 @@ from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, EpochEnd, Event, Preview
 from amae_engine.jobs.child_process import run_in_child
-from amae_engine.jobs.shortcuts.shortcut_check import ShortcutCheck
+from amae_engine.jobs.shortcuts.choose_cure import ShortcutCheck
 
 Job = Generator[Event, None, object]
 

@@ -11,7 +11,8 @@ from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.config import ShortcutCure, Stage1Config
 from amae_engine.jobs.defaults import default_config
-from amae_engine.jobs.shortcuts.shortcut_check import ShortcutCheck, check_shortcuts
+from amae_engine.jobs.shortcuts.choose_cure import ShortcutCheck
+from amae_engine.jobs.shortcuts.shortcut_check import check_shortcuts
 from amae_engine.project import Project
 
 

@@ -27,6 +27,7 @@ DIFFERS = 0.55  # a fact differs where its AUC's interval lies above this
 _FOLDS = 5
 _STRATA = 5  # of several facts: five remove nine tenths of a bias (Cochran, Biometrics 1968)
 _FEWEST_IN_STRATUM = 5  # images of each side
+_FEWEST_ALIKE = 10  # normal images, of either kind
 _LARGEST_WEIGHT = 10.0
 _PRIOR = 2.0  # images that a value seen once counts beside
 
@@ -184,6 +185,32 @@ def match(facts: Sequence[Fact], side: Sides, patients: Ints, seed: int) -> Matc
     )
 
 
+def learned(
+    fact: Fact, side: Sides, patients: Ints, seed: int, scores: npt.NDArray[np.floating]
+) -> Auc | None:
+    """How well a score tells normal images that are like U by a fact from those that are not.
+
+    All of them are normal, so what is above chance is no disease: the score has learned the fact.
+
+    Args:
+        fact: Of n images.
+        side: (n,) 0 for N, 1 for U, −1 for neither.
+        patients: (n,) a number a patient.
+        seed: Of the folds.
+        scores: (n,) by a model that did not see the image's patient.
+
+    Returns:
+        None where fewer than ten normal images are of either kind.
+    """
+    known = fact.known
+    rated = _cross_fitted([fact], known, side, patients, seed)
+    normal = known & (side == 0)
+    like_u = (rated[normal] > 0).astype(np.int8)
+    if min(int(like_u.sum()), int((1 - like_u).sum())) < _FEWEST_ALIKE:
+        return None
+    return auc_interval(like_u, scores[normal].astype(np.float64))
+
+
 def _after(side: Sides, rated: Doubles, strata: Ints, within: npt.NDArray[np.bool_]) -> Auc:
     if len(np.unique(side[within])) < 2:
         return Auc(float("nan"), 0.0, 1.0)
@@ -205,7 +232,7 @@ def one_to_one(matching: Matching, side: Sides, seed: int) -> npt.NDArray[np.boo
 def _cross_fitted(
     facts: Sequence[Fact], known: npt.NDArray[np.bool_], side: Sides, patients: Ints, seed: int
 ) -> Doubles:
-    """(n,) how much U it looks to a model that did not see its patient; 0 where unknown."""
+    """(n,) how much U it looks to a model that did not see its patient, above 0 or below."""
     _, numbers = np.unique(patients, return_inverse=True)
     folds = np.random.default_rng(seed).permutation(int(numbers.max()) + 1)[numbers] % _FOLDS
     rated = np.zeros(len(side))
@@ -244,4 +271,4 @@ def _model(facts: Sequence[Fact], learnt: npt.NDArray[np.bool_], side: Sides) ->
         random_state=0,
     )
     boosted.fit(columns[learnt], side[learnt])
-    return lambda rows: boosted.predict_proba(columns[rows])[:, 1]
+    return lambda rows: boosted.predict_proba(columns[rows])[:, 1] - 0.5

@@ -61,21 +61,32 @@ def test_a_cure_makes_the_score_blind_to_the_shortcut(project: Project, tmp_path
 def test_the_run_keeps_the_check_and_everything_after_it_counts_by_it(
     project: Project, tmp_path: Path, tiny_weights: Path
 ):
-    planted(project, tmp_path, marker)
+    planted(project, tmp_path, border)
     _, events = finish(
         train_stage1(project, AUTO.replace(weights=str(tiny_weights), training=SHORT.to_dict()))
     )
     said = [e.message for e in events if isinstance(e, Notice)]
-    assert any(message.startswith("N and U differ by markers (AUC 0.") for message in said), said
+    assert any("Unmatched, the score learns border" in message for message in said), said
     run = newest_finished(project, "stage1", 0, "").id
     facts = run_facts(project, run)["shortcuts"]
-    assert facts["matched_by"] == ["markers"]
+    assert "border" in facts["matched_by"]
     assert facts["cure"] == "weight"
+    assert facts["learned"]["border"]["low"] > 0.55
     matched = read_matching(project.run_folder(run))
     assert matched is not None
     assert set(np.unique(matched.strata)) <= {-1, 0, 1, 2, 3, 4}
     view = current_pseudo_labels(project, _by_probe())
     assert len(view.labels) == COUNTS["unlabeled"]
+
+
+def test_what_differs_but_the_score_has_not_learned_changes_nothing(
+    project: Project, tmp_path: Path, tiny_weights: Path
+):
+    planted(project, tmp_path, marker)  # too small for this encoder to see
+    finish(train_stage1(project, AUTO.replace(weights=str(tiny_weights), training=SHORT.to_dict())))
+    folder = project.run_folder(newest_finished(project, "stage1", 0, "").id)
+    assert read_matching(folder) is None
+    assert "Nothing is changed: the score has not learned markers" in read_check(folder)["why"]
 
 
 def test_without_any_difference_nothing_is_changed(project: Project, tmp_path: Path, tiny_weights):

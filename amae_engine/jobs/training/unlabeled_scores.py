@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from amae_engine.catalog import scores
 from amae_engine.catalog.tables import Split
-from amae_engine.config import ScoreKind, Stage1Config
+from amae_engine.config import ScoreKind, ShortcutCure, Stage1Config
 from amae_engine.events import Event, Notice, Progress
-from amae_engine.jobs.shortcuts.matching_file import write_shortcuts
-from amae_engine.jobs.shortcuts.shortcut_check import shortcuts_of, sides_of
+from amae_engine.jobs.shortcuts.choose_cure import choose_cure
+from amae_engine.jobs.shortcuts.matching_file import Matched, write_shortcuts
+from amae_engine.jobs.shortcuts.shortcut_check import gather_shortcuts
 from amae_engine.method.pseudo_labels import mixture_log_odds
 from amae_engine.project import Project
 from amae_engine.runs.record import RunRecord
@@ -57,26 +58,35 @@ def rate_against_unlabeled(
             f"{len(unlabeled)}, so this run does not have it."
         )
         return
-    check, matched = yield from shortcuts_of(project, record.inputs, config)
-    write_shortcuts(record.folder, check.facts(), matched)
-    yield Notice(check.why)
+    shortcuts = yield from gather_shortcuts(project, record.inputs, config.training.seed)
     yield Progress(STEP, 0, 1)
     arrays = {split: values.cpu().numpy() for split, values in features.items()}
-    sides = [
-        sides_of(images[s], record.inputs.decisions, s) for s in (Split.NORMAL, Split.UNLABELED)
-    ]
     known = len(normal) + len(unlabeled)
+    both = np.concatenate((arrays[Split.NORMAL], arrays[Split.UNLABELED]))
+
+    def fit(matched: Matched | None) -> tuple[Probe, npt.NDArray[np.float32]]:
+        return fit_probe(
+            both,
+            shortcuts.side[:known],
+            shortcuts.patients[:known],
+            config.training.seed,
+            encoder.groups,
+            encoder.map_group,
+            weights=None if matched is None else matched.weights[:known],
+            strata=matched.strata[:known] if matched is not None and matched.within else None,
+        )
+
+    check, matched = choose_cure(shortcuts, config)
+    probe, rated = fit(None if config.shortcuts is ShortcutCure.AUTO else matched)
+    if matched is not None and config.shortcuts is ShortcutCure.AUTO:
+        of_all: npt.NDArray[np.float32] = np.zeros(len(shortcuts.ids), dtype=np.float32)
+        of_all[:known] = rated
+        check, matched = choose_cure(shortcuts, config, of_all)
+        if matched is not None:
+            probe, rated = fit(matched)
+    write_shortcuts(record.folder, check.facts(), matched)
+    yield Notice(check.why)
     strata = matched.strata if matched is not None and matched.within else None
-    probe, rated = fit_probe(
-        np.concatenate((arrays[Split.NORMAL], arrays[Split.UNLABELED])),
-        np.concatenate(sides),
-        np.concatenate((normal.patient_ids, unlabeled.patient_ids)),
-        config.training.seed,
-        encoder.groups,
-        encoder.map_group,
-        weights=None if matched is None else matched.weights[:known],
-        strata=None if strata is None else strata[:known],
-    )
     found = {
         Split.NORMAL: rated[: len(normal)],
         Split.UNLABELED: rated[len(normal) :],
@@ -86,7 +96,7 @@ def rate_against_unlabeled(
         for split, values in found.items():
             scores.save(session, record.id, ScoreKind.UNLABELED_PROBE, images[split].ids, values)
     kept = KeptTokens(record.folder)
-    is_unlabeled = sides[1] == 1
+    is_unlabeled = shortcuts.side[len(normal) : known] == 1
     maps = _probe_maps(kept, probe, normal.ids, unlabeled.ids[is_unlabeled], encoder.grid)
     _save(record.folder / PROBE_FILE, probe, maps)
     counts = None if matched is None else matched.weights[: len(normal)]
