@@ -195,6 +195,9 @@ def _style(c: Colours) -> str:
     QProgressBar::chunk {{ background: {c.accent}; border-radius: 5px; }}
     QTableView {{ background: {c.card}; border: none; gridline-color: {c.line};
         selection-background-color: {c.raised}; selection-color: {c.text}; }}
+    QTableView::indicator {{ width: 13px; height: 13px; border: 1px solid {c.quiet};
+        border-radius: 3px; background: {c.raised}; }}
+    QTableView::indicator:checked {{ background: {c.accent}; border-color: {c.accent}; }}
     QHeaderView::section {{ background: {c.card}; color: {c.quiet}; border: none;
         border-bottom: 1px solid {c.line}; padding: 6px; }}
     QListView {{ background: {c.card}; border: none; }}

@@ -37,6 +37,7 @@ class ShortcutDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Shortcut check")
         self.setObjectName("shortcutDialog")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(760, 560)
         self.cure_combo = QComboBox()
         self.cure_combo.setObjectName("cureCombo")
@@ -54,6 +55,10 @@ class ShortcutDialog(QDialog):
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Interactive)
+        self.table.setColumnWidth(0, 130)  # a tick and a fact
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.table.verticalHeader().setDefaultSectionSize(26)
         self.why = quiet()
         self.why.setObjectName("shortcutWhy")
         self._ticked = set(match_by)
