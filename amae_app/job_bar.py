@@ -15,9 +15,9 @@ class JobBar(QFrame):
 
     def __init__(self, queue: JobQueue, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._queue = queue
+        self._queue, self._idle = queue, "Nothing runs."
         self.setProperty("bar", True)
-        self._what = QLabel("Nothing runs.")
+        self._what = QLabel(self._idle)
         self._what.setObjectName("jobLabel")
         self._progress = QProgressBar()
         self._progress.setObjectName("jobProgress")
@@ -51,6 +51,11 @@ class JobBar(QFrame):
         queue.ended.connect(self._on_ended)
         self._on_changed()
 
+    def show_idle(self, text: str) -> None:
+        """What stands here while nothing runs: why a project is only read, for one."""
+        self._idle = text or "Nothing runs."
+        self._on_changed()
+
     @Slot(str, object)
     def show_notice(self, message: str, level: Level = Level.INFO) -> None:
         """Show one sentence; a warning stands out."""
@@ -78,7 +83,7 @@ class JobBar(QFrame):
         for widget in (self._progress, self._detail, self.pause_button, self.cancel_button):
             widget.setVisible(running is not None)
         if running is None:
-            self._what.setText("Nothing runs.")
+            self._what.setText(self._idle)
             self._detail.clear()
             return
         self.pause_button.setText("Resume" if self._queue.is_paused else "Pause")

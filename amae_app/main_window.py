@@ -33,6 +33,7 @@ from amae_app.top_bar import TopBar
 from amae_app.training.training_page import TrainingPage
 from amae_app.widgets.page_keys import keep_focus, let_return_press
 from amae_app.window_context import OpenedProject, WindowContext, Work
+from amae_app.words import reading_only
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, Changes, Event
 from amae_engine.jobs.demo import import_demo, is_whole, open_demo
@@ -217,6 +218,8 @@ class MainWindow(QMainWindow):
             self.rail.set_count(number, "")
         self.rail.setVisible(True)
         self.top_bar.show_project(project.name)
+        why = project.only_reading
+        self.job_bar.show_idle(reading_only(why) if why else "")
         self.setWindowTitle(f"{project.name} · AMAE")
         self.settings.last_project = project.folder
         self.show_page(self.settings.workspace)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from amae_app.job_queue import JobQueue, Owner, QueuedJob
 from amae_app.job_thread import MakeJob
+from amae_app.words import reading_only
 
 
 class ProjectJobs(QObject):
@@ -14,15 +15,19 @@ class ProjectJobs(QObject):
     Signals:
         event_came(event), ended(job, result or None, message): of this project's jobs alone.
         changed(): of any job: what waits, runs or is paused.
+        refused(message): a job was asked for that may not run.
     """
 
     event_came = Signal(object)
     ended = Signal(object, object, str)
     changed = Signal()
+    refused = Signal(str)
 
-    def __init__(self, queue: JobQueue, owner: Owner, parent: QObject | None = None) -> None:
+    def __init__(
+        self, queue: JobQueue, owner: Owner, only_reading: str = "", parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
-        self._queue, self._owner = queue, owner
+        self._queue, self._owner, self._only_reading = queue, owner, only_reading
         queue.event_came.connect(self._on_event)
         queue.ended.connect(self._on_ended)
         queue.changed.connect(self.changed)
@@ -47,7 +52,10 @@ class ProjectJobs(QObject):
         return tuple(job.title for job in self._queue.waiting if self._owns(job))
 
     def add(self, *jobs: tuple[str, MakeJob]) -> None:
-        """Queue jobs of this project that build on one another."""
+        """Queue jobs of this project that build on one another; none where it is only read."""
+        if self._only_reading:
+            self.refused.emit(reading_only(self._only_reading))
+            return
         self._queue.add(*jobs, owner=self._owner)
 
     def _owns(self, job: QueuedJob) -> bool:

@@ -14,6 +14,7 @@ from amae_app.original_cache import OriginalCache
 from amae_app.project_jobs import ProjectJobs
 from amae_app.settings import Settings
 from amae_app.widgets.thumbnails import ThumbnailCache
+from amae_app.words import reading_only
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import AmaeError
@@ -46,6 +47,7 @@ class OpenedProject:
             ProjectError: A file of the project is damaged; the project is closed.
         """
         try:
+            project.hold_for_window()
             chosen = default_config(project, RunKind.STAGE1)
             first = (chosen.preset, str(chosen.config.to_dict()["weights"]))
             return cls(project, label_settings(project), first)
@@ -82,7 +84,9 @@ class WindowContext(QObject):
         super().__init__(parent)
         self.project = project = opened.project
         self.settings = settings
-        self.queue = ProjectJobs(queue, Owner(project.folder, project.name), self)
+        owner = Owner(project.folder, project.name)
+        self.queue = ProjectJobs(queue, owner, project.only_reading, self)
+        self.queue.refused.connect(self.notify)
         self._labels = opened.labels
         self._shows_truth = False
         self.first_settings = opened.first_settings
@@ -164,6 +168,9 @@ class WindowContext(QObject):
             function: The act.
             done: Gets its result on the event thread; an error is told to the reader instead.
         """
+        if self.project.only_reading:
+            self.notify(reading_only(self.project.only_reading), Level.WARNING)
+            return
         self._act_number += 1
         key = f"act {self._act_number}"
         self._generation[key] = 0

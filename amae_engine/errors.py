@@ -3,6 +3,10 @@
 Every error names what is invalid, what it must be, what it is, and the cure.
 """
 
+from __future__ import annotations
+
+import errno
+
 
 class AmaeError(Exception):
     """The root of every error that AMAE raises on purpose."""
@@ -46,3 +50,31 @@ class PacsLoginError(PacsError):
 
 class NotDelivered(PacsError):
     """A PACS did not deliver one image; others may still come."""
+
+
+_OF_SYSTEM = {
+    errno.ENOSPC: "The disk is full: {what}. What was whole before is kept. Make room, then try again.",
+    errno.EDQUOT: "Your share of the disk is used up: {what}. Make room, then try again.",
+    errno.EROFS: "The disk can only be read: {what}.",
+    errno.EACCES: "Not allowed: {what}. Ask whoever looks after the folder for the right to write.",
+    errno.EIO: "The disk does not answer: {what}. Is it still there?",
+    errno.ESTALE: "The network folder is gone: {what}. Connect it again, then try again.",
+}
+_NO_SPACE = ("No space left", "PytorchStreamWriter failed", "iostream error")
+
+
+def told_of_system(error: BaseException) -> AmaeError | None:
+    """A sentence for what the system did not let happen; None where that is not what went wrong.
+
+    Libraries wrap a full disk in errors of their own, so their text counts too.
+    """
+    if isinstance(error, AmaeError):
+        return error
+    number = error.errno if isinstance(error, OSError) else None
+    if number not in _OF_SYSTEM and any(text in str(error) for text in _NO_SPACE):
+        number = errno.ENOSPC
+    if number not in _OF_SYSTEM:
+        return None
+    name = str(getattr(error, "filename", "") or "").replace("\\", "/").rpartition("/")[2]
+    what = f"{name} could not be written or read" if name else "a file could not be written"
+    return ProjectError(_OF_SYSTEM[number].format(what=what))

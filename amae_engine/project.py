@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
+import sqlite3
+import weakref
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 from amae_engine.catalog import runs, studies
 from amae_engine.catalog.database import Catalog, require_url
@@ -15,10 +20,14 @@ from amae_engine.errors import ProjectError
 from amae_engine.images.deidentify import new_key
 from amae_engine.images.pixel_store import PixelStore
 from amae_engine.originals import Originals
+from amae_engine.private_folder import close_to_others, may_write, require_key, write_key
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+_log = logging.getLogger(__name__)
+_OPEN: weakref.WeakSet[Project] = weakref.WeakSet()
+_WINDOWS: dict[Path, FileLock] = {}  # a theme change opens a project again before it is closed
 _FORMAT = 1
 _FACTS = "project.json"
 
@@ -28,17 +37,28 @@ class Project:
 
     `private/` holds the key of the keyed hashes and where each image's original lies: the only
     places that can name a patient. Leave it out to share a project.
+
+    Attributes:
+        only_reading: Why nothing may be written, as a clause; "" where it may.
     """
 
     def __init__(self, folder: Path, name: str, catalog_url: str = "") -> None:
         self.folder = folder
         self.name = name
-        self.key = (folder / "private" / "key").read_bytes()
+        self.key = require_key(folder / "private")
+        is_locked = not may_write(folder)
+        self._held_for_window = False
+        self.only_reading = "its folder cannot be written" if is_locked else ""
+        self._is_shared = bool(catalog_url)
+        if not is_locked:
+            close_to_others(folder / "private", self._is_shared, everything=False)
         self.pixels = PixelStore(folder / "pixels")
         self._originals = Originals(folder / "private")
-        self._catalog = Catalog(folder, catalog_url)
-        with self.session() as session:
-            runs.mark_interrupted(session, self.is_at_work)
+        self._catalog = Catalog(folder, catalog_url, self.only_reading)
+        if not self.only_reading:
+            with self.session() as session:
+                runs.mark_interrupted(session, self.is_at_work)
+        _OPEN.add(self)
 
     @classmethod
     def create(cls, folder: Path, name: str | None = None, catalog_url: str = "") -> Project:
@@ -61,7 +81,7 @@ class Project:
         try:
             for part in ("pixels", "runs", "exports", "private"):
                 (folder / part).mkdir(parents=True, exist_ok=True)
-            (folder / "private" / "key").write_bytes(new_key())
+            write_key(folder / "private", new_key())
             facts: dict[str, object] = {"format": _FORMAT, "name": name or folder.name}
             if catalog_url:
                 facts["catalog_url"] = catalog_url
@@ -81,10 +101,10 @@ class Project:
 
     @classmethod
     def open(cls, folder: Path) -> Project:
-        """Open an existing project.
+        """Open an existing project; for reading only where its folder cannot be written.
 
         Raises:
-            ProjectError: The folder is not a project, or a newer AMAE made it.
+            ProjectError: The folder is not a project, is damaged, or a newer AMAE made it.
         """
         facts_file = folder / _FACTS
         if not facts_file.is_file():
@@ -102,11 +122,6 @@ class Project:
             raise ProjectError(
                 f"Project {folder.name} was made by a newer AMAE (format {made_by}, this one "
                 f"reads up to {_FORMAT}); update AMAE to open it."
-            )
-        if not (folder / "private" / "key").is_file():
-            raise ProjectError(
-                f"{folder.name}: private/key is missing; without it images of known patients "
-                f"cannot be recognised. Restore it from a backup."
             )
         return cls(folder, name, catalog_url)
 
@@ -153,5 +168,59 @@ class Project:
         self._originals.forget(image_ids)
 
     def close(self) -> None:
-        """Close the catalog's connections."""
-        self._catalog.close()
+        """Make today's backup, close the catalog's connections, and let other windows write."""
+        try:
+            if not self.only_reading:
+                self._catalog.back_up_today()
+                close_to_others(self.folder / "private", self._is_shared)
+        except (OSError, sqlite3.Error) as error:  # a full disk: what there is stays as it is
+            _log.warning("No backup of the catalog was made: %s", error)
+        finally:
+            self._catalog.close()
+            if self._held_for_window:
+                _let_window_go(self.folder)
+            _OPEN.discard(self)
+
+    def require_writable(self) -> None:
+        """Go on only where the project may be written.
+
+        Raises:
+            ProjectError: It is open for reading only; the message says why.
+        """
+        if self.only_reading:
+            raise ProjectError(f"This project is open for reading only: {self.only_reading}.")
+
+    def hold_for_window(self) -> None:
+        """Be this window's until `close`: the window of another process then reads only.
+
+        A catalog on a server is made for several readers, and is nobody's.
+        """
+        if self.only_reading or self._is_shared or self._held_for_window:
+            return
+        self._held_for_window = _hold_window(self.folder)
+        if not self._held_for_window:
+            self.only_reading = "it is open in another window"
+            self._catalog.only_read(self.only_reading)
+
+
+def close_all() -> None:
+    """Close every project that is still open; at the end of a command."""
+    for project in list(_OPEN):
+        project.close()
+
+
+def _hold_window(folder: Path) -> bool:
+    """Take the right of this process's window to write, once more where it has it already."""
+    place = folder.resolve()
+    lock = _WINDOWS.setdefault(
+        place, FileLock(place / "private" / "window.lock", thread_local=False)
+    )
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True
+
+
+def _let_window_go(folder: Path) -> None:
+    _WINDOWS[folder.resolve()].release()  # as often as it was taken

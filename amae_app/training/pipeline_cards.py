@@ -147,6 +147,13 @@ class PipelineCards(QWidget):
         self.results_button.setVisible(state.next_step == "results")
         restyle(self.results_button, "primary", True)
 
+    def forbid(self, why: str) -> None:
+        """Let nothing be started, and say why."""
+        for step in (self.weights, self.stage1, self.stage2):
+            for button in (step.button, step.resume_button):
+                button.setEnabled(False)
+                button.setToolTip(why)
+
     def show_epoch(self, event: EpochEnd) -> None:
         """Say how far the running step is, without reading anything again."""
         step = {"Stage 1": self.stage1, "Stage 2": self.stage2, "Starting weights": self.weights}

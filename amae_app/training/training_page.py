@@ -14,6 +14,7 @@ from amae_app.training.pipeline_state import PipelineState, read_pipeline_state
 from amae_app.training.settings_panel import SettingsPanel
 from amae_app.training.shortcut_panel import check_some
 from amae_app.window_context import WindowContext
+from amae_app.words import reading_only
 from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, EpochEnd, Event, Preview
@@ -185,6 +186,8 @@ class TrainingPage(QWidget):
         queue = self._context.queue
         if self._state is not None:
             self.cards.show_state(self._state, queue.running, queue.busy_with, queue.waiting)
+        if self._context.project.only_reading:
+            self.cards.forbid(reading_only(self._context.project.only_reading))
         self.settings.setEnabled(not queue.running)
         self.badge_changed.emit()
 

@@ -6,6 +6,7 @@ import logging
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,10 +20,12 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
+from amae_engine.catalog.backups import back_up_today, restore_text
 from amae_engine.catalog.network_folder import is_network_folder
 from amae_engine.errors import ProjectError
 
 _BUSY_TIMEOUT_MS = 10_000
+_FILE = "catalog.sqlite"
 POSTGRESQL = "postgresql+psycopg://user@host/database"
 
 
@@ -32,33 +35,46 @@ class Catalog:
     Args:
         folder: The project's folder; holds the SQLite file, and backups.
         url: SQLAlchemy's URL of a PostgreSQL database; "" for `catalog.sqlite` in the folder,
-            which is created when it is missing. The password comes from ~/.pgpass or PGPASSWORD.
+            which is created in a new project. The password comes from ~/.pgpass or PGPASSWORD.
+        only_reading: Why nothing may be written, as a clause; "" where it may.
+            For SQLite it means that the folder cannot be written: it then works on a copy of its
+            own, since it writes beside the file even to read it.
 
     Raises:
-        ProjectError: The database cannot be reached, is not a catalog, was made by a newer AMAE,
-            or would be a SQLite file on a network folder.
+        ProjectError: The database cannot be reached, is lost, damaged or not a catalog, was made by
+            a newer AMAE, or would be a SQLite file on a network folder.
     """
 
-    def __init__(self, folder: Path, url: str = "") -> None:
-        self._folder = folder
-        self._url = require_url(url) if url else make_url(f"sqlite:///{folder / 'catalog.sqlite'}")
+    def __init__(self, folder: Path, url: str = "", only_reading: str = "") -> None:
+        self._folder, self._only_reading = folder, ""
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._url = require_url(url) if url else make_url(f"sqlite:///{folder / _FILE}")
         if not url and is_network_folder(folder):
             raise ProjectError(
                 f"{folder.name} lies on a network folder, where SQLite loses data when two readers "
                 f"write. Put the catalog on PostgreSQL ({POSTGRESQL}), or the project on a local "
                 f"disk."
             )
+        if not url:
+            _require_not_lost(folder)
+            if only_reading:
+                self._copy = _private_copy(folder)
+                self._url = make_url(f"sqlite:///{Path(self._copy.name) / _FILE}")
         self._engine = create_engine(self._url, pool_pre_ping=bool(url))
         if not url:
             event.listen(self._engine, "connect", _set_pragmas)
         try:
+            if not url:
+                self._check()
             self._migrate()
         except DatabaseError as error:
-            self._engine.dispose()
+            self.close()
             raise self._unreadable(error) from error
         except ProjectError:
-            self._engine.dispose()
+            self.close()
             raise
+        if only_reading:
+            self.only_read(only_reading)
 
     @property
     def is_shared(self) -> bool:
@@ -72,13 +88,40 @@ class Catalog:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A session that commits at the end, or rolls back when the body raises."""
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        """A session that commits at the end, or rolls back when the body raises.
+
+        Raises:
+            ProjectError: The catalog cannot be read or written now; the message says why.
+        """
+        try:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except DatabaseError as error:
+            told = self._told(error)
+            if told is None:
+                raise
+            raise told from error
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+    def only_read(self, why: str) -> None:
+        """Refuse every write from now on.
+
+        Args:
+            why: As a clause, for the reader.
+        """
+        self._only_reading = why
+        event.listen(self._engine, "connect", self._forbid_writing)
+        self._engine.dispose()  # connections that are open may write
+
+    def back_up_today(self) -> None:
+        """Make today's backup of a SQLite file that may be written, where there is none yet."""
+        if not self.is_shared and not self._only_reading:
+            back_up_today(self._folder, self.backup)
 
     def analyse(self) -> None:
         """Refresh the statistics from which queries are planned; after many images came in."""
@@ -132,10 +175,55 @@ class Catalog:
             self.backup(self._folder / f"catalog.before-{head}.{suffix}")
         command.upgrade(_alembic_config(self._engine), "head")
 
+    def _check(self) -> None:
+        """Let SQLite look through its pages.
+
+        Raises:
+            ProjectError: Some are damaged.
+        """
+        with self._engine.connect() as connection:
+            found = connection.execute(text("PRAGMA quick_check(1)")).scalar()
+        if found != "ok":
+            raise ProjectError(f"catalog.sqlite is damaged ({found}). {restore_text(self._folder)}")
+
+    def _forbid_writing(self, connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        if self.is_shared:
+            cursor.execute("SET default_transaction_read_only = on")
+        else:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    def _told(self, error: DatabaseError) -> ProjectError | None:
+        """A sentence for what can happen to a catalog that was in order; None for anything else."""
+        reason = str(error.orig)
+        if "readonly database" in reason or "read-only transaction" in reason:
+            why = self._only_reading or "the file catalog.sqlite cannot be written"
+            return ProjectError(f"This project is open for reading only: {why}.")
+        if self.is_shared:
+            return None
+        if "locked" in reason:
+            return ProjectError(
+                f"Another program has been writing into catalog.sqlite for "
+                f"{_BUSY_TIMEOUT_MS // 1000} seconds; nothing was changed. Try again when it is done."
+            )
+        if "full" in reason:
+            return ProjectError(
+                "The disk is full: catalog.sqlite could not be written, and nothing was changed. "
+                "Make room, then try again."
+            )
+        if "malformed" in reason or "not a database" in reason:
+            return ProjectError(f"catalog.sqlite is damaged. {restore_text(self._folder)}")
+        if "disk I/O error" in reason or "unable to open database" in reason:
+            return ProjectError(
+                f"catalog.sqlite cannot be read or written now ({reason}); is the disk still there?"
+            )
+        return None
+
     def _unreadable(self, error: DatabaseError) -> ProjectError:
         if not self.is_shared:
-            return ProjectError(
-                "catalog.sqlite is not a readable AMAE catalog; restore it from a backup."
+            return self._told(error) or ProjectError(
+                f"catalog.sqlite is not a readable AMAE catalog. {restore_text(self._folder)}"
             )
         reason = str(error.orig).strip().splitlines()[-1]
         where = f"{self._url.host or 'this machine'}, database {self._url.database}"
@@ -143,6 +231,33 @@ class Catalog:
             f"The catalog on {where} cannot be opened ({reason}). Check the server, the user and "
             f"the password (~/.pgpass or PGPASSWORD)."
         )
+
+
+def _require_not_lost(folder: Path) -> None:
+    """A project that has images has a catalog.
+
+    Raises:
+        ProjectError: The file is missing or empty: a new one would look like an empty project.
+    """
+    catalog, pixels = folder / _FILE, folder / "pixels" / "images.u8"
+    if catalog.is_file() and catalog.stat().st_size:
+        return
+    has_images = pixels.is_file() and pixels.stat().st_size > 0
+    if has_images or any(folder.glob("runs/*/run.json")) or any(folder.glob("backups/*.sqlite")):
+        what = "is empty" if catalog.is_file() else "is missing"
+        raise ProjectError(
+            f"catalog.sqlite {what}, though {folder.name} has images or runs: what is known of them "
+            f"would be lost. {restore_text(folder)}"
+        )
+
+
+def _private_copy(folder: Path) -> tempfile.TemporaryDirectory[str]:
+    """The catalog with its write-ahead log in a folder that may be written."""
+    copy = tempfile.TemporaryDirectory(prefix="amae-catalog-")
+    for name in (_FILE, f"{_FILE}-wal"):
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, Path(copy.name) / name)
+    return copy
 
 
 def require_url(address: str) -> URL:

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from amae_engine.cli.arguments import make_parser
-from amae_engine.errors import AmaeError
+from amae_engine.errors import AmaeError, told_of_system
+from amae_engine.project import close_all
 
 INTERRUPTED = 130
 
@@ -31,4 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\namae: cancelled; the last whole epoch is kept (--resume goes on).\n")
         return INTERRUPTED
+    except OSError as error:
+        told = told_of_system(error)
+        if told is None:
+            raise
+        sys.stderr.write(f"\namae: {told}\n")
+        return 1
+    finally:
+        close_all()
     return 0

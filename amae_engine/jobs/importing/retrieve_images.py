@@ -173,6 +173,7 @@ def _fetch_one(connection: Connection, image: FoundImage, place: Path) -> None:
     half = place.with_suffix(".part")
     try:
         connection.retrieve(image.remote, half)
+        half.chmod(0o600)
         half.replace(place)
     finally:
         half.unlink(missing_ok=True)

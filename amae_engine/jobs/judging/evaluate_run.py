@@ -150,7 +150,7 @@ def evaluate_run(
             f"{int((known.truth == 0).sum())} normal and {int((known.truth == 1).sum())} abnormal "
             f"ones. Set the truth of test images in Studies or import it with a table."
         )
-    if not validation:
+    if not validation and not project.only_reading:
         with project.session() as session:
             locked_points.open_test(session, run.id, reader, "its results were looked at")
     found, unjudged = [], []
