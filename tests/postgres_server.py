@@ -33,6 +33,10 @@ class PostgresServer:
         """Initialise and start; waits until it answers."""
         data = str(self._folder / "data")
         self._run("initdb", "-D", data, "-U", "reader", "-A", "trust", "-N", "-E", "UTF8")
+        self._start()
+
+    def _start(self) -> None:
+        data = str(self._folder / "data")
         options = f"-k {self._folder} -c listen_addresses= -c fsync=off"
         log = str(self._folder / "log")
         self._run("pg_ctl", "-D", data, "-w", "-l", log, "-o", options, "start")
@@ -41,6 +45,12 @@ class PostgresServer:
         """Stop at once and delete everything."""
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "stop")
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def restart(self) -> None:
+        """As after a power cut: connections break, what was committed stays."""
+        data = str(self._folder / "data")
+        self._run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+        self._start()
 
     def new_url(self) -> str:
         """SQLAlchemy's address of a new, empty database."""

@@ -107,9 +107,9 @@ class CurationActions(QObject):
 
     def export(self, path: Path) -> None:
         """Write every decision to a table."""
-        project = self._context.project
+        project, reader = self._context.project, self._context.reader
         self._context.act(
-            lambda: write_decisions(project, path),
+            lambda: write_decisions(project, path, reader),
             lambda count: self._context.notify(f"{plural(count, 'decision')} written."),
         )
 

@@ -93,7 +93,7 @@ class EvaluationActs(QObject):
         project, reader = self._context.project, self._context.reader
 
         def write() -> _Exported:
-            files = export_results(project, evaluate_run(project, run, reader))
+            files = export_results(project, evaluate_run(project, run, reader), reader)
             return _Exported(str(files[0].parent))
 
         def show(answer: _Exported | AmaeError) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from amae_engine.catalog.tables import Audit
 from amae_engine.errors import BadInput
+
+RUN_FILES = "run_files"  # what a finished run left
+IMPORT = "import"
 
 
 def require_reader(reader: str, what: str) -> None:
@@ -25,3 +29,8 @@ def require_reader(reader: str, what: str) -> None:
 def audit(session: Session, reader: str, act: str, detail: str) -> None:
     """Note an act of a reader."""
     session.add(Audit(reader=reader, act=act, detail=detail))
+
+
+def details(session: Session, act: str) -> list[str]:
+    """The details of every act of a kind, oldest first."""
+    return list(session.scalars(select(Audit.detail).where(Audit.act == act).order_by(Audit.id)))

@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
 from amae_engine.catalog.backups import back_up_today, restore_text
+from amae_engine.catalog.chain import chained
 from amae_engine.catalog.network_folder import is_network_folder
 from amae_engine.errors import ProjectError
 
@@ -94,7 +95,10 @@ class Catalog:
             ProjectError: The catalog cannot be read or written now; the message says why.
         """
         try:
-            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            with (
+                chained(Session(self._engine, expire_on_commit=False)) as session,
+                session.begin(),
+            ):
                 yield session
         except DatabaseError as error:
             told = self._told(error)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from amae_engine.catalog.chain import one_act_at_a_time
 from amae_engine.catalog.chunks import chunks
 from amae_engine.catalog.tables import Image, Label, LabelDecision, Run
 
@@ -80,6 +81,7 @@ def take_over(session: Session, lines: Sequence[DecisionLine]) -> TakenOver:
 
     Where a reader has decided here later than the last of them, that decision stands.
     """
+    one_act_at_a_time(session)
     ids = _image_ids(session, [line.image_key for line in lines])
     runs = set(session.scalars(select(Run.id)))
     here = {_sameness(line) for line in all_lines(session)}

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from amae_engine.catalog.audit import require_reader
+from amae_engine.catalog.chain import one_act_at_a_time
 from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.tables import Image, Label, LabelDecision
 
@@ -86,6 +87,7 @@ def decide(
         BadInput: The reader has no name.
     """
     require_reader(reader, "A decision")
+    one_act_at_a_time(session)
     each = [labels] * len(image_ids) if isinstance(labels, Label) else labels
     before = current(session, image_ids)
     changes = [
@@ -204,6 +206,7 @@ def _stacks(acts: list[tuple[int, str, int | None]]) -> tuple[list[int], list[in
 
 def _step(session: Session, reader: str, kind: str) -> Step:
     """Append the reverse ("undo") or the repetition ("redo") of an act."""
+    one_act_at_a_time(session)
     done, undone = _stacks(_acts(session, reader))
     kept = 0
     for act in reversed(done if kind == "undo" else undone):

@@ -14,12 +14,11 @@ from typing import Any
 from sqlalchemy import and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.audit import audit
+from amae_engine.catalog.audit import IMPORT, audit
 from amae_engine.catalog.chunks import chunks
 from amae_engine.catalog.tables import Audit, Image, LabelDecision, Patient, Run, Score, Study
 from amae_engine.errors import NotReady
 
-_ACT = "import"
 _UNDO = "undo_import"
 
 
@@ -46,7 +45,7 @@ class ImportRow:
 
 def begin(session: Session, source: str, reader: str) -> int:
     """Note that an import begins; returns its number."""
-    row = Audit(reader=reader, act=_ACT, detail=_detail(source, [], ""))
+    row = Audit(reader=reader, act=IMPORT, detail=_detail(source, [], ""))
     session.add(row)
     session.flush()
     return row.id
@@ -64,11 +63,12 @@ def end(session: Session, import_id: int, summary: str) -> None:
     row = session.get_one(Audit, import_id)
     known = json.loads(row.detail)
     row.detail = _detail(known["source"], known["ids"], summary)
+    audit(session, row.reader, "imported", json.dumps({"import": import_id, "summary": summary}))
 
 
 def has_ended(session: Session, source: str) -> bool:
     """Whether an import of this source was finished: not cut short by a cancel or a crash."""
-    details = session.scalars(select(Audit.detail).where(Audit.act == _ACT))
+    details = session.scalars(select(Audit.detail).where(Audit.act == IMPORT))
     return any(
         bool(known["summary"]) for known in map(_parsed, details) if known["source"] == source
     )
@@ -80,7 +80,7 @@ def newest(session: Session) -> ImportRow | None:
         json.loads(detail)["import"]
         for detail in session.scalars(select(Audit.detail).where(Audit.act == _UNDO))
     }
-    query = select(Audit).where(Audit.act == _ACT).order_by(Audit.id.desc())
+    query = select(Audit).where(Audit.act == IMPORT).order_by(Audit.id.desc())
     for row in session.scalars(query):
         known = _parsed(row.detail)
         if row.id not in undone and known["ids"]:

@@ -6,7 +6,17 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, MetaData, String, Text, false, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -309,3 +319,16 @@ class Audit(Base):
     reader: Mapped[str] = mapped_column(String(64))
     act: Mapped[str] = mapped_column(String(32))
     detail: Mapped[str] = mapped_column(Text)
+
+
+class ChainLink(Base):
+    """One row of a chained table: its digest covers the row and the writer's link before."""
+
+    __tablename__ = "chain_link"
+    __table_args__ = (UniqueConstraint("writer", "number"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    writer: Mapped[str] = mapped_column(String(64))
+    number: Mapped[int]
+    table_name: Mapped[str] = mapped_column(String(32))
+    row_id: Mapped[int]
+    digest: Mapped[str] = mapped_column(String(64))

@@ -13,6 +13,7 @@ from amae_engine.cli.peer_arguments import add_peer, add_synthetic_panel
 from amae_engine.cli.reading_arguments import add_reading
 from amae_engine.cli.round_commands import add_rounds
 from amae_engine.cli.shortcut_commands import add_shortcuts
+from amae_engine.cli.verify_command import add_verify
 
 _TRAINING = {
     "pretrain": "stage 0: starting weights from the project's own normal and unlabeled images",
@@ -47,6 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_synthetic_panel(verbs)
     _add_judging(verbs)
     add_experiments(verbs)
+    add_verify(verbs)
     _add_machine(verbs)
     return parser
 

@@ -151,7 +151,8 @@ def export(options: Namespace) -> None:
     from amae_engine.jobs.judging.export import export_results
 
     project = Project.open(options.project)
-    files = export_results(project, evaluate_run(project, options.run, options.reader))
+    evaluation = evaluate_run(project, options.run, options.reader)
+    files = export_results(project, evaluation, options.reader)
     if options.json:
         say_json([str(file) for file in files])
     else:

@@ -40,7 +40,7 @@ def decisions(options: Namespace) -> None:
 
     project = Project.open(options.project)
     if options.way == "export":
-        count = write_decisions(project, options.file)
+        count = write_decisions(project, options.file, options.reader)
         say_json({"written": count}) if options.json else say(f"{count} decisions written.")
         return
     taken = read_decisions(project, options.file, options.reader)

@@ -13,6 +13,7 @@ from amae_engine.images.pixel_store import PixelStore
 # 16 × 16 bits. Measured on 6,428 chest images: of other images 1 in 100,000 lies within 20 bits
 # (with 8 × 8 bits: 1 in 100 within 3); copies with another window, gamma, size or JPEG quality lie
 # within 16, and 19 of 20 whose window cuts a third of the greys away within 23.
+_FILE = "fingerprints.u64"
 _SIDE = 16
 _WORDS = _SIDE * _SIDE // 64
 _MOST_BITS = 20
@@ -56,10 +57,10 @@ class Fingerprints:
     """
 
     def __init__(self, folder: Path, pixels: PixelStore) -> None:
-        self._path = folder / "fingerprints.u64"
+        self._path = folder / _FILE
         self._pixels = pixels
         self._pending: dict[int, npt.NDArray[np.uint8]] = {}
-        known = self._read()[: len(pixels)]
+        known = read_hashes(folder)[: len(pixels)]
         self._count = len(known)
         self._hashes = np.empty((_WORDS, max(1024, 2 * len(pixels))), dtype=np.uint64)
         self._hashes[:, : self._count] = known.T
@@ -105,12 +106,6 @@ class Fingerprints:
         self._hashes[:, self._count] = value
         self._count += 1
 
-    def _read(self) -> Hash:
-        if not self._path.is_file():
-            return np.empty((0, _WORDS), dtype=np.uint64)
-        found = np.fromfile(self._path, dtype=np.uint64)
-        return found[: len(found) // _WORDS * _WORDS].reshape(-1, _WORDS)
-
     def _write(self) -> None:
         """Append what the file does not have yet."""
         self._path.touch()
@@ -120,6 +115,19 @@ class Fingerprints:
             file.seek(start * row_bytes)
             file.write(np.ascontiguousarray(self._hashes[:, start : self._count].T).tobytes())
             file.truncate()
+
+
+def read_hashes(folder: Path) -> Hash:
+    """The hashes (n, 4) that were kept beside a pixel store; fewer than its images after a crash."""
+    path = folder / _FILE
+    found = np.fromfile(path, dtype=np.uint64) if path.is_file() else np.zeros(0, dtype=np.uint64)
+    return found[: len(found) // _WORDS * _WORDS].reshape(-1, _WORDS)
+
+
+def same_hashes(images: npt.NDArray[np.uint8], hashes: Hash) -> npt.NDArray[np.bool_]:
+    """Whether images (B, S, S) have the hashes (B, 4) that were kept of them."""
+    own = [difference_hash(image) for image in images]
+    return np.array([bool((a == b).all()) for a, b in zip(own, hashes, strict=True)], dtype=bool)
 
 
 def _standardised(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from amae_engine.catalog import runs
+from amae_engine.catalog.audit import RUN_FILES, audit
 from amae_engine.catalog.lease import Lease
 from amae_engine.catalog.tables import RunKind, RunState
 from amae_engine.config import JsonConfig
@@ -21,6 +22,7 @@ from amae_engine.method import processes
 from amae_engine.project import Project
 from amae_engine.runs.environment import environment, versions
 from amae_engine.runs.inputs import RunInputs, read_inputs
+from amae_engine.runs.run_files import write_digests
 
 _SECONDS_BETWEEN_BEATS = 2.0
 _PREVIEW = "preview.npz"
@@ -118,8 +120,10 @@ class RunRecord:
             yield RunStarted(self.id, step)
             yield Changes(Changed.RUNS)
             result = yield from self._recorded(job)
+            files = write_digests(self.folder)
             with self._project.session() as session:
                 runs.finish(session, self.id)
+                audit(session, "", RUN_FILES, json.dumps({"run": self.id, "files": files}))
         except GeneratorExit:
             with self._project.session() as session:
                 runs.cancel(session, self.id)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amae_engine.catalog.audit import audit
 from amae_engine.config import ScoreKind
 from amae_engine.jobs.judging.evaluate_run import RunEvaluation, ScoreEvaluation
 from amae_engine.project import Project
@@ -44,12 +45,18 @@ def result_text(evaluation: RunEvaluation) -> str:
     return "\n".join((table, *lines, *evaluation.learned))
 
 
-def export_results(project: Project, evaluation: RunEvaluation) -> list[Path]:
+def export_results(project: Project, evaluation: RunEvaluation, reader: str = "") -> list[Path]:
     """Write scores (CSV), result table (text), curves and example images (PNG, SVG).
+
+    Args:
+        project: Where the run is.
+        evaluation: Of the run.
+        reader: Who exports, for the audit.
 
     Returns:
         The files written, in `exports/run-NNN/`.
     """
+    project.require_writable()
     folder = project.exports_folder / f"run-{evaluation.run_id:03d}"
     folder.mkdir(parents=True, exist_ok=True)
     table, scores_csv = folder / "results.txt", folder / "scores.csv"
@@ -68,7 +75,10 @@ def export_results(project: Project, evaluation: RunEvaluation) -> list[Path]:
         path = folder / f"curves.{suffix}"
         write_curves(path, roc, pr, evaluation.measured_on)
         written.append(path)
-    return written + _export_images(project, evaluation, folder)
+    written += _export_images(project, evaluation, folder)
+    with project.session() as session:
+        audit(session, reader, "export", f"results of run {evaluation.run_id}")
+    return written
 
 
 def _legend(evaluation: RunEvaluation, score: ScoreEvaluation, measure: str) -> str:

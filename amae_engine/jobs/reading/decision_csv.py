@@ -19,7 +19,7 @@ _KINDS = ("decide", "confirm", "consensus", "undo", "redo", "kept")
 _EXAMPLES = 3
 
 
-def write_decisions(project: Project, path: Path) -> int:
+def write_decisions(project: Project, path: Path, reader: str = "") -> int:
     """Write every decision, oldest first; returns how many. No line holds a patient's identity."""
     with project.session() as session:
         lines = decision_table.all_lines(session)
@@ -29,6 +29,9 @@ def write_decisions(project: Project, path: Path) -> int:
         writer.writerow(COLUMNS)
         writer.writerows([_text(getattr(line, name)) for name in COLUMNS] for line in lines)
     beside.replace(path)
+    if not project.only_reading:
+        with project.session() as session:
+            audit(session, reader, "export_decisions", f"{len(lines)} decisions")
     return len(lines)
 
 
