@@ -61,7 +61,9 @@ class ImageIntake:
         return fates
 
     def end(self, report: ImportReport) -> None:
-        """Note the import's result in the audit."""
+        """Note the import's result in the audit, and the last images' hashes on disk."""
+        with self._project.pixels.locked():
+            self._prints.sync()
         with self._project.session() as session:
             imports.end(session, self.import_id, report.summary())
         self._project.analyse()
