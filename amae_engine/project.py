@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-import weakref
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from amae_engine.catalog import runs, studies
+from amae_engine.catalog import image_sources, runs, studies
 from amae_engine.catalog.database import Catalog, require_url
 from amae_engine.catalog.lease import Lease, is_leased, take_lease
 from amae_engine.errors import ProjectError
@@ -21,12 +20,13 @@ from amae_engine.images.deidentify import new_key
 from amae_engine.images.pixel_store import PixelStore
 from amae_engine.originals import Originals
 from amae_engine.private_folder import close_to_others, may_write, require_key, write_key
+from amae_engine.source_names import SourceNames, is_code
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 _log = logging.getLogger(__name__)
-_OPEN: weakref.WeakSet[Project] = weakref.WeakSet()
+_opened: list[Project] | None = None  # while a command collects what it opens
 _WINDOWS: dict[Path, FileLock] = {}  # a theme change opens a project again before it is closed
 _FORMAT = 1
 _FACTS = "project.json"
@@ -40,6 +40,7 @@ class Project:
 
     Attributes:
         only_reading: Why nothing may be written, as a clause; "" where it may.
+        source_names: What readers call the places that images came from.
     """
 
     def __init__(self, folder: Path, name: str, catalog_url: str = "") -> None:
@@ -47,18 +48,24 @@ class Project:
         self.name = name
         self.key = require_key(folder / "private")
         is_locked = not may_write(folder)
-        self._held_for_window = False
+        self._held_for_window = self._is_closed = False
         self.only_reading = "its folder cannot be written" if is_locked else ""
         self._is_shared = bool(catalog_url)
         if not is_locked:
             close_to_others(folder / "private", self._is_shared, everything=False)
         self.pixels = PixelStore(folder / "pixels")
         self._originals = Originals(folder / "private")
+        self.source_names = SourceNames(folder / "private")
         self._catalog = Catalog(folder, catalog_url, self.only_reading)
         if not self.only_reading:
             with self.session() as session:
                 runs.mark_interrupted(session, self.is_at_work)
-        _OPEN.add(self)
+                labels = [each for each in image_sources.sources(session) if not is_code(each)]
+                if labels:  # an older AMAE kept them in the catalog
+                    named = {each: self.source_names.code(each) for each in labels}
+                    image_sources.name_sources(session, named)
+        if _opened is not None:
+            _opened.append(self)
 
     @classmethod
     def create(cls, folder: Path, name: str | None = None, catalog_url: str = "") -> Project:
@@ -127,7 +134,7 @@ class Project:
 
     def session(self) -> AbstractContextManager[Session]:
         """A catalog session for one act: commits at the end, rolls back on an error."""
-        return self._catalog.session()
+        return self._catalog.session({image_sources.SOURCE_NAMES: self.source_names})
 
     def analyse(self) -> None:
         """Let the database count what it holds, so that it plans its queries well."""
@@ -169,6 +176,9 @@ class Project:
 
     def close(self) -> None:
         """Make today's backup, close the catalog's connections, and let other windows write."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         try:
             if not self.only_reading:
                 self._catalog.back_up_today()
@@ -179,7 +189,6 @@ class Project:
             self._catalog.close()
             if self._held_for_window:
                 _let_window_go(self.folder)
-            _OPEN.discard(self)
 
     def require_writable(self) -> None:
         """Go on only where the project may be written.
@@ -203,10 +212,17 @@ class Project:
             self._catalog.only_read(self.only_reading)
 
 
-def close_all() -> None:
-    """Close every project that is still open; at the end of a command."""
-    for project in list(_OPEN):
-        project.close()
+@contextmanager
+def closing_projects() -> Iterator[None]:
+    """Close every project that is opened meanwhile; around a command."""
+    global _opened
+    before, _opened = _opened, []
+    try:
+        yield
+    finally:
+        mine, _opened = _opened, before
+        for project in mine:
+            project.close()
 
 
 def _hold_window(folder: Path) -> bool:

@@ -88,15 +88,18 @@ class Catalog:
         return self._engine if self.is_shared else None
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self, info: dict[str, object] | None = None) -> Iterator[Session]:
         """A session that commits at the end, or rolls back when the body raises.
+
+        Args:
+            info: What its user wants to find in `session.info`.
 
         Raises:
             ProjectError: The catalog cannot be read or written now; the message says why.
         """
         try:
             with (
-                chained(Session(self._engine, expire_on_commit=False)) as session,
+                chained(Session(self._engine, expire_on_commit=False, info=info)) as session,
                 session.begin(),
             ):
                 yield session

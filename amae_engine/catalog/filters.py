@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import ColumnElement, and_, false, or_, select, true
 
@@ -14,12 +14,12 @@ _NUMBER = re.compile(r"(?:cxr-?)?0*([0-9]{1,9})", re.IGNORECASE)
 _TRUTHS = {"normal": 0, "abnormal": 1, "0": 0, "1": 1}
 
 
-def where_clause(text: str, sources: Callable[[], Sequence[str]]) -> ColumnElement[bool]:
+def where_clause(text: str, sources: Callable[[], Mapping[str, str]]) -> ColumnElement[bool]:
     """Translate a filter text; words without a key search the number and the source.
 
     Args:
         text: Keys with values and words, all of which must fit.
-        sources: The few labels that the catalog has.
+        sources: The few sources that the catalog has: what readers call each, by its code.
 
     Raises:
         BadInput: A key or a value is unknown; the message lists what exists.
@@ -53,12 +53,12 @@ def _truth(value: str) -> ColumnElement[bool]:
     return Image.truth == _TRUTHS[value.lower()]
 
 
-def _holding(word: str, sources: Sequence[str]) -> list[str]:
-    return [label for label in sources if word.lower() in label.lower()]
+def _holding(word: str, sources: Mapping[str, str]) -> list[str]:
+    return [code for code, label in sources.items() if word.lower() in label.lower()]
 
 
-def _beginning(word: str, sources: Sequence[str]) -> list[str]:
-    return [label for label in sources if label.lower().startswith(word.lower())]
+def _beginning(word: str, sources: Mapping[str, str]) -> list[str]:
+    return [code for code, label in sources.items() if label.lower().startswith(word.lower())]
 
 
 def _view(value: str) -> ColumnElement[bool]:

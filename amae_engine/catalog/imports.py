@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from amae_engine.catalog.audit import IMPORT, audit
 from amae_engine.catalog.chunks import chunks
+from amae_engine.catalog.image_sources import source_label
 from amae_engine.catalog.tables import Audit, Image, LabelDecision, Patient, Run, Score, Study
 from amae_engine.errors import NotReady
 
@@ -85,7 +86,8 @@ def newest(session: Session) -> ImportRow | None:
         known = _parsed(row.detail)
         if row.id not in undone and known["ids"]:
             ranges = tuple((first, last) for first, last in known["ids"])
-            return ImportRow(row.id, row.at, row.reader, known["source"], ranges)
+            label = source_label(session, known["source"])
+            return ImportRow(row.id, row.at, row.reader, label, ranges)
     return None
 
 
@@ -113,7 +115,7 @@ def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
     for chunk in chunks(patients):
         unused = ~exists().where(Study.patient_id == Patient.id)
         session.execute(delete(Patient).where(Patient.id.in_(chunk), unused))
-    detail = {"import": found.id, "source": found.source, "images": len(ids)}
+    detail = {"import": found.id, "images": len(ids)}
     audit(session, reader, _UNDO, json.dumps(detail))
     return found, ids
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from amae_engine.catalog.audit import audit
 from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.filters import where_clause
+from amae_engine.catalog.image_sources import labelled, source_label
 from amae_engine.catalog.image_tables import aspect
 from amae_engine.catalog.tables import Held, Image, Patient, Split, Study, now
 from amae_engine.errors import BadInput
@@ -218,7 +219,7 @@ def page_of_ids(
     """
     if sort not in SORT_KEYS:
         raise BadInput(f"Cannot sort by '{sort}'; choose one of {', '.join(SORT_KEYS)}.")
-    query = select(Image.id).where(where_clause(filter_text, lambda: sources(session)))
+    query = select(Image.id).where(where_clause(filter_text, lambda: labelled(session)))
     if sort == "name":
         if not filter_text.strip():
             # an order that an index has: SQLite would read the rows, twenty times as long
@@ -239,23 +240,12 @@ def _joined_ids(session: Session, query: Select[Any]) -> npt.NDArray[np.int64]:
     return np.fromstring(session.scalar(joined) or "", dtype=np.int64, sep=",")
 
 
-def sources(session: Session) -> list[str]:
-    """The labels of where images came from; each step jumps to the next one in the index."""
-    labels: list[str] = []
-    while True:
-        query = select(func.min(Image.source)).where(Image.removed_at.is_(None))
-        following = session.scalar(query.where(Image.source > labels[-1]) if labels else query)
-        if following is None:
-            return labels
-        labels.append(following)
-
-
 def rows(session: Session, ids: Sequence[int]) -> list[ImageRow]:
     """The rows of `ids`, in their order; unknown ids are left out."""
     found: dict[int, ImageRow] = {}
     for wanted in id_chunks(ids):
         for image in session.scalars(select(Image).where(Image.id.in_(wanted))):
-            found[image.id] = _row(image)
+            found[image.id] = _row(image, source_label(session, image.source))
     return [found[int(i)] for i in ids if int(i) in found]
 
 
@@ -304,7 +294,7 @@ def _update(session: Session, ids: Sequence[int], **values: object) -> None:
         session.execute(update(Image).where(Image.id.in_(wanted)).values(**values))
 
 
-def _row(image: Image) -> ImageRow:
+def _row(image: Image, source: str) -> ImageRow:
     return ImageRow(
         id=image.id,
         name=image.name,
@@ -312,7 +302,7 @@ def _row(image: Image) -> ImageRow:
         patient_known=image.patient_known,
         split=Split(image.split),
         truth=image.truth,
-        source=image.source,
+        source=source,
         store_row=image.store_row,
         rows=image.rows,
         columns=image.columns,

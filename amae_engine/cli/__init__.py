@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from amae_engine.cli.arguments import make_parser
 from amae_engine.errors import AmaeError, told_of_system
-from amae_engine.project import close_all
+from amae_engine.project import closing_projects
 
 INTERRUPTED = 130
 
@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(given)
     options.arguments = given
     try:
-        options.command(options)
+        with closing_projects():
+            options.command(options)
     except AmaeError as error:
         sys.stderr.write(f"\namae: {error}\n")
         return 1
@@ -38,6 +39,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(f"\namae: {told}\n")
         return 1
-    finally:
-        close_all()
     return 0

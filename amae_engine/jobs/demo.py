@@ -34,7 +34,7 @@ def import_demo(project: Project) -> Generator[Event, None, ImportReport]:
 def is_whole(project: Project) -> bool:
     """Whether the demo images came in to the last one."""
     with project.session() as session:
-        return imports.has_ended(session, DEMO_SOURCE)
+        return imports.has_ended(session, project.source_names.code(DEMO_SOURCE))
 
 
 def open_demo(folder: Path) -> Generator[Event, None, Project]:

@@ -28,7 +28,7 @@ class ImageIntake:
 
     def __init__(self, project: Project, source: str, reader: str, keep_suspects: bool) -> None:
         self._project = project
-        self._source = source[:64]
+        self._source = project.source_names.code(source)
         self._keep_suspects = keep_suspects
         self._prints = Fingerprints(project.folder / "pixels", project.pixels)
         with project.session() as session:

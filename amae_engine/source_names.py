@@ -1,0 +1,73 @@
+"""What readers call the places that images came from; the catalog holds numbers alone.
+
+A label is free text, and often a file's name: it can name a patient. So it stays in the project's
+`private` folder, and the catalog, its audit and what is shared say "source 3".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from filelock import FileLock
+
+_FILE = "sources.json"
+_NUMBERED = "source "
+_LONGEST = 64  # characters of a label
+
+
+class SourceNames:
+    """Labels by their code.
+
+    Args:
+        private: The project's private folder.
+    """
+
+    def __init__(self, private: Path) -> None:
+        self._path = private / _FILE
+        self._seen: tuple[int, int] = (-1, -1)
+        self._labels: dict[str, str] = {}
+
+    def labels(self) -> dict[str, str]:
+        """Every code's label; another process may have added some."""
+        if not self._path.is_file():
+            return {}
+        facts = self._path.stat()
+        seen = (facts.st_size, facts.st_mtime_ns)
+        if seen != self._seen:
+            self._labels = dict(json.loads(self._path.read_text(encoding="utf-8")))
+            self._seen = seen
+        return self._labels
+
+    def label(self, code: str) -> str:
+        """What readers call a source; its code where the private folder was left out."""
+        return self.labels().get(code, code)
+
+    def code(self, label: str) -> str:
+        """The code of a label, a new one where it is new."""
+        wanted = label.strip()[:_LONGEST]
+        found = self._code_of(wanted)
+        if found:
+            return found
+        with FileLock(self._path.with_suffix(".lock")):
+            found = self._code_of(wanted)
+            return found or self._add(wanted)
+
+    def _code_of(self, label: str) -> str:
+        return next((code for code, known in self.labels().items() if known == label), "")
+
+    def _add(self, label: str) -> str:
+        labels = dict(self.labels())
+        code = f"{_NUMBERED}{len(labels) + 1}"
+        beside = self._path.with_suffix(".part")
+        file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(file, "w", encoding="utf-8") as opened:
+            opened.write(json.dumps({**labels, code: label}, indent=1))
+        beside.replace(self._path)
+        return code
+
+
+def is_code(text: str) -> bool:
+    """Whether a source in the catalog is a number, and no label of an older AMAE."""
+    return text.removeprefix(_NUMBERED).isdigit() and text.startswith(_NUMBERED)

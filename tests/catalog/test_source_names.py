@@ -1,0 +1,61 @@
+"""Sources are numbers in the catalog; what readers call them stays in the private folder."""
+
+import csv
+from contextlib import closing
+from pathlib import Path
+
+from demo_images import DEMO, demo_files, finish
+from sqlalchemy import select, text
+
+from amae_engine.catalog import imports, studies
+from amae_engine.catalog.tables import Audit, Image
+from amae_engine.cli import main
+from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.project import Project
+
+NAME = "MUELLER_HANS_1955"
+
+
+def test_a_table_named_after_a_patient_leaves_no_trace_in_the_catalog(
+    project: Project, tmp_path: Path
+):
+    table = tmp_path / f"{NAME}.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file", "split", "truth", "patient"))
+        for image in demo_files(4, 4, 0):
+            writer.writerow((image.path.relative_to(DEMO), image.role, "", image.patient))
+    place = ("--project", str(project.folder), "--images", str(DEMO))
+    assert main(["import", "--csv", str(table), *place]) == 0
+    assert main(["undo-import", *place[:2]]) == 0
+    assert main(["import", "--csv", str(table), *place]) == 0
+    with project.session() as session:
+        assert set(session.scalars(select(Image.source))) == {"source 1"}
+        audits = " ".join(session.scalars(select(Audit.detail)))
+        assert NAME not in audits
+        # readers still see and search it by its label
+        assert len(studies.page_of_ids(session, f"source:{NAME.lower()}")) == 8
+        assert studies.rows(session, [1, 9])[0].source == NAME
+        assert imports.newest(session).source == NAME
+    for path in project.folder.rglob("*"):
+        if path.is_file() and "private" not in path.relative_to(project.folder).parts:
+            assert NAME.encode() not in path.read_bytes(), path
+
+
+def test_labels_of_an_older_amae_are_numbered_at_the_next_opening(project: Project):
+    finish(import_images(project, demo_files(2, 2, 0), "ward 3"))
+    with project.session() as session:
+        session.execute(text("UPDATE image SET source = 'old label'"))
+        session.execute(text("UPDATE audit SET detail = replace(detail, 'source 1', 'old label')"))
+    project.close()
+    with closing(Project.open(project.folder)) as again, again.session() as session:
+        assert set(session.scalars(select(Image.source))) == {"source 2"}
+        assert "old label" not in " ".join(session.scalars(select(Audit.detail)))
+        assert studies.rows(session, [1])[0].source == "old label"
+
+
+def test_without_the_private_folders_names_a_source_is_its_number(project: Project):
+    finish(import_images(project, demo_files(2, 2, 0), "ward 3"))
+    (project.folder / "private" / "sources.json").unlink()
+    with closing(Project.open(project.folder)) as shared, shared.session() as session:
+        assert studies.rows(session, [1])[0].source == "source 1"
