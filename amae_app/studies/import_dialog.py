@@ -76,6 +76,8 @@ class ImportDialog(QDialog):
         self.manifest.setPlaceholderText("a CSV with the columns file and patient")
         self.keep_suspects = QCheckBox("import images too that are probably here in another format")
         self.keep_suspects.setObjectName("keepSuspectsCheck")
+        self.outside = QCheckBox("a table may name files outside the images' folder")
+        self.outside.setObjectName("outsideCheck")
         self.preview = ImportPreviewPanel()
         self._wait = QTimer(self)
         self._wait.setSingleShot(True)
@@ -112,6 +114,7 @@ class ImportDialog(QDialog):
             anomaly_ratio=self.ratio.value() if self.limited.isChecked() else None,
             manifest=Path(self.manifest.text()) if self.manifest.text().strip() else None,
             keep_suspects=self.keep_suspects.isChecked(),
+            outside=self.outside.isChecked(),
         )
 
     def show_preview(self, answer: ImportPreview | AmaeError) -> None:
@@ -158,6 +161,7 @@ class ImportDialog(QDialog):
         self._form.addRow("Unlabeled images M", self.count)
         self._form.addRow("Anomaly ratio AR", self.ratio)
         self._form.addRow("Same image twice", self.keep_suspects)
+        self._form.addRow("Files elsewhere", self.outside)
         layout.addStretch()
         layout.addWidget(
             quiet(

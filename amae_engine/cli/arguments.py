@@ -219,6 +219,9 @@ def _add_table_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--repartition", type=Path, help="DDAD's data.json")
     verb.add_argument("--images", type=Path, help="where the table's files lie")
+    verb.add_argument(
+        "--outside", action="store_true", help="let the table name files outside that folder"
+    )
     verb.add_argument("--unlabeled", type=int, help="M, images taken from the unlabeled pool")
     verb.add_argument("--anomaly-ratio", type=float, help="AR of those images, 0…1")
     verb.add_argument("--manifest", type=Path, help="CSV with file and patient columns")

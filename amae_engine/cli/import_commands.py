@@ -103,6 +103,7 @@ def _plan(options: Namespace) -> ImportPlan:
         anomaly_ratio=options.anomaly_ratio,
         manifest=options.manifest,
         keep_suspects=options.keep_suspects,
+        outside=options.outside,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from amae_engine.errors import BadInput
 from amae_engine.images.sources import (
@@ -20,6 +21,9 @@ from amae_engine.images.sources import (
 )
 from amae_engine.images.subject_facts import facts_of_line
 
+_SEPARATORS = ",;\t|"  # the comma where none is there
+_SNIFFED = 1 << 20  # bytes
+_LONGEST_LINE, _MOST_CHARACTERS = 1 << 20, 1 << 30
 _READ_ERRORS = (OSError, EOFError, UnicodeDecodeError, csv.Error)
 
 
@@ -55,7 +59,7 @@ def header(table: Path) -> tuple[str, ...]:
     """
     try:
         with _open(table) as file:
-            return tuple(name.strip() for name in next(csv.reader(file), []))
+            return tuple(name.strip() for name in next(_reader(file), []))
     except _READ_ERRORS as error:
         raise _unreadable(table, error) from error
 
@@ -68,7 +72,7 @@ def lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """
     try:
         with _open(table) as file:
-            reader = csv.reader(file)
+            reader = _reader(file)
             names = [name.strip() for name in next(reader, [])]
             for values in reader:
                 if values:
@@ -80,7 +84,11 @@ def lines(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def from_csv(
-    table: Path, columns: CsvColumns, root: Path | None = None, role: str = ""
+    table: Path,
+    columns: CsvColumns,
+    root: Path | None = None,
+    role: str = "",
+    outside: bool = False,
 ) -> list[SourceFile]:
     """Images named in a CSV table; those whose truth means "skip" are not among them.
 
@@ -89,6 +97,7 @@ def from_csv(
         columns: Which column says what.
         root: Where the files lie; the table's own folder by default.
         role: For tables without a role column.
+        outside: Whether files outside the root may come in.
 
     Raises:
         BadInput: The table cannot be read, a column is missing, or a value is unknown.
@@ -99,7 +108,7 @@ def from_csv(
             f"{table.name} has no column '{columns.file}' with the file names; its columns are "
             f"{', '.join(names) or 'none'}."
         )
-    files = FileIndex(root or table.parent)
+    files = FileIndex(root or table.parent, outside)
     found, is_empty = [], True
     for number, line in lines(table):
         is_empty = False
@@ -108,13 +117,15 @@ def from_csv(
         if truth is TruthWord.SKIP:
             continue
         own_role = line.get(columns.role, "").lower() or role
+        path = files.find(line[columns.file])
         found.append(
             SourceFile(
-                files.find(line[columns.file]),
+                path,
                 _fitting_role(own_role, truth, where),
                 truth.number,
                 line.get(columns.patient, ""),
                 facts_of_line(line),
+                files.refusal(path),
             )
         )
     if is_empty:
@@ -146,9 +157,43 @@ def _fitting_role(role: str, truth: TruthWord, where: str) -> str:
 
 
 def _open(table: Path) -> TextIO:
-    if table.suffix.lower() == ".gz":
-        return gzip.open(table, "rt", newline="", encoding="utf-8-sig")
-    return table.open(newline="", encoding="utf-8-sig")
+    is_packed = table.suffix.lower() == ".gz"
+    with gzip.open(table) if is_packed else table.open("rb") as file:
+        encoding = _encoding(file.read(_SNIFFED))
+    if is_packed:
+        return gzip.open(table, "rt", newline="", encoding=encoding)
+    return table.open(newline="", encoding=encoding)
+
+
+def _encoding(start: bytes) -> str:
+    """UTF-8, UTF-16 by its mark, or else the usual one of Western European spreadsheets."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8-sig"
+
+
+def _reader(file: TextIO) -> Any:
+    """Lines of a table, whatever separates its columns; that is taken off the first line."""
+    first = file.readline(_LONGEST_LINE)
+    separator = max(_SEPARATORS, key=first.count)
+    return csv.reader(_bounded(first, file), delimiter=separator)
+
+
+def _bounded(first: str, file: TextIO) -> Iterator[str]:
+    """Lines, up to what a table can be: a small file may inflate to gigabytes."""
+    total, line = 0, first
+    while line:
+        total += len(line)
+        if len(line) >= _LONGEST_LINE:
+            raise csv.Error(f"a line has more than {_LONGEST_LINE:,} characters")
+        if total > _MOST_CHARACTERS:
+            raise csv.Error(f"it has more than {_MOST_CHARACTERS:,} characters, unpacked")
+        yield line
+        line = file.readline(_LONGEST_LINE)
 
 
 def _unreadable(table: Path, error: BaseException) -> BadInput:

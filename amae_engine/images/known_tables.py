@@ -84,6 +84,7 @@ def from_known_table(
     root: Path,
     role: str = "",
     truth_values: TruthValues | None = None,
+    outside: bool = False,
 ) -> Selection:
     """Images of a public set's table.
 
@@ -94,11 +95,12 @@ def from_known_table(
         role: For all images; "normal" takes those that are known to be normal. "" takes the set's
             own parts: its test and validation images are tested on, the others are unlabeled.
         truth_values: What values of the truth column mean, in place of the usual meaning.
+        outside: Whether files outside the root may come in.
 
     Raises:
         BadInput: The table is damaged, or neither it nor the reader gives a role.
     """
-    files, found = FileIndex(root), []
+    files, found = FileIndex(root, outside), []
     left_out: Counter[str] = Counter()
     for image in known.read(table, truth_values or {}):
         if isinstance(image, str):
@@ -111,7 +113,8 @@ def from_known_table(
             left_out["not known to be normal"] += 1
         else:
             path = files.find(image.name)
-            found.append(SourceFile(path, own_role, image.truth.number, image.patient, image.facts))
+            refused, truth = files.refusal(path), image.truth.number
+            found.append(SourceFile(path, own_role, truth, image.patient, image.facts, refused))
     if not found and not left_out:
         raise BadInput(f"{table.name} names no image.")
     return Selection(known.title, tuple(found), tuple(left_out.most_common()))

@@ -50,7 +50,7 @@ class PixelStore:
         _take_over(folder / "films.u8", self._path)
         facts = folder / "store.json"
         if facts.is_file():
-            self.side: int = json.loads(facts.read_text(encoding="utf-8"))["side"]
+            self.side: int = _side_of(facts)
         else:
             self.side = side
             facts.write_text(json.dumps({"side": side, "dtype": "uint8"}), encoding="utf-8")
@@ -101,6 +101,24 @@ class PixelStore:
                 f"{rows[done]}; restore the pixels folder from a backup."
             )
         return images
+
+
+def _side_of(facts: Path) -> int:
+    """S of a store.
+
+    Raises:
+        ProjectError: Its file is damaged.
+    """
+    try:
+        side = json.loads(facts.read_text(encoding="utf-8"))["side"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        side = 0
+    if not isinstance(side, int) or side <= 0:
+        raise ProjectError(
+            f'pixels/store.json is damaged; restore it. It must hold {{"side": {SIDE}}} for a project '
+            f"that was made with this AMAE."
+        )
+    return side
 
 
 def _take_over(old: Path, new: Path) -> None:

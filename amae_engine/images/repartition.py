@@ -21,6 +21,7 @@ def from_repartition(
     unlabeled: int | None = None,
     anomaly_ratio: float | None = None,
     patients: dict[str, str] | None = None,
+    outside: bool = False,
 ) -> list[SourceFile]:
     """DDAD's `data.json`: U is the first M·(1 − AR) normals and the first M·AR abnormals.
 
@@ -30,6 +31,7 @@ def from_repartition(
         unlabeled: M; with `anomaly_ratio` None as well, the whole pool is taken.
         anomaly_ratio: AR, 0…1.
         patients: Patient of each file name, where it is known.
+        outside: Whether files outside the root may come in.
 
     Raises:
         BadInput: The table is not a repartition.
@@ -43,11 +45,12 @@ def from_repartition(
     wanted = [(name, "normal", 0) for name in train]
     wanted += [(name, "unlabeled", truth) for truth in (0, 1) for name in pools[truth]]
     wanted += [(name, "test", truth) for truth in (0, 1) for name in test[truth]]
-    files = FileIndex(root)
+    files = FileIndex(root, outside)
     known = patients or {}
     return [
-        SourceFile(files.find(name), role, truth, known.get(Path(name).name, ""))
+        SourceFile(path, role, truth, known.get(Path(name).name, ""), refused=files.refusal(path))
         for name, role, truth in wanted
+        for path in [files.find(name)]
     ]
 
 
@@ -82,7 +85,7 @@ def curated_lists(path: Path) -> list[Path]:
     return [p for p in found if p.suffix.lower() == ".txt" and _LIST_NAME.match(p.name)]
 
 
-def from_curated_lists(path: Path, root: Path) -> list[SourceFile]:
+def from_curated_lists(path: Path, root: Path, outside: bool = False) -> list[SourceFile]:
     """NSA's curated lists of NIH images: normals to train on, normals and anomalies to test on.
 
     An image's patient is the first eight digits of its name, as NIH names them.
@@ -90,6 +93,7 @@ def from_curated_lists(path: Path, root: Path) -> list[SourceFile]:
     Args:
         path: One list, or the folder of all of them.
         root: Searched, with its subfolders, for the file names.
+        outside: Whether files outside the root may come in.
 
     Raises:
         BadInput: There is no such list, or one cannot be read.
@@ -100,10 +104,11 @@ def from_curated_lists(path: Path, root: Path) -> list[SourceFile]:
             f"{path.name} is not a curated list; its name must be like "
             f"norm_MaleAdultPA_train_curated_list.txt."
         )
-    files = FileIndex(root)
+    files = FileIndex(root, outside)
     return [
-        SourceFile(files.find(name), role, truth, _nih_patient(name))
+        SourceFile(found, role, truth, _nih_patient(name), refused=files.refusal(found))
         for name, role, truth in _listed(lists)
+        for found in [files.find(name)]
     ]
 
 
@@ -134,7 +139,7 @@ def _read(table: Path) -> tuple[list[str], dict[int, list[str]], dict[int, list[
         pools = {truth: _names(train["unlabeled"][str(truth)]) for truth in (0, 1)}
         tests = {truth: _names(test[str(truth)]) for truth in (0, 1)}
         return _names(train["0"]), pools, tests
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInput(
             f"{table.name} is not a DDAD repartition (train/0, train/unlabeled/0|1, test/0|1)."
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -48,6 +49,7 @@ class SourceFile:
         truth: 0 normal, 1 abnormal, None unknown.
         patient: The source's own patient name, "" to take it from the file.
         facts: What the source says for subgroups; the file fills what is unknown.
+        refused: Why it may not come in; "" where it may.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class SourceFile:
     truth: int | None = None
     patient: str = ""
     facts: SubjectFacts = NOTHING_KNOWN
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,13 @@ class FileIndex:
 
     Args:
         root: The folder with the images, in subfolders of any depth.
+        outside: Whether files that lie elsewhere may be named too.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, outside: bool = False) -> None:
+        self._root, self._outside = root, outside
+        self._real_root = os.path.realpath(root)
+        self._real: dict[Path, str] = {}
         self._listed: tuple[dict[str, Path | None], dict[str, Path | None]] | None = None
 
     def find(self, name: str) -> Path:
@@ -95,16 +101,36 @@ class FileIndex:
             A path that does not exist where there is no such file.
         """
         direct = self._root / name
-        if direct.is_file():
+        if is_there(direct):
             return direct
         parts = Path(name).parts
         for start in range(1, len(parts) - 1):
             shorter = self._root.joinpath(*parts[start:])
-            if shorter.is_file():
+            if is_there(shorter):
                 return shorter
         by_name, by_stem = self._listed = self._listed or self._list()
         known = by_name.get(parts[-1] if parts else "") or by_stem.get(_stem(name))
         return known or direct
+
+    def refusal(self, path: Path) -> str:
+        """Why a file that was found may not come in: by `..`, by its path or by a link it lies
+        outside the folder; "" where it may, and where there is no such file.
+        """
+        if self._outside or not is_there(path):
+            return ""
+        if path.is_symlink():
+            real = os.path.realpath(path)
+        else:
+            folder = path.parent
+            if folder not in self._real:
+                self._real[folder] = os.path.realpath(folder)
+            real = self._real[folder] + os.sep
+        if real.startswith(self._real_root.rstrip(os.sep) + os.sep):
+            return ""
+        return (
+            "the table names a file outside the folder with the images; let such files in with "
+            "--outside, if that is meant"
+        )
 
     def _list(self) -> tuple[dict[str, Path | None], dict[str, Path | None]]:
         by_name: dict[str, Path | None] = {}
@@ -208,7 +234,15 @@ def required_role(role: str, where: str) -> str:
 
 def missing(files: Iterable[SourceFile]) -> list[SourceFile]:
     """The files that are not there."""
-    return [file for file in files if not file.path.is_file()]
+    return [file for file in files if not is_there(file.path)]
+
+
+def is_there(path: Path) -> bool:
+    """Whether a path is a file; one that no system can have is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name of 5,000 characters, or with a zero in it
+        return False
 
 
 def _from_place(file: Path, folder: Path, role: str, words: Mapping[str, str]) -> SourceFile:

@@ -22,6 +22,7 @@ from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 # medical_mae's grey-value statistics on NIH ChestX-ray14, of pixels in [0, 1]
 GREY_MEAN, GREY_STD = 0.5056, 0.252
 
+_LARGEST_IMAGE = 4096  # pixels of a side; position tables grow with its square
 _DERIVED = ("pos_embed", "decoder_pos_embed")  # fixed sine-cosine tables: computed, not loaded
 
 
@@ -57,7 +58,12 @@ def load_weights(path: Path, channels: int = 1, heads: tuple[int, ...] = ()) -> 
         )
     state, config, args = _read(path)
     notes: list[str] = []
-    config = config or _shape_of(state, args, heads, path)
+    if "patch_embed.proj.weight" not in state:
+        raise BadWeights(f"{path.name} has no patch_embed.proj.weight: not a vision transformer.")
+    if config is None:
+        config = _shape_of(state, args, heads, path)
+    else:
+        _require_stated_shape(config, state, path)
     state = {name: value.float() for name, value in state.items() if name not in _DERIVED}
     if channels == 1 and state["patch_embed.proj.weight"].shape[1] == 3:
         state = _to_grey(state, config.patch_size)
@@ -109,10 +115,17 @@ def _read_official(path: Path) -> tuple[dict[str, Tensor], argparse.Namespace | 
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except pickle.UnpicklingError as error:
+        # torch's own text advises to load the file with its code, which would run that code
         raise BadWeights(
-            f"{path.name} cannot be read as a weights-only PyTorch checkpoint: {first}"
+            f"{path.name} holds more than weights: loading it could run code that came with it, so it "
+            f"is not loaded. Ask whoever made it for the weights alone (safetensors, or a plain "
+            f"state_dict)."
+        ) from error
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError, AttributeError) as error:
+        raise BadWeights(
+            f"{path.name} cannot be read as a PyTorch checkpoint: the file is damaged or of another "
+            f"kind."
         ) from error
     state = content.get("model", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
@@ -121,12 +134,34 @@ def _read_official(path: Path) -> tuple[dict[str, Tensor], argparse.Namespace | 
     return state, args if isinstance(args, argparse.Namespace) else None
 
 
+def _require_stated_shape(config: ModelConfig, state: dict[str, Tensor], path: Path) -> None:
+    """The shape that a file states is that of its weights, before a network of it is built.
+
+    Raises:
+        BadWeights: It is not: a damaged file could ask for any amount of memory.
+    """
+    width, _, patch_size, _ = state["patch_embed.proj.weight"].shape
+    found = (
+        width, patch_size, _depth(state, "blocks"),
+        _rows(state, "decoder_embed.weight", config.decoder_width),
+        _depth(state, "decoder_blocks") or config.decoder_depth,
+    )  # fmt: skip
+    stated = (
+        config.encoder_width, config.patch_size, config.encoder_depth, config.decoder_width,
+        config.decoder_depth,
+    )  # fmt: skip
+    if found != stated or config.image_size > _LARGEST_IMAGE:
+        raise BadWeights(
+            f"{path.name}: its stored shape is damaged: it states encoder {stated[0]}/{stated[2]} with "
+            f"patches of {stated[1]}, decoder {stated[3]}/{stated[4]}, images of {config.image_size}, "
+            f"but the weights are {found[0]}/{found[2]}, {found[1]}, {found[3]}/{found[4]}."
+        )
+
+
 def _shape_of(
     state: dict[str, Tensor], args: argparse.Namespace | None, heads: tuple[int, ...], path: Path
 ) -> ModelConfig:
     """Read the network's shape off the weights; without a decoder, a paper-sized one is added."""
-    if "patch_embed.proj.weight" not in state:
-        raise BadWeights(f"{path.name} has no patch_embed.proj.weight: not a vision transformer.")
     width, _, patch_size, _ = state["patch_embed.proj.weight"].shape
     patches = state["pos_embed"].shape[1] - 1 if "pos_embed" in state else 196
     decoder_width = _rows(state, "decoder_embed.weight", 0)

@@ -49,7 +49,9 @@ def import_images(
     fates: list[FileFate] = []
     intake = ImageIntake(project, source, reader, keep_suspects)
     began = last_event = time.monotonic()
-    for batch in decode_ahead(files, lambda file: file.path, project.pixels.side):
+    allowed = [file for file in files if not file.refused]
+    fates += [FileFate(f.path, Outcome.REFUSED, f.refused) for f in files if f.refused]
+    for batch in decode_ahead(allowed, lambda file: file.path, project.pixels.side):
         fates += intake.store(batch)
         now = time.monotonic()
         if now - last_event > _SECONDS_BETWEEN_EVENTS or len(fates) == len(files):

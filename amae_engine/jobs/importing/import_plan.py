@@ -38,6 +38,7 @@ class ImportPlan:
         anomaly_ratio: AR of those M images.
         manifest: A table with columns file and patient, for a repartition.
         keep_suspects: Import images too that are probably there in another format.
+        outside: Whether a table may name files outside the folder with the images.
     """
 
     paths: tuple[Path, ...]
@@ -51,6 +52,7 @@ class ImportPlan:
     anomaly_ratio: float | None = None
     manifest: Path | None = None
     keep_suspects: bool = False
+    outside: bool = False
 
     def unpacked(self, folder: Path) -> ImportPlan:
         """This plan with its zip archives unpacked into `folder`.
@@ -82,10 +84,12 @@ class ImportPlan:
                 return self._from_table(first, root, project)
             if first.suffix.lower() == ".json":
                 patients = patients_of(self.manifest) if self.manifest else None
-                files = from_repartition(first, root, self.unlabeled, self.anomaly_ratio, patients)
+                ratio = self.anomaly_ratio
+                files = from_repartition(first, root, self.unlabeled, ratio, patients, self.outside)
                 return Selection("DDAD repartition", tuple(files))
             if first.suffix.lower() == ".txt" or (first.is_dir() and curated_lists(first)):
-                return Selection("NSA's curated lists", tuple(from_curated_lists(first, root)))
+                files = from_curated_lists(first, root, self.outside)
+                return Selection("NSA's curated lists", tuple(files))
         found = from_paths(self.paths, self.role, dict(self.folder_words))
         return Selection("folders and files", tuple(found))
 
@@ -96,13 +100,13 @@ class ImportPlan:
         remembered = None if is_mapped or project is None else recall(project, names)
         known = None if is_mapped or remembered else recognise(names)
         if known is not None:
-            return from_known_table(table, known, root, self.role, said)
+            return from_known_table(table, known, root, self.role, said, self.outside)
         columns = remembered or CsvColumns()
         if is_mapped:
             file, role, truth, patient = self.columns
             columns = CsvColumns(file, role, truth, patient)
         columns = columns.with_values(said)
-        files = from_csv(table, columns, root, self.role)
+        files = from_csv(table, columns, root, self.role, self.outside)
         if project is not None and (is_mapped or said):
             remember(project, names, columns)
         return Selection("remembered mapping" if remembered else "table", tuple(files))

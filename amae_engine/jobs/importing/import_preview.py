@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amae_engine.catalog import image_keys, patients
@@ -13,7 +13,7 @@ from amae_engine.catalog.tables import Split
 from amae_engine.events import Event, Progress
 from amae_engine.images.decode import IncomingImage
 from amae_engine.images.decoded_image import Refusal
-from amae_engine.images.sources import Selection, SourceFile
+from amae_engine.images.sources import Selection, SourceFile, is_there
 from amae_engine.jobs.importing.decode_ahead import decode_ahead
 from amae_engine.jobs.importing.image_intake import keys_of, patient_key
 from amae_engine.jobs.importing.import_plan import ImportPlan
@@ -98,7 +98,14 @@ def preview_import(
     """
     with tempfile.TemporaryDirectory(prefix="amae-") as place:
         selection = plan.unpacked(Path(place)).select(project)
-        return (yield from _preview(selection, project))
+        return (yield from _preview(_without_refused(selection), project))
+
+
+def _without_refused(selection: Selection) -> Selection:
+    """The files that may come in; the others are left out, with their reasons."""
+    reasons = Counter(file.refused for file in selection.files if file.refused)
+    allowed = tuple(file for file in selection.files if not file.refused)
+    return replace(selection, files=allowed, left_out=(*selection.left_out, *reasons.items()))
 
 
 def _preview(
@@ -162,7 +169,7 @@ def _sorted_out(
         path = file.path.absolute()
         if path in present:
             repeated.append((file, present[path]))
-        elif file.path.is_file():
+        elif is_there(file.path):
             present[path] = file
         else:
             absent.append(file)

@@ -37,7 +37,7 @@ class FileFate:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """Every file's fate, in the order given."""
+    """Every file's fate, in the order given; those that may not come in come first."""
 
     fates: tuple[FileFate, ...]
 
