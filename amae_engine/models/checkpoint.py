@@ -122,7 +122,7 @@ def _read_official(path: Path) -> tuple[dict[str, Tensor], argparse.Namespace | 
             f"is not loaded. Ask whoever made it for the weights alone (safetensors, or a plain "
             f"state_dict)."
         ) from error
-    except Exception as error:  # noqa: BLE001 - torch's unpickler raises anything on a damaged file
+    except Exception as error:
         raise BadWeights(
             f"{path.name} cannot be read as a PyTorch checkpoint: the file is damaged or of another "
             f"kind."
