@@ -112,7 +112,9 @@ def read_for_store(path: Path, side: int) -> IncomingImage:
     ):
         raise Refusal("the image is empty (all its pixels are nearly the same).")
     small = to_store_size(image.pixels, side)
-    flags = (*image.flags, *look_at(to_store_size(small)))
+    # DICOM wants a modality; a picture's file cannot have one
+    is_silent = bool(image.sop) and not (image.modality or image.body_part)
+    flags = (*image.flags, *look_at(to_store_size(small), not is_silent))
     return IncomingImage(
         image=replace(image, pixels=small, flags=flags),
         rows=rows,

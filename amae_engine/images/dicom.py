@@ -212,7 +212,10 @@ def _decoded(dataset: FileDataset) -> npt.NDArray[Any]:
             return decode_jpeg_extended(
                 _frame(dataset), dataset.Rows, dataset.Columns, dataset.BitsStored
             )
-        return pixel_array(dataset, decoding_plugin=_DECODERS.get(syntax, ""))
+        if syntax in _DECODERS or _shift(dataset) == 0:
+            return pixel_array(dataset, decoding_plugin=_DECODERS.get(syntax, ""))
+        raw = pixel_array(dataset, decoding_plugin="", correct_unused_bits=False)
+        return _from_high_bit(raw, int(dataset.BitsStored), _shift(dataset))
     except (Refusal, MemoryError):
         raise
     except Exception as error:  # every decoder has its own
@@ -221,13 +224,30 @@ def _decoded(dataset: FileDataset) -> npt.NDArray[Any]:
         ) from error
 
 
+def _shift(dataset: FileDataset) -> int:
+    """How many bits below the stored ones are unused (PS3.5 8.1.1 let the high bit be anywhere)."""
+    bits = int(dataset.BitsStored)
+    high = int(dataset.get("HighBit", bits - 1))
+    return max(0, min(high, int(dataset.BitsAllocated) - 1) + 1 - bits)
+
+
+def _from_high_bit(raw: npt.NDArray[Any], bits: int, shift: int) -> npt.NDArray[Any]:
+    """Values of `bits` that lie `shift` bits up in their words; signed ones keep their sign."""
+    words = raw.astype(np.int64) >> shift & (1 << bits) - 1
+    if raw.dtype.kind == "i":
+        words -= (words >> bits - 1) << bits
+    found: npt.NDArray[Any] = words.astype(raw.dtype)
+    return found
+
+
 def _grey(dataset: FileDataset, stored: npt.NDArray[Any], all_windows: bool) -> GreyScale:
     photometric = _text(dataset, "PhotometricInterpretation")
+    bits = int(dataset.get("BitsStored", 8))
     if photometric == "PALETTE COLOR" and stored.ndim == 2:
-        stored = _through_palette(dataset, stored)
+        stored, bits = _through_palette(dataset, stored), 16  # tables have 8 bits or 16
     if stored.ndim == 3 and stored.shape[-1] in (3, 4):
         deep = stored.dtype.itemsize > 1 and int(stored.max()) > 255
-        eight = (stored >> 8 if deep else stored)[..., :3].astype(np.uint8)
+        eight = (stored >> max(bits - 8, 0) if deep else stored)[..., :3].astype(np.uint8)
         grey = np.array(Image.fromarray(np.ascontiguousarray(eight)).convert("L"))
         return replace(picture_scale(grey), flags=("colour",))
     if stored.ndim != 2 or photometric not in _GREY:

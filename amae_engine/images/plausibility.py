@@ -30,6 +30,7 @@ _SHIFTS = (-3, 0, 3)  # grid cells
 _LEAST_LIKENESS = 0.36
 _SURE_LIKENESS = 0.5  # an inverted or turned image below it may be no chest at all
 _CLEARLY_MORE = 0.05
+_FLAT_LINE, _WHITE = 4.0, 200.0  # of a white frame: standard deviation and mean, in grey levels
 _FLAT_BLOCK = 2.0  # standard deviation in grey levels of 16 × 16 pixels
 _MOST_FLAT = 0.85  # share of flat blocks
 _STROKE = 24  # grey levels up, and down again within _STROKE_WIDTH pixels
@@ -41,18 +42,43 @@ Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 
-def look_at(image: Bytes) -> tuple[str, ...]:
-    """Flags of a stored image (S, S), S a multiple of 32; () where nothing seems wrong."""
+def look_at(image: Bytes, is_said_to_be_chest: bool = True) -> tuple[str, ...]:
+    """Flags of a stored image (S, S), S a multiple of 32; () where nothing seems wrong.
+
+    Args:
+        image: Bone bright.
+        is_said_to_be_chest: False for a file that should say what it shows and does not: it must
+            then look more like one.
+    """
     text = (TEXT,) if _has_text(image) else ()
+    image = _within_white(image)
     if _flat_share(image) > _MOST_FLAT:
         return (NEAR_EMPTY, *text)
     upright, inverted, turned = likeness(image)
     other, flag = max((inverted, INVERTED), (turned, TURNED))
-    if upright >= _LEAST_LIKENESS and other <= upright + _CLEARLY_MORE:
+    least = _LEAST_LIKENESS if is_said_to_be_chest else _SURE_LIKENESS
+    if upright >= least and other <= upright + _CLEARLY_MORE:
         return text
     if other < max(_LEAST_LIKENESS, upright + _CLEARLY_MORE):
         return (NOT_FRONTAL_CHEST, *text)
     return (flag, *text) if other >= _SURE_LIKENESS else (NOT_FRONTAL_CHEST, flag, *text)
+
+
+def _within_white(image: Bytes) -> Bytes:
+    """An image (S, S) without a white frame, at its own size: a frame is no inverted chest."""
+    lines = []
+    for axis in (1, 0):
+        white = (image.std(axis=axis) < _FLAT_LINE) & (image.mean(axis=axis) > _WHITE)
+        busy = np.flatnonzero(~white)
+        if len(busy) < len(image) // 3 or len(busy) == len(image):
+            lines.append((0, len(image)))
+        else:
+            lines.append((int(busy[0]), int(busy[-1]) + 1))
+    (top, bottom), (left, right) = lines
+    if (top, bottom, left, right) == (0, len(image), 0, len(image)):
+        return image
+    inside = Image.fromarray(np.ascontiguousarray(image[top:bottom, left:right]))
+    return np.asarray(inside.resize(image.shape[::-1], Image.Resampling.BOX))
 
 
 def likeness(image: Bytes) -> tuple[float, float, float]:

@@ -193,7 +193,9 @@ def _coded(stored: Integers, header: Dataset) -> _Codes:
         raise Refusal(
             f"its pixels are {stored.dtype} over {span} values; an image has 8 to 16 bits."
         )
-    codes = (stored - lowest).astype(np.uint16) if lowest else stored.astype(np.uint16, copy=False)
+    codes = stored.astype(np.uint16, copy=False)
+    if lowest:  # in a wider type: −128…127 does not fit into itself from 0 on
+        codes = (stored.astype(np.int64) - lowest).astype(np.uint16)
     domain = np.arange(lowest, lowest + span)
     padded = np.zeros(span, dtype=bool)
     if header.get("PixelPaddingValue") is not None:  # PS3.3 C.7.5.1.1.2
