@@ -30,6 +30,7 @@ _opened: list[Project] | None = None  # while a command collects what it opens
 _WINDOWS: dict[Path, FileLock] = {}  # a theme change opens a project again before it is closed
 _FORMAT = 1
 _FACTS = "project.json"
+_PARTS = ("pixels", "runs", "exports", "private")
 
 
 class Project:
@@ -83,10 +84,10 @@ class Project:
         """
         if catalog_url:
             require_url(catalog_url)
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and any(folder.iterdir()) and not _is_half_made(folder):
             raise ProjectError(f"{folder.name} is not empty; choose a new folder for the project.")
         try:
-            for part in ("pixels", "runs", "exports", "private"):
+            for part in _PARTS:
                 (folder / part).mkdir(parents=True, exist_ok=True)
             write_key(folder / "private", new_key())
             facts: dict[str, object] = {"format": _FORMAT, "name": name or folder.name}
@@ -210,6 +211,13 @@ class Project:
         if not self._held_for_window:
             self.only_reading = "it is open in another window"
             self._catalog.only_read(self.only_reading)
+
+
+def _is_half_made(folder: Path) -> bool:
+    """Whether making a project was cut short here, so that nothing but empty parts is there."""
+    names = {path.name for path in folder.iterdir()}
+    inside = [path for part in _PARTS for path in (folder / part).rglob("*")]
+    return names <= set(_PARTS) and all(path.name == "key" for path in inside)
 
 
 @contextmanager

@@ -193,6 +193,9 @@ def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     verb.add_argument("--dry-run", action="store_true", help="say what would happen, import none")
     verb.add_argument("--report", type=Path, help="write every file's fate to this CSV")
     verb.add_argument(
+        "--names", action="store_true", help="with the files' names in it, which may be patients'"
+    )
+    verb.add_argument(
         "--keep-suspects", action="store_true", help="keep images that are probably there already"
     )
     verb.add_argument(

@@ -127,7 +127,7 @@ def _preview(plan: ImportPlan, project: Project | None, as_json: bool) -> None:
 
 def _tell(report: ImportReport, options: Namespace) -> None:
     if options.report is not None:
-        report.write_csv(options.report)
+        report.write_csv(options.report, options.names)
     for number, fate in enumerate(report.fates, start=1):
         if fate.outcome in ("refused", "suspect"):
             sys.stderr.write(f"{number} {fate.outcome} {fate.path.name}: {fate.reason}\n")

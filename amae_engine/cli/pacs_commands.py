@@ -49,6 +49,9 @@ def fetch(options: Namespace) -> None:
         _server(options), _query(options), options.role, options.source, options.keep_suspects
     )
     is_project = (options.project / "project.json").is_file()
+    if not is_project:  # a wrong address or password is said before a project is made
+        with connect(retrieval.server, _password()) as connection:
+            next(iter(find_images(connection.search, retrieval.query)), None)
     project = Project.open(options.project) if is_project else Project.create(options.project)
     job = retrieve_images(project, retrieval, _password(), options.reader)
     report = Console(options.json).drive(job)

@@ -124,10 +124,25 @@ def _config(project: Project, kind: RunKind, options: Namespace) -> Chosen:
         values = _merged(values, _read_json(options.config))
     for text in options.set:
         values = _merged(values, _setting(text))
+    values, because = _clipped_warmup(values, options)
+    why += because
     if kind is RunKind.STAGE1 and not options.preset:
         values, because = _any_network(values, chosen)
         why += because
     return Chosen(_TYPES[kind].from_dict(values), preset, why)
+
+
+def _clipped_warmup(values: dict[str, Any], options: Namespace) -> tuple[dict[str, Any], str]:
+    """A warm-up that the reader did not ask for is no longer than the epochs that they did."""
+    training = values.get("training")
+    is_given = any(text.startswith("training.warmup_epochs") for text in options.set)
+    if not isinstance(training, dict) or is_given or options.config is not None:
+        return values, ""
+    epochs, warmup = training.get("epochs"), training.get("warmup_epochs")
+    if not isinstance(epochs, int) or not isinstance(warmup, int) or not 1 <= epochs < warmup:
+        return values, ""
+    shorter = {**values, "training": {**training, "warmup_epochs": epochs}}
+    return shorter, f" The warm-up is {epochs} of {epochs} epochs, as there are no more."
 
 
 def _any_network(values: dict[str, Any], chosen: Chosen) -> tuple[dict[str, Any], str]:

@@ -10,7 +10,13 @@ from amae_engine.images.deidentify import keyed_hash
 from amae_engine.images.fingerprints import Fingerprints
 from amae_engine.images.plausibility import NOT_FRONTAL_CHEST
 from amae_engine.images.sources import SourceFile
-from amae_engine.jobs.importing.import_report import STORED, FileFate, ImportReport, Outcome
+from amae_engine.jobs.importing.import_report import (
+    NAMES_FOLDER,
+    STORED,
+    FileFate,
+    ImportReport,
+    Outcome,
+)
 from amae_engine.project import Project
 
 _ELSEWHERE = "another of these files"
@@ -66,6 +72,9 @@ class ImageIntake:
             self._prints.sync()
         with self._project.session() as session:
             imports.end(session, self.import_id, report.summary())
+        folder = self._project.folder / NAMES_FOLDER
+        folder.mkdir(mode=0o700, exist_ok=True)
+        report.write_csv(folder / f"import-{self.import_id}.csv", names=True)
         self._project.analyse()
 
     def _known(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> dict[str, str]:

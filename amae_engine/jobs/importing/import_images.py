@@ -12,6 +12,7 @@ from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.importing.decode_ahead import decode_ahead
 from amae_engine.jobs.importing.image_intake import ImageIntake
 from amae_engine.jobs.importing.import_report import (
+    NAMES_FOLDER,
     FileFate,
     ImportReport,
     NothingImported,
@@ -50,7 +51,6 @@ def import_images(
     intake = ImageIntake(project, source, reader, keep_suspects)
     began = last_event = time.monotonic()
     allowed = [file for file in files if not file.refused]
-    fates += [FileFate(f.path, Outcome.REFUSED, f.refused) for f in files if f.refused]
     for batch in decode_ahead(allowed, lambda file: file.path, project.pixels.side):
         fates += intake.store(batch)
         now = time.monotonic()
@@ -60,7 +60,13 @@ def import_images(
             left = (len(files) - len(fates)) / rate
             yield Progress(f"Importing {source}", len(fates), len(files), rate, left)
             yield Changes(Changed.IMAGES)
-    report = ImportReport(tuple(fates))
+    came = iter(fates)
+    report = ImportReport(
+        tuple(
+            FileFate(file.path, Outcome.REFUSED, file.refused) if file.refused else next(came)
+            for file in files
+        )
+    )
     intake.end(report)
     if report.count(Outcome.REFUSED) == len(fates):
         raise NothingImported(report)
@@ -70,6 +76,8 @@ def import_images(
 
 def _told(project: Project, report: ImportReport) -> Generator[Event, None, None]:
     yield Notice(report.summary())
+    if report.count(Outcome.REFUSED):
+        yield Notice(f"Which files were refused, and why, stands in {NAMES_FOLDER} of the project.")
     if report.count(Outcome.SUSPECT):
         yield Notice(
             f"{report.count(Outcome.SUSPECT)} images are probably in the project in another format "

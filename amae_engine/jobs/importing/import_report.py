@@ -10,6 +10,7 @@ from pathlib import Path
 
 from amae_engine.errors import BadInput
 
+NAMES_FOLDER = "private/imports"  # the only place where the names of refused files are kept
 _REASONS_TOLD = 5
 
 
@@ -37,7 +38,7 @@ class FileFate:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """Every file's fate, in the order given; those that may not come in come first."""
+    """Every file's fate, in the order given."""
 
     fates: tuple[FileFate, ...]
 
@@ -72,15 +73,21 @@ class ImportReport:
         others = sum(count for _, count in counts[_REASONS_TOLD:])
         return "; ".join([*parts, f"{others} for other reasons"] if others else parts)
 
-    def write_csv(self, path: Path) -> None:
+    def write_csv(self, path: Path, names: bool = False) -> None:
         """Write the report as a table: file, outcome, reason.
 
         A file is its number in the order given, as on the screen: its name may be a patient's.
+
+        Args:
+            path: Of the table.
+            names: Add a column with the files' names, where the reader asked for them.
         """
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(("file", "outcome", "reason"))
-            writer.writerows((n, f.outcome, f.reason) for n, f in enumerate(self.fates, start=1))
+            writer.writerow(("file", "outcome", "reason", *(("name",) if names else ())))
+            for number, fate in enumerate(self.fates, start=1):
+                name = (str(fate.path),) if names else ()
+                writer.writerow((number, fate.outcome, fate.reason, *name))
 
 
 class NothingImported(BadInput):
