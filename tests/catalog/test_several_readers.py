@@ -5,14 +5,15 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from demo_images import DEMO, demo_files, finish
 
-from amae_engine.catalog import decisions, image_tables
+from amae_engine.catalog import decisions, image_tables, runs
 from amae_engine.catalog.network_folder import is_network_folder
-from amae_engine.catalog.tables import Label, Split
+from amae_engine.catalog.tables import Label, RunState, Split
 from amae_engine.errors import ProjectError
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.project import Project
@@ -142,3 +143,35 @@ def test_network_mounts_are_told_from_local_ones(tmp_path: Path):
     assert is_network_folder(Path("/mnt/with space/p"), mounts)
     assert not is_network_folder(Path("/mnt/images/local/p"), mounts)
     assert not is_network_folder(Path("/srv/amae"), mounts)
+
+
+def test_one_trains_and_the_others_see_it(postgres, tmp_path: Path, tiny_weights: Path):
+    project = Project.create(tmp_path / "shared", "Shared", postgres.new_url())
+    try:
+        finish(import_images(project, demo_files(20, 10, 4), "demo"))
+        command = [sys.executable, "-m", "amae_engine.cli", "stage1", "--project"]
+        command += [str(project.folder), "--set", f"weights={tiny_weights}"]
+        trains = subprocess.Popen([*command, "--set", "training.epochs=60"], stderr=subprocess.PIPE)
+        states, epochs = [], set()
+        while trains.poll() is None:
+            other = Project.open(project.folder)  # another reader's window, again and again
+            with other.session() as session:
+                rows = runs.list_runs(session)
+            states += [row.state for row in rows]
+            epochs |= {row.epoch for row in rows}
+            lease = other.take_lease(rows[0].id) if rows else None
+            if lease is not None:  # nobody else goes on with it: it has ended meanwhile
+                lease.release()
+                with other.session() as session:
+                    assert runs.list_runs(session)[0].state is RunState.FINISHED
+            other.close()
+            time.sleep(0.1)
+        _, said = trains.communicate()
+        assert trains.returncode == 0, said
+        with project.session() as session:
+            assert runs.list_runs(session)[0].state is RunState.FINISHED
+        assert RunState.RUNNING in states
+        assert RunState.INTERRUPTED not in states  # who opens it does not take it for dead
+        assert len(epochs) > 1
+    finally:
+        project.close()
