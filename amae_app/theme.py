@@ -202,7 +202,7 @@ def _style(c: Colours) -> str:
         border-bottom: 1px solid {c.line}; padding: 6px; }}
     QListView {{ background: {c.card}; border: none; }}
     QScrollArea {{ border: none; background: transparent; }}
-    QTabBar::tab {{ background: transparent; color: {c.quiet}; padding: 5px 12px; border: none; }}
+    QTabBar::tab {{ background: transparent; color: {c.quiet}; padding: 5px 8px; border: none; }}
     QTabBar::tab:selected {{ color: {c.text}; border-bottom: 2px solid {c.accent}; }}
     QTabWidget::pane {{ border: none; }}
     QSplitter::handle {{ background: transparent; }}

@@ -40,8 +40,8 @@ def proxy_text(found: Judged | None, synthesis: str = "synthetic") -> str:
             f"anomalies than the normal ones. It is no guide to disease here."
         )
     return (
-        f"{said}, no better than chance: it sees its {synthesis} anomalies, but not what is "
-        f"abnormal here."
+        f"{said}, no better than chance: nothing shows that it sees more here than its {synthesis} "
+        f"anomalies."
     )
 
 
