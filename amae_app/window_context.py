@@ -17,7 +17,7 @@ from amae_app.widgets.thumbnails import ThumbnailCache
 from amae_app.words import reading_only
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import PseudoLabelConfig
-from amae_engine.errors import AmaeError
+from amae_engine.errors import AmaeError, told_of_system
 from amae_engine.events import Changed, Level
 from amae_engine.jobs.defaults import choose_label_settings, default_config, label_settings
 from amae_engine.jobs.importing.relink_originals import RelinkReport
@@ -243,5 +243,6 @@ class Work(QRunnable):
             result, error = None, problem
         except Exception as problem:  # noqa: BLE001 - shown to the reader, with the log's trace
             _log.exception("Background work '%s' failed", self._key)
-            result, error = None, AmaeError(f"{type(problem).__name__}: {problem}")
+            told = told_of_system(problem) or AmaeError(f"{type(problem).__name__}: {problem}")
+            result, error = None, told
         self._answer(self._key, self._generation, result, error)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from amae_engine.catalog import runs
-from amae_engine.errors import AmaeError, BadSetting, TrainingFailed
+from amae_engine.errors import AmaeError, BadSetting, TrainingFailed, told_of_system
 from amae_engine.events import Event, Finished, RunStarted
 from amae_engine.project import Project
 
@@ -165,7 +165,8 @@ def _answer(there: Connection, error: BaseException) -> None:
 
 def _portable(error: Exception) -> Exception:
     """An error that can cross a process boundary and says its kind."""
-    if isinstance(error, AmaeError):
-        return error
+    told = told_of_system(error)
+    if told is not None:
+        return told
     first = str(error).strip().splitlines()[0] if str(error).strip() else ""
     return TrainingFailed(f"{type(error).__name__}: {first}")
