@@ -138,17 +138,5 @@ def _source_html(quality: SourceQuality) -> str:
     name = f"<b>{escape(quality.source.label)}</b>"
     if quality.missing:
         return f"{name}: {escape(quality.missing)}<br>"
-    parts = [
-        f"{text} {100 * share.value:.0f} % pure ({100 * share.low:.0f}–{100 * share.high:.0f})"
-        for text, share in (("normal", quality.normal), ("abnormal", quality.abnormal))
-        if share is not None
-    ]
-    if quality.auc is not None:
-        auc = quality.auc
-        parts.append(f"AUC {auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f})")
-    parts.append(
-        f"says {100 * quality.said:.0f} % abnormal, readers find {100 * quality.found:.0f} %"
-    )
-    parts.append(f"Brier {quality.brier:.2f}")
     order = "in random order" if quality.fair else "not in random order, so this may mislead"
-    return f"{name}: {' · '.join(parts)}; {plural(quality.images, 'image')} checked, {order}<br>"
+    return f"{name}: {' · '.join(quality.said_of_it())}; {plural(quality.images, 'image')} checked, {order}<br>"

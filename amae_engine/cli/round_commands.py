@@ -56,14 +56,5 @@ def source_line(quality: SourceQuality) -> str:
     """One source in a line."""
     if quality.missing:
         return f"{quality.source.label:<34} {quality.missing}"
-    parts = [
-        f"{name} {100 * share.value:.0f} % pure ({100 * share.low:.0f}–{100 * share.high:.0f})"
-        for name, share in (("normal", quality.normal), ("abnormal", quality.abnormal))
-        if share is not None
-    ]
-    if quality.auc is not None:
-        parts.append(f"AUC {quality.auc.value:.2f} ({quality.auc.low:.2f}–{quality.auc.high:.2f})")
-    parts.append(f"says {quality.said:.2f}, readers find {quality.found:.2f}")
-    parts.append(f"Brier {quality.brier:.2f}")
     order = "random order" if quality.fair else "not in random order"
-    return f"{quality.source.label:<34} {' · '.join(parts)} · {quality.images} checked, {order}"
+    return f"{quality.source.label:<34} {' · '.join(quality.said_of_it())} · {quality.images} checked, {order}"

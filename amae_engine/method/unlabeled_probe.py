@@ -167,9 +167,11 @@ class ProbeMaps:
     weights: Floats
 
     @classmethod
-    def fit(cls, direction: Floats, normal: Floats, unlabeled: Floats) -> ProbeMaps:
-        """From shares (n, g, g) of normal images and (m, g, g) of unlabeled ones."""
-        means = (each.mean(axis=0) for each in (normal, unlabeled))
+    def fit(
+        cls, direction: Floats, normal: Floats, unlabeled: Floats, counts: Weights | None = None
+    ) -> ProbeMaps:
+        """From shares (n, g, g) of normal images, each of which counts (n,), and (m, g, g) of U."""
+        means = (np.average(normal, axis=0, weights=counts), unlabeled.mean(axis=0))
         usual, others = (torch.from_numpy(mean.astype(np.float32)) for mean in means)
         return cls(direction, usual.numpy(), place_weights(usual, others).numpy())
 

@@ -47,6 +47,21 @@ class SourceQuality:
     fair: bool = False
     missing: str = ""
 
+    def said_of_it(self) -> tuple[str, ...]:
+        """Its figures, a short text each; () where it rates nothing."""
+        if self.missing:
+            return ()
+        texts = [
+            f"{name} {100 * share.value:.0f} % pure ({100 * share.low:.0f}–{100 * share.high:.0f})"
+            for name, share in (("normal", self.normal), ("abnormal", self.abnormal))
+            if share is not None
+        ]
+        if self.auc is not None:
+            texts.append(f"AUC {self.auc.value:.2f} ({self.auc.low:.2f}–{self.auc.high:.2f})")
+        found = f"readers find {100 * self.found:.0f} %"
+        texts += [f"says {100 * self.said:.0f} % abnormal, {found}", f"Brier {self.brier:.2f}"]
+        return tuple(texts)
+
 
 def source_qualities(
     project: Project, config: PseudoLabelConfig, stage1_run: int = 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,7 +46,7 @@ def rate_against_unlabeled(
     """Tell U from N in the same features; scores of every image, and what its maps need.
 
     Unlabeled images that a reader called normal count as normal, excluded ones are only rated. Where
-    N and U differ by what is no disease, they are matched first (`shortcut_check`).
+    N and U differ by what is no disease, they are matched first (`jobs.shortcuts`).
     """
     from amae_engine.method.unlabeled_probe import FEWEST_UNLABELED, fit_probe
 
@@ -97,14 +97,22 @@ def rate_against_unlabeled(
             scores.save(session, record.id, ScoreKind.UNLABELED_PROBE, images[split].ids, values)
     kept = KeptTokens(record.folder)
     is_unlabeled = shortcuts.side[len(normal) : known] == 1
-    maps = _probe_maps(kept, probe, normal.ids, unlabeled.ids[is_unlabeled], encoder.grid)
+    counts = np.ones(len(normal)) if matched is None else matched.weights[: len(normal)]
+    known_normal = _Counted(normal.ids[counts > 0], counts[counts > 0])
+    maps = _probe_maps(kept, probe, known_normal, unlabeled.ids[is_unlabeled], encoder.grid)
     _save(record.folder / PROBE_FILE, probe, maps)
-    counts = None if matched is None else matched.weights[: len(normal)]
     _, share = mixture_log_odds(found[Split.NORMAL], found[Split.UNLABELED], counts)
     yield Notice(
         f"By '{STEP}', about {100 * share:.0f} % of the {len(unlabeled)} unlabeled images are "
         f"unlike the {len(normal)} normal ones."
     )
+
+
+class _Counted(NamedTuple):
+    """Ids of images, and what each counts."""
+
+    ids: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.float64]
 
 
 def _save(path: Path, probe: Probe, maps: ProbeMaps) -> None:
@@ -138,7 +146,7 @@ def load_probe_maps(path: Path, encoder: FrozenEncoder) -> ProbeMaps:
 def _probe_maps(
     kept: KeptTokens,
     probe: Probe,
-    normal: npt.NDArray[np.int64],
+    normal: _Counted,
     unlabeled: npt.NDArray[np.int64],
     grid: int,
 ) -> ProbeMaps:
@@ -146,11 +154,12 @@ def _probe_maps(
     from amae_engine.method.unlabeled_probe import ProbeMaps
 
     shares = []
-    for ids in (normal, unlabeled):
-        places = kept.places(ids[:: -(-len(ids) // _IMAGES) or 1])
+    some = slice(None, None, -(-len(normal.ids) // _IMAGES) or 1)
+    for ids in (normal.ids[some], unlabeled[:: -(-len(unlabeled) // _IMAGES) or 1]):
+        places = kept.places(ids)
         parts = [
             kept.read(places[start : start + _AT_ONCE]).astype(np.float32) @ probe.map_direction
             for start in range(0, len(places), _AT_ONCE)
         ]
         shares.append(np.concatenate(parts).reshape(-1, grid, grid))
-    return ProbeMaps.fit(probe.map_direction, shares[0], shares[1])
+    return ProbeMaps.fit(probe.map_direction, shares[0], shares[1], normal.counts[some])
