@@ -144,7 +144,7 @@ def _replicates(project: Project, plan: Plan, seed: int, jobs: list[NewJob]) -> 
     every = tuple(
         (kind.label, "AUC", kind)
         for kind in ScoreKind
-        if kind.origin != "peer" and kind is not ScoreKind.DISCREPANCY
+        if kind.origin != "peer" and kind not in (ScoreKind.DISCREPANCY, ScoreKind.RERANKED)
     )
     _chain(project, plan, seed, jobs, "AUC", extra=every)
 
