@@ -197,6 +197,7 @@ class Catalog:
         cursor = connection.cursor()
         if self.is_shared:
             cursor.execute("SET default_transaction_read_only = on")
+            connection.commit()  # a setting falls with the transaction that made it
         else:
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()

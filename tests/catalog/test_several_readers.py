@@ -175,3 +175,16 @@ def test_one_trains_and_the_others_see_it(postgres, tmp_path: Path, tiny_weights
         assert len(epochs) > 1
     finally:
         project.close()
+
+
+def test_a_catalog_that_is_only_read_refuses_to_write_again_and_again(project: Project):
+    finish(import_images(project, demo_files(2, 2, 0), "demo"))
+    project._catalog.only_read("the test wants it so")
+    for _ in range(3):  # connections go back to the pool and come again
+        with (
+            pytest.raises(ProjectError, match="reading only: the test wants it so"),
+            project.session() as session,
+        ):
+            decisions.decide(session, [1], Label.NORMAL, "AB")
+        with project.session() as session:
+            assert decisions.current(session) == {}
