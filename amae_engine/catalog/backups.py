@@ -28,6 +28,11 @@ def restore_text(folder: Path) -> str:
     )
 
 
+def todays_backup(folder: Path) -> Path:
+    """Where today's backup lies, or will lie."""
+    return folder / _FOLDER / f"catalog-{datetime.now(UTC).date().isoformat()}.sqlite"
+
+
 def back_up_today(folder: Path, copy: Callable[[Path], None]) -> None:
     """Make today's backup where there is none, and keep the newest seven.
 
@@ -35,7 +40,7 @@ def back_up_today(folder: Path, copy: Callable[[Path], None]) -> None:
         folder: The project's.
         copy: Copies the catalog into a file, while it is in use.
     """
-    target = folder / _FOLDER / f"catalog-{datetime.now(UTC).date().isoformat()}.sqlite"
+    target = todays_backup(folder)
     if target.is_file():
         return
     target.parent.mkdir(exist_ok=True)

@@ -20,13 +20,14 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.backups import back_up_today, restore_text
+from amae_engine.catalog.backups import back_up_today, restore_text, todays_backup
 from amae_engine.catalog.chain import chained
 from amae_engine.catalog.network_folder import is_network_folder
 from amae_engine.errors import ProjectError
 
 _BUSY_TIMEOUT_MS = 10_000
 _FILE = "catalog.sqlite"
+_QUICKLY_CHECKED = 64_000_000  # bytes: about a tenth of a second, some 120,000 images
 POSTGRESQL = "postgresql+psycopg://user@host/database"
 
 
@@ -65,7 +66,7 @@ class Catalog:
         if not url:
             event.listen(self._engine, "connect", _set_pragmas)
         try:
-            if not url:
+            if not url and (folder / _FILE).is_file():
                 self._check()
             self._migrate()
         except DatabaseError as error:
@@ -183,11 +184,14 @@ class Catalog:
         command.upgrade(_alembic_config(self._engine), "head")
 
     def _check(self) -> None:
-        """Let SQLite look through its pages.
+        """Let SQLite look through its pages; through many only until the day's backup was made.
 
         Raises:
             ProjectError: Some are damaged.
         """
+        is_large = Path(str(self._url.database)).stat().st_size > _QUICKLY_CHECKED
+        if is_large and todays_backup(self._folder).is_file():
+            return
         with self._engine.connect() as connection:
             found = connection.execute(text("PRAGMA quick_check(1)")).scalar()
         if found != "ok":
