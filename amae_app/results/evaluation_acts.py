@@ -19,6 +19,7 @@ from amae_engine.jobs.judging.evaluate_run import RunEvaluation, evaluate_run
 from amae_engine.jobs.judging.export import export_results
 from amae_engine.jobs.judging.operating_points import ChosenPoint, choose_point, lock_point
 from amae_engine.jobs.judging.subgroups import subgroups
+from amae_engine.jobs.reporting.make_report import make_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class EvaluationActs(QObject):
 
         def write() -> _Exported:
             files = export_results(project, evaluate_run(project, run, reader), reader)
+            for _ in make_report(project, run, reader):
+                pass  # seconds; a page for colleagues beside the tables
             return _Exported(str(files[0].parent))
 
         def show(answer: _Exported | AmaeError) -> None:

@@ -117,6 +117,13 @@ def images_decided_since(session: Session, at: str) -> int:
     return session.scalar(query.where(LabelDecision.decided_at > at)) or 0
 
 
+def images_by_reader(session: Session) -> dict[str, int]:
+    """On how many images each reader has decided, whatever stands now."""
+    count = func.count(LabelDecision.image_id.distinct())
+    query = select(LabelDecision.reader, count).group_by(LabelDecision.reader)
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
 def fair_sample(session: Session) -> dict[int, Label]:
     """The decisions that stand and were made on images in random order, without their truth."""
     stands = current(session)

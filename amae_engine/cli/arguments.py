@@ -11,6 +11,7 @@ from amae_engine.cli.judging_arguments import add_judging
 from amae_engine.cli.pacs_arguments import add_pacs
 from amae_engine.cli.peer_arguments import add_peer, add_synthetic_panel
 from amae_engine.cli.reading_arguments import add_reading
+from amae_engine.cli.report_command import add_report
 from amae_engine.cli.round_commands import add_rounds
 from amae_engine.cli.shortcut_commands import add_shortcuts
 from amae_engine.cli.verify_command import add_verify
@@ -48,6 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_synthetic_panel(verbs)
     _add_judging(verbs)
     add_experiments(verbs)
+    add_report(verbs)
     add_verify(verbs)
     _add_machine(verbs)
     return parser

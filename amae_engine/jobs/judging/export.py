@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,16 +70,19 @@ def export_results(project: Project, evaluation: RunEvaluation, reader: str = ""
         f"Scores of {evaluation.measured_on}; larger is more abnormal",
     )
     written = [table, scores_csv]
-    roc = [NamedCurve(_legend(evaluation, s, "AUC"), s.roc.x, s.roc.y) for s in evaluation.scores]
-    pr = [NamedCurve(_legend(evaluation, s, "AP"), s.pr.x, s.pr.y) for s in evaluation.scores]
-    for suffix in ("png", "svg"):
-        path = folder / f"curves.{suffix}"
-        write_curves(path, roc, pr, evaluation.measured_on)
-        written.append(path)
+    written += [write_run_curves(evaluation, folder / f"curves.{kind}") for kind in ("png", "svg")]
     written += _export_images(project, evaluation, folder)
     with project.session() as session:
         audit(session, reader, "export", f"results of run {evaluation.run_id}")
     return written
+
+
+def write_run_curves(evaluation: RunEvaluation, path: Path) -> Path:
+    """ROC and precision-recall curves of every score; the suffix gives the format."""
+    roc = [NamedCurve(_legend(evaluation, s, "AUC"), s.roc.x, s.roc.y) for s in evaluation.scores]
+    pr = [NamedCurve(_legend(evaluation, s, "AP"), s.pr.x, s.pr.y) for s in evaluation.scores]
+    write_curves(path, roc, pr, evaluation.measured_on)
+    return path
 
 
 def _legend(evaluation: RunEvaluation, score: ScoreEvaluation, measure: str) -> str:
@@ -96,14 +100,29 @@ def _of_all(evaluation: RunEvaluation, score: ScoreEvaluation) -> list[float]:
 
 def _export_images(project: Project, evaluation: RunEvaluation, folder: Path) -> list[Path]:
     """The images with the highest and the lowest leading score, each with its maps."""
-    leading = evaluation.leading.kind if evaluation.leading else ScoreKind.DISCREPANCY
-    shown = evaluation.score(leading) or evaluation.score(ScoreKind.DISCREPANCY)
+    shown = shown_score(evaluation)
     if shown is None:
         return []
     order = np.argsort(-shown.values)
-    chosen = [*order[: _PANELS // 2], *order[-(_PANELS // 2) :]]
+    chosen = dict.fromkeys([*order[: _PANELS // 2].tolist(), *order[-(_PANELS // 2) :].tolist()])
+    path = folder / "images.png"
+    about = f"Highest and lowest {evaluation.label(shown.kind)}, run {evaluation.run_id}"
+    write_image_panels(path, image_panels(project, evaluation, shown, list(chosen)), about)
+    return [path]
+
+
+def shown_score(evaluation: RunEvaluation) -> ScoreEvaluation | None:
+    """The score whose images are shown: the leading one, else A_inter."""
+    leading = evaluation.leading.kind if evaluation.leading else ScoreKind.DISCREPANCY
+    return evaluation.score(leading) or evaluation.score(ScoreKind.DISCREPANCY)
+
+
+def image_panels(
+    project: Project, evaluation: RunEvaluation, shown: ScoreEvaluation, places: Sequence[int]
+) -> list[ImagePanel]:
+    """Images with their maps, by their places in a score; those without maps are left out."""
     panels = []
-    for place in dict.fromkeys(int(i) for i in chosen):
+    for place in places:
         image_id = int(shown.image_ids[place])
         found = load_image_maps(project, evaluation.run_id, image_id)
         if found is None:
@@ -123,10 +142,7 @@ def _export_images(project: Project, evaluation: RunEvaluation, folder: Path) ->
                 aspect,
             )
         )
-    path = folder / "images.png"
-    about = f"Highest and lowest {evaluation.label(shown.kind)}, run {evaluation.run_id}"
-    write_image_panels(path, panels, about)
-    return [path]
+    return panels
 
 
 def _image(project: Project, image_id: int) -> tuple[np.ndarray, float]:

@@ -1,0 +1,39 @@
+"""`amae report`: a score run's report as one HTML file."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import Namespace
+from pathlib import Path
+
+from amae_engine.cli.output import say, say_json
+from amae_engine.cli.progress import Console
+from amae_engine.project import Project
+
+
+def add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `report`."""
+    text = "what was done, on what, and what came of it, as one HTML file"
+    verb = verbs.add_parser("report", help=text, description=text)
+    verb.add_argument("--project", type=Path, required=True, help="the project's folder")
+    verb.add_argument("--run", type=int, default=0, help="score run; the newest by default")
+    verb.add_argument("--reader", default="", help="who asks, for the audit")
+    verb.add_argument("--logo", type=Path, help="a PNG, JPEG or SVG to stand at the top")
+    verb.add_argument(
+        "--section", type=Path, help="a text file: its first line is a heading of your own"
+    )
+    verb.add_argument("--json", action="store_true", help="JSON output")
+    verb.set_defaults(command=report, name="report")
+
+
+def report(options: Namespace) -> None:
+    """Write the report, and say where."""
+    from amae_engine.jobs.reporting.make_report import make_report
+
+    project = Project.open(options.project)
+    job = make_report(project, options.run, options.reader, options.logo, options.section)
+    path = Console(options.json).drive(job)
+    if options.json:
+        say_json({"report": str(path)})
+    else:
+        say(str(path))

@@ -1,0 +1,122 @@
+"""The report: one file, all sections, every text escaped, nobody named in it."""
+
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from demo_images import finish
+
+from amae_engine.catalog import decisions, image_tables, locked_points
+from amae_engine.catalog.tables import Label, Split
+from amae_engine.cli import main
+from amae_engine.config import ScoreKind
+from amae_engine.errors import BadInput
+from amae_engine.jobs.judging.evaluate_run import evaluate_run
+from amae_engine.jobs.reporting.make_report import make_report
+from amae_engine.project import Project
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+class _Page(HTMLParser):
+    """Headings, cells and addresses of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data):
+        self.texts.append(data.strip())
+
+
+def _report(project: Project, **how) -> tuple[Path, _Page]:
+    path, _ = finish(make_report(project, reader="BB", **how))
+    return path, _Page(path.read_text(encoding="utf-8"))
+
+
+def test_a_report_says_what_was_done_on_what_and_what_came_of_it(whole_path: Project):
+    with whole_path.session() as session:
+        locked_points.lock(
+            session, 3, ScoreKind.DISCREPANCY, 0.25, "sensitivity", 0.9, 0.5, "6 images", "BB"
+        )
+    path, page = _report(whole_path)
+    said = " ".join(page.texts)
+    for heading in (
+        "Data", "Method", "Results", "Operating points", "What the scores have learned", "Subgroups",
+        "Cases", "Readers", "How to make it again", "Limits",
+    ):  # fmt: skip
+        assert any(re.fullmatch(rf"\d+ {heading}.*", text) for text in page.texts), heading
+    evaluation = evaluate_run(whole_path)
+    for score in evaluation.scores:
+        assert f"{score.auc.value:.3f} ({score.auc.low:.3f}–{score.auc.high:.3f})" in said
+    assert "Research use only. Not a medical device." in said
+    assert "0.25" in said
+    assert "BB 5" in said  # decided on five images
+    assert "CLAIM 2024" in said
+    assert "TRIPOD+AI" in said
+    # nothing outside the file, nothing that runs
+    assert page.addresses
+    assert all(address.startswith("data:image/") for address in page.addresses)
+    assert "script" not in page.tags
+    assert not list(path.parent.glob("*.part"))
+
+
+def test_free_text_cannot_become_a_part_of_the_page(whole_path: Project, tmp_path: Path):
+    own, logo = tmp_path / "own.txt", tmp_path / "logo.png"
+    own.write_text("# Our <b>word</b>\n\n<script>alert(1)</script>\nmore\n\n=HYPERLINK(1)")
+    logo.write_bytes(PNG)
+    with whole_path.session() as session:
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
+        decisions.decide(session, ids[:1], Label.NORMAL, "<img src=x>")
+    _, page = _report(whole_path, logo=logo, own_section=own)
+    assert "script" not in page.tags
+    assert all(address.startswith("data:image/") for address in page.addresses)
+    assert "<script>alert(1)</script> more" in page.texts
+    assert any(text.endswith("Our <b>word</b>") for text in page.texts)
+
+
+def test_what_a_source_is_called_stays_at_home(whole_path: Project):
+    path, _ = _report(whole_path)
+    text = path.read_text(encoding="utf-8")
+    assert "source 1" in text
+    assert ">demo<" not in text
+    assert str(whole_path.folder) not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("logo.bmp", b"BM", "is no PNG, JPEG or SVG file"),
+        ("logo.png", b"x" * 2_000_001, "is larger than 2 MB"),
+        ("none.png", None, "cannot be read"),
+    ],
+)
+def test_a_logo_that_cannot_be_used_is_told(
+    whole_path: Project, tmp_path: Path, name, content, said
+):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInput, match=said):
+        _report(whole_path, logo=tmp_path / name)
+
+
+def test_an_own_section_must_be_text(whole_path: Project, tmp_path: Path):
+    (tmp_path / "own.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadInput, match="as a text in UTF-8"):
+        _report(whole_path, own_section=tmp_path / "own.txt")
+
+
+def test_the_command_says_where(whole_path: Project, capsys):
+    assert main(["report", "--project", str(whole_path.folder)]) == 0
+    assert capsys.readouterr().out.strip().endswith("exports/run-003/report.html")
