@@ -20,7 +20,7 @@ from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.project import Project
 
 WRITERS = 4
-ACTS = int(os.environ.get("AMAE_WRITER_ACTS", "60"))  # of each writer; the long run: 2500
+ACTS = int(os.environ.get("AMAE_WRITER_ACTS", "25"))  # of each writer; the long run: 2500
 
 
 def _write(folder: Path, reader: str, acts: int, log: Path) -> None:
