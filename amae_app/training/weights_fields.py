@@ -9,6 +9,8 @@ from PySide6.QtCore import QRegularExpression, Slot
 from PySide6.QtGui import QRegularExpressionValidator
 from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QVBoxLayout, QWidget
 
+from amae_engine.jobs.training.starting_weights import SHIPPED
+
 _FILE = "choose a file…"
 _HEADS = QRegularExpression(r"\s*(\d{1,2}(\s*,\s*\d{1,2})?)?\s*")
 
@@ -23,11 +25,12 @@ class WeightsFields(QWidget):
     def __init__(self, first: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.combo = QComboBox()
-        self.combo.addItems(["bundled", _FILE])
+        self.combo.addItems([*SHIPPED, _FILE])
         self.combo.setObjectName("weightsCombo")
         self.combo.setAccessibleName("Starting weights")
         self.combo.setToolTip(
-            "f0 and g0: bundled, your own pre-training, or an official checkpoint"
+            "f0 and g0: bundled (children's images), adults (adults' too), your own pre-training, or "
+            "an official checkpoint"
         )
         self.heads_edit = QLineEdit()
         self.heads_edit.setObjectName("headsEdit")
@@ -50,7 +53,7 @@ class WeightsFields(QWidget):
 
     @property
     def name(self) -> str:
-        """What is chosen: "bundled", "run:N" or a path."""
+        """What is chosen: "bundled", "adults", "run:N" or a path."""
         return self.combo.currentText()
 
     @property
@@ -62,7 +65,7 @@ class WeightsFields(QWidget):
 
     def offer(self, pretrain_runs: tuple[int, ...]) -> None:
         """List the weights that can be started from."""
-        names = ["bundled", *(f"run:{number}" for number in pretrain_runs)]
+        names = [*SHIPPED, *(f"run:{number}" for number in pretrain_runs)]
         names += [self._file] if self._file else []
         if [self.combo.itemText(i) for i in range(self.combo.count() - 1)] == names:
             return

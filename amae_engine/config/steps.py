@@ -198,7 +198,7 @@ class Stage1Config(JsonConfig):
     """Stage 1: a classifier on frozen features learns to see AnatPaste anomalies (Eq. 1, 2)."""
 
     preset: str = ""  # the network that the weights must be; "" accepts any
-    weights: str = "bundled"  # "bundled", "run:N" (a pretrain run) or a checkpoint's path
+    weights: str = "bundled"  # "bundled", "adults", "run:N" (a pretrain run) or a checkpoint's path
     heads: tuple[int, ...] = ()  # of encoder and decoder, where that checkpoint does not tell
     encoder: str = ""  # beside that of the weights: none, "foundation" (bundled), a file, "timm:…"
     training: TrainingConfig = field(default_factory=TrainingConfig)

@@ -10,10 +10,12 @@ from demo_images import TINY
 
 from amae_engine.config import PRESETS, ModelConfig
 from amae_engine.errors import BadWeights
+from amae_engine.jobs.training.starting_weights import SHIPPED
 from amae_engine.method.masking import masks_from_noise
 from amae_engine.method.reconstruction import masked_loss
 from amae_engine.models.checkpoint import load_weights, save_weights
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+from amae_engine.resources import resource
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +208,10 @@ def test_weights_of_another_width_list_the_mismatch(tmp_path: Path):
     save_file(state, tmp_path / "bad.safetensors", metadata=facts)
     with pytest.raises(BadWeights, match=r"another network: norm\.weight is \(7,\)"):
         load_weights(tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize("name", SHIPPED.values())
+def test_the_weights_that_come_with_amae_are_the_compact_networks(name: str):
+    loaded = load_weights(resource(f"weights/{name}"))
+    assert loaded.network.config == PRESETS["compact"]
+    assert loaded.notes == ()

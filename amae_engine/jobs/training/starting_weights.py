@@ -15,17 +15,19 @@ if TYPE_CHECKING:
     from amae_engine.models.encoders import FrozenEncoder
 
 WEIGHTS_FILE = "weights.safetensors"
+# weights of the compact network that come with AMAE; resources/weights/README.md says of what images
+SHIPPED = {"bundled": "compact.safetensors", "adults": "compact_adults.safetensors"}
 _TIMM = "timm:"
 
 
 def weights_path(project: Project, name: str) -> Path:
-    """The file behind "bundled", "run:N" or a path.
+    """The file behind "bundled", "adults", "run:N" or a path.
 
     Raises:
         BadWeights: There is no such file.
     """
-    if name == "bundled":
-        path = resource("weights/compact.safetensors")
+    if name in SHIPPED:
+        path = resource(f"weights/{SHIPPED[name]}")
         cure = "reinstall AMAE, choose a checkpoint file or run `amae pretrain`"
     elif name.startswith("run:") and name[4:].isdigit():
         path = project.run_folder(int(name[4:])) / WEIGHTS_FILE
