@@ -26,7 +26,7 @@ from amae_engine.project import Project
 def test_the_paper_s_method_keeps_network_and_schedule(preset: str):
     first, second = stage1_preset(preset), stage2_preset(preset)
     assert as_in_the_paper(first) == Stage1Config(
-        preset=preset, training=first.training, validation_percent=0
+        preset=preset, weights=first.weights, training=first.training, validation_percent=0
     )
     assert as_in_the_paper(second) == Stage2Config(training=second.training)
     assert as_in_the_paper(score_preset(preset)) == ScoreConfig()

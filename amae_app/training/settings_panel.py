@@ -87,6 +87,7 @@ class SettingsPanel(QWidget):
         """Fill the fields with a preset's values."""
         first, second, score = stage1_preset(name), stage2_preset(name), score_preset(name)
         before = pretrain_preset(name)
+        self.weights.follow_preset(first.weights)
         values: dict[str, float] = {
             "epochs0": before.training.epochs,
             "rate0": before.training.learning_rate,

@@ -76,6 +76,11 @@ class WeightsFields(QWidget):
         if chosen in names:
             self.combo.setCurrentText(chosen)
 
+    def follow_preset(self, name: str) -> None:
+        """Choose the shipped weights of a preset, unless the reader has others."""
+        if self.name in SHIPPED and name in SHIPPED:
+            self.combo.setCurrentText(name)
+
     @Slot()
     def _show_heads(self) -> None:
         self.heads_edit.setVisible(bool(self._file) and self.name == self._file)

@@ -47,6 +47,7 @@ def stage1_preset(name: str) -> Stage1Config:
 
     The encoder of `foundation` costs much more an image, so an anomaly is kept for half of the
     epochs. Outside the paper's preset N and U are matched where they differ by what is no disease.
+    `compact` starts from the weights that know adults too; those of `foundation` are the older ones.
 
     Raises:
         BadSetting: There is no such preset.
@@ -59,7 +60,9 @@ def stage1_preset(name: str) -> Stage1Config:
         return Stage1Config(preset=name, redraw_every=5, shortcuts=auto)
     training = TrainingConfig(epochs=40, warmup_epochs=4)
     if name == "compact":
-        return Stage1Config(preset=name, training=training, redraw_every=5, shortcuts=auto)
+        return Stage1Config(
+            preset=name, weights="adults", training=training, redraw_every=5, shortcuts=auto
+        )
     return Stage1Config(
         preset=name,
         encoder=name,

@@ -136,9 +136,10 @@ def _stage1_of(project: Project, kind: RunKind, parent: int) -> runs.RunRow | No
 
 
 def _weights(project: Project, preset: str) -> str:
-    """Bundled, or the project's own where only these are of the preset's network."""
+    """Those that come with AMAE, or the project's own where only these are of the network."""
     number = _own_weights(project, preset)
-    return f"run:{number}" if preset not in _BUNDLED and number else "bundled"
+    own = f"run:{number}" if preset not in _BUNDLED and number else ""
+    return own or stage1_preset(preset).weights
 
 
 def _own_weights(project: Project, preset: str) -> int:
