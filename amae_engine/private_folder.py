@@ -47,6 +47,11 @@ def require_key(private: Path) -> bytes:
     return key
 
 
+def file_mode(is_shared: bool) -> int:
+    """The rights of a file in the folder: the owner's, and the group's of a shared project."""
+    return 0o660 if is_shared else 0o600
+
+
 def close_to_others(private: Path, is_shared: bool = False, everything: bool = True) -> None:
     """Let only the owner into the folder and all that lies in it; mends what was open.
 
@@ -61,11 +66,11 @@ def close_to_others(private: Path, is_shared: bool = False, everything: bool = T
     """
     if os.name != "posix":
         return
-    group = 0o070 if is_shared else 0
-    was_open = private.stat().st_mode & 0o777 != 0o700 | group
+    of_file, of_folder = file_mode(is_shared), 0o770 if is_shared else 0o700
+    was_open = private.stat().st_mode & 0o777 != of_folder
     inside = private.rglob("*") if everything or was_open else private.glob("*")
     for path in (private, *inside):
-        wanted = 0o700 | group if path.is_dir() else 0o600 | (group & 0o060)
+        wanted = of_folder if path.is_dir() else of_file
         with contextlib.suppress(PermissionError, FileNotFoundError):
             if not path.is_symlink() and path.stat().st_mode & 0o777 != wanted:
                 path.chmod(wanted)

@@ -19,7 +19,13 @@ from amae_engine.errors import ProjectError
 from amae_engine.images.deidentify import new_key
 from amae_engine.images.pixel_store import PixelStore
 from amae_engine.originals import Originals
-from amae_engine.private_folder import close_to_others, may_write, require_key, write_key
+from amae_engine.private_folder import (
+    close_to_others,
+    file_mode,
+    may_write,
+    require_key,
+    write_key,
+)
 from amae_engine.source_names import SourceNames, is_code
 
 if TYPE_CHECKING:
@@ -56,7 +62,7 @@ class Project:
             close_to_others(folder / "private", self._is_shared, everything=False)
         self.pixels = PixelStore(folder / "pixels")
         self._originals = Originals(folder / "private")
-        self.source_names = SourceNames(folder / "private")
+        self.source_names = SourceNames(folder / "private", file_mode(self._is_shared))
         self._catalog = Catalog(folder, catalog_url, self.only_reading)
         if not self.only_reading:
             with self.session() as session:
@@ -183,7 +189,6 @@ class Project:
         try:
             if not self.only_reading:
                 self._catalog.back_up_today()
-                close_to_others(self.folder / "private", self._is_shared)
         except (OSError, sqlite3.Error) as error:  # a full disk: what there is stays as it is
             _log.warning("No backup of the catalog was made: %s", error)
         finally:
@@ -199,6 +204,10 @@ class Project:
         """
         if self.only_reading:
             raise ProjectError(f"This project is open for reading only: {self.only_reading}.")
+
+    def close_private(self) -> None:
+        """Keep others out of every file of `private/`; after files came into it."""
+        close_to_others(self.folder / "private", self._is_shared)
 
     def hold_for_window(self) -> None:
         """Be this window's until `close`: the window of another process then reads only.
@@ -237,7 +246,7 @@ def _hold_window(folder: Path) -> bool:
     """Take the right of this process's window to write, once more where it has it already."""
     place = folder.resolve()
     lock = _WINDOWS.setdefault(
-        place, FileLock(place / "private" / "window.lock", thread_local=False)
+        place, FileLock(place / "private" / "window.lock", mode=0o600, thread_local=False)
     )
     try:
         lock.acquire(timeout=0)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from amae_engine.errors import ProjectError
+
 _FILE = "sources.json"
 _NUMBERED = "source "
 _LONGEST = 64  # characters of a label
@@ -22,23 +24,39 @@ class SourceNames:
 
     Args:
         private: The project's private folder.
+        mode: The rights of its files.
     """
 
-    def __init__(self, private: Path) -> None:
-        self._path = private / _FILE
+    def __init__(self, private: Path, mode: int = 0o600) -> None:
+        self._path, self._mode = private / _FILE, mode
         self._seen: tuple[int, int] = (-1, -1)
         self._labels: dict[str, str] = {}
 
     def labels(self) -> dict[str, str]:
-        """Every code's label; another process may have added some."""
+        """Every code's label; another process may have added some.
+
+        Raises:
+            ProjectError: The file is damaged.
+        """
         if not self._path.is_file():
             return {}
         facts = self._path.stat()
         seen = (facts.st_size, facts.st_mtime_ns)
         if seen != self._seen:
-            self._labels = dict(json.loads(self._path.read_text(encoding="utf-8")))
-            self._seen = seen
+            self._labels, self._seen = self._read(), seen
         return self._labels
+
+    def _read(self) -> dict[str, str]:
+        try:
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+            raise ProjectError(
+                "private/sources.json is damaged; restore it, or delete it: sources are then called by "
+                "their numbers."
+            )
+        return found
 
     def label(self, code: str) -> str:
         """What readers call a source; its code where the private folder was left out."""
@@ -50,7 +68,7 @@ class SourceNames:
         found = self._code_of(wanted)
         if found:
             return found
-        with FileLock(self._path.with_suffix(".lock")):
+        with FileLock(self._path.with_suffix(".lock"), mode=self._mode):
             found = self._code_of(wanted)
             return found or self._add(wanted)
 
@@ -64,6 +82,7 @@ class SourceNames:
         file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(file, "w", encoding="utf-8") as opened:
             opened.write(json.dumps({**labels, code: label}, indent=1))
+        beside.chmod(self._mode)  # whatever the process's own mask takes away
         beside.replace(self._path)
         return code
 

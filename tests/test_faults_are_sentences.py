@@ -14,7 +14,7 @@ from demo_images import DEMO, TINY, demo_files
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from amae_engine.catalog import image_tables
+from amae_engine.catalog import image_tables, studies
 from amae_engine.catalog.tables import Split
 from amae_engine.cli import main
 from amae_engine.errors import BadInput, BadWeights, ProjectError, told_of_system
@@ -151,6 +151,33 @@ def test_a_damaged_store_file_is_named(small_project: Project, content: str):
     path.write_text(whole)
     with closing(Project.open(small_project.folder)) as again:
         assert _imported(again) == 40
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"source 1": 2}', "[" * 100_000])
+def test_damaged_source_names_are_named_and_can_be_done_without(
+    small_project: Project, content: str
+):
+    path = small_project.folder / "private" / "sources.json"
+    path.write_text(content)
+    with (
+        pytest.raises(ProjectError, match=r"private/sources\.json is damaged"),
+        small_project.session() as session,
+    ):
+        studies.rows(session, [1])
+    path.unlink()
+    with small_project.session() as session:
+        assert studies.rows(session, [1])[0].source == "source 1"
+
+
+def test_a_full_disk_inside_torch_is_a_sentence_too(small_project: Project, monkeypatch, capsys):
+    from amae_engine.cli import commands
+
+    def fails(_options: object) -> None:
+        raise RuntimeError("[enforce fail at inline_container.cc] . PytorchStreamWriter failed")
+
+    monkeypatch.setattr(commands, "list_runs", fails)
+    assert main(["runs", "--project", str(small_project.folder)]) == 1
+    assert "The disk is full" in capsys.readouterr().err
 
 
 def test_the_systems_own_refusals_are_sentences():

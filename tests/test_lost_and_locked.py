@@ -204,6 +204,8 @@ def test_the_private_folder_is_closed_to_others_and_mended(small_project: Projec
     (private / "key").chmod(0o644)
     (private / "originals").mkdir()
     (private / "originals" / "a.dcm").write_bytes(b"x")
+    before = {path.name: path.stat().st_mode & 0o777 for path in private.rglob("*")}
+    assert before["originals"] == 0o755
     with closing(Project.open(small_project.folder)):
         modes = {path.name: path.stat().st_mode & 0o777 for path in private.rglob("*")}
     assert private.stat().st_mode & 0o777 == 0o700

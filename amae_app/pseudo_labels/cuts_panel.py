@@ -21,6 +21,7 @@ from amae_app.pseudo_labels.curation_state import CurationState, keep_percent_fo
 from amae_app.theme import card, colours, quiet
 from amae_app.widgets.score_histogram import Histogram
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource
+from amae_engine.evaluation.ranks import share_below
 
 _PAPER_KEEP = 50
 _OUTER = (0.5, 99.5)  # percentiles of the log-odds at which the axis ends
@@ -136,9 +137,7 @@ class CutsPanel(QWidget):
 
     def _ranks(self, log_odds: Doubles) -> Doubles:
         """Percent of the images below ratings (n,), equal ones in the middle."""
-        below = np.searchsorted(self._ranked, log_odds, "left")
-        upto = np.searchsorted(self._ranked, log_odds, "right")
-        return np.asarray(50 * (below + upto) / max(len(self._ranked), 1), dtype=np.float64)
+        return 100 * share_below(log_odds, self._ranked)
 
     def _rating(self, place: float) -> float:
         """The rating at a place of the axis; its ends mean everything beyond."""

@@ -94,8 +94,9 @@ class EvaluationActs(QObject):
         project, reader = self._context.project, self._context.reader
 
         def write() -> _Exported:
-            files = export_results(project, evaluate_run(project, run, reader), reader)
-            for _ in make_report(project, run, reader):
+            evaluation = evaluate_run(project, run, reader)
+            files = export_results(project, evaluation, reader)
+            for _ in make_report(project, evaluation, reader):
                 pass  # seconds; a page for colleagues beside the tables
             return _Exported(str(files[0].parent))
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import event, func, insert, select, text, update
+from sqlalchemy import event, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from amae_engine.catalog.audit import IMPORT
@@ -54,12 +54,11 @@ def one_act_at_a_time(session: Session) -> None:
         session.execute(update(ChainLink).where(ChainLink.id < 0).values(number=0))
 
 
-def chained(session: Session) -> Session:
-    """Let a session add a link for every row that it adds to a chained table."""
-    event.listen(session, "after_flush", _add_links)
-    return session
+class ChainedSession(Session):
+    """Adds a link for every row that is added to a chained table."""
 
 
+@event.listens_for(ChainedSession, "after_flush")
 def _add_links(session: Session, _context: object) -> None:
     new = [row for row in session.new if isinstance(row, _CHAINED)]
     if not new:
@@ -147,10 +146,9 @@ def verify_chains(session: Session) -> ChainReport:
 def _links(session: Session) -> Iterator[tuple[ChainLink, Base | None]]:
     """Every link, in its writer's order, with its row; some at a time."""
     by_name = {table.__tablename__: table for table in _CHAINED}
-    last = session.scalar(select(func.count(ChainLink.id))) or 0
     ordered = select(ChainLink).order_by(ChainLink.writer, ChainLink.number)
-    for start in range(0, last, _AT_ONCE):
-        some = list(session.scalars(ordered.offset(start).limit(_AT_ONCE)))
+    found = session.scalars(ordered, execution_options={"yield_per": _AT_ONCE})
+    for some in found.partitions():
         rows: dict[tuple[str, int], Base] = {}
         for name, table in by_name.items():
             ids = [link.row_id for link in some if link.table_name == name]

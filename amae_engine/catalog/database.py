@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
 from amae_engine.catalog.backups import back_up_today, restore_text, todays_backup
-from amae_engine.catalog.chain import chained
+from amae_engine.catalog.chain import ChainedSession
 from amae_engine.catalog.network_folder import is_network_folder
 from amae_engine.errors import ProjectError
 
@@ -100,7 +100,7 @@ class Catalog:
         """
         try:
             with (
-                chained(Session(self._engine, expire_on_commit=False, info=info)) as session,
+                ChainedSession(self._engine, expire_on_commit=False, info=info) as session,
                 session.begin(),
             ):
                 yield session

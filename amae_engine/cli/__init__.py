@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\namae: cancelled; the last whole epoch is kept (--resume goes on).\n")
         return INTERRUPTED
-    except OSError as error:
+    except Exception as error:
         told = told_of_system(error)
         if told is None:
             raise

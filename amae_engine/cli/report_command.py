@@ -28,10 +28,12 @@ def add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def report(options: Namespace) -> None:
     """Write the report, and say where."""
+    from amae_engine.jobs.judging.evaluate_run import evaluate_run
     from amae_engine.jobs.reporting.make_report import make_report
 
     project = Project.open(options.project)
-    job = make_report(project, options.run, options.reader, options.logo, options.section)
+    evaluation = evaluate_run(project, options.run, options.reader)
+    job = make_report(project, evaluation, options.reader, options.logo, options.section)
     path = Console(options.json).drive(job)
     if options.json:
         say_json({"report": str(path)})

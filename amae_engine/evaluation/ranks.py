@@ -21,3 +21,10 @@ def relative_ranks(values: npt.NDArray[np.floating]) -> Values:
     ranks = np.full(len(values), np.nan)
     ranks[known] = (midranks(values[known]) - 1) / max(int(known.sum()) - 1, 1)
     return ranks
+
+
+def share_below(values: Values, among: Values) -> Values:
+    """Share of `among` (m,) below each of the values (n,), equal ones half: 0 to 1."""
+    ordered = np.sort(among)
+    below, upto = (np.searchsorted(ordered, values, side=side) for side in ("left", "right"))
+    return np.asarray((below + upto) / 2 / max(len(ordered), 1), dtype=np.float64)

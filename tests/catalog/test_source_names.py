@@ -59,3 +59,13 @@ def test_without_the_private_folders_names_a_source_is_its_number(project: Proje
     (project.folder / "private" / "sources.json").unlink()
     with closing(Project.open(project.folder)) as shared, shared.session() as session:
         assert studies.rows(session, [1])[0].source == "source 1"
+
+
+def test_what_an_import_leaves_in_private_is_closed_to_others(project: Project, catalog_url: str):
+    finish(import_images(project, demo_files(2, 2, 0), "ward 3"))
+    private = project.folder / "private"
+    of_file, of_folder = (0o660, 0o770) if catalog_url else (0o600, 0o700)
+    modes = {path: path.stat().st_mode & 0o777 for path in (private, *private.rglob("*"))}
+    assert len(modes) > 6
+    for path, mode in modes.items():
+        assert mode == (of_folder if path.is_dir() else of_file), path

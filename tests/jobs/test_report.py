@@ -41,7 +41,7 @@ class _Page(HTMLParser):
 
 
 def _report(project: Project, **how) -> tuple[Path, _Page]:
-    path, _ = finish(make_report(project, reader="BB", **how))
+    path, _ = finish(make_report(project, evaluate_run(project), reader="BB", **how))
     return path, _Page(path.read_text(encoding="utf-8"))
 
 

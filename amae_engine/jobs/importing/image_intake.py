@@ -75,6 +75,7 @@ class ImageIntake:
         folder = self._project.folder / NAMES_FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
         report.write_csv(folder / f"import-{self.import_id}.csv", names=True)
+        self._project.close_private()
         self._project.analyse()
 
     def _known(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> dict[str, str]:

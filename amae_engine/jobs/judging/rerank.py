@@ -14,10 +14,12 @@ from amae_engine.catalog import runs
 from amae_engine.catalog.tables import Split
 from amae_engine.config import Stage1Config
 from amae_engine.errors import NotReady
+from amae_engine.evaluation.ranks import share_below
 from amae_engine.jobs.shortcuts.matching_file import read_matching
 from amae_engine.jobs.shortcuts.shortcut_check import sides_of
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, frozen_encoder
 from amae_engine.jobs.training.train_stage1 import FEATURES_FILE
+from amae_engine.jobs.training.unlabeled_scores import fit_matched
 from amae_engine.project import Project
 from amae_engine.runs.inputs import RunInputs, read_inputs
 
@@ -55,27 +57,18 @@ def rerank(
         )
     is_unlabeled = np.isin(ids, inputs.images[Split.UNLABELED].ids)
     by_probe = probe[found]
-    shares = [_share_below(values, values[is_unlabeled]) for values in (by_probe, stage2_scores)]
+    shares = [share_below(values, values[is_unlabeled]) for values in (by_probe, stage2_scores)]
     together = np.mean(shares, axis=0)
     own = together[is_unlabeled]
     ratings = np.sort(by_probe[is_unlabeled])
-    place = _share_below(together, own) * (len(own) - 1)
+    place = share_below(together, own) * (len(own) - 1)
     found_at: Values = np.interp(place, np.arange(len(own)), ratings)
     return found_at
-
-
-def _share_below(values: Values, among: Values) -> Values:
-    """Share of `among` below each value (n,), equal ones half; 0 to 1."""
-    ordered = np.sort(among)
-    sides = [np.searchsorted(ordered, values, side=side) for side in ("left", "right")]
-    found: Values = (sides[0] + sides[1]) / 2 / len(among)
-    return found
 
 
 def _probe_scores(project: Project, stage1: int, inputs: RunInputs) -> tuple[Ids, Values]:
     """Ids and log-odds of the unlabeled and test images, by a probe with today's decisions."""
     from amae_engine.method.pseudo_labels import mixture_log_odds
-    from amae_engine.method.unlabeled_probe import fit_probe
 
     folder = project.run_folder(stage1)
     if not (folder / FEATURES_FILE).is_file():
@@ -87,26 +80,21 @@ def _probe_scores(project: Project, stage1: int, inputs: RunInputs) -> tuple[Ids
         features = {split: stored[split][:, None] for split in Split}
     seen = read_inputs(folder).images
     normal, unlabeled, test = (seen[s] for s in (Split.NORMAL, Split.UNLABELED, Split.TEST))
-    known = len(normal) + len(unlabeled)
+    both = (Split.NORMAL, Split.UNLABELED)
     matched = read_matching(folder)
-    strata = matched.strata if matched is not None and matched.within else None
-    probe, rated = fit_probe(
-        np.concatenate((features[Split.NORMAL], features[Split.UNLABELED])),
-        np.concatenate(
-            [sides_of(seen[s], inputs.decisions, s) for s in (Split.NORMAL, Split.UNLABELED)]
-        ),
-        np.concatenate((normal.patient_ids, unlabeled.patient_ids)),
+    fitted = fit_matched(
+        encoder,
+        np.concatenate([features[split] for split in both]),
+        np.concatenate([sides_of(seen[split], inputs.decisions, split) for split in both]),
+        np.concatenate([seen[split].patient_ids for split in both]),
         config.training.seed,
-        encoder.groups,
-        encoder.map_group,
-        weights=None if matched is None else matched.weights[:known],
-        strata=None if strata is None else strata[:known],
+        matched,
     )
-    of_normal, of_u = rated[: len(normal)], rated[len(normal) :]
-    of_test = probe(features[Split.TEST], None if strata is None else strata[known:])
+    of_normal, of_u = fitted.rated[: len(normal)], fitted.rated[len(normal) :]
+    of_test = fitted.rate(features[Split.TEST])
     counts = None if matched is None else matched.weights[: len(normal)]
-    both = np.concatenate((of_u, of_test))
     log_odds, _ = mixture_log_odds(of_normal, of_u, counts)
     # the same map from score to log-odds for test images: it is linear in the score
     slope, offset = np.polyfit(of_u, log_odds, 1) if len(set(of_u.tolist())) > 1 else (1.0, 0.0)
-    return np.concatenate((unlabeled.ids, test.ids)), slope * both + offset
+    ids = np.concatenate((unlabeled.ids, test.ids))
+    return ids, slope * np.concatenate((of_u, of_test)) + offset

@@ -12,7 +12,7 @@ import numpy as np
 from amae_engine.catalog.audit import audit
 from amae_engine.errors import BadInput
 from amae_engine.events import Event, Progress
-from amae_engine.jobs.judging.evaluate_run import RunEvaluation, evaluate_run
+from amae_engine.jobs.judging.evaluate_run import RunEvaluation
 from amae_engine.jobs.judging.export import image_panels, shown_score, write_run_curves
 from amae_engine.jobs.reporting.report_sections import (
     again_section,
@@ -42,7 +42,7 @@ _LARGEST_LOGO, _LONGEST_SECTION = 2_000_000, 100_000  # bytes, characters
 
 def make_report(
     project: Project,
-    score_run: int = 0,
+    evaluation: RunEvaluation,
     reader: str = "",
     logo: Path | None = None,
     own_section: Path | None = None,
@@ -51,20 +51,19 @@ def make_report(
 
     Args:
         project: Where the run is.
-        score_run: A score run or a peer's; 0 for the newest score run.
+        evaluation: Of the run.
         reader: Who asks, for the audit.
         logo: A PNG, JPEG or SVG to stand at the top.
         own_section: A text file; its first line is the heading, empty lines part paragraphs.
 
     Raises:
         BadInput: The logo or the section cannot be used.
-        NotReady: There is no such run, or its test images are sealed or without truth.
+        ProjectError: The project is open for reading only.
     """
     project.require_writable()
     picture = _logo(logo) if logo is not None else None
     own = [_own(own_section)] if own_section is not None else []
     yield Progress("Report", 0, 3)
-    evaluation = evaluate_run(project, score_run, reader)
     folder = project.exports_folder / f"run-{evaluation.run_id:03d}"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="amae-report-") as place:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from amae_engine.catalog import decisions, image_tables
 from amae_engine.catalog.tables import Label, Split
-from amae_engine.config import Stage1Config
+from amae_engine.config import ShortcutCure, Stage1Config
 from amae_engine.events import Event, Progress
 from amae_engine.jobs.shortcuts.choose_cure import ShortcutCheck, Shortcuts, choose_cure
 from amae_engine.jobs.shortcuts.image_facts import gather_facts
@@ -61,18 +61,23 @@ def check_shortcuts(
         elif 0 < most < len(kept):
             kept[random.permutation(len(kept))[most:]] = False
         images[str(split)] = InputImages.of(table, kept)
-    seed = config.training.seed
-    shortcuts = yield from gather_shortcuts(project, RunInputs(images, decided), seed)
+    shortcuts = yield from gather_shortcuts(project, RunInputs(images, decided), config)
     return choose_cure(shortcuts, config)[0]
 
 
 def gather_shortcuts(
-    project: Project, seen: RunInputs, seed: int
+    project: Project, seen: RunInputs, config: Stage1Config
 ) -> Generator[Event, None, Shortcuts]:
-    """Every fact of the images that a run sees, and how well each tells N from U."""
+    """Every fact of N and U, and how well each tells them apart.
+
+    Test images follow them where a cure compares each image within its stratum.
+    """
     from amae_engine.evaluation.shortcuts import differences
 
-    splits = (Split.NORMAL, Split.UNLABELED, Split.TEST)
+    seed = config.training.seed
+    splits = [Split.NORMAL, Split.UNLABELED]
+    if config.shortcuts is ShortcutCure.WITHIN:
+        splits.append(Split.TEST)
     ids, rows, patients = (
         np.concatenate([getattr(seen.images[split], name) for split in splits])
         for name in ("ids", "store_rows", "patient_ids")

@@ -6,6 +6,8 @@ It is fitted in the run that has the frozen features, stage 1's, but is no part 
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,7 +50,7 @@ def rate_against_unlabeled(
     Unlabeled images that a reader called normal count as normal, excluded ones are only rated. Where
     N and U differ by what is no disease, they are matched first (`jobs.shortcuts`).
     """
-    from amae_engine.method.unlabeled_probe import FEWEST_UNLABELED, fit_probe
+    from amae_engine.method.unlabeled_probe import FEWEST_UNLABELED
 
     images = record.inputs.images
     normal, unlabeled = images[Split.NORMAL], images[Split.UNLABELED]
@@ -58,45 +60,33 @@ def rate_against_unlabeled(
             f"{len(unlabeled)}, so this run does not have it."
         )
         return
-    shortcuts = yield from gather_shortcuts(project, record.inputs, config.training.seed)
+    shortcuts = yield from gather_shortcuts(project, record.inputs, config)
     yield Progress(STEP, 0, 1)
     arrays = {split: values.cpu().numpy() for split, values in features.items()}
-    known = len(normal) + len(unlabeled)
     both = np.concatenate((arrays[Split.NORMAL], arrays[Split.UNLABELED]))
-
-    def fit(matched: Matched | None) -> tuple[Probe, npt.NDArray[np.float32]]:
-        return fit_probe(
-            both,
-            shortcuts.side[:known],
-            shortcuts.patients[:known],
-            config.training.seed,
-            encoder.groups,
-            encoder.map_group,
-            weights=None if matched is None else matched.weights[:known],
-            strata=matched.strata[:known] if matched is not None and matched.within else None,
-        )
-
+    count, seed = len(both), config.training.seed
+    fit = partial(
+        fit_matched, encoder, both, shortcuts.side[:count], shortcuts.patients[:count], seed
+    )
+    is_auto = config.shortcuts is ShortcutCure.AUTO
     check, matched = choose_cure(shortcuts, config)
-    probe, rated = fit(None if config.shortcuts is ShortcutCure.AUTO else matched)
-    if matched is not None and config.shortcuts is ShortcutCure.AUTO:
-        of_all: npt.NDArray[np.float32] = np.zeros(len(shortcuts.ids), dtype=np.float32)
-        of_all[:known] = rated
-        check, matched = choose_cure(shortcuts, config, of_all)
-        if matched is not None:
-            probe, rated = fit(matched)
+    fitted = fit(None if is_auto else matched)
+    if matched is not None and is_auto:
+        check, matched = choose_cure(shortcuts, config, fitted.rated)
+        fitted = fitted if matched is None else fit(matched)
     write_shortcuts(record.folder, check.facts(), matched)
     yield Notice(check.why)
-    strata = matched.strata if matched is not None and matched.within else None
+    probe, rated = fitted.probe, fitted.rated
     found = {
         Split.NORMAL: rated[: len(normal)],
         Split.UNLABELED: rated[len(normal) :],
-        Split.TEST: probe(arrays[Split.TEST], None if strata is None else strata[known:]),
+        Split.TEST: fitted.rate(arrays[Split.TEST]),
     }
     with project.session() as session:
         for split, values in found.items():
             scores.save(session, record.id, ScoreKind.UNLABELED_PROBE, images[split].ids, values)
     kept = KeptTokens(record.folder)
-    is_unlabeled = shortcuts.side[len(normal) : known] == 1
+    is_unlabeled = shortcuts.side[len(normal) : count] == 1
     counts = np.ones(len(normal)) if matched is None else matched.weights[: len(normal)]
     known_normal = _Counted(normal.ids[counts > 0], counts[counts > 0])
     maps = _probe_maps(kept, probe, known_normal, unlabeled.ids[is_unlabeled], encoder.grid)
@@ -106,6 +96,59 @@ def rate_against_unlabeled(
         f"By '{STEP}', about {100 * share:.0f} % of the {len(unlabeled)} unlabeled images are "
         f"unlike the {len(normal)} normal ones."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A probe on matched images.
+
+    Attributes:
+        rated: (n,) each image of N and U by the probe that did not see its patient.
+        others: (m,) the strata of the test images; None where nothing is compared within any.
+    """
+
+    probe: Probe
+    rated: npt.NDArray[np.float32]
+    others: npt.NDArray[np.int64] | None
+
+    def rate(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Scores (m,) of the test images by their features (m, V, d)."""
+        return self.probe(features, self.others)
+
+
+def fit_matched(
+    encoder: FrozenEncoder,
+    features: npt.NDArray[np.float32],
+    side: npt.NDArray[np.int8],
+    patients: npt.NDArray[np.int64],
+    seed: int,
+    matched: Matched | None,
+) -> Fitted:
+    """Fit the probe of N against U, with their weights or within their strata where they have any.
+
+    Args:
+        encoder: Whose blocks the features are put together of.
+        features: (n, V, d) of N, then U.
+        side: (n,) 0 for N, 1 for U, −1 only to rate it.
+        patients: (n,) a number a patient.
+        seed: Of the folds.
+        matched: How N and U, and the test images after them, are matched.
+    """
+    from amae_engine.method.unlabeled_probe import fit_probe
+
+    count = len(features)
+    strata = matched.strata if matched is not None and matched.within else None
+    probe, rated = fit_probe(
+        features,
+        side,
+        patients,
+        seed,
+        encoder.groups,
+        encoder.map_group,
+        weights=None if matched is None else matched.weights[:count],
+        strata=None if strata is None else strata[:count],
+    )
+    return Fitted(probe, rated, None if strata is None else strata[count:])
 
 
 class _Counted(NamedTuple):
