@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +35,9 @@ def gamma(image: Image.Image) -> Image.Image:
     return image.point([round(255 * (level / 255) ** 2.5) for level in range(256)])
 
 
-def planted(project: Project, folder: Path, plant: Plant) -> dict[str, dict[int, bool]]:
+def planted(
+    project: Project, folder: Path, plant: Plant, shares: Mapping[str, float] = SHARES
+) -> dict[str, dict[int, bool]]:
     """Import real images, some of each role with a shortcut; which images have it, by split."""
     random = np.random.default_rng(0)
     files, has = [], {role: [] for role in COUNTS}
@@ -45,7 +47,7 @@ def planted(project: Project, folder: Path, plant: Plant) -> dict[str, dict[int,
         for number in range(count):
             path = every.pop(0)
             image = Image.open(path).convert("L")
-            is_planted = bool(random.random() < SHARES[role])
+            is_planted = bool(random.random() < shares[role])
             has[role].append(is_planted)
             target = folder / f"{role}{number}.png"
             (plant(image) if is_planted else image).save(target)

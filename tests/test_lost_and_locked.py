@@ -61,8 +61,11 @@ def test_damaged_pages_are_told_at_open(small_project: Project):
     folder = small_project.folder
     small_project.close()
     path = folder / "catalog.sqlite"
+    with closing(sqlite3.connect(path)) as catalog:  # one page of images, which opening never reads
+        query = "SELECT rootpage FROM sqlite_master WHERE name = 'ix_image_added_at_shown'"
+        page = catalog.execute(query).fetchone()[0]
     content = bytearray(path.read_bytes())
-    content[3 * 4096 : 40 * 4096] = os.urandom(37 * 4096)
+    content[(page - 1) * 4096 + 8 : page * 4096] = os.urandom(4096 - 8)
     path.write_bytes(content)
     with pytest.raises(ProjectError, match=r"catalog\.sqlite is damaged.*The newest backup is"):
         Project.open(folder)

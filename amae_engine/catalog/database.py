@@ -195,7 +195,8 @@ class Catalog:
         with self._engine.connect() as connection:
             found = connection.execute(text("PRAGMA quick_check(1)")).scalar()
         if found != "ok":
-            raise ProjectError(f"catalog.sqlite is damaged ({found}). {restore_text(self._folder)}")
+            what = " ".join(str(found).replace("*** in database main ***", "").split())
+            raise ProjectError(f"catalog.sqlite is damaged ({what}). {restore_text(self._folder)}")
 
     def _forbid_writing(self, connection: DBAPIConnection, _record: object) -> None:
         cursor = connection.cursor()

@@ -11,7 +11,7 @@ from dicom_files import demo_image, write_dicom
 from PIL import Image
 
 from amae_engine.images.decode import read_for_store, read_image
-from amae_engine.images.plausibility import INVERTED, NOT_FRONTAL_CHEST, look_at
+from amae_engine.images.plausibility import INVERTED, NOT_FRONTAL_CHEST, likeness, look_at
 
 needs_dcmtk = pytest.mark.skipif(
     shutil.which("dcm2pnm") is None, reason="needs dcm2pnm (Debian dcmtk), absent here"
@@ -87,10 +87,20 @@ def test_a_white_frame_is_no_inverted_chest(width: int):
 
 
 def test_a_file_that_does_not_say_what_it_shows_and_is_no_chest_waits(tmp_path: Path):
+    silent = {"Modality": "", "BodyPartExamined": ""}
     y, x = np.mgrid[0:512, 0:512]
     hand = (np.hypot(x - 256, y - 300) < 120) | ((abs(x - 150) < 25) & (y < 300))
     stored = (hand * 150 + 30 + 20 * np.sin(x / 40)).astype(np.uint8)
     path = write_dicom(tmp_path / "h.dcm", stored, Modality="", BodyPartExamined="")
     assert NOT_FRONTAL_CHEST in read_for_store(path, 256).image.flags
+    # half a chest: enough where the file says that it is one, too little where it says nothing
+    own = np.asarray(Image.fromarray(demo_image()).resize((512, 512))).astype(float)
+    mixes = ((1 - share) * own + share * stored for share in np.linspace(0, 1, 41))
+    halves = (mix.astype(np.uint8) for mix in mixes)
+    half = next(each for each in halves if 0.38 < likeness(each[::2, ::2])[0] < 0.48)
+    for number, (said, waits) in enumerate((({}, False), (silent, True))):
+        path = write_dicom(tmp_path / f"half{number}.dcm", half, WindowCenter=128, WindowWidth=256,
+                           **said)  # fmt: skip
+        assert (NOT_FRONTAL_CHEST in read_for_store(path, 256).image.flags) is waits
     chest = write_dicom(tmp_path / "c.dcm", demo_image(), Modality="", BodyPartExamined="")
     assert NOT_FRONTAL_CHEST not in read_for_store(chest, 256).image.flags

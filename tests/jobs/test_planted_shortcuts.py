@@ -134,3 +134,40 @@ def _by_probe():
     from amae_engine.config import PseudoLabelConfig, PseudoLabelSource
 
     return PseudoLabelConfig(source=PseudoLabelSource.UNLABELED)
+
+
+def test_a_fact_that_is_unknown_of_most_images_is_said_and_not_matched(
+    project: Project, tmp_path: Path
+):
+    planted(project, tmp_path, lambda image: image)
+    with project.session() as session:
+        from sqlalchemy import text
+
+        # known of a third of each side: PA in N, AP in most of U
+        known = "id % 3 = 0 AND split"
+        session.execute(text(f"UPDATE image SET view = 'PA' WHERE {known} = 'normal'"))
+        session.execute(text(f"UPDATE image SET view = 'AP' WHERE {known} = 'unlabeled'"))
+        session.execute(text("UPDATE image SET view = 'AP' WHERE id % 6 = 0 AND split = 'normal'"))
+        session.execute(
+            text("UPDATE image SET view = 'PA' WHERE id % 18 = 0 AND split = 'unlabeled'")
+        )
+    check, _ = finish(check_shortcuts(project, AUTO))
+    found = {each.name: each for each in check.differences}["view"]
+    assert 0 < found.normal < 40
+    config = AUTO.replace(match_by=("view",))
+    check, _ = finish(check_shortcuts(project, config))
+    assert check.matched_by == ()
+    assert "Nothing is changed" in check.why
+    assert "view" in check.why
+
+
+def test_another_gamma_in_us_normals_alone_is_seen(project: Project, tmp_path: Path):
+    """As where the normals of U come from another scanner than N."""
+    truths = planted(project, tmp_path, gamma, {"normal": 0.0, "unlabeled": 0.5, "test": 0.0})
+    assert 0.3 < np.mean(list(truths["unlabeled"].values())) < 0.7
+    check, _ = finish(check_shortcuts(project, AUTO))
+    found = {each.name: each for each in check.differences}
+    assert found["grey values"].differs
+    config = AUTO.replace(match_by=("grey values",), shortcuts=ShortcutCure.WEIGHT)
+    check, _ = finish(check_shortcuts(project, config))
+    assert "Disease changes grey values too" in check.why or "Nothing is changed" in check.why
