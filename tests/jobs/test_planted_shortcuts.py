@@ -13,7 +13,9 @@ from amae_engine.catalog import scores
 from amae_engine.config import ScoreKind, ShortcutCure, Stage1Config, TrainingConfig
 from amae_engine.errors import BadSetting
 from amae_engine.evaluation.delong import auc_interval
+from amae_engine.evaluation.shortcuts import Fact, differences
 from amae_engine.events import Notice
+from amae_engine.jobs.shortcuts.choose_cure import Shortcuts, choose_cure
 from amae_engine.jobs.shortcuts.matching_file import read_check, read_matching
 from amae_engine.jobs.shortcuts.shortcut_check import check_shortcuts
 from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels
@@ -136,29 +138,24 @@ def _by_probe():
     return PseudoLabelConfig(source=PseudoLabelSource.UNLABELED)
 
 
-def test_a_fact_that_is_unknown_of_most_images_is_said_and_not_matched(
-    project: Project, tmp_path: Path
+@pytest.mark.parametrize(("unknown", "matched"), [(0.3, True), (0.6, False)])
+def test_a_fact_that_is_unknown_of_most_images_is_not_matched_by_itself(
+    unknown: float, matched: bool
 ):
-    planted(project, tmp_path, lambda image: image)
-    with project.session() as session:
-        from sqlalchemy import text
-
-        # known of a third of each side: PA in N, AP in most of U
-        known = "id % 3 = 0 AND split"
-        session.execute(text(f"UPDATE image SET view = 'PA' WHERE {known} = 'normal'"))
-        session.execute(text(f"UPDATE image SET view = 'AP' WHERE {known} = 'unlabeled'"))
-        session.execute(text("UPDATE image SET view = 'AP' WHERE id % 6 = 0 AND split = 'normal'"))
-        session.execute(
-            text("UPDATE image SET view = 'PA' WHERE id % 18 = 0 AND split = 'unlabeled'")
-        )
-    check, _ = finish(check_shortcuts(project, AUTO))
-    found = {each.name: each for each in check.differences}["view"]
-    assert 0 < found.normal < 40
-    config = AUTO.replace(match_by=("view",))
-    check, _ = finish(check_shortcuts(project, config))
-    assert check.matched_by == ()
-    assert "Nothing is changed" in check.why
-    assert "view" in check.why
+    random, count = np.random.default_rng(0), 1000
+    side = np.repeat([0, 1], count).astype(np.int8)
+    column = (random.random(2 * count) < np.where(side == 1, 0.7, 0.3)).astype(float)
+    column[random.random(2 * count) < unknown] = np.nan
+    view, ids = Fact("view", column[:, None], ("PA", "AP")), np.arange(2 * count)
+    found = tuple(differences([view], side, ids, 0))
+    shortcuts = Shortcuts(ids, side, ids, 0, (view,), found)
+    check, how = choose_cure(shortcuts, AUTO)
+    assert (how is not None) is matched
+    assert ("view is unknown of" in check.why and "more than half" in check.why) is not matched
+    # who asks for it gets it, and is told of how many images it is unknown
+    check, how = choose_cure(shortcuts, AUTO.replace(shortcuts=ShortcutCure.WEIGHT))
+    assert how is not None
+    assert f"of {int(np.isnan(column).sum())} it is unknown" in check.why
 
 
 def test_another_gamma_in_us_normals_alone_is_seen(project: Project, tmp_path: Path):
