@@ -45,6 +45,7 @@ class ReviewPanel(QWidget):
         self.sources.setObjectName("sourcesLabel")
         self.sources.setTextFormat(Qt.TextFormat.RichText)
         self.sources.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.sources.setContentsMargins(0, 8, 0, 0)
         self.history = quiet()
         self.retrain = QPushButton("Retrain module B")
         self.retrain.setObjectName("retrainButton")

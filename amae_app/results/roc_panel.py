@@ -188,6 +188,7 @@ class RocPanel(QWidget):
         groups.setWidget(self.subgroups)
         self.tabs.addTab(groups, "Subgroups")
         self.learned.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.learned.setContentsMargins(0, 8, 0, 0)
         learned = QScrollArea()
         learned.setWidgetResizable(True)
         learned.setWidget(self.learned)

@@ -35,7 +35,7 @@ class WeightsFields(QWidget):
         self.heads_edit = QLineEdit()
         self.heads_edit.setObjectName("headsEdit")
         self.heads_edit.setAccessibleName("Attention heads")
-        self.heads_edit.setPlaceholderText("heads: as the file says")
+        self.heads_edit.setPlaceholderText("heads, if untold")
         self.heads_edit.setValidator(QRegularExpressionValidator(_HEADS, self))
         self.heads_edit.setToolTip(
             "Attention heads of encoder and decoder, as in 6, 16: for a checkpoint that does not "

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from amae_app.theme import colours
 
-PALETTE = ("#8f97a3", "#58a6f5", "#3fb39a", "#f0a350", "#c08ae6", "#d9d25a")
+PALETTE = ("#8f97a3", "#58a6f5", "#3fb39a", "#f0a350", "#c08ae6", "#d9d25a", "#e0776b", "#e3a6cd")
 
 
 @dataclass(frozen=True, slots=True)
