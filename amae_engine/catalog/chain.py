@@ -1,6 +1,6 @@
 """What writers did, chained: each link's digest covers one row and the writer's link before it.
 
-A decision, a locked point or an entry of the audit that is changed, removed or slipped in outside
+A decision, a locked point, an act on a region or an entry of the audit that is changed, removed or slipped in outside
 AMAE breaks its writer's chain. Whoever rewrites the whole chain can hide that, unless its head was
 written down elsewhere: `amae verify` prints the heads.
 """
@@ -17,10 +17,22 @@ from sqlalchemy import event, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from amae_engine.catalog.audit import IMPORT
-from amae_engine.catalog.tables import Audit, Base, ChainLink, LabelDecision, LockedPoint
+from amae_engine.catalog.tables import (
+    Audit,
+    Base,
+    ChainLink,
+    LabelDecision,
+    LockedPoint,
+    RegionAct,
+)
 
-_CHAINED: tuple[type[Base], ...] = (LabelDecision, LockedPoint, Audit)
-_WHAT = {"label_decision": "decision", "locked_point": "locked point", "audit": "audit entry"}
+_CHAINED: tuple[type[Base], ...] = (LabelDecision, LockedPoint, RegionAct, Audit)
+_WHAT = {
+    "label_decision": "decision",
+    "locked_point": "locked point",
+    "region_act": "act on a region",
+    "audit": "audit entry",
+}
 _ACTS = 0x414D4143  # "AMAC": the advisory lock that one act at a time holds on a server
 _AT_ONCE = 1000
 

@@ -12,6 +12,7 @@ from amae_engine.catalog.audit import require_reader
 from amae_engine.catalog.chain import one_act_at_a_time
 from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.tables import Image, Label, LabelDecision
+from amae_engine.catalog.undo_stacks import stacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,26 +196,10 @@ def _acts(session: Session, reader: str) -> list[tuple[int, str, int | None]]:
     return [(batch, kind, reverts) for batch, kind, reverts in session.execute(query)]
 
 
-def _stacks(acts: list[tuple[int, str, int | None]]) -> tuple[list[int], list[int]]:
-    """Replay the acts: what can be undone and what can be redone, newest last."""
-    done: list[int] = []
-    undone: list[int] = []
-    for batch, kind, reverts in acts:
-        if kind in ("undo", "redo"):
-            start, end = (done, undone) if kind == "undo" else (undone, done)
-            about = start[-1] if reverts is None else reverts  # AMAE 0.1 took the newest always
-            start.remove(about)
-            end.append(about)
-        else:
-            done.append(batch)
-            undone.clear()
-    return done, undone
-
-
 def _step(session: Session, reader: str, kind: str) -> Step:
     """Append the reverse ("undo") or the repetition ("redo") of an act."""
     one_act_at_a_time(session)
-    done, undone = _stacks(_acts(session, reader))
+    done, undone = stacks(_acts(session, reader))
     kept = 0
     for act in reversed(done if kind == "undo" else undone):
         # two readers may act at the same moment under one number

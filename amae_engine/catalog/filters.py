@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import ColumnElement, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
 
-from amae_engine.catalog.tables import Image, ImageTag
+from amae_engine.catalog.regions import RegionState
+from amae_engine.catalog.tables import Image, ImageTag, RegionAct
 from amae_engine.errors import BadInput
 
 _NUMBER = re.compile(r"(?:cxr-?)?0*([0-9]{1,9})", re.IGNORECASE)
@@ -86,6 +87,28 @@ def _tag(value: str) -> ColumnElement[bool]:
     return Image.id.in_(select(ImageTag.image_id).where(ImageTag.tag == value.lower()))
 
 
+def _region(value: str) -> ColumnElement[bool]:
+    """Images with a region that stands: any, or one of a state."""
+    states = [str(state) for state in RegionState if state and state is not RegionState.NOTE]
+    if value.lower() not in (*states, "any"):
+        raise BadInput(f"region must be any, {' or '.join(states)}; it is '{value}'.")
+    wanted = states if value.lower() == "any" else [value.lower()]
+    return _with_regions(RegionAct.state.in_(wanted))
+
+
+def _note(value: str) -> ColumnElement[bool]:
+    """Images with a note, on them or on a region, that holds a word; "any" is any note."""
+    held = RegionAct.note != ""
+    if value.lower() != "any":
+        held = RegionAct.note.icontains(value, autoescape=True)
+    return _with_regions(and_(RegionAct.state != RegionState.GONE, held))
+
+
+def _with_regions(which: ColumnElement[bool]) -> ColumnElement[bool]:
+    newest = select(func.max(RegionAct.id)).group_by(RegionAct.region)
+    return Image.id.in_(select(RegionAct.image_id).where(RegionAct.id.in_(newest), which))
+
+
 _KEYS: dict[str, Callable[[str], ColumnElement[bool]]] = {
     "split": _split,
     "truth": _truth,
@@ -94,4 +117,6 @@ _KEYS: dict[str, Callable[[str], ColumnElement[bool]]] = {
     "patient": _patient,
     "flag": _flag,
     "tag": _tag,
+    "region": _region,
+    "note": _note,
 }

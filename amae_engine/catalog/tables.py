@@ -232,6 +232,31 @@ class LockedPoint(Base):
     seen_before: Mapped[str] = mapped_column(String(32), default="", server_default="")
 
 
+class RegionAct(Base):
+    """One reader's act on one of their regions or notes; appended, never changed: the newest counts.
+
+    A note on the whole image is a region without points.
+    """
+
+    __tablename__ = "region_act"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    batch: Mapped[int] = mapped_column(index=True)
+    region: Mapped[int] = mapped_column(index=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), index=True)
+    reader: Mapped[str] = mapped_column(String(64))
+    acted_at: Mapped[str] = mapped_column(String(32), default=now)
+    kind: Mapped[str] = mapped_column(String(16))
+    reverts: Mapped[int | None]
+    state: Mapped[str] = mapped_column(String(16))  # "" is taken away
+    shape: Mapped[str] = mapped_column(String(16))
+    points: Mapped[str] = mapped_column(Text)  # JSON, shares of the image's width and height
+    note: Mapped[str] = mapped_column(Text)
+    # what the map was whose region a reader judged
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))
+    score: Mapped[str] = mapped_column(String(32))
+    threshold: Mapped[float | None]
+
+
 class ImageTag(Base):
     """A word that readers gave an image."""
 
