@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from amae_engine.catalog import decisions
 from amae_engine.catalog.audit import require_reader
-from amae_engine.catalog.tables import Label, LabelDecision, Reading, ReadingItem, ReadingSession
+from amae_engine.catalog.reading_tables import Reading, ReadingItem, ReadingSession
+from amae_engine.catalog.tables import Label, LabelDecision
 from amae_engine.errors import BadInput
 
 

@@ -17,14 +17,8 @@ from sqlalchemy import event, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from amae_engine.catalog.audit import IMPORT
-from amae_engine.catalog.tables import (
-    Audit,
-    Base,
-    ChainLink,
-    LabelDecision,
-    LockedPoint,
-    RegionAct,
-)
+from amae_engine.catalog.reading_tables import RegionAct
+from amae_engine.catalog.tables import Audit, Base, ChainLink, LabelDecision, LockedPoint
 
 _CHAINED: tuple[type[Base], ...] = (LabelDecision, LockedPoint, RegionAct, Audit)
 _WHAT = {

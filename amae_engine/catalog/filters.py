@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
 
+from amae_engine.catalog.reading_tables import RegionAct
 from amae_engine.catalog.regions import RegionState
-from amae_engine.catalog.tables import Image, ImageTag, RegionAct
+from amae_engine.catalog.tables import Image, ImageTag
 from amae_engine.errors import BadInput
 
 _NUMBER = re.compile(r"(?:cxr-?)?0*([0-9]{1,9})", re.IGNORECASE)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from amae_engine.catalog.audit import require_reader
 from amae_engine.catalog.chain import one_act_at_a_time
 from amae_engine.catalog.chunks import chunks, id_chunks
-from amae_engine.catalog.tables import RegionAct
+from amae_engine.catalog.reading_tables import RegionAct
 from amae_engine.catalog.undo_stacks import stacks
 from amae_engine.errors import BadInput
 from amae_engine.evaluation.regions import Outline, Shape

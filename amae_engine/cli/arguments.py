@@ -11,6 +11,7 @@ from amae_engine.cli.judging_arguments import add_judging
 from amae_engine.cli.pacs_arguments import add_pacs
 from amae_engine.cli.peer_arguments import add_peer, add_synthetic_panel
 from amae_engine.cli.reading_arguments import add_reading
+from amae_engine.cli.region_commands import add_regions
 from amae_engine.cli.report_command import add_report
 from amae_engine.cli.round_commands import add_rounds
 from amae_engine.cli.shortcut_commands import add_shortcuts
@@ -49,6 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_synthetic_panel(verbs)
     _add_judging(verbs)
     add_experiments(verbs)
+    add_regions(verbs)
     add_report(verbs)
     add_verify(verbs)
     _add_machine(verbs)
@@ -75,8 +77,13 @@ def _add_judging(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
             verb.add_argument(
                 "--boxes",
                 type=Path,
-                help="judge the maps instead, on marked regions: a CSV with file, x, y, width, "
-                "height in pixels of the original images",
+                help="judge the maps instead, on marked regions: boxes (CSV), mask pictures or "
+                "DICOM segmentations",
+            )
+            verb.add_argument(
+                "--regions",
+                action="store_true",
+                help="judge the maps instead, on what readers marked (of --reader alone, if given)",
             )
     add_judging(verbs)
     listing = _verb(verbs, "runs", "list the project's runs", commands.list_runs)

@@ -98,7 +98,7 @@ def evaluate(options: Namespace) -> None:
     from amae_engine.jobs.judging.evaluate_run import evaluate_run
     from amae_engine.jobs.judging.export import result_text
 
-    if options.boxes is not None:
+    if options.boxes is not None or options.regions:
         _evaluate_maps(options)
         return
     project = Project.open(options.project)
@@ -126,9 +126,16 @@ def _subgroups(project: Project, evaluation: RunEvaluation) -> list[Subgroup]:
 
 
 def _evaluate_maps(options: Namespace) -> None:
-    from amae_engine.jobs.judging.evaluate_maps import evaluate_maps
+    from amae_engine.jobs.judging.evaluate_maps import evaluate_maps, regions_by_image
+    from amae_engine.jobs.reading.marked_images import marks_by_image
 
-    found = evaluate_maps(Project.open(options.project), options.boxes, options.run)
+    project = Project.open(options.project)
+    if options.boxes is not None:
+        marks, _ = marks_by_image(project, options.boxes)
+        marked = {image: [outline for outline, _ in each] for image, each in marks.items()}
+    else:
+        marked = regions_by_image(project, options.reader)
+    found = evaluate_maps(project, marked, options.run)
     if options.json:
         say_json({kind.value: asdict(judged) for kind, judged in found.items()})
         return

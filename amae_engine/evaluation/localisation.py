@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,32 +57,12 @@ def judge_maps(maps: Maps, masks: Masks) -> Localisation:
     )
 
 
-def box_mask(
-    boxes: Sequence[tuple[float, float, float, float]], image: tuple[int, int], size: int
-) -> Masks:
-    """Marked pixels (size, size) of a map over an image of (rows, columns).
-
-    Args:
-        boxes: left, top, width, height in the image's pixels.
-        image: The image's rows and columns.
-        size: Of the map, which covers the whole image.
-    """
-    down = (np.arange(size) + 0.5) * image[0] / size
-    across = (np.arange(size) + 0.5) * image[1] / size
-    mask = np.zeros((size, size), dtype=bool)
-    for left, top, width, height in boxes:
-        rows = (down >= top) & (down < top + height)
-        columns = (across >= left) & (across < left + width)
-        mask |= rows[:, None] & columns
-    return mask
-
-
 def _dice_across_halves(maps: Maps, masks: Masks) -> float:
     cuts = np.quantile(maps, np.linspace(0.5, 0.999, _THRESHOLDS)).astype(np.float32)
     dice = np.stack([_dice(maps >= cut, masks) for cut in cuts])  # (thresholds, n)
     half = np.arange(len(maps)) % 2
     found = np.zeros(len(maps))
-    for number in (0, 1):
+    for number in np.unique(half):
         others = half != number if len(maps) > 1 else half == number
         found[half == number] = dice[dice[:, others].mean(axis=1).argmax(), half == number]
     return float(found.mean())

@@ -91,3 +91,12 @@ def write_scores_csv(
             texts = ("" if math.isnan(value) else f"{value:.8g}" for value in values)
             writer.writerow((name, known, *texts))
     beside.replace(path)
+
+
+def spreadsheet_text(value: object) -> object:
+    """A value as a cell of a table: no text that a spreadsheet would take for a formula."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str) and value[:1] in "=+-@" and value:
+        return f"'{value}"  # a spreadsheet would take it for a formula
+    return "" if value is None else value

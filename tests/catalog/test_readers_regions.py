@@ -7,8 +7,8 @@ from sqlalchemy import update
 
 from amae_engine.catalog import regions, studies
 from amae_engine.catalog.chain import verify_chains
+from amae_engine.catalog.reading_tables import RegionAct
 from amae_engine.catalog.regions import NewRegion, RegionState
-from amae_engine.catalog.tables import RegionAct
 from amae_engine.errors import BadInput
 from amae_engine.evaluation.regions import Outline, Shape, box_outline
 

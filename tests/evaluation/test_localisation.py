@@ -17,7 +17,8 @@ from amae_engine.config import (
     Stage2Config,
     TrainingConfig,
 )
-from amae_engine.evaluation.localisation import box_mask, judge_maps
+from amae_engine.evaluation.localisation import judge_maps
+from amae_engine.evaluation.regions import box_outline, outlines_mask
 from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2
@@ -25,7 +26,7 @@ from amae_engine.project import Project
 
 
 def test_a_box_covers_its_part_of_a_map():
-    mask = box_mask([(100, 25, 100, 25)], (100, 400), 8)  # right half of the top, one eighth high
+    mask = outlines_mask([box_outline(100 / 400, 25 / 100, 100 / 400, 25 / 100)], 8, 8)
     expected = np.zeros((8, 8), dtype=bool)
     expected[2:4, 2:4] = True
     assert (mask == expected).all()
@@ -85,7 +86,7 @@ def test_maps_are_judged_from_the_command_line(
     assert told.count("of 4") == 3
     boxes.write_text("file,x,y,width,height\nimages/other.jpeg,1,1,5,5\n")
     assert main(command) == 1
-    assert "is marked in boxes.csv" in capsys.readouterr().err
+    assert "is marked; draw or agree" in capsys.readouterr().err
     boxes.write_text("file,x,y,width,height\nimages/a.jpeg,1,1,five,5\n")
     assert main(command) == 1
-    assert "Line 2: width must be a number" in capsys.readouterr().err
+    assert "boxes.csv, line 2: a box must have four numbers" in capsys.readouterr().err

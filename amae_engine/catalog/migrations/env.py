@@ -3,6 +3,7 @@
 from alembic import context
 from sqlalchemy import create_engine
 
+from amae_engine.catalog import reading_tables  # noqa: F401 - its tables belong to the metadata
 from amae_engine.catalog.tables import Base
 
 engine = context.config.attributes.get("engine") or create_engine(

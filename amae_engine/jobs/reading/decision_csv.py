@@ -12,6 +12,7 @@ from amae_engine.catalog.decision_table import DecisionLine, TakenOver
 from amae_engine.catalog.tables import Label
 from amae_engine.errors import BadInput
 from amae_engine.project import Project
+from amae_engine.reports.table import spreadsheet_text
 
 COLUMNS = tuple(field.name for field in fields(DecisionLine))
 _MOST_BYTES = 500_000_000
@@ -27,7 +28,9 @@ def write_decisions(project: Project, path: Path, reader: str = "") -> int:
     with beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        writer.writerows([_text(getattr(line, name)) for name in COLUMNS] for line in lines)
+        writer.writerows(
+            [spreadsheet_text(getattr(line, name)) for name in COLUMNS] for line in lines
+        )
     beside.replace(path)
     if not project.only_reading:
         with project.session() as session:
@@ -105,14 +108,6 @@ def _line(row: dict[str, str], where: str) -> DecisionLine:
     if line.kind not in _KINDS or not line.reader.strip() or len(line.decided_at) > 32:
         raise BadInput(f"{where} has no known kind, no reader or no time; nothing was taken over.")
     return line
-
-
-def _text(value: object) -> object:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str) and value[:1] in "=+-@" and value:
-        return f"'{value}"  # a spreadsheet would take it for a formula
-    return "" if value is None else value
 
 
 def _plain(text: str) -> str:
