@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from amae_engine.cli import commands, import_commands, machine_commands, training_commands
+from amae_engine.cli.dicom_command import add_dicom
 from amae_engine.cli.experiment_arguments import add_experiments
 from amae_engine.cli.judging_arguments import add_judging
 from amae_engine.cli.pacs_arguments import add_pacs
@@ -52,6 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_experiments(verbs)
     add_regions(verbs)
     add_report(verbs)
+    add_dicom(verbs)
     add_verify(verbs)
     _add_machine(verbs)
     return parser

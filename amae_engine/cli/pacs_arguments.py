@@ -9,7 +9,7 @@ from amae_engine.cli import pacs_commands
 
 
 def add_pacs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `pacs check`, `pacs find` and `pacs fetch`."""
+    """Add `pacs check`, `pacs find`, `pacs fetch` and `pacs send`."""
     text = "images from a PACS, over DICOMweb or DIMSE"
     acts = verbs.add_parser("pacs", help=text, description=text).add_subparsers(
         required=True, metavar="ACT"
@@ -18,11 +18,14 @@ def add_pacs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         ("check", "see whether the PACS answers", pacs_commands.check),
         ("find", "count the images that a query means", pacs_commands.find),
         ("fetch", "fetch what is new and import it", pacs_commands.fetch),
+        ("send", "send DICOM objects (amae dicom) by STOW-RS or C-STORE", pacs_commands.send),
     ):
         act = acts.add_parser(name, help=explanation, description=explanation)
         act.set_defaults(command=command)
         _add_server(act)
-        if name != "check":
+        if name == "send":
+            act.add_argument("folder", type=Path, help="with the objects, at any depth")
+        if name in ("find", "fetch"):
             _add_query(act)
         if name == "fetch":
             act.add_argument("--project", type=Path, required=True, help="the project's folder")

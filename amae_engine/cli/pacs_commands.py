@@ -1,4 +1,4 @@
-"""`amae pacs check|find|fetch`: images from a PACS; what they print names nobody."""
+"""`amae pacs check|find|fetch|send`: images from a PACS, objects to it; they print no name."""
 
 from __future__ import annotations
 
@@ -68,6 +68,19 @@ def fetch(options: Namespace) -> None:
     say(report.summary())
     for reason in report.undelivered:
         say(f"not delivered: {reason}")
+
+
+def send(options: Namespace) -> None:
+    """Send every DICOM file of a folder."""
+    from amae_engine.jobs.reporting.send_objects import send_objects
+
+    sent = Console(options.json).drive(send_objects(_server(options), options.folder, _password()))
+    if options.json:
+        say_json({"sent": sent.sent, "refused": sent.refused})
+        return
+    say(f"{sent.sent} objects sent.")
+    for reason, count in sent.refused.items():
+        say(f"{count} not taken: {reason}")
 
 
 def _password() -> str:

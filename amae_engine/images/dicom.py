@@ -97,6 +97,11 @@ def read_dicom(path: Path, all_windows: bool = False) -> tuple[DecodedImage, Gre
     return replace(image, pixels=scale.picture(), flags=(*scale.flags, *image.flags)), scale
 
 
+def read_header(path: Path) -> FileDataset:
+    """All that a DICOM file says but its pixels, the identity too: for objects that go back to its PACS."""
+    return pydicom.dcmread(path, stop_before_pixels=True)
+
+
 def _facts(dataset: FileDataset) -> DecodedImage:
     """What the header says of an image whose pixels are still to come."""
     view = _text(dataset, "ViewPosition").upper()

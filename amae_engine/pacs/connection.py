@@ -47,6 +47,14 @@ class Connection(Protocol):
             PacsError: The connection failed.
         """
 
+    def store(self, path: Path) -> None:
+        """Send one DICOM file, as it is.
+
+        Raises:
+            NotDelivered: The PACS does not take this object; others may still go.
+            PacsError: The connection failed.
+        """
+
 
 def connect(server: Server, password: str = "") -> AbstractContextManager[Connection]:
     """Open a connection; leaving the context closes it.

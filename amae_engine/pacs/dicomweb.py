@@ -1,4 +1,4 @@
-"""A PACS over DICOMweb: QIDO-RS to find, WADO-RS to fetch (PS3.18 10.6, 10.4)."""
+"""A PACS over DICOMweb: QIDO-RS to find, WADO-RS to fetch, STOW-RS to send (PS3.18 10.6, 10.4, 10.5)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import requests
 from dicomweb_client.web import DICOMwebClient
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from amae_engine.errors import NotDelivered, PacsError, PacsLoginError
@@ -81,6 +82,14 @@ class DicomWeb:
         if dataset.get("SOPInstanceUID") != image.sop:
             raise NotDelivered("the PACS sent another image than the one asked for")
         dataset.save_as(path)
+
+    def store(self, path: Path) -> None:
+        """Send one file by STOW-RS; see `Connection`."""
+        with self._told(self._not_delivered):
+            answer = self._client.store_instances([dcmread(path)])
+        if answer.get("FailedSOPSequence"):
+            reason = int(answer.FailedSOPSequence[0].get("FailureReason", 0))
+            raise NotDelivered(f"the PACS refused the object (reason 0x{reason:04X})")
 
     def _every_study(self, keys: Keys) -> Iterator[dict[str, Any]]:
         """All pages, also from a server that caps a page, or that knows no offset."""

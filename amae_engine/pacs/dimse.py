@@ -1,21 +1,23 @@
-"""A PACS over DIMSE: C-ECHO, C-FIND, and C-GET or C-MOVE with a receiver of our own."""
+"""A PACS over DIMSE: C-ECHO, C-FIND, C-STORE, and C-GET or C-MOVE with a receiver of our own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from ssl import Purpose, SSLError
 from typing import Any, Self
 
-from pydicom import uid
+from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import (
+    ComprehensiveSRStorage,
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
     SecondaryCaptureImageStorage,
+    SegmentationStorage,
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
@@ -56,6 +58,12 @@ _RETRIEVE_MODELS = {
     Retrieve.GET: StudyRootQueryRetrieveInformationModelGet,
     Retrieve.MOVE: StudyRootQueryRetrieveInformationModelMove,
 }
+_SENT = {  # what AMAE makes, each as it is written
+    SecondaryCaptureImageStorage: (uid.JPEGLSLossless, uid.ExplicitVRLittleEndian),
+    SegmentationStorage: (uid.ExplicitVRLittleEndian, uid.RLELossless),
+    ComprehensiveSRStorage: (uid.ExplicitVRLittleEndian,),
+}
+_STORED_WITH_WARNING = 0xB000  # PS3.4 B.2.3
 _PENDING = (0xFF00, 0xFF01)  # PS3.4 C.4.1.1.4
 _SUCCESS = 0x0000
 _NOT_AUTHORIZED = 0x0124  # PS3.7 C.5.7
@@ -70,6 +78,7 @@ class Dimse:
         self._inbox = _Inbox()
         self._association: Association | None = None
         self._receiver: Any = None
+        self._sender: Association | None = None  # made with the first object that is sent
 
     def __enter__(self) -> Self:
         if self._server.retrieve is Retrieve.MOVE:
@@ -82,8 +91,9 @@ class Dimse:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._association is not None:
-            self._association.release()
+        for association in (self._association, self._sender):
+            if association is not None:
+                association.release()
         if self._receiver is not None:
             self._receiver.shutdown()
 
@@ -112,6 +122,36 @@ class Dimse:
         if content is None:
             raise NotDelivered(self._why_not(status))
         path.write_bytes(content)
+
+    def store(self, path: Path) -> None:
+        """C-STORE of one file; see `Connection`."""
+        dataset = dcmread(path)
+        kind = (str(dataset.SOPClassUID), str(dataset.file_meta.TransferSyntaxUID))
+        if self._sender is None:
+            self._sender = self._associate_to_send()
+        offered = {
+            (c.abstract_syntax, c.transfer_syntax[0]) for c in self._sender.accepted_contexts
+        }
+        if self._sender.is_established and kind not in offered:
+            raise NotDelivered(
+                f"{self._server.name} does not take {dataset.SOPClassUID.name} in "
+                f"{dataset.file_meta.TransferSyntaxUID.name}"
+            )
+        try:
+            status = self._sender.send_c_store(dataset)
+        except (ValueError, RuntimeError):
+            status = Dataset()
+        if "Status" not in status:
+            raise PacsError(f"{self._server.name} broke the connection during C-STORE; try again.")
+        if status.Status != _SUCCESS and status.Status & 0xF000 != _STORED_WITH_WARNING:
+            raise NotDelivered(f"C-STORE ended with status 0x{status.Status:04X}")
+
+    def _associate_to_send(self) -> Association:
+        entity = self._entity()
+        for kind, syntaxes in _SENT.items():
+            for syntax in syntaxes:
+                entity.add_requested_context(kind, syntax)
+        return self._established(entity)
 
     @property
     def _verb(self) -> str:
@@ -178,12 +218,20 @@ class Dimse:
             for kind in _STORAGE_CLASSES:
                 for syntax in _SYNTAXES:  # one context each, so that nothing is transcoded
                     entity.add_requested_context(kind, syntax)
+        return self._established(entity, roles)
+
+    def _established(self, entity: AE, roles: Sequence[Any] = ()) -> Association:
+        """An association with what an entity asks for.
+
+        Raises:
+            PacsError: There is none, and why.
+        """
         server, tls = self._server, self._server.tls
         association = entity.associate(
             server.host,
             server.port,
             ae_title=server.called_ae,
-            ext_neg=roles,
+            ext_neg=list(roles),
             evt_handlers=[(evt.EVT_C_STORE, self._inbox.store)],
             tls_args=(tls.context(), server.host) if tls else None,
         )

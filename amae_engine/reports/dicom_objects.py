@@ -1,0 +1,428 @@
+"""What AMAE found on an image as DICOM objects, through highdicom.
+
+All of them name one source image, in its patient's study: either as the source's own file says, or
+as `deidentified_image` made it. A map becomes a fractional segmentation and a colour picture,
+readers' regions a binary segmentation, scores and regions a structured report (TID 1500).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import highdicom
+import numpy as np
+import numpy.typing as npt
+from highdicom import sr
+from highdicom.seg import (
+    SegmentAlgorithmTypeValues,
+    Segmentation,
+    SegmentationFractionalTypeValues,
+    SegmentDescription,
+)
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import UID, JPEGLSLossless, RLELossless
+
+from amae_engine.evaluation.regions import Outline, Shape, outlines_mask
+from amae_engine.reports.table import RESEARCH_USE
+
+MOST_REGIONS = 500  # in a structured report; the largest ones
+_MAKER = "AMAE"
+_SCHEME = "99AMAE"
+_SERIES = {"image": 9001, "overlay": 9002, "map": 9003, "regions": 9004, "report": 9005}
+_OPACITY = 0.55
+Grey = npt.NDArray[np.uint8]
+
+# type 2 attributes that highdicom copies from a source, which files of the field lack at times
+_MAY_BE_EMPTY = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
+    "StudyID", "AccessionNumber", "ReferringPhysicianName", "Laterality",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedRegion:
+    """A reader's region, with what is said of it.
+
+    Attributes:
+        number: Of the region.
+        values: Measurements by name and unit: ("peak", "1"): 3.2.
+    """
+
+    number: int
+    reader: str
+    state: str
+    outline: Outline
+    values: Mapping[tuple[str, str], float]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedScore:
+    """A score of the image: its key, its name, its value."""
+
+    key: str
+    name: str
+    value: float
+
+
+def uid_of(digest: str) -> UID:
+    """A UID from a keyed hash: the same object has it again (PS3.5 B.2)."""
+    return UID(f"2.25.{int(digest[:32], 16)}")
+
+
+def completed(source: Dataset) -> Dataset:
+    """A source's header with the attributes that every object copies, empty where it has none."""
+    for keyword in _MAY_BE_EMPTY:
+        if keyword not in source:
+            setattr(source, keyword, "")
+    return source
+
+
+def deidentified_image(
+    pixels: Grey, study: UID, name: str, patient: str, spacing: tuple[float, float] | None
+) -> Dataset:
+    """An image (rows, columns) as a secondary capture that names nobody.
+
+    Args:
+        pixels: As it is shown.
+        study: Of all objects of this image.
+        name: The image's, in the catalog.
+        patient: The patient's number there.
+        spacing: From one row and one column to the next, in mm.
+    """
+    made = highdicom.sc.SCImage(
+        pixels,
+        "MONOCHROME2",
+        8,
+        "PATIENT",
+        study_instance_uid=study,
+        series_instance_uid=highdicom.UID(),
+        series_number=_SERIES["image"],
+        sop_instance_uid=highdicom.UID(),
+        instance_number=1,
+        manufacturer=_MAKER,
+        patient_id=patient,
+        patient_name=f"{patient}^",
+        patient_orientation=("L", "F"),  # asked for; see `_tidied`
+        transfer_syntax_uid=JPEGLSLossless,
+    )
+    made.PatientIdentityRemoved = "YES"
+    made.DeidentificationMethod = "AMAE: pixels, size and numbers of its catalog alone"
+    made.BurnedInAnnotation = "NO"
+    made.SeriesDescription, made.ImageComments = f"{name}, as AMAE shows it", RESEARCH_USE
+    _say_maker(made)
+    if spacing is not None:
+        made.NominalScannedPixelSpacing = [f"{mm:.6g}" for mm in spacing]
+    return _tidied(made)
+
+
+def overlay_capture(
+    source: Dataset, pixels: Grey, values: npt.NDArray[np.float32], name: str
+) -> Dataset:
+    """The image (rows, columns) with a map over it, in colour.
+
+    Args:
+        source: Which image.
+        pixels: As it is shown.
+        values: The map (h, w), as a share of its scale; below a quarter nothing is drawn.
+        name: Of the map.
+    """
+    made = highdicom.sc.SCImage.from_ref_dataset(
+        source,
+        overlaid(pixels, values, f"{name}. {RESEARCH_USE}"),
+        "RGB",
+        8,
+        "PATIENT",
+        series_instance_uid=highdicom.UID(),
+        series_number=_SERIES["overlay"],
+        sop_instance_uid=highdicom.UID(),
+        instance_number=1,
+        manufacturer=_MAKER,
+        patient_orientation=("L", "F"),  # asked for; see `_tidied`
+        transfer_syntax_uid=JPEGLSLossless,
+    )
+    made.SeriesDescription, made.ImageComments = f"{name} over the image"[:64], RESEARCH_USE
+    made.BurnedInAnnotation = "YES" if source.get("BurnedInAnnotation") == "YES" else "NO"
+    made.DerivationDescription = f"AMAE: {name} in colour over the image"
+    made.SourceImageSequence = [_reference(source)]
+    for keyword in ("PatientIdentityRemoved", "DeidentificationMethod"):
+        if keyword in source:
+            setattr(made, keyword, source[keyword].value)
+    _say_maker(made)
+    return _tidied(made, source.get("PatientOrientation") or "")
+
+
+def overlaid(pixels: Grey, values: npt.NDArray[np.float32], said: str) -> npt.NDArray[np.uint8]:
+    """An image with a map over it (rows, columns, 3), and a line of text at its foot."""
+    from matplotlib import colormaps
+    from PIL import Image, ImageDraw, ImageFont
+
+    shares = resized(values, *pixels.shape).clip(0, 1)
+    colours = (colormaps["inferno"](np.arange(256))[:, :3] * 255).astype(np.float32)
+    levels = (shares * 255).astype(np.uint8)
+    weight = (_OPACITY * (levels >= 64)).astype(np.float32)[..., None]
+    grey = pixels.astype(np.float32)[..., None]
+    mixed = ((1 - weight) * grey + weight * colours[levels]).astype(np.uint8)
+    picture = Image.fromarray(mixed)
+    height = max(10, pixels.shape[0] // 60)
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(height)
+    draw.rectangle((0, pixels.shape[0] - 2 * height, pixels.shape[1], pixels.shape[0]), fill=0)
+    draw.text((height, pixels.shape[0] - 1.6 * height), said, fill=(255, 255, 255), font=font)
+    return np.asarray(picture)
+
+
+def resized(values: npt.NDArray[np.float32], rows: int, columns: int) -> npt.NDArray[np.float32]:
+    """A map (h, w) over an image of (rows, columns), pixel middles on pixel middles."""
+    from PIL import Image
+
+    picture = Image.fromarray(values.astype(np.float32))
+    return np.asarray(picture.resize((columns, rows), Image.Resampling.BILINEAR))
+
+
+def map_segmentation(source: Dataset, values: npt.NDArray[np.float32], name: str) -> Dataset:
+    """A map (h, w), as a share of its scale, as a fractional segmentation of the source's size."""
+    shares = resized(values, source.Rows, source.Columns).clip(0, 1).astype(np.float32)
+    algorithm = highdicom.AlgorithmIdentificationSequence(
+        name, codes.DCM.ArtificialIntelligence, version("amae")
+    )
+    segment = SegmentDescription(
+        1,
+        name[:64],
+        codes.SCT.MorphologicallyAbnormalStructure,
+        codes.SCT.MorphologicallyAbnormalStructure,
+        SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm,
+        tracking_uid=highdicom.UID(),
+        tracking_id=name[:64],
+    )
+    return _segmentation(
+        source,
+        shares[None, ..., None],
+        "FRACTIONAL",
+        [segment],
+        "map",
+        f"{name}, share of its scale",
+    )
+
+
+def region_segmentation(source: Dataset, regions: Sequence[ReportedRegion]) -> Dataset | None:
+    """What each reader marked, a segment a reader; None where nobody marked anything."""
+    readers = sorted({each.reader for each in regions})
+    masks = [
+        outlines_mask(
+            [each.outline for each in regions if each.reader == reader], source.Rows, source.Columns
+        )
+        for reader in readers
+    ]
+    kept = [(reader, mask) for reader, mask in zip(readers, masks, strict=True) if mask.any()]
+    if not kept:
+        return None
+    segments = [
+        SegmentDescription(
+            number,
+            f"Regions marked by {reader}"[:64],
+            codes.SCT.MorphologicallyAbnormalStructure,
+            codes.SCT.MorphologicallyAbnormalStructure,
+            SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
+            highdicom.AlgorithmIdentificationSequence(
+                "AMAE regions", codes.DCM.ArtificialIntelligence, version("amae")
+            ),
+            tracking_uid=highdicom.UID(),
+            tracking_id=f"regions {number}",
+        )
+        for number, (reader, _) in enumerate(kept, start=1)
+    ]
+    array = np.stack([mask for _, mask in kept], axis=-1).astype(np.uint8)[None]
+    return _segmentation(
+        source, array, "BINARY", segments, "regions", "Regions that readers marked"
+    )
+
+
+def score_report(
+    source: Dataset,
+    scores: Sequence[ReportedScore],
+    regions: Sequence[ReportedRegion],
+    run: int,
+) -> Dataset:
+    """Scores of an image, and at most `MOST_REGIONS` regions, as a structured report (TID 1500)."""
+    device = sr.ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
+            uid=highdicom.UID(), name=_MAKER, manufacturer_name=_MAKER, model_name=version("amae")
+        ),
+    )
+    whole = sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(highdicom.UID(), f"Scores of run {run}"),
+        measurements=[
+            sr.Measurement(
+                name=sr.CodedConcept(each.key[:16], _SCHEME, each.name[:64]),
+                value=float(each.value),
+                unit=codes.UCUM.NoUnits,
+            )
+            for each in scores
+        ],
+        source_images=[
+            sr.SourceImageForMeasurementGroup(source.SOPClassUID, source.SOPInstanceUID)
+        ],
+    )
+    chosen = sorted(regions, key=lambda each: -_size(each.outline))[:MOST_REGIONS]
+    content = sr.MeasurementReport(
+        observation_context=sr.ObservationContext(observer_device_context=device),
+        procedure_reported=sr.CodedConcept("399208008", "SCT", "Plain chest X-ray"),
+        imaging_measurements=[whole, *(_reported(source, each) for each in chosen)],
+        title=codes.DCM.ImagingMeasurementReport,
+        referenced_images=[source] if source.get("PatientOrientation") else None,
+    )
+    made = sr.ComprehensiveSR(
+        evidence=[source],
+        content=content[0],
+        series_instance_uid=highdicom.UID(),
+        series_number=_SERIES["report"],
+        sop_instance_uid=highdicom.UID(),
+        instance_number=1,
+        manufacturer=_MAKER,
+        is_complete=True,
+    )
+    made.SeriesDescription = "AMAE: scores and regions, research use only"
+    made.ManufacturerModelName, made.DeviceSerialNumber = _MAKER, "0"
+    made.SoftwareVersions = version("amae")
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator, scheme.CodingSchemeName = _SCHEME, "AMAE's scores and judgements"
+    scheme.CodingSchemeResponsibleOrganization = _MAKER
+    made.CodingSchemeIdentificationSequence = [scheme]
+    return made
+
+
+def _reported(source: Dataset, region: ReportedRegion) -> Any:
+    kind, points = _graphic(region.outline, source.Rows, source.Columns)
+    place = sr.ImageRegion(
+        kind, points, sr.SourceImageForRegion(source.SOPClassUID, source.SOPInstanceUID)
+    )
+    return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(highdicom.UID(), f"Region {region.number}"),
+        referenced_region=place,
+        finding_type=codes.SCT.MorphologicallyAbnormalStructure,
+        session=f"{region.reader}"[:64] or None,
+        measurements=[
+            sr.Measurement(name=_measure(name), value=float(value), unit=_unit(unit))
+            for (name, unit), value in region.values.items()
+        ],
+        qualitative_evaluations=[
+            sr.QualitativeEvaluation(
+                name=sr.CodedConcept("judgement", _SCHEME, "Reader's judgement"),
+                value=sr.CodedConcept(region.state, _SCHEME, region.state.capitalize()),
+            )
+        ],
+    )
+
+
+def _measure(name: str) -> Any:
+    return (
+        codes.SCT.Area if name == "area" else sr.CodedConcept(name[:16], _SCHEME, name.capitalize())
+    )
+
+
+def _unit(unit: str) -> Any:
+    return {"mm2": codes.UCUM.SquareMillimeter, "%": codes.UCUM.Percent}.get(
+        unit, codes.UCUM.NoUnits
+    )
+
+
+def _graphic(
+    outline: Outline, rows: int, columns: int
+) -> tuple[sr.GraphicTypeValues, npt.NDArray[np.float64]]:
+    """An outline in pixels of the source, whose upper left corner is 0, 0."""
+    scale = np.array([columns, rows], dtype=np.float64)
+    if outline.shape is Shape.ELLIPSE:
+        (left, top), (right, bottom) = np.array(outline.points) * scale
+        x, y = (left + right) / 2, (top + bottom) / 2
+        across, down = [[left, y], [right, y]], [[x, top], [x, bottom]]
+        longer = abs(right - left) >= abs(bottom - top)  # the major axis comes first
+        points = np.array([*across, *down] if longer else [*down, *across])
+        return sr.GraphicTypeValues.ELLIPSE, points
+    points = np.array(outline.points) * scale
+    return sr.GraphicTypeValues.POLYLINE, np.vstack((points, points[:1]))
+
+
+def _size(outline: Outline) -> float:
+    """The area of an outline, by the shoelace formula."""
+    x, y = np.array(outline.polygon).T
+    return float(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2)
+
+
+def _segmentation(
+    source: Dataset,
+    array: npt.NDArray[Any],
+    kind: str,
+    segments: Sequence[SegmentDescription],
+    name: str,
+    description: str,
+) -> Dataset:
+    made = Segmentation(
+        [_placed(source)],
+        array,
+        kind,
+        segments,
+        series_instance_uid=highdicom.UID(),
+        series_number=_SERIES[name],
+        sop_instance_uid=highdicom.UID(),
+        instance_number=1,
+        manufacturer=_MAKER,
+        manufacturer_model_name=_MAKER,
+        software_versions=version("amae"),
+        device_serial_number="0",
+        fractional_type=SegmentationFractionalTypeValues.OCCUPANCY,
+        content_description=description[:64],
+        content_label=name.upper(),
+        content_creator_name=f"{_MAKER}^",
+        omit_empty_frames=False,
+        **({"transfer_syntax_uid": RLELossless} if kind == "FRACTIONAL" else {}),
+    )
+    made.SeriesDescription = f"AMAE: {description}"[:64]
+    made.PatientOrientation = source.get("PatientOrientation") or ""
+    return made
+
+
+def _placed(source: Dataset) -> Dataset:
+    """The source in the plane of its own picture, as programs for volumes read a segmentation.
+
+    A projection has no place in the patient; the plane says where its pixels lie to each other: the
+    upper left one at the origin, rows to the right, columns downwards.
+    """
+    placed = Dataset()
+    placed.update({element.tag: element for element in source if element.keyword != "PixelData"})
+    placed.file_meta = source.file_meta
+    placed.FrameOfReferenceUID = source.get("FrameOfReferenceUID") or highdicom.UID()
+    placed.PositionReferenceIndicator = source.get("PositionReferenceIndicator", "")
+    placed.ImagePositionPatient, placed.ImageOrientationPatient = [0, 0, 0], [1, 0, 0, 0, 1, 0]
+    placed.PixelSpacing = next(
+        (
+            list(source[name].value)
+            for name in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+            if source.get(name)
+        ),
+        [1, 1],
+    )
+    placed.SliceThickness = 1
+    return placed
+
+
+def _reference(source: Dataset) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = source.SOPClassUID
+    item.ReferencedSOPInstanceUID = source.SOPInstanceUID
+    return item
+
+
+def _say_maker(made: Dataset) -> None:
+    made.ManufacturerModelName, made.SoftwareVersions = _MAKER, version("amae")
+    made.ImageType, made.BodyPartExamined = ["DERIVED", "SECONDARY"], "CHEST"
+
+
+def _tidied(made: Dataset, orientation: object = "") -> Dataset:
+    """With the orientation that the source states, or none: not the one highdicom asks for."""
+    made.PatientOrientation = orientation
+    return made
