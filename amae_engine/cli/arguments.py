@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from amae_engine.cli import commands, import_commands, machine_commands, training_commands
+from amae_engine.cli.bundle_commands import add_bundles
 from amae_engine.cli.dicom_command import add_dicom
 from amae_engine.cli.experiment_arguments import add_experiments
 from amae_engine.cli.judging_arguments import add_judging
@@ -54,6 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_regions(verbs)
     add_report(verbs)
     add_dicom(verbs)
+    add_bundles(verbs)
     add_verify(verbs)
     _add_machine(verbs)
     return parser
@@ -90,13 +92,18 @@ def _add_judging(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     add_judging(verbs)
     listing = _verb(verbs, "runs", "list the project's runs", commands.list_runs)
     listing.add_argument("run", nargs="?", type=int, help="all that this run recorded, as JSON")
-    again = _verb(
-        verbs,
-        "rerun",
-        "make a run again from what it recorded, and compare",
-        training_commands.rerun,
+    text = "make a run again from what it recorded, or a bundle's runs, and compare"
+    again = verbs.add_parser("rerun", help=text, description=text)
+    again.set_defaults(command=training_commands.rerun, name="rerun")
+    again.add_argument("--json", action="store_true", help="JSON output")
+    again.add_argument(
+        "--project", type=Path, help="the project's folder; of a bundle the new project's"
     )
-    again.add_argument("run", type=int, help="the run's number")
+    again.add_argument(
+        "--weights", type=Path, nargs="*", default=[], help="weights files that a bundle names"
+    )
+    again.add_argument("run", help="the run's number, or a bundle (amae bundle)")
+    again.add_argument("--images", type=Path, help="the folder with a bundle's images")
 
 
 def _add_machine(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

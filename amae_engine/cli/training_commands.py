@@ -13,6 +13,7 @@ from typing import Any
 from amae_engine import config as settings
 from amae_engine.catalog import runs
 from amae_engine.catalog.tables import RunKind, RunState
+from amae_engine.cli.bundle_commands import rerun_bundle
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.config import JsonConfig
@@ -69,6 +70,12 @@ def rerun(options: Namespace) -> None:
     """Make a run again from what it recorded, and compare."""
     from amae_engine.jobs.rerun import rerun as make_again
 
+    if not options.run.isdecimal():
+        rerun_bundle(options)
+        return
+    if options.project is None:
+        raise BadSetting("rerun needs the project of the run: give --project FOLDER.")
+    options.run = int(options.run)
     project = Project.open(options.project)
     agreement = Console(options.json).drive(make_again(project, options.run))
     if options.json:

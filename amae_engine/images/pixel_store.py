@@ -62,6 +62,11 @@ class PixelStore:
         """Whole images in the store."""
         return self._path.stat().st_size // self.side**2
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that the store is, without locks: images, facts, and the hashes beside them."""
+        return tuple(p for p in sorted(self._path.parent.iterdir()) if p.suffix != ".lock")
+
     def locked(self) -> AbstractContextManager[object]:
         """Hold the store alone, among all processes and machines that share its folder."""
         return FileLock(self._path.with_suffix(".lock"))

@@ -28,7 +28,7 @@ class ComparedResult:
     Attributes:
         name: A file, or a score.
         largest: The largest difference of two numbers; 0 where all bits are equal, infinite where
-            one is missing or has another shape.
+            one is missing or has another shape, NaN where digests alone were compared.
     """
 
     name: str
@@ -62,7 +62,12 @@ class Agreement:
             f"results are identical to the last bit."
         ]
         lines += [
-            f"{r.name}: differs by at most {r.largest:.3g}"
+            f"{r.name}: differs"
+            + (
+                " (compared by digest alone)"
+                if np.isnan(r.largest)
+                else f" by at most {r.largest:.3g}"
+            )
             for r in self.results
             if not r.is_identical
         ]
@@ -81,10 +86,19 @@ def rerun(project: Project, run_id: int) -> Generator[Event, None, Agreement]:
         row = runs.get(session, run_id)
     if row.state is not RunState.FINISHED:
         raise NotReady(f"Run {run_id} is {row.state}; only a finished run can be made again.")
+    return (yield from repeat_run(project, run_id, row.config))
+
+
+def repeat_run(
+    project: Project, run_id: int, config: dict[str, Any]
+) -> Generator[Event, None, Agreement]:
+    """Make a run again by these settings, which may name other runs to build on; see `rerun`."""
+    with project.session() as session:
+        row = runs.get(session, run_id)
     recorded = run_facts(project, run_id).get("environment", {})
     threads = _take_threads(int(recorded.get("threads", 0)))
     try:
-        config = _as_recorded(row.config, recorded)
+        config = _as_recorded(config, recorded)
         job = make_job(project, str(row.kind), config, repeats=run_id)
         repetition: Any = yield from job
     finally:
