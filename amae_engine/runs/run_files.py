@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 FILES = "files.json"
 _OWN = (FILES, "lease.lock")
 _AT_ONCE = 1 << 22  # bytes
+_TENSORS = ".safetensors"
+_RESULTS = (_TENSORS, ".npz", ".npy")
+_NO_RESULTS = ("inputs.npz", "preview.npz", "lungs.npz", "lungs_of_all.npz")  # made from pixels
 
 
 def write_digests(folder: Path) -> str:
@@ -54,3 +59,55 @@ def _digest(path: Path) -> str:
         while block := file.read(_AT_ONCE):
             found.update(block)
     return found.hexdigest()
+
+
+def result_digests(folder: Path) -> dict[str, str]:
+    """The digest of each result of a run: of its numbers, whatever order a header has.
+
+    Weights' headers hold facts in no order, and where the weights came from.
+    """
+    return {
+        path.relative_to(folder).as_posix(): _content_digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in _RESULTS and path.name not in _NO_RESULTS and ".part" not in path.suffixes
+    }
+
+
+def _content_digest(path: Path) -> str:
+    if path.suffix != _TENSORS:
+        return _digest(path)
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        header = _read_header(file)
+        header.pop("__metadata__", None)
+        found.update(json.dumps(header, sort_keys=True).encode())
+        while block := file.read(_AT_ONCE):
+            found.update(block)
+    return found.hexdigest()
+
+
+def copy_weights(source: Path, target: IO[bytes], shorten: Callable[[Any], Any]) -> None:
+    """Copy a safetensors file with the facts of its header shortened by a function of JSON values."""
+    with source.open("rb") as file:
+        header = _read_header(file)
+        facts = header.get("__metadata__", {})
+        header["__metadata__"] = {name: _shortened(text, shorten) for name, text in facts.items()}
+        content = json.dumps(header, sort_keys=True).encode()
+        content += b" " * (-len(content) % 8)  # the numbers begin at a multiple of 8
+        target.write(len(content).to_bytes(8, "little"))
+        target.write(content)
+        while block := file.read(_AT_ONCE):
+            target.write(block)
+
+
+def _shortened(text: str, shorten: Callable[[Any], Any]) -> str:
+    try:
+        return json.dumps(shorten(json.loads(text)))
+    except ValueError:  # a plain text
+        return str(shorten(text))
+
+
+def _read_header(file: IO[bytes]) -> dict[str, Any]:
+    size = int.from_bytes(file.read(8), "little")
+    found: dict[str, Any] = json.loads(file.read(size))
+    return found

@@ -13,16 +13,13 @@ import numpy as np
 from amae_engine.catalog import runs, scores
 from amae_engine.events import Event
 from amae_engine.jobs.bundles.read_bundle import Bundle, project_of_bundle, read_bundle
-from amae_engine.jobs.bundles.write_bundle import renumbered
+from amae_engine.jobs.bundles.write_bundle import RESULTS, renumbered
 from amae_engine.jobs.rerun import Agreement, ComparedResult, repeat_run
 from amae_engine.project import Project
-from amae_engine.runs.run_files import FILES
+from amae_engine.runs.run_files import FILES, result_digests
 
 BOUND = 0.01
 """How far a score may be off on another machine: a share of its standard deviation over the images."""
-
-_RESULTS = (".safetensors", ".npz", ".npy")
-_NO_RESULTS = ("inputs.npz", "preview.npz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ def rerun_bundle(
         repeated[int(facts["id"])] = agreement.repetition
         mine, theirs = (_digests(project, number) for number in (old, agreement.repetition))
         digests |= {digest: theirs.get(name, "") for name, digest in mine.items()}
-        agreements.append(_with_digests(agreement, mine, theirs))
+        agreements.append(_with_digests(project, agreement))
     gaps = _score_gaps(project, bundle, recorded, repeated)
     return project, BundleAgreement(tuple(agreements), gaps)
 
@@ -125,13 +122,16 @@ def _digests(project: Project, run_id: int) -> dict[str, str]:
     return found
 
 
-def _with_digests(agreement: Agreement, mine: dict[str, str], theirs: dict[str, str]) -> Agreement:
+def _with_digests(project: Project, agreement: Agreement) -> Agreement:
     """The results that the bundle holds digests of alone, beside those it holds whole."""
+    recorded = project.run_folder(agreement.run_id) / RESULTS
+    mine: dict[str, str] = json.loads(recorded.read_text(encoding="utf-8"))
+    theirs = result_digests(project.run_folder(agreement.repetition))
     known = {each.name for each in agreement.results}
     more = [
         ComparedResult(name, theirs.get(name) == digest, float("nan"))
         for name, digest in sorted(mine.items())
-        if name not in known and name.endswith(_RESULTS) and Path(name).name not in _NO_RESULTS
+        if name not in known
     ]
     return Agreement(
         agreement.run_id,

@@ -14,6 +14,7 @@ from amae_engine.errors import ProjectError
 from amae_engine.events import Event, Level, Notice, Progress
 from amae_engine.jobs.bundles.write_bundle import without_paths
 from amae_engine.project import Project
+from amae_engine.runs.run_files import copy_weights
 
 _OWN = ("lease.lock", "files.json")
 
@@ -96,5 +97,8 @@ def _copy_run(source: Path, target: Path) -> None:
         if path.name == "run.json":
             facts = without_paths(json.loads(path.read_text(encoding="utf-8")))
             place.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        elif path.suffix == ".safetensors":
+            with place.open("wb") as file:
+                copy_weights(path, file, without_paths)
         else:
             shutil.copy2(path, place)

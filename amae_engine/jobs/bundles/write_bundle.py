@@ -26,10 +26,12 @@ from amae_engine.events import Event, Progress
 from amae_engine.project import Project
 from amae_engine.runs.environment import versions
 from amae_engine.runs.inputs import read_inputs
+from amae_engine.runs.run_files import copy_weights, result_digests
 
 FORMAT = 1
 _ALWAYS = ("inputs.npz", "metrics.jsonl", "files.json", "shortcuts.json")
-_WEIGHTS = (".safetensors",)
+_WEIGHTS = ".safetensors"
+RESULTS = "results.json"  # the digest of each result, in a run's part of the bundle
 _RUN_KEYS = ("stage1_run", "stage2_run", "module_a_run")
 _AT_ONCE = 512
 
@@ -191,8 +193,12 @@ def _write_run(project: Project, bundle: zipfile.ZipFile, row: RunRow, with_weig
     folder = project.run_folder(row.id)
     place = f"runs/{row.id:03d}"
     for path in sorted(folder.iterdir()):
-        if path.name in _ALWAYS or (with_weights and path.suffix in _WEIGHTS):
+        if path.name in _ALWAYS:
             bundle.write(path, f"{place}/{path.name}")
+        elif with_weights and path.suffix == _WEIGHTS:
+            with bundle.open(f"{place}/{path.name}", "w", force_zip64=True) as target:
+                copy_weights(path, target, without_paths)
+    bundle.writestr(f"{place}/{RESULTS}", json.dumps(result_digests(folder), indent=1))
     facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     bundle.writestr(f"{place}/run.json", json.dumps(without_paths(facts), indent=1))
     found: dict[str, dict[str, Any]] = {}
