@@ -2,7 +2,7 @@
 
 All of them name one source image, in its patient's study: either as the source's own file says, or
 as `deidentified_image` made it. A map becomes a fractional segmentation and a colour picture,
-readers' regions a binary segmentation, scores and regions a structured report (TID 1500).
+readers' regions a binary segmentation; `dicom_report` has the structured report.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 import highdicom
 import numpy as np
 import numpy.typing as npt
-from highdicom import sr
 from highdicom.seg import (
     SegmentAlgorithmTypeValues,
     Segmentation,
@@ -26,13 +25,11 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import UID, JPEGLSLossless, RLELossless
 
-from amae_engine.evaluation.regions import Outline, Shape, outlines_mask
+from amae_engine.evaluation.regions import Outline, outlines_mask
 from amae_engine.reports.table import RESEARCH_USE
 
-MOST_REGIONS = 500  # in a structured report; the largest ones
-_MAKER = "AMAE"
-_SCHEME = "99AMAE"
-_SERIES = {"image": 9001, "overlay": 9002, "map": 9003, "regions": 9004, "report": 9005}
+MAKER = "AMAE"
+_SERIES = {"image": 9001, "overlay": 9002, "map": 9003, "regions": 9004}
 _OPACITY = 0.55
 Grey = npt.NDArray[np.uint8]
 
@@ -103,7 +100,7 @@ def deidentified_image(
         series_number=_SERIES["image"],
         sop_instance_uid=highdicom.UID(),
         instance_number=1,
-        manufacturer=_MAKER,
+        manufacturer=MAKER,
         patient_id=patient,
         patient_name=f"{patient}^",
         patient_orientation=("L", "F"),  # asked for; see `_tidied`
@@ -140,7 +137,7 @@ def overlay_capture(
         series_number=_SERIES["overlay"],
         sop_instance_uid=highdicom.UID(),
         instance_number=1,
-        manufacturer=_MAKER,
+        manufacturer=MAKER,
         patient_orientation=("L", "F"),  # asked for; see `_tidied`
         transfer_syntax_uid=JPEGLSLossless,
     )
@@ -241,118 +238,6 @@ def region_segmentation(source: Dataset, regions: Sequence[ReportedRegion]) -> D
     )
 
 
-def score_report(
-    source: Dataset,
-    scores: Sequence[ReportedScore],
-    regions: Sequence[ReportedRegion],
-    run: int,
-) -> Dataset:
-    """Scores of an image, and at most `MOST_REGIONS` regions, as a structured report (TID 1500)."""
-    device = sr.ObserverContext(
-        observer_type=codes.DCM.Device,
-        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=highdicom.UID(), name=_MAKER, manufacturer_name=_MAKER, model_name=version("amae")
-        ),
-    )
-    whole = sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(highdicom.UID(), f"Scores of run {run}"),
-        measurements=[
-            sr.Measurement(
-                name=sr.CodedConcept(each.key[:16], _SCHEME, each.name[:64]),
-                value=float(each.value),
-                unit=codes.UCUM.NoUnits,
-            )
-            for each in scores
-        ],
-        source_images=[
-            sr.SourceImageForMeasurementGroup(source.SOPClassUID, source.SOPInstanceUID)
-        ],
-    )
-    chosen = sorted(regions, key=lambda each: -_size(each.outline))[:MOST_REGIONS]
-    content = sr.MeasurementReport(
-        observation_context=sr.ObservationContext(observer_device_context=device),
-        procedure_reported=sr.CodedConcept("399208008", "SCT", "Plain chest X-ray"),
-        imaging_measurements=[whole, *(_reported(source, each) for each in chosen)],
-        title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=[source] if source.get("PatientOrientation") else None,
-    )
-    made = sr.ComprehensiveSR(
-        evidence=[source],
-        content=content[0],
-        series_instance_uid=highdicom.UID(),
-        series_number=_SERIES["report"],
-        sop_instance_uid=highdicom.UID(),
-        instance_number=1,
-        manufacturer=_MAKER,
-        is_complete=True,
-    )
-    made.SeriesDescription = "AMAE: scores and regions, research use only"
-    made.ManufacturerModelName, made.DeviceSerialNumber = _MAKER, "0"
-    made.SoftwareVersions = version("amae")
-    scheme = Dataset()
-    scheme.CodingSchemeDesignator, scheme.CodingSchemeName = _SCHEME, "AMAE's scores and judgements"
-    scheme.CodingSchemeResponsibleOrganization = _MAKER
-    made.CodingSchemeIdentificationSequence = [scheme]
-    return made
-
-
-def _reported(source: Dataset, region: ReportedRegion) -> Any:
-    kind, points = _graphic(region.outline, source.Rows, source.Columns)
-    place = sr.ImageRegion(
-        kind, points, sr.SourceImageForRegion(source.SOPClassUID, source.SOPInstanceUID)
-    )
-    return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(highdicom.UID(), f"Region {region.number}"),
-        referenced_region=place,
-        finding_type=codes.SCT.MorphologicallyAbnormalStructure,
-        session=f"{region.reader}"[:64] or None,
-        measurements=[
-            sr.Measurement(name=_measure(name), value=float(value), unit=_unit(unit))
-            for (name, unit), value in region.values.items()
-        ],
-        qualitative_evaluations=[
-            sr.QualitativeEvaluation(
-                name=sr.CodedConcept("judgement", _SCHEME, "Reader's judgement"),
-                value=sr.CodedConcept(region.state, _SCHEME, region.state.capitalize()),
-            )
-        ],
-    )
-
-
-def _measure(name: str) -> Any:
-    return (
-        codes.SCT.Area if name == "area" else sr.CodedConcept(name[:16], _SCHEME, name.capitalize())
-    )
-
-
-def _unit(unit: str) -> Any:
-    return {"mm2": codes.UCUM.SquareMillimeter, "%": codes.UCUM.Percent}.get(
-        unit, codes.UCUM.NoUnits
-    )
-
-
-def _graphic(
-    outline: Outline, rows: int, columns: int
-) -> tuple[sr.GraphicTypeValues, npt.NDArray[np.float64]]:
-    """An outline in pixels of the source, whose upper left corner is 0, 0."""
-    scale = np.array([columns, rows], dtype=np.float64)
-    if outline.shape is Shape.ELLIPSE:
-        (left, top), (right, bottom) = np.array(outline.points) * scale
-        x, y = (left + right) / 2, (top + bottom) / 2
-        across, down = [[left, y], [right, y]], [[x, top], [x, bottom]]
-        longer = abs(right - left) >= abs(bottom - top)  # the major axis comes first
-        points = np.array([*across, *down] if longer else [*down, *across])
-        return sr.GraphicTypeValues.ELLIPSE, points
-    points = np.array(outline.points) * scale
-    return sr.GraphicTypeValues.POLYLINE, np.vstack((points, points[:1]))
-
-
-def _size(outline: Outline) -> float:
-    """The area of an outline, by the shoelace formula."""
-    x, y = np.array(outline.polygon).T
-    return float(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2)
-
-
 def _segmentation(
     source: Dataset,
     array: npt.NDArray[Any],
@@ -370,14 +255,14 @@ def _segmentation(
         series_number=_SERIES[name],
         sop_instance_uid=highdicom.UID(),
         instance_number=1,
-        manufacturer=_MAKER,
-        manufacturer_model_name=_MAKER,
+        manufacturer=MAKER,
+        manufacturer_model_name=MAKER,
         software_versions=version("amae"),
         device_serial_number="0",
         fractional_type=SegmentationFractionalTypeValues.OCCUPANCY,
         content_description=description[:64],
         content_label=name.upper(),
-        content_creator_name=f"{_MAKER}^",
+        content_creator_name=f"{MAKER}^",
         omit_empty_frames=False,
         **({"transfer_syntax_uid": RLELossless} if kind == "FRACTIONAL" else {}),
     )
@@ -418,7 +303,7 @@ def _reference(source: Dataset) -> Dataset:
 
 
 def _say_maker(made: Dataset) -> None:
-    made.ManufacturerModelName, made.SoftwareVersions = _MAKER, version("amae")
+    made.ManufacturerModelName, made.SoftwareVersions = MAKER, version("amae")
     made.ImageType, made.BodyPartExamined = ["DERIVED", "SECONDARY"], "CHEST"
 
 

@@ -32,7 +32,7 @@ from amae_engine.pacs.connection import connect
 from amae_engine.pacs.query import RemoteImage
 from amae_engine.pacs.server import DicomWebServer, DimseServer
 from amae_engine.project import Project
-from amae_engine.reports import dicom_objects
+from amae_engine.reports import dicom_report
 
 KINDS = ("image", "map", "overlay", "regions", "report")
 
@@ -236,7 +236,7 @@ def test_what_stands_in_where_the_original_is_gone_or_changed(hospital: Project)
 
 def test_a_full_disk_in_the_middle_leaves_what_was_there(hospital: Project, monkeypatch):
     before = {file: file.read_bytes() for file in made(hospital).files}
-    real, calls = dicom_objects.score_report, []
+    real, calls = dicom_report.score_report, []
 
     def full(*arguments):
         calls.append(1)
@@ -244,7 +244,7 @@ def test_a_full_disk_in_the_middle_leaves_what_was_there(hospital: Project, monk
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(*arguments)
 
-    monkeypatch.setattr(dicom_objects, "score_report", full)
+    monkeypatch.setattr(dicom_report, "score_report", full)
     with pytest.raises(OSError, match="No space"):
         made(hospital)
     folder = hospital.exports_folder / "run-003"
@@ -263,7 +263,7 @@ def test_ten_thousand_regions_are_a_report_of_the_largest(hospital: Project):
         regions.add(session, many, "AB")
     folder = made(hospital, image_ids=[first]).files[0].parent
     report = pydicom.dcmread(folder / "report.dcm")
-    assert len(report.ContentSequence[-1].ContentSequence) == 1 + dicom_objects.MOST_REGIONS
+    assert len(report.ContentSequence[-1].ContentSequence) == 1 + dicom_report.MOST_REGIONS
     assert len(pydicom.dcmread(folder / "regions.dcm").SegmentSequence) == 2
 
 

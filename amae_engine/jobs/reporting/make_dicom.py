@@ -182,6 +182,7 @@ def _write(
     folder: Path,
 ) -> None:
     from amae_engine.reports import dicom_objects as objects
+    from amae_engine.reports import dicom_report
 
     maps = load_image_maps(project, run_id, row.id)
     found = image_regions(project, row.id, "", maps, shown)
@@ -219,7 +220,7 @@ def _write(
         made["overlay"] = objects.overlay_capture(source.header, source.pixels, share, name)
     made["regions"] = objects.region_segmentation(source.header, marked)
     listed = [objects.ReportedScore(str(k), score_label(k, ""), v) for k, v in values.items()]
-    made["report"] = objects.score_report(source.header, listed, reported, run_id)
+    made["report"] = dicom_report.score_report(source.header, listed, reported, run_id)
     folder.mkdir()
     for name, dataset in made.items():
         if dataset is not None:
