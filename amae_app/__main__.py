@@ -37,7 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return bench_reading(as_json="--json" in words)
     from amae_engine.cli import main as run_command
 
-    return run_command(words)
+    return run_command(words, _print_pdf)
+
+
+def _print_pdf(html: Path, pdf: Path) -> None:
+    from amae_app.report_printer import print_report
+
+    print_report(html, pdf)
 
 
 def _is_project_folder(word: str) -> bool:

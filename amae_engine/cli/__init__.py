@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from amae_engine.cli.arguments import make_parser
 from amae_engine.errors import AmaeError, told_of_system
@@ -13,8 +14,14 @@ from amae_engine.project import closing_projects
 INTERRUPTED = 130
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, print_pdf: Callable[[Path, Path], None] | None = None
+) -> int:
     """Run one command.
+
+    Args:
+        arguments: The words after `amae`; those of the process by default.
+        print_pdf: Prints an HTML file as PDF, where Qt is at hand.
 
     Returns:
         0, 1 when the command failed for a reason the reader can act on, 2 for wrong arguments,
@@ -23,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = make_parser().parse_args(given)
-    options.arguments = given
+    options.arguments, options.print_pdf = given, print_pdf
     try:
         with closing_projects():
             options.command(options)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
+from amae_engine.errors import BadSetting
 from amae_engine.project import Project
 
 
@@ -22,6 +23,7 @@ def add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verb.add_argument(
         "--section", type=Path, help="a text file: its first line is a heading of your own"
     )
+    verb.add_argument("--pdf", action="store_true", help="print it as PDF too")
     verb.add_argument("--json", action="store_true", help="JSON output")
     verb.set_defaults(command=report, name="report")
 
@@ -31,11 +33,17 @@ def report(options: Namespace) -> None:
     from amae_engine.jobs.judging.evaluate_run import evaluate_run
     from amae_engine.jobs.reporting.make_report import make_report
 
+    if options.pdf and options.print_pdf is None:
+        raise BadSetting("A PDF is printed by Qt: use `amae report --pdf`.")
     project = Project.open(options.project)
     evaluation = evaluate_run(project, options.run, options.reader)
     job = make_report(project, evaluation, options.reader, options.logo, options.section)
     path = Console(options.json).drive(job)
+    written = [path]
+    if options.pdf:
+        written.append(path.with_suffix(".pdf"))
+        options.print_pdf(*written)
     if options.json:
-        say_json({"report": str(path)})
+        say_json({"report": str(path), "pdf": str(written[-1]) if options.pdf else ""})
     else:
-        say(str(path))
+        say("\n".join(map(str, written)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def write_scores_csv(
     path: Path,
     names: Sequence[str],
     truth: Sequence[int],
-    columns: dict[str, Sequence[float]],
+    columns: Mapping[str, Sequence[float]],
     about: str,
 ) -> None:
     """One line an image: name, truth and every score; comment lines say what it is.
@@ -90,6 +90,31 @@ def write_scores_csv(
             values = (column[number] for column in columns.values())
             texts = ("" if math.isnan(value) else f"{value:.8g}" for value in values)
             writer.writerow((name, known, *texts))
+    beside.replace(path)
+
+
+def write_scores_parquet(
+    path: Path,
+    names: Sequence[str],
+    truth: Sequence[int],
+    columns: Mapping[str, Sequence[float]],
+    about: str,
+) -> None:
+    """The same as `write_scores_csv`, typed: what has no value is null; `about` in the metadata."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    arrays = {
+        "image": pa.array(list(names), pa.string()),
+        "truth": pa.array([None if each < 0 else each for each in truth], pa.int8()),
+        **{
+            name: pa.array([None if math.isnan(value) else value for value in values], pa.float64())
+            for name, values in columns.items()
+        },
+    }
+    table = pa.table(arrays).replace_schema_metadata({"about": about, "use": RESEARCH_USE})
+    beside = path.with_suffix(".part")
+    parquet.write_table(table, beside)
     beside.replace(path)
 
 

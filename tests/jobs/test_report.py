@@ -1,12 +1,16 @@
 """The report: one file, all sections, every text escaped, nobody named in it."""
 
 import base64
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from demo_images import finish
+from pyarrow import parquet
 
 from amae_engine.catalog import decisions, image_tables, locked_points
 from amae_engine.catalog.tables import Label, Split
@@ -14,6 +18,7 @@ from amae_engine.cli import main
 from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
+from amae_engine.jobs.judging.export import export_results
 from amae_engine.jobs.reporting.make_report import make_report
 from amae_engine.project import Project
 
@@ -120,3 +125,30 @@ def test_an_own_section_must_be_text(whole_path: Project, tmp_path: Path):
 def test_the_command_says_where(whole_path: Project, capsys):
     assert main(["report", "--project", str(whole_path.folder)]) == 0
     assert capsys.readouterr().out.strip().endswith("exports/run-003/report.html")
+
+
+def test_the_report_is_printed_as_pdf_without_a_display(whole_path: Project, tmp_path: Path):
+    """In a process of its own: it makes Qt's application."""
+    command = [sys.executable, "-m", "amae_app", "report", "--pdf", "--project"]
+    hidden = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "QT_QPA_PLATFORM")}
+    done = subprocess.run(
+        [*command, str(whole_path.folder)], capture_output=True, text=True, check=False, env=hidden
+    )
+    assert done.returncode == 0, done.stderr
+    path = Path(done.stdout.strip().splitlines()[-1])
+    content = path.read_bytes()
+    assert content.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type /Page\b", content)) >= 3
+    assert content.count(b"/Subtype /Image") >= 2
+    assert main(["report", "--pdf", "--project", str(whole_path.folder)]) == 1
+
+
+def test_scores_are_exported_as_parquet_too(whole_path: Project):
+    evaluation = evaluate_run(whole_path)
+    files = export_results(whole_path, evaluation)
+    table = parquet.read_table(next(file for file in files if file.suffix == ".parquet"))
+    assert table.column("image").to_pylist() == list(evaluation.names)
+    assert table.column("truth").to_pylist() == evaluation.truth.tolist()
+    first = evaluation.scores[0]
+    assert table.column(str(first.kind)).to_pylist() == first.values.tolist()
+    assert b"Research use only" in table.schema.metadata[b"use"]

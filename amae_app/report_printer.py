@@ -1,0 +1,112 @@
+"""A report's HTML as PDF, by Qt; works without a display."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from pathlib import Path
+
+from PySide6.QtCore import QMarginsF, QSizeF, Qt
+from PySide6.QtGui import (
+    QGuiApplication,
+    QImage,
+    QPageLayout,
+    QPageSize,
+    QPainter,
+    QPdfWriter,
+    QTextDocument,
+)
+from PySide6.QtSvg import QSvgRenderer
+
+_DPI = 150
+_PAGE = QPageSize(QPageSize.PageSizeId.A4)
+_MARGINS_MM = QMarginsF(18, 16, 18, 16)
+_DATA = re.compile(r'(<img src=")data:image/([a-z+]+);base64,([^"]+)"')
+_STYLE = (
+    "body { font-family: sans-serif; font-size: 9pt; color: #1b1e24; } h1 { font-size: 16pt; } "
+    "h2 { font-size: 12pt; } .quiet, figcaption { color: #565d69; font-size: 8pt; } "
+    ".use { font-weight: bold; color: #8a4b00; } td, th { padding: 2px 8px 2px 0; font-size: 8pt; }"
+)
+
+
+def print_report(html: Path, pdf: Path) -> None:
+    """Print a report on A4, pictures no wider than the page; written beside and renamed."""
+    application = QGuiApplication.instance()
+    if application is None:
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        application = QGuiApplication(["amae"])
+    beside = pdf.with_name(pdf.name + ".part")
+    writer = QPdfWriter(str(beside))
+    writer.setResolution(_DPI)
+    writer.setPageLayout(
+        QPageLayout(
+            _PAGE, QPageLayout.Orientation.Portrait, _MARGINS_MM, QPageLayout.Unit.Millimeter
+        )
+    )
+    text = html.read_text(encoding="utf-8")
+    title = re.search(r"<title>(.*?)</title>", text)
+    writer.setTitle(title[1] if title else html.stem)
+    writer.setCreator("AMAE")
+    size = QSizeF(writer.width(), writer.height())
+    document = _document(text, size.width(), writer)
+    document.setPageSize(size)
+    painter = QPainter(writer)
+    try:
+        pages = document.pageCount()
+        for page in range(pages):
+            if page:
+                writer.newPage()
+            painter.save()
+            painter.translate(0, -page * size.height())
+            document.drawContents(painter)
+            painter.restore()
+            foot = f"Research use only. Not a medical device. Page {page + 1} of {pages}"
+            painter.drawText(
+                0, 0, int(size.width()), int(size.height()) + _DPI // 3,
+                Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight, foot,
+            )  # fmt: skip
+    finally:
+        painter.end()
+    beside.replace(pdf)
+
+
+def _document(text: str, width: float, writer: QPdfWriter) -> QTextDocument:
+    document = QTextDocument()
+    document.documentLayout().setPaintDevice(writer)
+    number = 0
+
+    def place(match: re.Match[str]) -> str:
+        nonlocal number
+        number += 1
+        image = _image(match[2], base64.b64decode(match[3]), int(width))
+        name = f"picture{number}"
+        document.addResource(QTextDocument.ResourceType.ImageResource, name, image)
+        return f'{match[1]}{name}" width="{image.width()}"'
+
+    body = _DATA.sub(place, re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL))
+    document.setDefaultStyleSheet(_STYLE)
+    document.setHtml(body.replace("<table>", '<table border="0" cellspacing="0" width="100%">'))
+    return document
+
+
+def _image(kind: str, content: bytes, width: int) -> QImage:
+    """A picture no wider than the page; a logo stays small."""
+    if kind == "svg+xml":
+        renderer = QSvgRenderer(content)
+        shape = renderer.defaultSize()
+        wide = min(width, max(shape.width(), 1) * 2)
+        image = QImage(
+            wide,
+            max(1, wide * shape.height() // max(shape.width(), 1)),
+            QImage.Format.Format_ARGB32,
+        )
+        image.fill(Qt.GlobalColor.white)
+        painter = QPainter(image)
+        renderer.render(painter)
+        painter.end()
+        return image
+    image = QImage.fromData(content)
+    if image.width() <= width:
+        return image
+    return image.scaledToWidth(width, Qt.TransformationMode.SmoothTransformation)
