@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from PySide6.QtCore import QMarginsF, QSizeF, Qt
+from PySide6.QtCore import QMarginsF, QRectF, QSizeF, Qt
 from PySide6.QtGui import (
     QGuiApplication,
     QImage,
@@ -20,6 +20,7 @@ from PySide6.QtGui import (
 from PySide6.QtSvg import QSvgRenderer
 
 _DPI = 150
+_CSS_DPI = 96  # what a width in HTML is measured in
 _PAGE = QPageSize(QPageSize.PageSizeId.A4)
 _MARGINS_MM = QMarginsF(18, 16, 18, 16)
 _DATA = re.compile(r'(<img src=")data:image/([a-z+]+);base64,([^"]+)"')
@@ -48,8 +49,9 @@ def print_report(html: Path, pdf: Path) -> None:
     title = re.search(r"<title>(.*?)</title>", text)
     writer.setTitle(title[1] if title else html.stem)
     writer.setCreator("AMAE")
-    size = QSizeF(writer.width(), writer.height())
-    document = _document(text, size.width(), writer)
+    foot_height = _DPI // 3
+    size = QSizeF(writer.width(), writer.height() - foot_height)
+    document = _document(text, size, writer)
     document.setPageSize(size)
     painter = QPainter(writer)
     try:
@@ -59,11 +61,12 @@ def print_report(html: Path, pdf: Path) -> None:
                 writer.newPage()
             painter.save()
             painter.translate(0, -page * size.height())
-            document.drawContents(painter)
+            shown = QRectF(0, page * size.height(), size.width(), size.height())
+            document.drawContents(painter, shown)
             painter.restore()
             foot = f"Research use only. Not a medical device. Page {page + 1} of {pages}"
             painter.drawText(
-                0, 0, int(size.width()), int(size.height()) + _DPI // 3,
+                0, 0, int(size.width()), int(size.height()) + foot_height,
                 Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight, foot,
             )  # fmt: skip
     finally:
@@ -71,7 +74,7 @@ def print_report(html: Path, pdf: Path) -> None:
     beside.replace(pdf)
 
 
-def _document(text: str, width: float, writer: QPdfWriter) -> QTextDocument:
+def _document(text: str, size: QSizeF, writer: QPdfWriter) -> QTextDocument:
     document = QTextDocument()
     document.documentLayout().setPaintDevice(writer)
     number = 0
@@ -79,19 +82,21 @@ def _document(text: str, width: float, writer: QPdfWriter) -> QTextDocument:
     def place(match: re.Match[str]) -> str:
         nonlocal number
         number += 1
-        image = _image(match[2], base64.b64decode(match[3]), int(width))
+        image = _image(match[2], base64.b64decode(match[3]), size)
         name = f"picture{number}"
         document.addResource(QTextDocument.ResourceType.ImageResource, name, image)
-        return f'{match[1]}{name}" width="{image.width()}"'
+        return f'{match[1]}{name}" width="{round(image.width() * _CSS_DPI / _DPI)}"'
 
     body = _DATA.sub(place, re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL))
     document.setDefaultStyleSheet(_STYLE)
+    body = body.replace("<th>", '<th align="left">')
     document.setHtml(body.replace("<table>", '<table border="0" cellspacing="0" width="100%">'))
     return document
 
 
-def _image(kind: str, content: bytes, width: int) -> QImage:
-    """A picture no wider than the page; a logo stays small."""
+def _image(kind: str, content: bytes, size: QSizeF) -> QImage:
+    """A picture that fits a page; a logo stays small."""
+    width, height = int(size.width()), int(0.85 * size.height())
     if kind == "svg+xml":
         renderer = QSvgRenderer(content)
         shape = renderer.defaultSize()
@@ -107,6 +112,7 @@ def _image(kind: str, content: bytes, width: int) -> QImage:
         painter.end()
         return image
     image = QImage.fromData(content)
-    if image.width() <= width:
+    if image.width() <= width and image.height() <= height:
         return image
-    return image.scaledToWidth(width, Qt.TransformationMode.SmoothTransformation)
+    keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+    return image.scaled(width, height, keep, smooth)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PureWindowsPath
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from amae_engine.errors import BadSetting
@@ -76,3 +77,13 @@ def require(condition: bool, message: str) -> None:
     """
     if not condition:
         raise BadSetting(message)
+
+
+def without_paths(value: Any) -> Any:
+    """Settings whose files are named without their folders, which can name somebody."""
+    if isinstance(value, dict):
+        return {key: without_paths(each) for key, each in value.items()}
+    if isinstance(value, str) and ("/" in value or "\\" in value):
+        head, equals, file = value.rpartition("=")
+        return head + equals + PureWindowsPath(file).name
+    return value

@@ -138,6 +138,7 @@ def test_the_report_is_printed_as_pdf_without_a_display(whole_path: Project, tmp
     path = Path(done.stdout.strip().splitlines()[-1])
     content = path.read_bytes()
     assert content.startswith(b"%PDF")
+    assert "/weights0/" not in path.with_suffix(".html").read_text()  # a folder can name somebody
     assert len(re.findall(rb"/Type /Page\b", content)) >= 3
     assert content.count(b"/Subtype /Image") >= 2
     assert main(["report", "--pdf", "--project", str(whole_path.folder)]) == 1

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from amae_engine.catalog import bundle_rows, studies
 from amae_engine.catalog.audit import audit
+from amae_engine.config.json_config import without_paths
 from amae_engine.errors import ProjectError
 from amae_engine.events import Event, Level, Notice, Progress
-from amae_engine.jobs.bundles.write_bundle import without_paths
 from amae_engine.project import Project
 from amae_engine.runs.run_files import copy_weights
 

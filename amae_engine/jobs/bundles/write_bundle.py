@@ -12,7 +12,7 @@ import json
 import zipfile
 from collections.abc import Generator
 from dataclasses import asdict
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from amae_engine.catalog import bundle_rows, decision_table, locked_points, regi
 from amae_engine.catalog.audit import audit
 from amae_engine.catalog.runs import RunRow
 from amae_engine.catalog.tables import RunState
+from amae_engine.config.json_config import without_paths
 from amae_engine.errors import NotReady
 from amae_engine.events import Event, Progress
 from amae_engine.project import Project
@@ -120,16 +121,6 @@ def renumbered(config: dict[str, Any], numbers: dict[int, int]) -> dict[str, Any
     if weights.startswith("run:"):
         found["weights"] = f"run:{numbers[int(weights[4:])]}"
     return found
-
-
-def without_paths(value: Any) -> Any:
-    """Settings whose files are named without their folders, which can name somebody."""
-    if isinstance(value, dict):
-        return {key: without_paths(each) for key, each in value.items()}
-    if isinstance(value, str) and ("/" in value or "\\" in value):
-        head, equals, file = value.rpartition("=")
-        return head + equals + PureWindowsPath(file).name
-    return value
 
 
 def pixels_digest(image: np.ndarray) -> str:

@@ -24,6 +24,7 @@ from amae_engine.config import (
     Stage2Config,
     as_in_the_paper,
 )
+from amae_engine.config.json_config import without_paths
 from amae_engine.config.peers import PeerConfig
 from amae_engine.jobs.judging.evaluate_run import RunEvaluation
 from amae_engine.jobs.judging.export import result_lines, shown_score
@@ -131,7 +132,7 @@ def _own_choices(row: RunRow) -> list[tuple[str, str, str]]:
     config = _CONFIGS[row.kind].from_dict(row.config)
     mine, paper = _flat(config.to_dict()), _flat(_papers(config).to_dict())
     return [
-        (name, str(value), str(paper[name]))
+        (name, str(without_paths(value)), str(paper[name]))
         for name, value in mine.items()
         if paper.get(name) != value and not name.endswith(_NOT_CHOICES)
     ]
