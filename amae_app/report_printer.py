@@ -89,7 +89,10 @@ def _document(text: str, size: QSizeF, writer: QPdfWriter) -> QTextDocument:
 
     body = _DATA.sub(place, re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL))
     document.setDefaultStyleSheet(_STYLE)
-    body = body.replace("<th>", '<th align="left">')
+    body = body.replace("<th>", '<th align="left">').replace("<figure>", "<p>")
+    body = body.replace("<figcaption>", '</p><p class="quiet">').replace(
+        "</figcaption></figure>", "</p>"
+    )
     document.setHtml(body.replace("<table>", '<table border="0" cellspacing="0" width="100%">'))
     return document
 

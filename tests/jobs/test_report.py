@@ -12,11 +12,13 @@ import pytest
 from demo_images import finish
 from pyarrow import parquet
 
-from amae_engine.catalog import decisions, image_tables, locked_points
+from amae_engine.catalog import decisions, image_tables, locked_points, regions
+from amae_engine.catalog.regions import NewRegion, RegionState
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.cli import main
 from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput
+from amae_engine.evaluation.regions import box_outline
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
 from amae_engine.jobs.judging.export import export_results
 from amae_engine.jobs.reporting.make_report import make_report
@@ -125,6 +127,17 @@ def test_an_own_section_must_be_text(whole_path: Project, tmp_path: Path):
 def test_the_command_says_where(whole_path: Project, capsys):
     assert main(["report", "--project", str(whole_path.folder)]) == 0
     assert capsys.readouterr().out.strip().endswith("exports/run-003/report.html")
+
+
+def test_regions_are_counted_and_maps_judged_by_them(whole_path: Project):
+    assert "No region was drawn" in _report(whole_path)[0].read_text()
+    with whole_path.session() as session:
+        image = int(image_tables.images_in(session, Split.TEST).ids[0])
+        new = NewRegion(image, box_outline(0.2, 0.2, 0.4, 0.4), RegionState.DRAWN, "<b>note</b>")
+        regions.add(session, [new], "AB")
+    path, page = _report(whole_path)
+    assert "The maps on the 1 test images" in " ".join(page.texts)
+    assert "note</b>" not in path.read_text()
 
 
 def test_the_report_is_printed_as_pdf_without_a_display(whole_path: Project, tmp_path: Path):

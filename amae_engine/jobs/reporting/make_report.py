@@ -14,6 +14,7 @@ from amae_engine.errors import BadInput
 from amae_engine.events import Event, Progress
 from amae_engine.jobs.judging.evaluate_run import RunEvaluation
 from amae_engine.jobs.judging.export import image_panels, shown_score, write_run_curves
+from amae_engine.jobs.reporting.regions_section import regions_section
 from amae_engine.jobs.reporting.report_sections import (
     again_section,
     data_section,
@@ -83,6 +84,7 @@ def make_report(
         subgroup_section(project, evaluation),
         cases,
         readers_section(project),
+        regions_section(project, evaluation.run_id),
         *own,
         again_section(project, evaluation.run_id),
         limits_section(evaluation),
