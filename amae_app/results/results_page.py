@@ -142,7 +142,9 @@ class ResultsPage(QWidget):
             header.resizeSection(column, width)
         layout.addWidget(self.table, 1)
         self.export_button.setObjectName("exportButton")
-        self.export_button.setToolTip("CSV of scores, ROC and PR as PNG and SVG, example images")
+        self.export_button.setToolTip(
+            "Scores as CSV and Parquet, ROC and PR as PNG and SVG, example images, report"
+        )
         layout.addWidget(self.export_button)
         return frame
 

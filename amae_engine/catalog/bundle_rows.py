@@ -67,11 +67,12 @@ def copy_rows(source: Session, target: Session) -> int:
     for table in Base.metadata.sorted_tables:
         if table.name in _LEFT_OUT:
             continue
-        rows = [dict(row) for row in source.execute(select(table)).mappings()]
-        kept = [row for row in (_without_words(table.name, each) for each in rows) if row]
-        for start in range(0, len(kept), _AT_ONCE):
-            target.execute(insert(table), kept[start : start + _AT_ONCE])
-        copied += len(kept)
+        found = source.execute(select(table), execution_options={"yield_per": _AT_ONCE})
+        for some in found.mappings().partitions():
+            kept = [row for row in (_without_words(table.name, dict(each)) for each in some) if row]
+            if kept:
+                target.execute(insert(table), kept)
+            copied += len(kept)
     return copied
 
 

@@ -79,7 +79,12 @@ def completed(source: Dataset) -> Dataset:
 
 
 def deidentified_image(
-    pixels: Grey, study: UID, name: str, patient: str, spacing: tuple[float, float] | None
+    pixels: Grey,
+    study: UID,
+    name: str,
+    patient: str,
+    spacing: tuple[float, float] | None,
+    burnt_in: bool,
 ) -> Dataset:
     """An image (rows, columns) as a secondary capture that names nobody.
 
@@ -89,6 +94,7 @@ def deidentified_image(
         name: The image's, in the catalog.
         patient: The patient's number there.
         spacing: From one row and one column to the next, in mm.
+        burnt_in: Whether its file says that text is burnt in; what is not known is not denied.
     """
     made = highdicom.sc.SCImage(
         pixels,
@@ -108,7 +114,8 @@ def deidentified_image(
     )
     made.PatientIdentityRemoved = "YES"
     made.DeidentificationMethod = "AMAE: pixels, size and numbers of its catalog alone"
-    made.BurnedInAnnotation = "NO"
+    if burnt_in:
+        made.BurnedInAnnotation = "YES"
     made.SeriesDescription, made.ImageComments = f"{name}, as AMAE shows it", RESEARCH_USE
     _say_maker(made)
     if spacing is not None:
@@ -142,7 +149,8 @@ def overlay_capture(
         transfer_syntax_uid=JPEGLSLossless,
     )
     made.SeriesDescription, made.ImageComments = f"{name} over the image"[:64], RESEARCH_USE
-    made.BurnedInAnnotation = "YES" if source.get("BurnedInAnnotation") == "YES" else "NO"
+    if source.get("BurnedInAnnotation") == "YES":
+        made.BurnedInAnnotation = "YES"
     made.DerivationDescription = f"AMAE: {name} in colour over the image"
     made.SourceImageSequence = [_reference(source)]
     for keyword in ("PatientIdentityRemoved", "DeidentificationMethod"):

@@ -64,57 +64,54 @@ def text_table(lines: Sequence[ResultLine], measured_on: str) -> str:
     )
 
 
-def write_scores_csv(
-    path: Path,
-    names: Sequence[str],
-    truth: Sequence[int],
-    columns: Mapping[str, Sequence[float]],
-    about: str,
-) -> None:
-    """One line an image: name, truth and every score; comment lines say what it is.
+@dataclass(frozen=True, slots=True)
+class ScoreTable:
+    """Every score of every image.
 
-    Args:
-        path: Written beside and renamed.
+    Attributes:
         names: n image names.
         truth: n of 0, 1, or −1 for unknown.
         columns: n values for each score, NaN where an image has none.
         about: On what the scores were computed.
     """
+
+    names: Sequence[str]
+    truth: Sequence[int]
+    columns: Mapping[str, Sequence[float]]
+    about: str
+
+
+def write_scores_csv(path: Path, table: ScoreTable) -> None:
+    """One line an image: name, truth and every score; comment lines say what it is."""
     beside = path.with_suffix(".part")
     with beside.open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# {about}\n# {RESEARCH_USE}\n")
+        file.write(f"# {table.about}\n# {RESEARCH_USE}\n")
         writer = csv.writer(file)
-        writer.writerow(("image", "truth", *columns))
-        for number, name in enumerate(names):
-            known = "" if truth[number] < 0 else truth[number]
-            values = (column[number] for column in columns.values())
+        writer.writerow(("image", "truth", *table.columns))
+        for number, name in enumerate(table.names):
+            known = "" if table.truth[number] < 0 else table.truth[number]
+            values = (column[number] for column in table.columns.values())
             texts = ("" if math.isnan(value) else f"{value:.8g}" for value in values)
             writer.writerow((name, known, *texts))
     beside.replace(path)
 
 
-def write_scores_parquet(
-    path: Path,
-    names: Sequence[str],
-    truth: Sequence[int],
-    columns: Mapping[str, Sequence[float]],
-    about: str,
-) -> None:
-    """The same as `write_scores_csv`, typed: what has no value is null; `about` in the metadata."""
+def write_scores_parquet(path: Path, table: ScoreTable) -> None:
+    """The same with types: what has no value is null; the metadata say what it is."""
     import pyarrow as pa
     from pyarrow import parquet
 
     arrays = {
-        "image": pa.array(list(names), pa.string()),
-        "truth": pa.array([None if each < 0 else each for each in truth], pa.int8()),
+        "image": pa.array(list(table.names), pa.string()),
+        "truth": pa.array([None if each < 0 else each for each in table.truth], pa.int8()),
         **{
             name: pa.array([None if math.isnan(value) else value for value in values], pa.float64())
-            for name, values in columns.items()
+            for name, values in table.columns.items()
         },
     }
-    table = pa.table(arrays).replace_schema_metadata({"about": about, "use": RESEARCH_USE})
+    facts = {"about": table.about, "use": RESEARCH_USE}
     beside = path.with_suffix(".part")
-    parquet.write_table(table, beside)
+    parquet.write_table(pa.table(arrays).replace_schema_metadata(facts), beside)
     beside.replace(path)
 
 

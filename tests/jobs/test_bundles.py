@@ -4,11 +4,13 @@ import json
 import shutil
 import sqlite3
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from demo_images import DEMO, finish
+from PIL import Image
 
 from amae_engine.catalog import decisions, image_tables, regions, tags
 from amae_engine.catalog.chain import verify_chains
@@ -17,10 +19,12 @@ from amae_engine.catalog.tables import Split
 from amae_engine.cli import main
 from amae_engine.errors import BadInput, ProjectError
 from amae_engine.evaluation.regions import box_outline
-from amae_engine.jobs.bundles.read_bundle import read_bundle
+from amae_engine.images.sources import SourceFile
+from amae_engine.jobs.bundles.read_bundle import project_of_bundle, read_bundle
 from amae_engine.jobs.bundles.rerun_bundle import rerun_bundle
 from amae_engine.jobs.bundles.share_project import share_project
 from amae_engine.jobs.bundles.write_bundle import write_bundle
+from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
 from amae_engine.project import Project
 
@@ -218,3 +222,25 @@ def test_a_shared_copy_names_nobody_and_works(named: Project, tmp_path: Path, ca
     with pytest.raises(ProjectError, match="not empty"):
         finish(share_project(named, target))
     assert (target / "catalog.sqlite").is_file()
+
+
+def test_two_images_that_are_stored_alike_are_two_again(
+    whole_path: Project, elsewhere: Path, tiny_weights: Path, tmp_path: Path
+):
+    """One file cannot stand for both; where there are two, both come."""
+    with whole_path.session() as session:
+        last = int(image_tables.images_in(session, Split.NORMAL).ids[-1])
+    grey = np.asarray(Image.open(whole_path.original_path(last)).convert("L"))
+    twin = elsewhere / "twin.png"
+    Image.fromarray(np.pad(grey, ((0, 0), (0, 1)), mode="edge")).save(twin)
+    finish(import_images(whole_path, [SourceFile(twin, "test")], "twin", keep_suspects=True))
+    path = tmp_path / "result.zip"
+    finish(write_bundle(whole_path, path))
+    bundle = read_bundle(path)
+    alike = {**bundle.images[-1], "pixels": bundle.images[last - 1]["pixels"]}
+    images = [*bundle.images[:-1], alike]
+    with pytest.raises(BadInput, match="1 of the bundle's 41 images"):
+        finish(project_of_bundle(replace(bundle, images=images), elsewhere, tmp_path / "two"))
+    (project, _), _ = finish(project_of_bundle(bundle, elsewhere, tmp_path / "again"))
+    assert len(project.pixels) == 41
+    project.close()

@@ -5,14 +5,23 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, fields
+from collections import Counter
+from collections.abc import Generator
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from amae_engine.catalog import bundle_rows, decision_table, regions, runs, scores, studies
+from amae_engine.catalog import (
+    bundle_rows,
+    decision_table,
+    image_keys,
+    regions,
+    runs,
+    scores,
+    studies,
+)
 from amae_engine.catalog.decision_table import DecisionLine
 from amae_engine.catalog.regions import NewRegion, RegionState
 from amae_engine.catalog.studies import NewImage
@@ -24,9 +33,10 @@ from amae_engine.events import Event, Progress
 from amae_engine.images.decoded_image import Refusal
 from amae_engine.images.deidentify import keyed_hash
 from amae_engine.images.sources import SourceFile, from_paths
-from amae_engine.jobs.bundles.write_bundle import FORMAT, pixels_digest, renumbered
+from amae_engine.jobs.bundles.write_bundle import FORMAT, pixels_digest
 from amae_engine.jobs.importing.decode_ahead import decode_ahead
 from amae_engine.project import Project
+from amae_engine.runs.lineage import renumbered
 
 _LARGEST = 1_000_000_000  # bytes of one member
 
@@ -101,8 +111,8 @@ def project_of_bundle(
         BadInput: Images of the bundle are not in the folder.
         ProjectError: The folder is not empty.
     """
-    wanted = {str(each["pixels"]): each for each in bundle.images}
-    found: dict[str, tuple[Path, np.ndarray, str, str]] = {}
+    wanted = Counter(str(each["pixels"]) for each in bundle.images)
+    found: dict[str, list[_Found]] = {digest: [] for digest in wanted}
     files = from_paths([images], "test")
     done = 0
     for batch in decode_ahead(files, _path, bundle.side):
@@ -112,60 +122,77 @@ def project_of_bundle(
             if isinstance(image, Refusal):
                 continue
             digest = pixels_digest(image.image.pixels)
-            if digest in wanted and digest not in found:
-                entry = (file.path, image.image.pixels, image.pixel_hash, image.image.sop)
-                found[digest] = entry
-    missing = len(wanted) - len(found)
+            same = found.get(digest)
+            if same is None or any(each.digest == image.pixel_hash for each in same):
+                continue
+            own = image.image
+            same.append(_Found(file.path, own.pixels, image.pixel_hash, own.sop))
+    missing = sum(max(0, count - len(found[digest])) for digest, count in wanted.items())
     if missing:
         raise BadInput(
-            f"{missing} of the bundle's {len(wanted)} images are not in {images.name}: their pixels are "
+            f"{missing} of the bundle's {len(bundle.images)} images are not in {images.name}: their pixels are "
             f"not those of any file there. The runs are made of exactly these images; give the folder "
             f"that holds them all."
         )
     project = Project.create(folder, folder.name)
-    numbers = _add_images(project, bundle, found)
-    _add_acts(project, bundle, numbers)
-    recorded = _add_runs(project, bundle, numbers)
-    return project, recorded
+    placed = _add_images(project, bundle, found)
+    _add_acts(project, bundle, placed.numbers)
+    return project, _add_runs(project, bundle, placed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A file that holds an image of the bundle: its stored pixels, its digest, its SOP UID."""
+
+    path: Path
+    pixels: np.ndarray
+    digest: str
+    sop: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Where the bundle's images are now: numbers by theirs, and rows of the store by these."""
+
+    numbers: dict[int, int]
+    rows: dict[int, int]
 
 
 def _path(file: SourceFile) -> Path:
     return file.path
 
 
-def _add_images(
-    project: Project, bundle: Bundle, found: dict[str, tuple[Path, np.ndarray, str, str]]
-) -> dict[int, int]:
-    """Add the images in the bundle's order; their new numbers by those of the bundle."""
+def _add_images(project: Project, bundle: Bundle, found: dict[str, list[_Found]]) -> _Placed:
+    """Add the images in the bundle's order; of those that are stored alike, each file once."""
     ordered = sorted(bundle.images, key=lambda each: int(each["id"]))
+    files = [found[str(each["pixels"])].pop(0) for each in ordered]
     with project.pixels.locked():
-        first = project.pixels.append([found[str(each["pixels"])][1] for each in ordered])
+        first = project.pixels.append([file.pixels for file in files])
     made = [
-        _new_image(project, each, found[str(each["pixels"])], first + place)
-        for place, each in enumerate(ordered)
+        _new_image(project, each, file, row)
+        for row, (each, file) in enumerate(zip(ordered, files, strict=True), start=first)
     ]
     with project.session() as session:
         ids = studies.add_images(session, made)
         bundle_rows.restore_marks(session, list(zip(ids, ordered, strict=True)))
-    paths = [found[str(each["pixels"])][0] for each in ordered]
-    project.remember_originals(dict(zip(ids, paths, strict=True)))
+    project.remember_originals({i: file.path for i, file in zip(ids, files, strict=True)})
     project.close_private()
-    return {int(each["id"]): new for each, new in zip(ordered, ids, strict=True)}
+    return _Placed(
+        {int(each["id"]): new for each, new in zip(ordered, ids, strict=True)},
+        {new: row for row, new in enumerate(ids, start=first)},
+    )
 
 
-def _new_image(
-    project: Project, facts: dict[str, Any], entry: tuple[Path, np.ndarray, str, str], row: int
-) -> NewImage:
-    own = {field.name for field in fields(NewImage)}
+def _new_image(project: Project, facts: dict[str, Any], file: _Found, row: int) -> NewImage:
+    own = {each.name for each in fields(NewImage)}
     values = {name: value for name, value in facts.items() if name in own}
-    _, _, digest, sop = entry
     return NewImage(
         **{
             **values,
             "patient_key": keyed_hash(project.key, "patient", f"bundle {facts['patient_id']}"),
             "study_key": keyed_hash(project.key, "study", f"bundle {facts['study']}"),
-            "sop_key": keyed_hash(project.key, "instance", sop) if sop else None,
-            "pixel_hash": keyed_hash(project.key, "pixels", digest),
+            "sop_key": keyed_hash(project.key, "instance", file.sop) if file.sop else None,
+            "pixel_hash": keyed_hash(project.key, "pixels", file.digest),
             "store_row": row,
             "split": Split(facts["split"]),
             "flags": (),
@@ -176,7 +203,8 @@ def _new_image(
 
 def _add_acts(project: Project, bundle: Bundle, numbers: dict[int, int]) -> None:
     with project.session() as session:
-        keys = {k.image_id: k.pixel_hash for k in _keys(session, list(numbers.values()))}
+        found = image_keys.of_images(session, list(numbers.values()))
+        keys = {each.image_id: each.pixel_hash for each in found}
         lines = [
             DecisionLine(
                 **{
@@ -201,13 +229,7 @@ def _add_acts(project: Project, bundle: Bundle, numbers: dict[int, int]) -> None
             regions.add(session, new_regions, reader, "bundle")
 
 
-def _keys(session: Any, ids: Sequence[int]) -> list[Any]:
-    from amae_engine.catalog import image_keys
-
-    return image_keys.of_images(session, ids)
-
-
-def _add_runs(project: Project, bundle: Bundle, numbers: dict[int, int]) -> dict[int, int]:
+def _add_runs(project: Project, bundle: Bundle, placed: _Placed) -> dict[int, int]:
     """The recorded runs as finished ones, with all the files that the bundle has of them."""
     recorded: dict[int, int] = {}
     with zipfile.ZipFile(bundle.path) as zipped:
@@ -222,7 +244,7 @@ def _add_runs(project: Project, bundle: Bundle, numbers: dict[int, int]) -> dict
                 )
                 runs.finish(session, new)
                 for kind, values in _json(zipped, f"{place}scores.json").items():
-                    ids = np.array([numbers[int(i)] for i in values["ids"]], dtype=np.int64)
+                    ids = np.array([placed.numbers[int(i)] for i in values["ids"]], dtype=np.int64)
                     scores.save(session, new, ScoreKind(kind), ids, values["values"])
             recorded[old] = new
             folder = project.run_folder(new)
@@ -231,20 +253,22 @@ def _add_runs(project: Project, bundle: Bundle, numbers: dict[int, int]) -> dict
                 file = name.removeprefix(place)
                 if name.startswith(place) and file and Path(file).name == file:
                     (folder / file).write_bytes(_content(zipped, name))
-            _renumber_inputs(folder / "inputs.npz", numbers)
+            _renumber_inputs(folder / "inputs.npz", placed)
     return recorded
 
 
-def _renumber_inputs(path: Path, numbers: dict[int, int]) -> None:
+def _renumber_inputs(path: Path, placed: _Placed) -> None:
     """What a run saw, by the new project's image numbers and rows of its store."""
-    first = min(numbers.values())
     with np.load(io.BytesIO(path.read_bytes())) as stored:
         arrays: dict[str, Any] = {name: stored[name] for name in stored.files}
     for name in list(arrays):
         if name == "decided" or name.endswith(".ids"):
-            arrays[name] = np.array([numbers[i] for i in arrays[name].tolist()], dtype=np.int64)
+            arrays[name] = np.array(
+                [placed.numbers[i] for i in arrays[name].tolist()], dtype=np.int64
+            )
     for name in [n for n in arrays if n.endswith(".store_rows")]:
-        arrays[name] = arrays[name.replace(".store_rows", ".ids")] - first
+        ids = arrays[name.replace(".store_rows", ".ids")].tolist()
+        arrays[name] = np.array([placed.rows[i] for i in ids], dtype=np.int64)
     np.savez(path, **arrays)
 
 

@@ -13,9 +13,10 @@ import numpy as np
 from amae_engine.catalog import runs, scores
 from amae_engine.events import Event
 from amae_engine.jobs.bundles.read_bundle import Bundle, project_of_bundle, read_bundle
-from amae_engine.jobs.bundles.write_bundle import RESULTS, renumbered
+from amae_engine.jobs.bundles.write_bundle import RESULTS
 from amae_engine.jobs.rerun import Agreement, ComparedResult, repeat_run
 from amae_engine.project import Project
+from amae_engine.runs.lineage import renumbered
 from amae_engine.runs.run_files import FILES, result_digests
 
 BOUND = 0.01

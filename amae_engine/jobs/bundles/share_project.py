@@ -52,6 +52,7 @@ def share_project(
     Raises:
         ProjectError: The folder is not empty, or lies inside the project.
     """
+    project.require_writable()  # its audit says who shared
     if project.folder.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise ProjectError("A copy to share must lie outside the project's own folder.")
     copy = Project.create(folder, project.name)

@@ -1,7 +1,7 @@
 """Write what a run was made of as one zip: no pixels, no identity.
 
 Inside: `bundle.json` (format, versions, runs), `images.json` (a hash of each stored image, its role,
-truth and facts; patients are numbers), `decisions.csv`, `regions.json`, `locked_points.json`, and for
+truth and facts; patients are numbers), `decisions.json`, `regions.json`, `locked_points.json`, and for
 each run its settings, inputs, metrics, scores and files' digests; weights where asked for.
 """
 
@@ -17,7 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from amae_engine.catalog import bundle_rows, decision_table, locked_points, regions, runs, scores
+from amae_engine.catalog import (
+    bundle_rows,
+    decision_table,
+    image_keys,
+    locked_points,
+    regions,
+    scores,
+)
 from amae_engine.catalog.audit import audit
 from amae_engine.catalog.runs import RunRow
 from amae_engine.catalog.tables import RunState
@@ -27,13 +34,13 @@ from amae_engine.events import Event, Progress
 from amae_engine.project import Project
 from amae_engine.runs.environment import versions
 from amae_engine.runs.inputs import read_inputs
+from amae_engine.runs.lineage import lineage
 from amae_engine.runs.run_files import copy_weights, result_digests
 
 FORMAT = 1
 _ALWAYS = ("inputs.npz", "metrics.jsonl", "files.json", "shortcuts.json")
 _WEIGHTS = ".safetensors"
 RESULTS = "results.json"  # the digest of each result, in a run's part of the bundle
-_RUN_KEYS = ("stage1_run", "stage2_run", "module_a_run")
 _AT_ONCE = 512
 
 
@@ -53,7 +60,7 @@ def write_bundle(
         NotReady: A run is not finished, or did not keep its inputs.
     """
     project.require_writable()
-    chain = lineage(project, run_id)
+    chain = _finished_lineage(project, run_id)
     beside = path.with_name(path.name + ".part")
     try:
         with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as bundle:
@@ -77,50 +84,15 @@ def write_bundle(
     return path
 
 
-def lineage(project: Project, run_id: int = 0) -> list[RunRow]:
-    """A run with all that it builds on, by number.
-
-    Raises:
-        NotReady: There is none, or one of them is not finished or did not keep its inputs.
-    """
+def _finished_lineage(project: Project, run_id: int) -> list[RunRow]:
     from amae_engine.jobs.judging.evaluate_run import judged_run
 
-    wanted = run_id or judged_run(project, 0, "A bundle").id
-    found: dict[int, RunRow] = {}
-    open_ids = [wanted]
-    while open_ids:
-        number = open_ids.pop()
-        if number in found:
-            continue
-        with project.session() as session:
-            row = runs.get(session, number)
+    chain = lineage(project, run_id or judged_run(project, 0, "A bundle").id)
+    for row in chain:
         if row.state is not RunState.FINISHED:
-            raise NotReady(f"Run {number} is {row.state}; only finished runs go into a bundle.")
-        read_inputs(project.run_folder(number))
-        found[number] = row
-        open_ids += builds_on(row)
-    return [found[number] for number in sorted(found)]
-
-
-def builds_on(row: RunRow) -> list[int]:
-    """The numbers of the runs that a run's settings name."""
-    named = [int(row.config.get(key) or 0) for key in _RUN_KEYS]
-    weights = str(row.config.get("weights", ""))
-    if weights.startswith("run:"):
-        named.append(int(weights[4:]))
-    return [number for number in (*named, row.parent_id or 0) if number]
-
-
-def renumbered(config: dict[str, Any], numbers: dict[int, int]) -> dict[str, Any]:
-    """Settings that name runs by other numbers."""
-    found = dict(config)
-    for key in _RUN_KEYS:
-        if found.get(key):
-            found[key] = numbers[int(found[key])]
-    weights = str(found.get("weights", ""))
-    if weights.startswith("run:"):
-        found["weights"] = f"run:{numbers[int(weights[4:])]}"
-    return found
+            raise NotReady(f"Run {row.id} is {row.state}; only finished runs go into a bundle.")
+        read_inputs(project.run_folder(row.id))
+    return chain
 
 
 def pixels_digest(image: np.ndarray) -> str:
@@ -157,7 +129,8 @@ def _write_images(project: Project, bundle: zipfile.ZipFile) -> None:
 
 def _write_acts(project: Project, bundle: zipfile.ZipFile, run_ids: set[int]) -> None:
     with project.session() as session:
-        names = {r.pixel_hash: r.image_id for r in _keys(session)}
+        ids = [record.id for record in bundle_rows.image_records(session)]
+        names = {each.pixel_hash: each.image_id for each in image_keys.of_images(session, ids)}
         lines = [
             {**asdict(line), "image_key": "", "image": names[line.image_key]}
             for line in decision_table.all_lines(session)
@@ -171,13 +144,6 @@ def _write_acts(project: Project, bundle: zipfile.ZipFile, run_ids: set[int]) ->
     bundle.writestr("decisions.json", json.dumps(lines))
     bundle.writestr("regions.json", json.dumps(marked))
     bundle.writestr("locked_points.json", json.dumps(points))
-
-
-def _keys(session: Any) -> list[Any]:
-    from amae_engine.catalog import image_keys
-
-    ids = [record.id for record in bundle_rows.image_records(session)]
-    return image_keys.of_images(session, ids)
 
 
 def _write_run(project: Project, bundle: zipfile.ZipFile, row: RunRow, with_weights: bool) -> None:

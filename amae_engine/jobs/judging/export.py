@@ -12,7 +12,13 @@ from amae_engine.config import ScoreKind
 from amae_engine.jobs.judging.evaluate_run import RunEvaluation, ScoreEvaluation
 from amae_engine.project import Project
 from amae_engine.reports.figures import ImagePanel, NamedCurve, write_curves, write_image_panels
-from amae_engine.reports.table import ResultLine, text_table, write_scores_csv, write_scores_parquet
+from amae_engine.reports.table import (
+    ResultLine,
+    ScoreTable,
+    text_table,
+    write_scores_csv,
+    write_scores_parquet,
+)
 from amae_engine.runs.map_files import MEANS, load_image_maps
 
 _PANELS = 6
@@ -64,10 +70,10 @@ def export_results(project: Project, evaluation: RunEvaluation, reader: str = ""
     table.write_text(result_text(evaluation) + "\n", encoding="utf-8")
     columns = {str(score.kind): _of_all(evaluation, score) for score in evaluation.scores}
     about = f"Scores of {evaluation.measured_on}; larger is more abnormal"
-    scored = (evaluation.names, evaluation.truth.tolist(), columns, about)
+    scored = ScoreTable(evaluation.names, evaluation.truth.tolist(), columns, about)
     scores_parquet = folder / "scores.parquet"
-    write_scores_csv(scores_csv, *scored)
-    write_scores_parquet(scores_parquet, *scored)
+    write_scores_csv(scores_csv, scored)
+    write_scores_parquet(scores_parquet, scored)
     written = [table, scores_csv, scores_parquet]
     written += [write_run_curves(evaluation, folder / f"curves.{kind}") for kind in ("png", "svg")]
     written += _export_images(project, evaluation, folder)

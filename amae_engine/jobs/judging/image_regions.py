@@ -56,7 +56,7 @@ class ImageRegions:
     Attributes:
         listed: Those of readers, then the map's parts that wait to be judged.
         more: Further parts of the map above the threshold.
-        overlap: Of the map above the threshold and what is marked; None without either.
+        overlap: Of the map above the threshold and what is marked; None without these.
         is_pointed: Whether the map's highest pixel lies in a marked region; None without either.
         note: The reader's own note on the image.
         notes: Others' notes on it, by reader.
@@ -99,7 +99,8 @@ def image_regions(
     is_pointed, more = None, 0
     if values is not None and marked:
         mask = outlines_mask(marked, *values.shape)
-        found = overlap(values >= threshold, mask)
+        if not math.isnan(threshold):
+            found = overlap(values >= threshold, mask)
         is_pointed = points_at(values, mask)
     if values is not None and not math.isnan(threshold):
         parts, more = regions_above(values, threshold)

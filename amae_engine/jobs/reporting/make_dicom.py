@@ -22,7 +22,7 @@ from amae_engine.images.deidentify import keyed_hash
 from amae_engine.images.dicom import read_header
 from amae_engine.images.picture import SUFFIXES
 from amae_engine.jobs.judging.evaluate_run import judged_run, score_label
-from amae_engine.jobs.judging.image_regions import image_regions
+from amae_engine.jobs.judging.image_regions import ListedRegion, image_regions
 from amae_engine.jobs.judging.leading_score import leading_score
 from amae_engine.project import Project
 from amae_engine.runs.map_files import load_image_maps
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _BESIDE = ".part"
+_BURNT_IN = "burnt-in-text"  # the flag of an image whose file says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,13 @@ def make_dicom(
     what = "identified, for the source PACS" if for_source_pacs else "de-identified"
     with project.session() as session:
         audit(session, reader, "dicom", f"objects of {made} images of run {run.id}, {what}")
+    burnt_in = sum(_BURNT_IN in row.flags for row in rows)
+    if burnt_in and not for_source_pacs:
+        yield Notice(
+            f"{burnt_in} images have text burnt into their pixels, as their files say: look at them "
+            f"before the objects leave (Studies, flag:{_BURNT_IN}).",
+            Level.WARNING,
+        )
     for reason, count in left_out.items():
         yield Notice(f"{count} images have no objects: {reason}.", Level.WARNING)
     return DicomMade(folder, made, left_out)
@@ -160,7 +168,9 @@ def _source(project: Project, row: ImageRow, stored: str, for_source_pacs: bool)
     if pixels is None:  # the stored image stands in, in the original's shape
         pixels, spacing = _stored(project, row), None
     study = objects.uid_of(keyed_hash(project.key, "study of objects", row.name))
-    made = objects.deidentified_image(pixels, study, row.name, f"AMAE-P{row.patient_id}", spacing)
+    made = objects.deidentified_image(
+        pixels, study, row.name, f"AMAE-P{row.patient_id}", spacing, _BURNT_IN in row.flags
+    )
     return _Source(made, pixels, True)
 
 
@@ -188,29 +198,11 @@ def _write(
     found = image_regions(project, row.id, "", maps, shown)
     reported = [
         objects.ReportedRegion(
-            each.region,
-            each.reader,
-            str(each.state),
-            each.outline,
-            {
-                ("area", "mm2") if each.mm2 is not None else ("share", "%"): each.mm2
-                if each.mm2 is not None
-                else 100 * each.share,
-                **(
-                    {}
-                    if np.isnan(each.peak)
-                    else {("mean", "1"): each.mean, ("peak", "1"): each.peak}
-                ),
-            },
+            each.region, each.reader, str(each.state), each.outline, _measures(each)
         )
         for each in found.listed
-        if each.region
     ]
-    marked = [
-        one
-        for one, each in zip(reported, (e for e in found.listed if e.region), strict=True)
-        if each.state.is_marked
-    ]
+    marked = [one for one, each in zip(reported, found.listed, strict=True) if each.state.is_marked]
     made: dict[str, Dataset | None] = {"image": source.header if source.is_made else None}
     values_of_map = maps.of_score(shown) if maps is not None else None
     if values_of_map is not None and maps is not None:
@@ -225,6 +217,14 @@ def _write(
     for name, dataset in made.items():
         if dataset is not None:
             dataset.save_as(folder / f"{name}.dcm", enforce_file_format=True)
+
+
+def _measures(each: ListedRegion) -> dict[tuple[str, str], float]:
+    """What is measured of a region, by name and unit."""
+    found = {("share", "%"): 100 * each.share} if each.mm2 is None else {("area", "mm2"): each.mm2}
+    if not np.isnan(each.peak):
+        found |= {("mean", "1"): each.mean, ("peak", "1"): each.peak}
+    return found
 
 
 def _scores(project: Project, run_id: int) -> dict[ScoreKind, dict[int, float]]:

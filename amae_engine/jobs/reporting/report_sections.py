@@ -11,7 +11,6 @@ from amae_engine.catalog import (
     decisions,
     image_sources,
     locked_points,
-    runs,
     studies,
 )
 from amae_engine.catalog.runs import RunRow
@@ -32,6 +31,7 @@ from amae_engine.jobs.judging.subgroups import FEW, subgroups
 from amae_engine.jobs.reading.second_reading import agreement
 from amae_engine.project import Project
 from amae_engine.reports.html_report import ReportPicture, ReportSection, ReportTable
+from amae_engine.runs.lineage import lineage
 from amae_engine.runs.record import run_facts
 
 _CONFIGS: dict[RunKind, type[JsonConfig]] = {
@@ -78,16 +78,6 @@ def data_section(project: Project) -> ReportSection:
         ),
         (ReportTable(("split", "images", "patients", "truth"), lines),),
     )
-
-
-def lineage(project: Project, run_id: int) -> list[RunRow]:
-    """A run and those that it builds on, the first one first."""
-    with project.session() as session:
-        rows = {row.id: row for row in runs.list_runs(session)}
-    chain = [rows[run_id]]
-    while chain[0].parent_id in rows:
-        chain.insert(0, rows[chain[0].parent_id or 0])
-    return chain
 
 
 def method_section(project: Project, run_id: int) -> ReportSection:
