@@ -142,9 +142,7 @@ class ResultsPage(QWidget):
             header.resizeSection(column, width)
         layout.addWidget(self.table, 1)
         self.export_button.setObjectName("exportButton")
-        self.export_button.setToolTip(
-            "Scores as CSV and Parquet, ROC and PR as PNG and SVG, example images, report"
-        )
+        self.export_button.setToolTip("Scores (CSV, Parquet), curves, example images, report")
         layout.addWidget(self.export_button)
         return frame
 
