@@ -139,7 +139,14 @@ def test_scoring_twice_with_one_seed_gives_the_same_numbers(scored: Project):
 
 def test_export_writes_tables_and_pictures_without_paths(scored: Project):
     files = {p.name: p for p in export_results(scored, evaluate_run(scored))}
-    assert {"results.txt", "scores.csv", "curves.png", "curves.svg", "images.png"} == set(files)
+    assert {
+        "results.txt",
+        "scores.csv",
+        "scores.parquet",
+        "curves.png",
+        "curves.svg",
+        "images.png",
+    } == set(files)
     text = files["scores.csv"].read_text()
     assert "Research use only" in text
     assert len(text.splitlines()) == 3 + 10
