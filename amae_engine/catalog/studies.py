@@ -116,8 +116,16 @@ class SplitCount:
     validation: int = 0
 
 
-def add_images(session: Session, images: Sequence[NewImage]) -> list[int]:
-    """Add images with their patients and studies; returns the images' ids in the images' order."""
+def add_images(
+    session: Session, images: Sequence[NewImage], ids: Sequence[int] | None = None
+) -> list[int]:
+    """Add images with their patients and studies; returns the images' ids in the images' order.
+
+    Args:
+        session: Open session.
+        images: What is added.
+        ids: The numbers they have elsewhere, for an empty catalog; None takes the next ones.
+    """
     patients = _ids(session, Patient, {f.patient_key: {"key": f.patient_key} for f in images})
     visits = _ids(
         session,
@@ -127,10 +135,12 @@ def add_images(session: Session, images: Sequence[NewImage]) -> list[int]:
     rows = [_values(f, patients[f.patient_key], visits[f.study_key]) for f in images]
     if not rows:
         return []
+    if ids is not None:
+        rows = [{**row, "id": number} for row, number in zip(rows, ids, strict=True)]
     adding = insert(Image).returning(Image.id, sort_by_parameter_order=True)
-    ids = list(session.scalars(adding, rows))
-    session.execute(update(Image), [{"id": i, "name": image_name(i)} for i in ids])
-    return ids
+    added = list(session.scalars(adding, rows))
+    session.execute(update(Image), [{"id": i, "name": image_name(i)} for i in added])
+    return added
 
 
 def image_name(image_id: int) -> str:

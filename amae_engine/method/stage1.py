@@ -6,8 +6,6 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -42,22 +40,6 @@ class Stage1Data:
     lungs: StoredImages
     features: Tensor
     held_out: Tensor
-
-
-def held_out_rows(patients: npt.NDArray[np.int64], percent: int, seed: int) -> Tensor:
-    """(n,) bool: which images are kept for validation, all of a patient's or none.
-
-    Args:
-        patients: (n,) a number a patient.
-        percent: Of the images, as many as whole patients give without going beyond it, nor beyond
-            half of them.
-        seed: Of the order in which patients are taken.
-    """
-    _, numbers, counts = np.unique(patients, return_inverse=True, return_counts=True)
-    wanted = min(len(patients) * percent // 100, len(patients) // 2)
-    order = torch.randperm(len(counts), generator=torch.Generator().manual_seed(seed)).numpy()
-    chosen = order[np.cumsum(counts[order]) <= wanted]
-    return torch.from_numpy(np.isin(numbers, chosen))
 
 
 def train_classifier(

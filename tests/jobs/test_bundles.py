@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from demo_images import DEMO, finish
+from demo_images import DEMO, demo_files, finish
 from PIL import Image
 
 from amae_engine.catalog import decisions, image_tables, regions, tags
@@ -17,6 +17,13 @@ from amae_engine.catalog.chain import verify_chains
 from amae_engine.catalog.regions import NewRegion, RegionState
 from amae_engine.catalog.tables import Split
 from amae_engine.cli import main
+from amae_engine.config import (
+    PseudoLabelConfig,
+    ScoreConfig,
+    Stage1Config,
+    Stage2Config,
+    TrainingConfig,
+)
 from amae_engine.errors import BadInput, ProjectError
 from amae_engine.evaluation.regions import box_outline
 from amae_engine.images.sources import SourceFile
@@ -25,7 +32,11 @@ from amae_engine.jobs.bundles.rerun_bundle import rerun_bundle
 from amae_engine.jobs.bundles.share_project import share_project
 from amae_engine.jobs.bundles.write_bundle import write_bundle
 from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.importing.undo_import import undo_import
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
+from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.training.train_stage1 import train_stage1
+from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
 
 PLANTED = "Mueller_Hans_1955"
@@ -243,4 +254,36 @@ def test_two_images_that_are_stored_alike_are_two_again(
         finish(project_of_bundle(replace(bundle, images=images), elsewhere, tmp_path / "two"))
     (project, _), _ = finish(project_of_bundle(bundle, elsewhere, tmp_path / "again"))
     assert len(project.pixels) == 41
+    project.close()
+
+
+def test_a_bundle_from_a_server_keeps_its_numbers_gaps_too(
+    postgres, elsewhere: Path, tiny_weights: Path, tmp_path: Path
+):
+    """PostgreSQL never gives a number twice: an import that was taken back leaves a gap."""
+    project = Project.create(tmp_path / "server", catalog_url=postgres.new_url())
+    finish(import_images(project, demo_files(20, 16, 10)[10:15], "twice"))
+    undo_import(project, "AB")
+    finish(import_images(project, demo_files(20, 16, 10), "demo"))
+    short = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
+    labels = PseudoLabelConfig(source="unlabeled", keep_percent=100)
+    finish(train_stage1(project, Stage1Config(weights=str(tiny_weights), training=short)))
+    finish(train_stage2(project, Stage2Config(training=short, pseudo_labels=labels)))
+    finish(score_images(project, ScoreConfig()))
+    path = tmp_path / "result.zip"
+    finish(write_bundle(project, path))
+    (again, agreement), _ = finish(
+        rerun_bundle(path, elsewhere, tmp_path / "again", [tiny_weights])
+    )
+    assert [r for a in agreement.agreements for r in a.results if not r.is_identical] == []
+    with project.session() as one, again.session() as two:
+        ids = [image_tables.images_in(s, Split.TEST).ids.tolist() for s in (one, two)]
+    assert ids[0] == ids[1]
+    assert ids[0][0] > 5 + 36
+    again.close()
+    share, _ = finish(share_project(project, tmp_path / "copy"))
+    copy = Project.open(share.folder)
+    mine, theirs = evaluate_run(project, 3), evaluate_run(copy, 3)
+    assert [s.auc.value for s in mine.scores] == [s.auc.value for s in theirs.scores]
+    copy.close()
     project.close()

@@ -135,9 +135,9 @@ def project_of_bundle(
             f"that holds them all."
         )
     project = Project.create(folder, folder.name)
-    placed = _add_images(project, bundle, found)
-    _add_acts(project, bundle, placed.numbers)
-    return project, _add_runs(project, bundle, placed)
+    rows = _add_images(project, bundle, found)
+    _add_acts(project, bundle)
+    return project, _add_runs(project, bundle, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,20 +150,15 @@ class _Found:
     sop: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """Where the bundle's images are now: numbers by theirs, and rows of the store by these."""
-
-    numbers: dict[int, int]
-    rows: dict[int, int]
-
-
 def _path(file: SourceFile) -> Path:
     return file.path
 
 
-def _add_images(project: Project, bundle: Bundle, found: dict[str, list[_Found]]) -> _Placed:
-    """Add the images in the bundle's order; of those that are stored alike, each file once."""
+def _add_images(project: Project, bundle: Bundle, found: dict[str, list[_Found]]) -> dict[int, int]:
+    """Add the images under their numbers; returns the store's row of each.
+
+    Of images that are stored alike, each has a file of its own.
+    """
     ordered = sorted(bundle.images, key=lambda each: int(each["id"]))
     files = [found[str(each["pixels"])].pop(0) for each in ordered]
     with project.pixels.locked():
@@ -173,14 +168,11 @@ def _add_images(project: Project, bundle: Bundle, found: dict[str, list[_Found]]
         for row, (each, file) in enumerate(zip(ordered, files, strict=True), start=first)
     ]
     with project.session() as session:
-        ids = studies.add_images(session, made)
+        ids = studies.add_images(session, made, [int(each["id"]) for each in ordered])
         bundle_rows.restore_marks(session, list(zip(ids, ordered, strict=True)))
     project.remember_originals({i: file.path for i, file in zip(ids, files, strict=True)})
     project.close_private()
-    return _Placed(
-        {int(each["id"]): new for each, new in zip(ordered, ids, strict=True)},
-        {new: row for row, new in enumerate(ids, start=first)},
-    )
+    return {image_id: row for row, image_id in enumerate(ids, start=first)}
 
 
 def _new_image(project: Project, facts: dict[str, Any], file: _Found, row: int) -> NewImage:
@@ -201,16 +193,16 @@ def _new_image(project: Project, facts: dict[str, Any], file: _Found, row: int) 
     )
 
 
-def _add_acts(project: Project, bundle: Bundle, numbers: dict[int, int]) -> None:
+def _add_acts(project: Project, bundle: Bundle) -> None:
     with project.session() as session:
-        found = image_keys.of_images(session, list(numbers.values()))
+        found = image_keys.of_images(session, [int(each["id"]) for each in bundle.images])
         keys = {each.image_id: each.pixel_hash for each in found}
         lines = [
             DecisionLine(
                 **{
                     **line,
-                    "image": studies.image_name(numbers[int(line["image"])]),
-                    "image_key": keys[numbers[int(line["image"])]],
+                    "image": studies.image_name(int(line["image"])),
+                    "image_key": keys[int(line["image"])],
                     "run": None,
                     "before": Label(line["before"]),
                     "after": Label(line["after"]),
@@ -223,13 +215,13 @@ def _add_acts(project: Project, bundle: Bundle, numbers: dict[int, int]) -> None
         for each in bundle.regions:
             points = tuple((float(x), float(y)) for x, y in each["outline"]["points"])
             outline = Outline(Shape(each["outline"]["shape"]), points)
-            new = NewRegion(numbers[int(each["image_id"])], outline, RegionState(each["state"]))
+            new = NewRegion(int(each["image_id"]), outline, RegionState(each["state"]))
             by_reader.setdefault(str(each["reader"]), []).append(new)
         for reader, new_regions in by_reader.items():
             regions.add(session, new_regions, reader, "bundle")
 
 
-def _add_runs(project: Project, bundle: Bundle, placed: _Placed) -> dict[int, int]:
+def _add_runs(project: Project, bundle: Bundle, rows: dict[int, int]) -> dict[int, int]:
     """The recorded runs as finished ones, with all the files that the bundle has of them."""
     recorded: dict[int, int] = {}
     with zipfile.ZipFile(bundle.path) as zipped:
@@ -244,7 +236,7 @@ def _add_runs(project: Project, bundle: Bundle, placed: _Placed) -> dict[int, in
                 )
                 runs.finish(session, new)
                 for kind, values in _json(zipped, f"{place}scores.json").items():
-                    ids = np.array([placed.numbers[int(i)] for i in values["ids"]], dtype=np.int64)
+                    ids = np.array(values["ids"], dtype=np.int64)
                     scores.save(session, new, ScoreKind(kind), ids, values["values"])
             recorded[old] = new
             folder = project.run_folder(new)
@@ -253,22 +245,17 @@ def _add_runs(project: Project, bundle: Bundle, placed: _Placed) -> dict[int, in
                 file = name.removeprefix(place)
                 if name.startswith(place) and file and Path(file).name == file:
                     (folder / file).write_bytes(_content(zipped, name))
-            _renumber_inputs(folder / "inputs.npz", placed)
+            _place_inputs(folder / "inputs.npz", rows)
     return recorded
 
 
-def _renumber_inputs(path: Path, placed: _Placed) -> None:
-    """What a run saw, by the new project's image numbers and rows of its store."""
+def _place_inputs(path: Path, rows: dict[int, int]) -> None:
+    """Let what a run saw name the rows of this project's store."""
     with np.load(io.BytesIO(path.read_bytes())) as stored:
         arrays: dict[str, Any] = {name: stored[name] for name in stored.files}
-    for name in list(arrays):
-        if name == "decided" or name.endswith(".ids"):
-            arrays[name] = np.array(
-                [placed.numbers[i] for i in arrays[name].tolist()], dtype=np.int64
-            )
     for name in [n for n in arrays if n.endswith(".store_rows")]:
         ids = arrays[name.replace(".store_rows", ".ids")].tolist()
-        arrays[name] = np.array([placed.rows[i] for i in ids], dtype=np.int64)
+        arrays[name] = np.array([rows[i] for i in ids], dtype=np.int64)
     np.savez(path, **arrays)
 
 

@@ -23,6 +23,7 @@ from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.evaluation.delong import Auc, auc_interval, auc_within
 from amae_engine.jobs.shortcuts.matching_file import Matched, read_check, read_matching
+from amae_engine.jobs.training.train_stage1 import HELD_OUT_FILE
 from amae_engine.project import Project
 from amae_engine.runs.inputs import read_inputs
 from amae_engine.runs.record import input_hashes
@@ -224,14 +225,16 @@ def _judge(
 
 def held_out_normals(project: Project, stage1: int, config: Stage1Config) -> npt.NDArray[np.int64]:
     """Ids of the normal images that stage 1's classifier did not learn from."""
-    from amae_engine.method.stage1 import held_out_rows
-
     if not input_hashes(project, stage1):  # a run of AMAE 0.1 did not keep its images
         return np.zeros(0, dtype=np.int64)
     normal = read_inputs(project.run_folder(stage1)).images[Split.NORMAL]
+    kept = project.run_folder(stage1) / HELD_OUT_FILE
+    if kept.is_file():
+        return normal.ids[np.load(kept)]
+    from amae_engine.method.held_out import held_out_rows  # an older run: drawn again, by torch
+
     percent, seed = config.validation_percent, config.training.seed
-    rows = held_out_rows(normal.patient_ids, percent, seed)
-    return normal.ids[rows.numpy()]
+    return normal.ids[held_out_rows(normal.patient_ids, percent, seed)]
 
 
 def _best(judged: Mapping[ScoreKind, Judged], what: str) -> LeadingScore:

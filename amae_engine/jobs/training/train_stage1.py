@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 FEATURES_FILE = "features.npz"
+HELD_OUT_FILE = "held_out.npy"  # (n,) of the normal images, in the order of the run's inputs
 CLASSIFIER_FILE = "classifier.safetensors"
 FEWEST_NORMALS = 16
 _FEW_NORMALS = 30
@@ -113,7 +114,7 @@ def _files(project: Project, config: Stage1Config, weights: Path) -> dict[str, P
 
 
 def _notes(seen: RunInputs, config: Stage1Config) -> tuple[str, ...]:
-    from amae_engine.method.stage1 import held_out_rows
+    from amae_engine.method.held_out import held_out_rows
 
     patients = seen.images[Split.NORMAL].patient_ids
     normals = len(patients)
@@ -230,7 +231,8 @@ def _classifier(
 
     from amae_engine.jobs.training.image_access import images_of
     from amae_engine.jobs.training.image_lungs import lungs_of
-    from amae_engine.method.stage1 import STEP, Stage1Data, held_out_rows, train_classifier
+    from amae_engine.method.held_out import held_out_rows
+    from amae_engine.method.stage1 import STEP, Stage1Data, train_classifier
     from amae_engine.models.anomaly_classifier import AnomalyClassifier
 
     device, seed = features.device, config.training.seed
@@ -240,8 +242,9 @@ def _classifier(
     torch.manual_seed(seed)
     classifier = AnomalyClassifier(encoder.token_width).to(device)
     held_out = held_out_rows(normal.patient_ids, config.validation_percent, seed)
+    np.save(record.folder / HELD_OUT_FILE, held_out)
     images = images_of(project, rows, device)
-    data = Stage1Data(images, lungs, features[:, 0].contiguous(), held_out)
+    data = Stage1Data(images, lungs, features[:, 0].contiguous(), torch.from_numpy(held_out))
     checkpoint = record.folder / "checkpoint.pt"
     yield from train_classifier(encoder, classifier, data, config, record.id, checkpoint)
     return classifier
