@@ -7,8 +7,10 @@ import os
 import re
 from pathlib import Path
 
-from PySide6.QtCore import QMarginsF, QRectF, QSizeF, Qt
+from PySide6.QtCore import QLoggingCategory, QMarginsF, QRectF, QSizeF, Qt
 from PySide6.QtGui import (
+    QFont,
+    QFontDatabase,
     QGuiApplication,
     QImage,
     QPageLayout,
@@ -25,7 +27,7 @@ _PAGE = QPageSize(QPageSize.PageSizeId.A4)
 _MARGINS_MM = QMarginsF(18, 16, 18, 16)
 _DATA = re.compile(r'(<img src=")data:image/([a-z+]+);base64,([^"]+)"')
 _STYLE = (
-    "body { font-family: sans-serif; font-size: 9pt; color: #1b1e24; } h1 { font-size: 16pt; } "
+    "body { font-size: 9pt; color: #1b1e24; } h1 { font-size: 16pt; } "
     "h2 { font-size: 12pt; } .quiet, figcaption { color: #565d69; font-size: 8pt; } "
     ".use { font-weight: bold; color: #8a4b00; } td, th { padding: 2px 8px 2px 0; font-size: 8pt; }"
 )
@@ -37,6 +39,7 @@ def print_report(html: Path, pdf: Path) -> None:
     if application is None:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
         application = QGuiApplication(["amae"])
+    QLoggingCategory.setFilterRules("qt.svg.warning=false")  # the space of a curve's text has no path
     beside = pdf.with_name(pdf.name + ".part")
     writer = QPdfWriter(str(beside))
     writer.setResolution(_DPI)
@@ -65,6 +68,7 @@ def print_report(html: Path, pdf: Path) -> None:
             document.drawContents(painter, shown)
             painter.restore()
             foot = f"Research use only. Not a medical device. Page {page + 1} of {pages}"
+            painter.setFont(document.defaultFont())
             painter.drawText(
                 0, 0, int(size.width()), int(size.height()) + foot_height,
                 Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight, foot,
@@ -76,6 +80,7 @@ def print_report(html: Path, pdf: Path) -> None:
 
 def _document(text: str, size: QSizeF, writer: QPdfWriter) -> QTextDocument:
     document = QTextDocument()
+    document.setDefaultFont(QFont(_family()))
     document.documentLayout().setPaintDevice(writer)
     number = 0
 
@@ -95,6 +100,18 @@ def _document(text: str, size: QSizeF, writer: QPdfWriter) -> QTextDocument:
     )
     document.setHtml(body.replace("<table>", '<table border="0" cellspacing="0" width="100%">'))
     return document
+
+
+def _family() -> str:
+    """A font that every machine has: matplotlib's own, also where no font is installed."""
+    import matplotlib
+
+    file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    number = QFontDatabase.addApplicationFont(str(file))
+    for face in ("DejaVuSans-Bold.ttf", "DejaVuSans-Oblique.ttf"):
+        QFontDatabase.addApplicationFont(str(file.with_name(face)))
+    families = QFontDatabase.applicationFontFamilies(number)
+    return families[0] if families else "sans-serif"
 
 
 def _image(kind: str, content: bytes, size: QSizeF) -> QImage:

@@ -1,9 +1,6 @@
-"""What a reader does about the judgement of a run: choose a point, lock it, seal, export."""
+"""What a reader does about the judgement of a run: choose a point, lock it, seal."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -15,16 +12,9 @@ from amae_engine.config import ScoreKind
 from amae_engine.errors import AmaeError
 from amae_engine.evaluation.operating_rules import RuleChoice
 from amae_engine.events import Changed
-from amae_engine.jobs.judging.evaluate_run import RunEvaluation, evaluate_run
-from amae_engine.jobs.judging.export import export_results
+from amae_engine.jobs.judging.evaluate_run import RunEvaluation
 from amae_engine.jobs.judging.operating_points import ChosenPoint, choose_point, lock_point
 from amae_engine.jobs.judging.subgroups import subgroups
-from amae_engine.jobs.reporting.make_report import make_report
-
-
-@dataclass(frozen=True, slots=True)
-class _Exported:
-    folder: str
 
 
 class EvaluationActs(QObject):
@@ -88,21 +78,3 @@ class EvaluationActs(QObject):
             lambda: subgroups(project, evaluation, kind),
             lambda found: self.grouped.emit([] if isinstance(found, AmaeError) else found),
         )
-
-    def export(self, run: int, done: Callable[[], None]) -> None:
-        """Write scores and figures, and say where."""
-        project, reader = self._context.project, self._context.reader
-
-        def write() -> _Exported:
-            evaluation = evaluate_run(project, run, reader)
-            files = export_results(project, evaluation, reader)
-            for _ in make_report(project, evaluation, reader):
-                pass  # seconds; a page for colleagues beside the tables
-            return _Exported(str(files[0].parent))
-
-        def show(answer: _Exported | AmaeError) -> None:
-            done()
-            text = str(answer) if isinstance(answer, AmaeError) else f"Written to {answer.folder}"
-            self._context.notify(text)
-
-        self._context.background("export", write, show)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
@@ -38,6 +39,7 @@ class ReviewedImage:
         kind: The score that is shown; the map is that score's.
     """
 
+    image_id: int
     name: str
     why: str
     aspect: float
@@ -46,7 +48,13 @@ class ReviewedImage:
 
 
 class ImageReview(QWidget):
-    """Large image with overlay, three small linked views, and the overlay's controls."""
+    """Large image with overlay, three small linked views, and the overlay's controls.
+
+    Signals:
+        map_cut(): the map is cut at another value.
+    """
+
+    map_cut = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -90,6 +98,19 @@ class ImageReview(QWidget):
     def show_caption(self, caption: str) -> None:
         """Say something else of the same image: the operating point has moved."""
         self.caption.setText(caption)
+
+    @property
+    def map_threshold(self) -> float:
+        """Where the map is cut, in its own units; NaN where the score has none."""
+        maps = self._shown.maps if self._shown is not None else None
+        own = map_of(maps, self._shown.kind) if maps is not None and self._shown else None
+        return own.scale * self.threshold.value() / 100 if own is not None else math.nan
+
+    @property
+    def map_cut_text(self) -> str:
+        """The same for the reader; "" where the score has no map."""
+        value = self.map_threshold
+        return "" if math.isnan(value) else f"{value:.3g}, {self.threshold.value()} % of the scale"
 
     def toggle_overlay(self) -> None:
         """Show or hide the map."""
@@ -198,6 +219,7 @@ class ImageReview(QWidget):
         choices.addWidget(self.bar)
         self.opacity.valueChanged.connect(self._draw_maps)
         self.threshold.valueChanged.connect(self._draw_maps)
+        self.threshold.valueChanged.connect(self.map_cut)
         self.colour_map.currentTextChanged.connect(self._draw_maps)
         return choices, sliders
 

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import (
-    QComboBox,
-    QHBoxLayout,
-    QHeaderView,
-    QPushButton,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from amae_app.image_loader import ImageLoader
 from amae_app.results.evaluation_acts import EvaluationActs
+from amae_app.results.export_acts import ExportActs
 from amae_app.results.image_review import ImageReview, ReviewedImage
+from amae_app.results.list_panel import ListPanel
+from amae_app.results.region_reading import RegionReading
 from amae_app.results.review_state import (
     Listed,
     ReviewState,
     read_review_state,
 )
 from amae_app.results.roc_panel import RocPanel
-from amae_app.results.score_table import ScoreTable, ScoreTableModel
-from amae_app.theme import card, heading, quiet
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.window_context import WindowContext
@@ -50,18 +43,16 @@ class ResultsPage(QWidget):
         self._run = 0
         self._thresholds: dict[ScoreKind, float] = {}
         self._bar = (-float("inf"), float("inf"))
-        self.run_combo = QComboBox()
-        self.score_combo = QComboBox()
-        self.listed_combo = QComboBox()
-        self.split_combo = QComboBox()
-        self.count = quiet()
-        self.model = ScoreTableModel(context.thumbnails, self)
-        self.table = ScoreTable()
+        self._marked: dict[Listed, frozenset[int]] = {}
+        self.list = ListPanel(context.thumbnails)
+        self.run_combo, self.score_combo = self.list.run_combo, self.list.score_combo
+        self.listed_combo, self.split_combo = self.list.listed_combo, self.list.split_combo
+        self.model, self.table = self.list.model, self.list.table
         self.review = ImageReview()
         self.loader = ImageLoader(context, self.review.viewer, "results")
         self.panel = RocPanel()
         self.acts = EvaluationActs(context, self)
-        self.export_button = QPushButton("Export scores and figures")
+        self.exports = ExportActs(context, self)
         self.empty = EmptyState(
             "Reading the newest scores…", "emptyResults", "Go to Train", "Where stage 2 is started"
         )
@@ -73,6 +64,8 @@ class ResultsPage(QWidget):
             "left drag window/level · wheel zoom · middle drag pan · ↑ ↓ images",
         )
         self._add_keys()
+        self.regions = RegionReading(context, self.review, self.keys, self)
+        self.side = QTabWidget()
         self._lay_out()
         self._connect()
         self.setFocusProxy(self.table)
@@ -104,47 +97,19 @@ class ResultsPage(QWidget):
         row = QHBoxLayout(work)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(10)
-        left = self._left()
-        left.setFixedWidth(300)
-        self.panel.setFixedWidth(370)
-        row.addWidget(left)
+        self.list.setFixedWidth(300)
+        self.side.setObjectName("resultsTabs")
+        self.side.addTab(self.panel, "Judgement")
+        self.side.addTab(self.regions.panel, "Regions")
+        self.side.setFixedWidth(370)
+        row.addWidget(self.list)
         row.addWidget(self.review, 1)
-        row.addWidget(self.panel)
+        row.addWidget(self.side)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(work)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 10, 10, 10)
         layout.addWidget(self._stack)
-
-    def _left(self) -> QWidget:
-        frame, layout = card()
-        top = QHBoxLayout()
-        top.addWidget(heading("Test images"))
-        top.addWidget(self.count, 1)
-        layout.addLayout(top)
-        for combo, name, text in (
-            (self.run_combo, "runCombo", "Which score run"),
-            (self.split_combo, "splitCombo", "Test images, or those that thresholds are chosen by"),
-            (self.score_combo, "scoreCombo", "Which score sorts the list and the plots judge"),
-            (self.listed_combo, "listedCombo", "Which images are listed"),
-        ):
-            combo.setObjectName(name)
-            combo.setAccessibleName(text)
-            combo.setToolTip(text)
-            layout.addWidget(combo)
-        self.listed_combo.addItems([str(listed) for listed in Listed])
-        self.split_combo.addItems(["test images", "validation images"])
-        self.table.setModel(self.model)
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        for column, width in ((0, 46), (2, 56), (3, 78)):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
-            header.resizeSection(column, width)
-        layout.addWidget(self.table, 1)
-        self.export_button.setObjectName("exportButton")
-        self.export_button.setToolTip("Scores (CSV, Parquet), curves, example images, report")
-        layout.addWidget(self.export_button)
-        return frame
 
     def _connect(self) -> None:
         self.empty.pressed.connect(self._on_go)
@@ -164,7 +129,9 @@ class ResultsPage(QWidget):
         self.acts.chosen.connect(self._on_chosen)
         self.acts.grouped.connect(self.panel.show_subgroups)
         self.split_combo.activated.connect(self._on_split)
-        self.export_button.clicked.connect(self._on_export)
+        self.list.export_button.clicked.connect(self._on_export)
+        self.regions.marked_changed.connect(self._on_marked)
+        self.regions.image_wanted.connect(self._show_image_of)
         self.loader.shown.connect(self.review.redraw_map)
         self.review.viewer.relink_wanted.connect(self._context.relink_wanted)
 
@@ -193,6 +160,7 @@ class ResultsPage(QWidget):
         if is_new_run:
             self._thresholds = {}
         self._show_score()
+        self.regions.read_marked()
         self.badge_changed.emit()
 
     def _fill_combos(self, state: ReviewState, is_new_run: bool) -> None:
@@ -228,17 +196,18 @@ class ResultsPage(QWidget):
         if self._state is None or self.kind not in self._thresholds:
             return
         before = self.model.place(self.table.currentIndex().row())
-        listed = Listed(self.listed_combo.currentText())
-        threshold = self._thresholds[self.kind]
-        places = self._state.listed(self.kind, threshold, listed, self._bar)
+        listed, threshold = self.list.listed, self._thresholds[self.kind]
+        among = self._marked.get(listed, frozenset())
+        places = self._state.listed(self.kind, threshold, listed, self._bar, among)
         self.model.show_places(self._state, self.kind, places)
-        self.count.setText(f"{len(places)} of {len(self._state.image_ids)}")
+        self.list.count.setText(f"{len(places)} of {len(self._state.image_ids)}")
         if len(places):
             row = self.model.row_of(before) if keep and before is not None else None
             self.table.selectRow(row or 0)
         else:
             self.loader.show(None, [])
             self.review.show_image(None)
+            self.regions.show_image(0, 0, None)
 
     @Slot()
     def _on_current(self) -> None:
@@ -251,6 +220,7 @@ class ResultsPage(QWidget):
 
         def read() -> ReviewedImage:
             return ReviewedImage(
+                image_id,
                 state.names[place],
                 state.why(place),
                 float(state.aspects[place]),
@@ -272,6 +242,8 @@ class ResultsPage(QWidget):
             self._context.tell_error(shown)
             return
         self.review.show_image(shown)
+        if self._state is not None:
+            self.regions.show_image(shown.image_id, self._state.run_id, shown)
         self._show_caption()
 
     def _show_caption(self) -> None:
@@ -287,8 +259,28 @@ class ResultsPage(QWidget):
         self._thresholds[self.kind] = value
         self.panel.show_threshold(value)
         self._show_caption()
-        if Listed(self.listed_combo.currentText()) is not Listed.ALL:
+        if self.list.listed is not Listed.ALL:
             self._list(keep=True)
+
+    @Slot(object, object)
+    def _on_marked(self, with_regions: frozenset[int], with_notes: frozenset[int]) -> None:
+        self._marked = {Listed.REGIONS: with_regions, Listed.NOTES: with_notes}
+        if self.list.listed in self._marked:
+            self._list(keep=True)
+
+    @Slot(int)
+    def _show_image_of(self, image_id: int) -> None:
+        """Go to an image, all of them listed where it is not."""
+        if self._state is None:
+            return
+        places = (self._state.image_ids == image_id).nonzero()[0]
+        if not len(places):
+            return
+        if self.model.row_of(int(places[0])) is None:
+            self.listed_combo.setCurrentText(str(Listed.ALL))
+        row = self.model.row_of(int(places[0]))
+        if row is not None:
+            self.table.selectRow(row)
 
     @Slot(object)
     def _on_cell(self, listed: Listed) -> None:
@@ -342,8 +334,9 @@ class ResultsPage(QWidget):
     def _on_export(self) -> None:
         if self._state is None:
             return
-        self.export_button.setEnabled(False)
-        self.acts.export(self._state.run_id, lambda: self.export_button.setEnabled(True))
+        rows = (self.model.place(row) for row in range(self.model.rowCount()))
+        listed = tuple(int(self._state.image_ids[place]) for place in rows if place is not None)
+        self.exports.ask(self._state.run_id, listed, self.regions.image_id)
 
     @Slot()
     def _on_go(self) -> None:

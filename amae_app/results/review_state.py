@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -45,6 +46,8 @@ class Listed(StrEnum):
     CALLED_NORMAL = "called normal"
     AROUND = "nearest the threshold"
     BAR = "in the bar that was clicked"
+    REGIONS = "with regions"
+    NOTES = "with notes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +134,17 @@ class ReviewState:
         threshold: float,
         listed: Listed,
         bar: tuple[float, float] = (-np.inf, np.inf),
+        among: Collection[int] = (),
     ) -> npt.NDArray[np.int64]:
-        """Places of the images to list, highest score first; nearest first around a threshold."""
+        """Places of the images to list, highest score first; nearest first around a threshold.
+
+        Args:
+            kind: The score.
+            threshold: Of the operating point.
+            listed: Which.
+            bar: Lowest and highest score of the bar that was clicked.
+            among: Ids of the images with regions or notes, for these two.
+        """
         values = self.values[kind]
         if listed is Listed.AROUND:
             return np.argsort(np.abs(np.nan_to_num(values - threshold, nan=np.inf)), kind="stable")
@@ -147,6 +159,8 @@ class ReviewState:
             Listed.NORMAL: self.truth == 0,
             Listed.CALLED_ABNORMAL: called,
             Listed.CALLED_NORMAL: spared,
+            Listed.REGIONS: np.isin(self.image_ids, list(among)),
+            Listed.NOTES: np.isin(self.image_ids, list(among)),
             Listed.BAR: (values >= bar[0]) & (values <= bar[1]),
         }[listed]
         places = np.flatnonzero(keep)

@@ -1,6 +1,6 @@
 """An image with window/level, zoom, pan, inversion, and an optional map over it.
 
-Left drag: window/level (across contrast, up brightness), or a line where one is being measured.
+Left drag: window/level (across contrast, up brightness), or what is being measured or drawn.
 Middle drag: pan. Right drag or wheel: zoom. Right click: menu. Views can be linked.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pyqtgraph as pg
-from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QPoint, QPointF, QRectF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QPainter, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -26,10 +26,11 @@ class _ImageBox(pg.ViewBox):
 
     levels_dragged = Signal(float, float)
     line_dragged = Signal(object, object, bool)  # both ends, and whether the button was let go
+    clicked = Signal(object, bool)  # where, and whether twice
     menu_wanted = Signal(object)
     reset_wanted = Signal()
     moved = Signal()
-    measures = False
+    draws = False
 
     def __init__(self) -> None:
         super().__init__(lockAspect=True, enableMenu=False, invertY=True)
@@ -38,7 +39,7 @@ class _ImageBox(pg.ViewBox):
     def mouseDragEvent(self, event: pg.GraphicsScene.mouseEvents.MouseDragEvent, axis=None) -> None:  # type: ignore[no-untyped-def]
         event.accept()
         moved: QPointF = event.pos() - event.lastPos()
-        if event.button() is Qt.MouseButton.LeftButton and self.measures:
+        if event.button() is Qt.MouseButton.LeftButton and self.draws:
             start, end = self.mapToView(event.buttonDownPos()), self.mapToView(event.pos())
             self.line_dragged.emit(start, end, event.isFinish())
         elif event.button() is Qt.MouseButton.LeftButton:
@@ -58,6 +59,9 @@ class _ImageBox(pg.ViewBox):
         elif event.double() and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             event.accept()
             self.reset_wanted.emit()
+        elif event.button() is Qt.MouseButton.LeftButton:
+            event.accept()
+            self.clicked.emit(self.mapToView(event.pos()), event.double())
 
     def wheelEvent(self, event, axis=None) -> None:  # type: ignore[no-untyped-def]
         super().wheelEvent(event, axis)
@@ -75,6 +79,8 @@ class ImageView(pg.GraphicsView):
         moved(): zoomed or panned.
         hovered(point or None): the mouse is at a place of the image, in 0…1 of width and height.
         line_dragged(start, end, is_finished): a line is drawn, in the same units.
+        clicked(place, is_double): by the left button, in the same units.
+        mouse_given(): left drags draw for another owner now, or for none.
         menu_wanted(place on the screen); reset_wanted(): Ctrl + double click.
     """
 
@@ -82,6 +88,8 @@ class ImageView(pg.GraphicsView):
     moved = Signal()
     hovered = Signal(object)
     line_dragged = Signal(object, object, bool)
+    clicked = Signal(object, bool)
+    mouse_given = Signal()
     menu_wanted = Signal(object)
     reset_wanted = Signal()
     _is_fitted = False  # pyqtgraph's constructor already resizes
@@ -98,6 +106,7 @@ class ImageView(pg.GraphicsView):
         self._black: npt.NDArray[np.bool_] | None = None
         self._place = QRectF(0, 0, 1, 1)
         self._is_fitted = True
+        self.mouse_owner: QObject | None = None
         self.box = _ImageBox()
         self.setCentralItem(self.box)
         self._image = pg.ImageItem()
@@ -111,6 +120,7 @@ class ImageView(pg.GraphicsView):
         self.box.levels_dragged.connect(self._on_drag)
         self.box.moved.connect(self._on_moved)
         self.box.line_dragged.connect(self._on_line)
+        self.box.clicked.connect(self._on_click)
         self.box.menu_wanted.connect(self.menu_wanted)
         self.box.reset_wanted.connect(self.reset_wanted)
         self.scene().sigMouseMoved.connect(self._on_hover)
@@ -212,11 +222,13 @@ class ImageView(pg.GraphicsView):
         self._levels = (low, max(high, low + 0.01))
         self._drawing.start(0)
 
-    def set_measuring(self, measures: bool) -> None:
-        """Let left drags draw lines in place of window/level."""
-        self.box.measures = measures
-        shape = Qt.CursorShape.CrossCursor if measures else Qt.CursorShape.ArrowCursor
+    def give_mouse(self, owner: QObject | None) -> None:
+        """Let left drags draw for an owner in place of window/level; None gives them back."""
+        self.mouse_owner = owner
+        self.box.draws = owner is not None
+        shape = Qt.CursorShape.CrossCursor if self.box.draws else Qt.CursorShape.ArrowCursor
         self.viewport().setCursor(shape)
+        self.mouse_given.emit()
 
     def follow(self, other: ImageView) -> None:
         """Show the part of the image that another view shows."""
@@ -269,6 +281,9 @@ class ImageView(pg.GraphicsView):
 
     def _on_line(self, start: QPointF, end: QPointF, is_finished: bool) -> None:
         self.line_dragged.emit(self._share(start), self._share(end), is_finished)
+
+    def _on_click(self, place: QPointF, is_double: bool) -> None:
+        self.clicked.emit(self._share(place), is_double)
 
     def _on_hover(self, place: QPointF) -> None:
         point = self._share(self.box.mapSceneToView(place))

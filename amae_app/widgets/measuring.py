@@ -81,6 +81,7 @@ class Measuring(QObject):
         self._open: tuple[pg.PlotDataItem, pg.TextItem] | None = None
         self._heart = 0.0
         view.line_dragged.connect(self._on_line)
+        view.mouse_given.connect(self._on_mouse_given)
 
     @Slot()
     def start_length(self) -> None:
@@ -110,10 +111,21 @@ class Measuring(QObject):
 
     def _start(self, measure: Measure) -> None:
         self.now = measure
-        self._view.set_measuring(measure is not Measure.NOTHING)
+        if measure is not Measure.NOTHING:
+            self._view.give_mouse(self)
+        elif self._view.mouse_owner is self:
+            self._view.give_mouse(None)
+
+    @Slot()
+    def _on_mouse_given(self) -> None:
+        """Another tool draws now."""
+        if self._view.mouse_owner is not self:
+            self.now = Measure.NOTHING
 
     @Slot(object, object, bool)
     def _on_line(self, start: QPointF, end: QPointF, is_finished: bool) -> None:
+        if self.now is Measure.NOTHING:
+            return
         tint = {Measure.HEART: _HEART, Measure.THORAX: _THORAX}.get(self.now, _RULER)
         if self._open is None:
             line = pg.PlotDataItem(pen=pg.mkPen(tint, width=2), symbol="+", symbolPen=tint)

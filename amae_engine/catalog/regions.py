@@ -189,6 +189,19 @@ def of_images(session: Session, image_ids: Sequence[int] | None = None) -> list[
     return sorted(found, key=lambda row: row.region)
 
 
+def marked_images(session: Session) -> tuple[frozenset[int], frozenset[int]]:
+    """Ids of the images with regions, and of those with notes of their own or on a region."""
+    newest = select(func.max(RegionAct.id)).group_by(RegionAct.region)
+    query = select(RegionAct.image_id, RegionAct.shape, RegionAct.note).where(
+        RegionAct.id.in_(newest), RegionAct.state != RegionState.GONE
+    )
+    stand = session.execute(query).all()
+    return (
+        frozenset(image for image, shape, _ in stand if shape != _IMAGE),
+        frozenset(image for image, _, note in stand if note),
+    )
+
+
 def undo(session: Session, reader: str) -> RegionStep:
     """Reverse the reader's last act on a region that is not yet undone."""
     return _step(session, reader, "undo")

@@ -112,7 +112,7 @@ def test_a_wrong_entry_is_told_and_the_dialog_stays(qtbot, field: str, text: str
     dialog = PacsDialog({"url": "https://pacs.example/dicom-web"})
     qtbot.addWidget(dialog)
     dialog.open()
-    getattr(dialog, field).setText(text)
+    getattr(dialog if hasattr(dialog, field) else dialog.rows, field).setText(text)
     dialog.accept()
     assert reason in dialog.answer.text()
     assert dialog.isVisible()

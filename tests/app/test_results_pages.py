@@ -115,10 +115,26 @@ def test_missing_truth_explains_what_is_missing(open_window, scored_project, qtb
     assert window._pages[3].model.rowCount() == 10
 
 
-def test_export_writes_into_the_project(results_page, scored_project, qtbot):
+def test_every_form_of_export_is_a_job_of_its_own(open_window, whole_path, qtbot):
+    results_page, scored_project = _results_page(open_window(whole_path), qtbot), whole_path
     click(qtbot, results_page, "exportButton")
+    dialog = results_page.exports.dialog
+    dialog.bundle.setChecked(True)
+    dialog.share.setChecked(True)
+    click(qtbot, dialog, "startExportButton")
+    assert "Choose a new or empty folder" in dialog.problem.text()
+    dialog.folder.setText(str(scored_project.folder.parent / "copy"))
+    dialog.dicom.setChecked(True)
+    dialog.images.setCurrentIndex(2)
+    click(qtbot, dialog, "startExportButton")
     folder = scored_project.exports_folder / "run-003"
-    qtbot.waitUntil(lambda: (folder / "images.png").is_file(), timeout=60_000)
+    written = ("images.png", "scores.parquet", "report.html", "report.pdf", "bundle.zip")
+    for name in written:
+        qtbot.waitUntil(lambda name=name: (folder / name).is_file(), timeout=60_000)
+    qtbot.waitUntil(
+        lambda: (scored_project.folder.parent / "copy" / "project.json").is_file(), timeout=60_000
+    )
+    assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_compare_lists_runs_and_tests_two(open_window, scored_project, qtbot):

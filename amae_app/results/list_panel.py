@@ -1,0 +1,65 @@
+"""The left column of Results: which run, split, score and images, and the list of them."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QHeaderView, QPushButton, QVBoxLayout, QWidget
+
+from amae_app.results.review_state import Listed
+from amae_app.results.score_table import ScoreTable, ScoreTableModel
+from amae_app.theme import card, heading, quiet
+from amae_app.widgets.thumbnails import ThumbnailCache
+
+
+class ListPanel(QWidget):
+    """Choices over the list, and the export under it."""
+
+    def __init__(self, thumbnails: ThumbnailCache, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.run_combo = QComboBox()
+        self.score_combo = QComboBox()
+        self.listed_combo = QComboBox()
+        self.split_combo = QComboBox()
+        self.count = quiet()
+        self.model = ScoreTableModel(thumbnails, self)
+        self.table = ScoreTable()
+        self.export_button = QPushButton("Export…")
+        self._lay_out()
+
+    @property
+    def listed(self) -> Listed:
+        """Which images are listed."""
+        return Listed(self.listed_combo.currentText())
+
+    def _lay_out(self) -> None:
+        frame, layout = card()
+        top = QHBoxLayout()
+        top.addWidget(heading("Test images"))
+        top.addWidget(self.count, 1)
+        layout.addLayout(top)
+        for combo, name, text in (
+            (self.run_combo, "runCombo", "Which score run"),
+            (self.split_combo, "splitCombo", "Test images, or those that thresholds are chosen by"),
+            (self.score_combo, "scoreCombo", "Which score sorts the list and the plots judge"),
+            (self.listed_combo, "listedCombo", "Which images are listed"),
+        ):
+            combo.setObjectName(name)
+            combo.setAccessibleName(text)
+            combo.setToolTip(text)
+            layout.addWidget(combo)
+        self.listed_combo.addItems([str(listed) for listed in Listed])
+        self.split_combo.addItems(["test images", "validation images"])
+        self.table.setModel(self.model)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        for column, width in ((0, 46), (2, 56), (3, 78)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            header.resizeSection(column, width)
+        layout.addWidget(self.table, 1)
+        self.export_button.setObjectName("exportButton")
+        self.export_button.setToolTip(
+            "Scores and figures, a report, DICOM objects, a bundle, a copy to share"
+        )
+        layout.addWidget(self.export_button)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(frame)
