@@ -39,7 +39,9 @@ def print_report(html: Path, pdf: Path) -> None:
     if application is None:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
         application = QGuiApplication(["amae"])
-    QLoggingCategory.setFilterRules("qt.svg.warning=false")  # the space of a curve's text has no path
+    QLoggingCategory.setFilterRules(
+        "qt.svg.warning=false"
+    )  # the space of a curve's text has no path
     beside = pdf.with_name(pdf.name + ".part")
     writer = QPdfWriter(str(beside))
     writer.setResolution(_DPI)

@@ -178,6 +178,7 @@ def _style(c: Colours) -> str:
         padding: 5px 12px; }}
     QPushButton:hover {{ border-color: {c.accent}; }}
     QPushButton:focus {{ border-color: {c.accent}; }}
+    QPushButton:checked {{ border-color: {c.accent}; color: {c.accent}; }}
     QPushButton:disabled {{ color: {c.quiet}; background: {c.card}; }}
     QPushButton[primary="true"] {{ background: {c.accent}; color: {c.on_accent};
         font-weight: 600; border-color: {c.accent}; }}
@@ -185,7 +186,9 @@ def _style(c: Colours) -> str:
         border-color: {c.line}; }}
     QPushButton[rail="true"] {{ text-align: left; border: none; border-left: 3px solid transparent;
         border-radius: 0; padding: 9px 10px; background: transparent; }}
-    QPushButton[rail="true"]:checked {{ border-left-color: {c.accent}; background: {c.card}; }}
+    QPushButton[rail="true"]:checked {{ border-left-color: {c.accent}; background: {c.card};
+        color: {c.text}; }}
+    QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
     QFrame[bar="true"] {{ background: {c.card}; border: none; }}
     QLineEdit {{ background: {c.raised}; border: 1px solid {c.line}; border-radius: 5px;
         padding: 3px 6px; }}

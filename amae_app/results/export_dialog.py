@@ -28,6 +28,8 @@ from amae_app.words import plural
 from amae_engine.errors import BadSetting
 from amae_engine.pacs.server import Server
 
+_NARROWEST = 360  # logical pixels of a column of the dialog
+
 
 @dataclass(frozen=True, slots=True)
 class ExportChoice:
@@ -77,7 +79,7 @@ class ExportDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(f"Export run {run_id}")
         self.setObjectName("exportDialog")
-        self.setMinimumWidth(880)
+        self.setMinimumSize(880, 600)
         self.tables = _group("tables", "Scores and figures", True)
         self.report = _group("report", "Report", True)
         self.pdf = QCheckBox("as PDF too")
@@ -240,7 +242,9 @@ def _group(name: str, title: str, is_on: bool) -> QGroupBox:
 
 def _fill(group: QGroupBox, text: str, form: QFormLayout | None = None) -> None:
     layout = QVBoxLayout(group)
-    layout.addWidget(quiet(text))
+    what = quiet(text)
+    what.setMinimumHeight(what.heightForWidth(_NARROWEST))  # a layout forgets that texts wrap
+    layout.addWidget(what)
     if form is not None:
         layout.addLayout(form)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QHeaderView, QPushButton, QVBoxLayout, QWidget
 
 from amae_app.results.review_state import Listed
@@ -50,6 +51,7 @@ class ListPanel(QWidget):
         self.split_combo.addItems(["test images", "validation images"])
         self.table.setModel(self.model)
         header = self.table.horizontalHeader()
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         for column, width in ((0, 46), (2, 56), (3, 78)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)

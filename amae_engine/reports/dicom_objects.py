@@ -7,6 +7,7 @@ readers' regions a binary segmentation; `dicom_report` has the structured report
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,11 +23,14 @@ from highdicom.seg import (
     SegmentDescription,
 )
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pydicom.sr.codedict import codes
 from pydicom.uid import UID, JPEGLSLossless, RLELossless
 
 from amae_engine.evaluation.regions import Outline, outlines_mask
 from amae_engine.reports.table import RESEARCH_USE
+
+logging.getLogger("highdicom").setLevel(logging.WARNING)  # its lines name the source's UIDs
 
 MAKER = "AMAE"
 _SERIES = {"image": 9001, "overlay": 9002, "map": 9003, "regions": 9004}
@@ -291,16 +295,18 @@ def _placed(source: Dataset) -> Dataset:
     placed.FrameOfReferenceUID = source.get("FrameOfReferenceUID") or highdicom.UID()
     placed.PositionReferenceIndicator = source.get("PositionReferenceIndicator", "")
     placed.ImagePositionPatient, placed.ImageOrientationPatient = [0, 0, 0], [1, 0, 0, 0, 1, 0]
-    placed.PixelSpacing = next(
-        (
-            list(source[name].value)
-            for name in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
-            if source.get(name)
-        ),
-        [1, 1],
-    )
+    placed.PixelSpacing = _spacing(source)
     placed.SliceThickness = 1
     return placed
+
+
+def _spacing(source: Dataset) -> list[float]:
+    """Between rows and columns as the file says; 1 mm where it says nothing that can be used."""
+    for name in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
+        found = source.get(name)
+        if isinstance(found, MultiValue) and len(found) == 2 and min(found) > 0:
+            return [float(step) for step in found]
+    return [1.0, 1.0]
 
 
 def _reference(source: Dataset) -> Dataset:

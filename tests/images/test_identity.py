@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as parquet
 import pydicom
 import pytest
 from demo_images import DEMO, demo_files, finish
@@ -14,20 +17,31 @@ from PIL import Image, PngImagePlugin
 from pydicom.datadict import DicomDictionary
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
+from PySide6.QtPdf import QPdfDocument
 
-from amae_engine.catalog import decisions, image_tables, studies
+from amae_app.report_printer import print_report
+from amae_engine.catalog import decisions, image_tables, regions, studies
+from amae_engine.catalog.regions import NewRegion, RegionState
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ScoreConfig, Stage1Config, Stage2Config, TrainingConfig
+from amae_engine.errors import NotReady
+from amae_engine.evaluation.regions import box_outline
 from amae_engine.events import Event
 from amae_engine.images.sources import SourceFile
+from amae_engine.jobs.bundles.share_project import share_project
+from amae_engine.jobs.bundles.write_bundle import write_bundle
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.importing.import_report import ImportReport, Outcome
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
 from amae_engine.jobs.judging.export import export_results
 from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.reporting.make_dicom import make_dicom
+from amae_engine.jobs.reporting.make_report import make_report
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 NEEDLES = ("secretperson", "quentin", "77120415", "19610203", "acc-99133")
 _TEXT = {
@@ -141,11 +155,11 @@ def test_no_identity_reaches_catalog_pixels_logs_warnings_events_or_the_report(
     for text in (caplog.text, told.out, told.err, said, repr(events), rows):
         assert _leaks(text.encode()) == []
     assert _leaks("\n".join(fate.reason for fate in report.fates).encode()) == []
-    assert _leaking_files(project) == {}
+    assert _leaking_files(project.folder) == {}
 
 
-def test_no_identity_reaches_runs_or_exports(
-    project: Project, tmp_path: Path, tiny_weights: Path, caplog: pytest.LogCaptureFixture
+def test_no_identity_reaches_runs_logs_or_whatever_leaves_the_program(
+    project: Project, tmp_path: Path, tiny_weights: Path, caplog: pytest.LogCaptureFixture, qapp
 ):
     caplog.set_level("INFO")
     _imported(project, tmp_path / "Secretperson")
@@ -157,17 +171,49 @@ def test_no_identity_reaches_runs_or_exports(
         decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
     finish(train_stage2(project, Stage2Config(training=short)))
     finish(score_images(project, ScoreConfig()))
-    written = export_results(project, evaluate_run(project))
+    evaluation = evaluate_run(project)
+    written = export_results(project, evaluation)
+    with project.session() as session:
+        test = image_tables.images_in(session, Split.TEST).ids.tolist()
+        outline = box_outline(0.2, 0.2, 0.3, 0.3)
+        regions.add(session, [NewRegion(i, outline, RegionState.DRAWN) for i in test], "BB")
+    report, _ = finish(make_report(project, evaluation, "BB"))
+    print_report(report, report.with_suffix(".pdf"))
+    made, _ = finish(make_dicom(project, evaluation.run_id, "BB"))
+    finish(write_bundle(project, project.exports_folder / "bundle.zip", with_weights=True))
+    shared, _ = finish(share_project(project, tmp_path / "copy", "BB"))
+    with pytest.raises(NotReady, match="not what the standard asks for") as refused:
+        finish(make_dicom(project, evaluation.run_id, "BB", for_source_pacs=True))
     project.close()
+    assert _leaks(str(refused.value).encode()) == []
     assert len(written) >= 5
+    assert (made.images, shared.images) == (len(test), 44)
     assert _leaks(caplog.text.encode()) == []
-    assert _leaking_files(project) == {}
+    assert _leaking_files(project.folder) == {}
+    assert _leaking_files(shared.folder) == {}
 
 
-def _leaking_files(project: Project) -> dict[str, list[str]]:
-    """Files outside `private/` whose name or content names the patient."""
-    files = [p for p in project.folder.rglob("*") if p.is_file() and "private" not in p.parts]
+def _leaking_files(folder: Path) -> dict[str, list[str]]:
+    """Files outside `private/` whose name or content, unpacked, names the patient."""
+    files = [p for p in folder.rglob("*") if p.is_file() and "private" not in p.parts]
     assert len(files) >= 3
-    places = {p.relative_to(project.folder).as_posix(): p for p in files}
-    found = {name: _leaks(name.encode() + p.read_bytes()) for name, p in places.items()}
+    places = {p.relative_to(folder).as_posix(): p for p in files}
+    found = {name: _leaks(name.encode() + _unpacked(p)) for name, p in places.items()}
     return {name: needles for name, needles in found.items() if needles}
+
+
+def _unpacked(path: Path) -> bytes:
+    """A file's bytes, and what is compressed in it."""
+    content = path.read_bytes()
+    if path.suffix in (".zip", ".npz"):
+        with zipfile.ZipFile(path) as packed:
+            content += b"".join(name.encode() + packed.read(name) for name in packed.namelist())
+    if path.suffix == ".parquet":
+        content += repr(parquet.read_table(path).to_pydict()).encode()
+    if path.suffix == ".pdf":
+        document = QPdfDocument()
+        document.load(str(path))
+        pages = range(document.pageCount())
+        assert document.pageCount() >= 3
+        content += "".join(document.getAllText(page).text() for page in pages).encode()
+    return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,11 @@ from amae_engine.runs.map_files import load_image_maps
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+_log = logging.getLogger(__name__)
+
 _BESIDE = ".part"
+_REFUSALS = (ValueError, TypeError, AttributeError, KeyError)  # highdicom's, of a source
+_ODD = "attributes of the original are not what the standard asks for"
 _BURNT_IN = "burnt-in-text"  # the flag of an image whose file says so
 
 
@@ -106,7 +111,13 @@ def make_dicom(
                 left_out[source] = left_out.get(source, 0) + 1
                 continue
             of_image = {kind: found[row.id] for kind, found in values.items() if row.id in found}
-            _write(project, run.id, shown, row, source, of_image, beside / row.name)
+            try:
+                _write(project, run.id, shown, row, source, of_image, beside / row.name)
+            except _REFUSALS as error:
+                _log.warning("No objects of %s: %s", row.name, type(error).__name__)
+                shutil.rmtree(beside / row.name, ignore_errors=True)
+                left_out[_ODD] = left_out.get(_ODD, 0) + 1
+                continue
             made += 1
         if not made:
             raise NotReady(f"No object was written: {'; '.join(left_out)}.")
