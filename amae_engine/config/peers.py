@@ -46,6 +46,13 @@ class Protocol(StrEnum):
     Y = "Y"  # normal and unlabeled images
 
 
+class PeerSize(StrEnum):
+    """How large a peer's network and images are."""
+
+    PUBLISHED = "published"
+    COMPACT = "compact"  # what a laptop trains; said wherever its numbers stand
+
+
 class Backbone(StrEnum):
     """The network whose features a synthetic-anomaly method learns (timm's names)."""
 
@@ -65,6 +72,7 @@ class PeerFacts:
         image_size: Side in pixels; 0 where the starting weights decide.
         width: Channels of the first layer; 0 where the network is fixed.
         phases: Networks or steps trained one after the other, under protocol N and Y.
+        compact: Image size and width at the compact size; None where the published one is small.
     """
 
     label: str
@@ -76,8 +84,11 @@ class PeerFacts:
     image_size: int
     width: int = 0
     phases: tuple[int, int] = (1, 1)
+    compact: tuple[int, int] | None = None
 
 
+LATENT = 16  # of [5]'s autoencoder
+_WITH_LATENT = (PeerMethod.AE, PeerMethod.AE_U, PeerMethod.DDAD_AE)
 _DENSITY = "negative log density of the features under a KDE of the training images"
 _PIXELS = "mean of the predicted label map"
 _FACTS = {
@@ -86,13 +97,14 @@ _FACTS = {
         "AE-U", "Rec.", "mean squared error over predicted variance", 250, 64, 5e-4, 64
     ),
     PeerMethod.F_ANOGAN: PeerFacts(
-        "f-AnoGAN", "Rec.", "squared error of image and critic features", 250, 64, 1e-4, 64, 64, (2, 2)
+        "f-AnoGAN", "Rec.", "squared error of image and critic features", 250, 64, 1e-4, 64, 64, (2, 2),
+        (64, 8)
     ),
     PeerMethod.IGD: PeerFacts(
-        "IGD", "Rec.", "half MS-SSIM and L1, half Gaussian descriptor", 256, 64, 1e-4, 64, 32
+        "IGD", "Rec.", "half MS-SSIM and L1, half Gaussian descriptor", 256, 64, 1e-4, 64, 32, (1, 1), (64, 8)
     ),
     PeerMethod.DRAEM: PeerFacts(
-        "DRAEM", "Rec.+SSL", "maximum of the smoothed anomaly map", 700, 8, 1e-4, 256, 64
+        "DRAEM", "Rec.+SSL", "maximum of the smoothed anomaly map", 700, 8, 1e-4, 256, 64, (1, 1), (64, 16)
     ),
     PeerMethod.DDAD_AE: PeerFacts(
         "DDAD-AE", "Rec.", "A_intra under N, A_inter under Y", 250, 64, 5e-4, 64, 0, (3, 6)
@@ -105,7 +117,7 @@ _FACTS = {
     ),
     **{
         PeerMethod(kind): PeerFacts(
-            label, "SSL", _DENSITY, 256, 32, 0.03, 256
+            label, "SSL", _DENSITY, 256, 32, 0.03, 256, 0, (1, 1), (64, 0)
         )
         for kind, label in (
             ("cutpaste", "CutPaste"),
@@ -116,7 +128,7 @@ _FACTS = {
     },
     **{
         PeerMethod(kind): PeerFacts(
-            label, "SSL", _PIXELS, epochs, 16, 1e-3, 256
+            label, "SSL", _PIXELS, epochs, 16, 1e-3, 256, 0, (1, 1), (64, 0)
         )
         for kind, label, epochs in (("fpi", "FPI", 50), ("pii", "PII", 50), ("nsa", "NSA", 240))
     },
@@ -129,11 +141,14 @@ class PeerConfig(JsonConfig):
 
     method: PeerMethod = PeerMethod.AE
     protocol: Protocol = Protocol.N
+    size: PeerSize = PeerSize.PUBLISHED
     epochs: int = 0  # of each phase
+    minutes: float = 0.0  # as many of the method's epochs as fit; 0 for all of them
     batch_size: int = 0
     learning_rate: float = 0.0
     image_size: int = 0
     width: int = 0
+    latent: int = 0  # of AE, AE-U and DDAD-AE; 4 is known to be better than their 16 on chests
     backbone: Backbone = Backbone.RESNET18  # of the synthetic-anomaly methods
     backbone_weights: str = ""  # "" at random, "imagenet" (timm fetches them), or a file
     weights: str = "bundled"  # AMAE's own variants start from these, as stage 1 does
@@ -144,7 +159,7 @@ class PeerConfig(JsonConfig):
     precision: Precision = Precision.AUTO
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "learning_rate", "image_size", "width"):
+        for name in ("epochs", "minutes", "learning_rate", "image_size", "width", "latent"):
             value = getattr(self, name)
             require(value >= 0, f"{name} must be 0 or more; it is {value}.")
         require(
@@ -164,12 +179,17 @@ class PeerConfig(JsonConfig):
     def completed(self) -> PeerConfig:
         """The same with the method's own values in place of every 0."""
         facts = self.method.facts
+        image_size, width = facts.image_size, facts.width
+        if self.size is PeerSize.COMPACT and facts.compact is not None:
+            image_size, width = facts.compact
+        latent = LATENT if self.method in _WITH_LATENT else 0
         return self.replace(
             epochs=self.epochs or facts.epochs,
             batch_size=self.batch_size or facts.batch_size,
             learning_rate=self.learning_rate or facts.learning_rate,
-            image_size=self.image_size or facts.image_size,
-            width=self.width or facts.width,
+            image_size=self.image_size or image_size,
+            width=self.width or width,
+            latent=self.latent or latent,
         )
 
     @property
@@ -179,5 +199,17 @@ class PeerConfig(JsonConfig):
 
     @property
     def title(self) -> str:
-        """The method and its protocol, for tables."""
-        return f"{self.method.facts.label} ({self.protocol})"
+        """The method, what of it is not as published, and its protocol, for tables."""
+        return f"{self.label} ({self.protocol})"
+
+    @property
+    def label(self) -> str:
+        """The method's name, with its size where that is not the published one."""
+        facts, own = self.method.facts, self.completed
+        parts = [facts.label]
+        if self.size is PeerSize.COMPACT and facts.compact is not None:
+            narrower = f", width {own.width}" if own.width else ""
+            parts.append(f"compact: {own.image_size} px{narrower}")
+        if self.method in _WITH_LATENT and own.latent != LATENT:
+            parts.append(f"latent {own.latent}")
+        return ", ".join(parts)

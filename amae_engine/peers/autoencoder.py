@@ -25,7 +25,8 @@ class Autoencoder(Peer):
     def __init__(self, config: PeerConfig) -> None:
         super().__init__(config)
         self._uncertain = config.method is PeerMethod.AE_U
-        self.network = ConvAutoencoder(config.image_size, outputs=2 if self._uncertain else 1)
+        outputs = 2 if self._uncertain else 1
+        self.network = ConvAutoencoder(config.image_size, outputs, config.latent)
 
     def fit(
         self, training: TrainingImages, run_id: int, checkpoint: Path

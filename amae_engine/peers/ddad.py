@@ -59,8 +59,8 @@ class Ddad(Peer):
         return PeerScores(means, scores[ScoreKind.PEER])
 
     def _module(self) -> nn.ModuleList:
-        size = self.config.image_size
-        return nn.ModuleList(ConvAutoencoder(size) for _ in range(_NETWORKS))
+        size, latent = self.config.image_size, self.config.latent
+        return nn.ModuleList(ConvAutoencoder(size, latent=latent) for _ in range(_NETWORKS))
 
     def _phases(self, name: str, module: nn.ModuleList, images: StoredImages) -> list[Phase]:
         return [

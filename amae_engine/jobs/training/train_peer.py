@@ -28,6 +28,7 @@ from amae_engine.runs.record import NewRun, RunRecord, open_run
 if TYPE_CHECKING:
     import torch
 
+    from amae_engine.models.masked_autoencoder import MaskedAutoencoder
     from amae_engine.peers.contract import Peer, TrainingImages
 
 _FEWEST_UNLABELED = 2
@@ -63,6 +64,8 @@ def train_peer(
     def new(recorded: RunInputs | None) -> NewRun:
         chosen = config.completed
         seen = recorded or peer_inputs(project, chosen)
+        if recorded is None and config.minutes:
+            chosen = _fitted(project, chosen, seen)
         return NewRun(chosen, seen, None, chosen.all_epochs)
 
     record = open_run(project, RunKind.PEER, new, resume, repeats)
@@ -89,6 +92,17 @@ def peer_inputs(project: Project, config: PeerConfig) -> RunInputs:
         del images[Split.UNLABELED]
     files = _weights(project, config)
     return RunInputs(images, weights={name: file_digest(path) for name, path in files.items()})
+
+
+def _fitted(project: Project, config: PeerConfig, inputs: RunInputs) -> PeerConfig:
+    """The settings with as many epochs as fit into the minutes that were given."""
+    from amae_engine.method.compute_device import choose_device
+    from amae_engine.peers.trial import fitted
+
+    normals = len(inputs.images[Split.NORMAL])
+    unlabeled = len(inputs.images[Split.UNLABELED]) if config.protocol is Protocol.Y else 0
+    start = _start_of(project, config)
+    return fitted(config, normals, unlabeled, choose_device(config.device), start)
 
 
 def _weights(project: Project, config: PeerConfig) -> dict[str, Path]:
@@ -138,13 +152,18 @@ def _run(project: Project, config: PeerConfig, record: RunRecord) -> Generator[E
 
 
 def _peer(project: Project, config: PeerConfig) -> Peer:
-    from amae_engine.models.checkpoint import load_weights
     from amae_engine.peers.making import make_peer
 
+    return make_peer(config, _start_of(project, config))
+
+
+def _start_of(project: Project, config: PeerConfig) -> MaskedAutoencoder | None:
+    """(f0, g0) for AMAE's own variants."""
+    from amae_engine.models.checkpoint import load_weights
+
     if not config.method.starts_from_mae:
-        return make_peer(config)
-    start = load_weights(weights_path(project, config.weights), heads=config.heads)
-    return make_peer(config, start.network)
+        return None
+    return load_weights(weights_path(project, config.weights), heads=config.heads).network
 
 
 def _images(
