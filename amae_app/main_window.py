@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QThreadPool, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -42,6 +42,7 @@ from amae_engine.project import Project
 Workspace = StudiesPage | TrainingPage | PseudoLabelsPage | ResultsPage | ComparePage
 PAGES = ("studies", "train", "pseudoLabels", "results", "compare")
 _EVERYTHING = Changed.IMAGES | Changed.DECISIONS | Changed.RUNS | Changed.SCORES | Changed.SETTINGS
+_NARROW_BELOW = 1200  # logical pixels of the window
 _PROJECT, _DEMO = "project", "demo"
 _DEMO_FOLDER = Path.home() / "AMAE" / "demo"
 
@@ -66,7 +67,7 @@ class MainWindow(QMainWindow):
         self._opener.setMaxThreadCount(1)
         self._openings = 0  # only the newest one's project is shown
         self.setWindowTitle("AMAE")
-        self.setMinimumSize(1100, 640)
+        self.setMinimumSize(1024, 640)
         self.rail = Rail()
         self.rail.chosen.connect(self.show_page)
         self.top_bar = TopBar(settings)
@@ -146,6 +147,11 @@ class MainWindow(QMainWindow):
         self._pages[number].setFocus()
         self.settings.workspace = number
         self._refresh(number)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A small window leaves its room to the pages."""
+        self.rail.set_narrow(self.width() < _NARROW_BELOW)
+        super().resizeEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember the layout, end the running job at its last whole epoch, close the project."""

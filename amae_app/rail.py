@@ -16,6 +16,9 @@ _ENTRIES = (
 )
 
 
+_WIDE, _NARROW = 150, 38
+
+
 class Rail(QFrame):
     """Emits `chosen(number)` when a workspace is clicked."""
 
@@ -23,25 +26,26 @@ class Rail(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setFixedWidth(150)
+        self.setFixedWidth(_WIDE)
+        self._counts = [""] * len(_ENTRIES)
+        self._is_narrow = False
         self._group = QButtonGroup(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 10, 0, 10)
         layout.setSpacing(2)
-        for number, (title, name, explanation) in enumerate(_ENTRIES):
+        for number, (title, name, _) in enumerate(_ENTRIES):
             button = QPushButton(title)
             button.setObjectName(name)
             button.setCheckable(True)
             button.setProperty("rail", True)
             button.setAccessibleName(title)
-            button.setToolTip(f"{explanation} (Ctrl+{number + 1})")
             self._group.addButton(button, number)
             layout.addWidget(button)
             self.set_count(number, "")
         layout.addStretch()
-        note = quiet("Research use only.\nNot a medical device.")
-        note.setContentsMargins(10, 0, 4, 0)
-        layout.addWidget(note)
+        self._note = quiet("Research use only.\nNot a medical device.")
+        self._note.setContentsMargins(10, 0, 4, 0)
+        layout.addWidget(self._note)
         self._group.idClicked.connect(self._on_clicked)
 
     def select(self, number: int) -> None:
@@ -50,7 +54,22 @@ class Rail(QFrame):
 
     def set_count(self, number: int, text: str) -> None:
         """Show a workspace's live count under its title."""
-        self._group.button(number).setText(f"{number + 1}  {_ENTRIES[number][0]}\n    {text}")
+        self._counts[number] = text
+        title, _, explanation = _ENTRIES[number]
+        button = self._group.button(number)
+        button.setText(f"{number + 1}" if self._is_narrow else f"{number + 1}  {title}\n    {text}")
+        counted = f"{title}: {text}" if text else title
+        button.setToolTip(f"{counted}. {explanation} (Ctrl+{number + 1})")
+
+    def set_narrow(self, is_narrow: bool) -> None:
+        """Numbers alone, where the window is small."""
+        if is_narrow == self._is_narrow:
+            return
+        self._is_narrow = is_narrow
+        self.setFixedWidth(_NARROW if is_narrow else _WIDE)
+        self._note.setVisible(not is_narrow)
+        for number, text in enumerate(self._counts):
+            self.set_count(number, text)
 
     @Slot(int)
     def _on_clicked(self, number: int) -> None:

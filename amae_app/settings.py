@@ -78,6 +78,15 @@ class Settings:
     def pacs(self, entries: dict[str, str]) -> None:
         self._store.setValue("pacs", json.dumps(entries))
 
+    def widths(self, name: str) -> list[int]:
+        """The widths of panes, as they were left; none at the first start."""
+        text = str(self._store.value(f"widths/{name}", "[]"))
+        return [int(width) for width in json.loads(text)]
+
+    def set_widths(self, name: str, widths: list[int]) -> None:
+        """Keep them."""
+        self._store.setValue(f"widths/{name}", json.dumps(widths))
+
     def keys(self, page: str) -> dict[str, tuple[str, ...]]:
         """The keys that the reader has changed on a page, by act."""
         text = str(self._store.value(f"keys/{page}", "{}"))

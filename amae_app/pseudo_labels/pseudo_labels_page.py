@@ -7,7 +7,6 @@ from functools import partial
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QMenu,
     QPushButton,
     QStackedWidget,
@@ -29,6 +28,7 @@ from amae_app.theme import card, heading, quiet
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.widgets.page_keys import PageKeys
+from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
 from amae_engine.catalog.blind_readings import BlindItem
 from amae_engine.catalog.tables import Label
@@ -160,10 +160,6 @@ class PseudoLabelsPage(QWidget):
             self.gallery.select(self.gallery.currentIndex().row() + 1)
 
     def _lay_out(self) -> None:
-        work = QWidget()
-        row = QHBoxLayout(work)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(10)
         rated = QWidget()
         column = QVBoxLayout(rated)
         column.setContentsMargins(0, 0, 0, 0)
@@ -171,12 +167,12 @@ class PseudoLabelsPage(QWidget):
         column.addWidget(self.review)
         self._left.addWidget(rated)
         self._left.addWidget(self.blind)
-        self._left.setFixedWidth(350)
-        right = self._right()
-        right.setMinimumWidth(320)
-        row.addWidget(self._left)
-        row.addWidget(self.offered, 5)
-        row.addWidget(right, 4)
+        panes = (
+            Pane(self._left, "Ratings and cuts", 330, 350, fold=1),
+            Pane(self.offered, "Unlabeled images", 330, 440, stretch=5),
+            Pane(self._right(), "Image", 320, 400, stretch=4),
+        )
+        work = Panes(panes, "pseudoLabels", self._context.settings)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(work)
         layout = QVBoxLayout(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from amae_app.image_loader import ImageLoader
 from amae_app.results.evaluation_acts import EvaluationActs
@@ -19,6 +19,7 @@ from amae_app.results.review_state import (
 from amae_app.results.roc_panel import RocPanel
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.page_keys import PageKeys
+from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
 from amae_engine.config import ScoreKind
 from amae_engine.errors import AmaeError
@@ -93,18 +94,15 @@ class ResultsPage(QWidget):
         self.table.selectRow(min(self.table.currentIndex().row() + 1, self.model.rowCount() - 1))
 
     def _lay_out(self) -> None:
-        work = QWidget()
-        row = QHBoxLayout(work)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(10)
-        self.list.setFixedWidth(300)
         self.side.setObjectName("resultsTabs")
         self.side.addTab(self.panel, "Judgement")
         self.side.addTab(self.regions.panel, "Regions")
-        self.side.setFixedWidth(370)
-        row.addWidget(self.list)
-        row.addWidget(self.review, 1)
-        row.addWidget(self.side)
+        panes = (
+            Pane(self.list, "Images", 230, 300, fold=2),
+            Pane(self.review, "Image", 430, 640, stretch=1),
+            Pane(self.side, "Judgement and regions", 330, 370, fold=1),
+        )
+        work = Panes(panes, "results", self._context.settings)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(work)
         layout = QVBoxLayout(self)

@@ -32,6 +32,7 @@ from amae_app.studies.studies_state import StudiesState, preview_of, read_studie
 from amae_app.theme import card, heading, quiet, restyle
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.page_keys import PageKeys
+from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.catalog import studies
@@ -101,24 +102,30 @@ class StudiesPage(QWidget):
         self._ask_import([Path(url.toLocalFile()) for url in event.mimeData().urls()])
 
     def _lay_out(self) -> None:
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(10, 10, 10, 10)
-        layout.setSpacing(10)
-        layout.addWidget(self._table_card(), 5)
         side = QVBoxLayout()
         side.addWidget(self._splits_card())
         side.addWidget(self.selected, 1)
         box = QWidget()
         box.setLayout(side)
-        box.setMinimumWidth(350)
         side.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(box, 2)
+        panes = (
+            Pane(self._table_card(), "Images", 480, 760, stretch=5),
+            Pane(box, "Splits and image", 340, 370, stretch=2, fold=1),
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 10, 10, 10)
+        layout.addWidget(Panes(panes, "studies", self._context.settings))
 
     def _table_card(self) -> QWidget:
         frame, layout = card()
         top = QHBoxLayout()
-        top.addWidget(heading("Studies"))
-        top.addWidget(self.summary, 1)
+        names = QVBoxLayout()
+        names.setSpacing(0)
+        names.addWidget(heading("Studies"))
+        self.summary.setWordWrap(False)
+        self.summary.setMinimumWidth(1)
+        names.addWidget(self.summary)
+        top.addLayout(names, 1)
         self.filter.setObjectName("filterEdit")
         self.filter.setPlaceholderText("Filter: split:test truth:abnormal source:demo")
         self.filter.setAccessibleName("Filter the images")
@@ -162,6 +169,7 @@ class StudiesPage(QWidget):
         rows.setDefaultSectionSize(THUMBNAIL_SIDE)
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         columns = self.table.horizontalHeader()
+        columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
         columns.resizeSection(0, 60)

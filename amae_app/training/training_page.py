@@ -6,13 +6,14 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QWidget
+from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from amae_app.training.live_plots import LivePlots
 from amae_app.training.pipeline_cards import PipelineCards
 from amae_app.training.pipeline_state import PipelineState, read_pipeline_state
 from amae_app.training.settings_panel import SettingsPanel
 from amae_app.training.shortcut_panel import check_some
+from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
 from amae_app.words import reading_only
 from amae_engine.config import PseudoLabelConfig
@@ -42,14 +43,14 @@ class TrainingPage(QWidget):
         left.setWidgetResizable(True)
         left.setWidget(self.cards)
         left.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        left.setFixedWidth(330)
-        self.settings.setFixedWidth(350)
-        layout = QHBoxLayout(self)
+        panes = (
+            Pane(left, "Steps", 310, 330),
+            Pane(self.plots, "Training now", 330, 500, stretch=1),
+            Pane(self.settings, "Settings of the next run", 340, 350, fold=1),
+        )
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 10, 10, 10)
-        layout.setSpacing(10)
-        layout.addWidget(left)
-        layout.addWidget(self.plots, 1)
-        layout.addWidget(self.settings)
+        layout.addWidget(Panes(panes, "train", context.settings))
         self.cards.shortcuts.check_wanted.connect(self._check_shortcuts)
         self.cards.weights.pressed.connect(self.start_pretrain)
         self.cards.stage1.pressed.connect(self.start_stage1)
