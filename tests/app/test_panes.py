@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from amae_app.settings import Settings
 from amae_app.widgets.panes import Pane, Panes
@@ -20,35 +20,44 @@ def _panes(qtbot) -> Panes:
         "trial",
         Settings(),
     )
-    qtbot.addWidget(panes)
-    panes.resize(1200, 400)
-    panes.show()
-    qtbot.waitExposed(panes)
+    page = QWidget()
+    layout = QVBoxLayout(page)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(panes)
+    panes.page = page  # the test holds what holds it
+    qtbot.addWidget(page)
+    page.resize(1200, 400)
+    page.show()
+    qtbot.waitExposed(page)
     return panes
+
+
+def _resize(panes: Panes, width: int) -> None:
+    panes.window().resize(width, 400)
+    QApplication.processEvents()
 
 
 def test_what_does_not_fit_folds_in_its_order_and_opens_by_its_strip(qtbot):
     panes = _panes(qtbot)
     assert panes.folded == ()
     assert panes.sizes()[1] > 600  # what is over goes to the pane that stretches
-    panes.resize(700, 400)
+    _resize(panes, 700)
     assert panes.folded == ("Left",)
-    panes.resize(500, 400)
+    _resize(panes, 500)
     assert panes.folded == ("Left", "Right")
-    panes.resize(700, 400)
+    _resize(panes, 700)
     assert panes.folded == ("Left",)
     strips = [b for b in panes.findChildren(QPushButton) if b.accessibleName() == "Open Left"]
     qtbot.mouseClick(strips[0], Qt.MouseButton.LeftButton)
     assert panes.folded == ("Right",)
-    panes.resize(1200, 400)
+    _resize(panes, 1200)
     assert panes.folded == ()
 
 
 def test_no_pane_is_narrower_than_it_can_be_drawn(qtbot):
     panes = _panes(qtbot)
     for width in range(420, 1300, 37):
-        panes.resize(width, 300)
-        QApplication.processEvents()
+        _resize(panes, width)
         for size, pane in zip(panes.sizes(), panes._panes, strict=True):
             assert size >= (30 if pane.title in panes.folded else pane.least)
 
