@@ -1,51 +1,69 @@
-"""The bottom bar: what runs, how far, time left, images/s, Pause, Cancel."""
+"""The bottom bar: what runs, how far, time left, images/s, Pause, Cancel, the queue, notices."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from amae_app.job_queue import JobQueue, QueuedJob
 from amae_app.theme import restyle
+from amae_app.widgets.elided_label import ElidedLabel
 from amae_engine.events import Event, Level, Notice, Progress, clock
+
+_PROGRESS, _DETAIL, _BUTTON, _QUEUE = 150, 170, 92, 104  # widths that nothing moves
+_SECONDS = {Level.INFO: 15, Level.WARNING: 60}  # that a notice stays
 
 
 class JobBar(QFrame):
-    """Shows the queue's running job; the newest notice when nothing runs."""
+    """Everything has its fixed place: Pause is where it was when the job began.
+
+    Signals:
+        queue_wanted(): the reader wants to see what waits.
+    """
+
+    queue_wanted = Signal()
 
     def __init__(self, queue: JobQueue, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._queue, self._idle = queue, "Nothing runs."
+        self._step = ""
         self.setProperty("bar", True)
-        self._what = QLabel(self._idle)
+        self._what = ElidedLabel(self._idle)
         self._what.setObjectName("jobLabel")
         self._progress = QProgressBar()
         self._progress.setObjectName("jobProgress")
         self._progress.setAccessibleName("Progress of the running job")
-        self._progress.setFixedWidth(180)
-        self._detail = QLabel()
+        self._progress.setFixedWidth(_PROGRESS)
+        self._detail = ElidedLabel()
         self._detail.setObjectName("jobDetail")
+        self._detail.setFixedWidth(_DETAIL)
         self.pause_button = QPushButton("Pause")
         self.pause_button.setObjectName("pauseButton")
         self.pause_button.setToolTip("Pause the running job; nothing is lost")
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setObjectName("cancelButton")
         self.cancel_button.setToolTip("End the running job; its last whole epoch is kept")
-        self._notice = QLabel()
+        self.queue_button = QPushButton("Queue")
+        self.queue_button.setObjectName("queueButton")
+        self.queue_button.setToolTip("What runs and what waits: reorder, take out, try again")
+        for button in (self.pause_button, self.cancel_button):
+            button.setFixedWidth(_BUTTON)
+        self.queue_button.setFixedWidth(_QUEUE)
+        self._notice = ElidedLabel()
         self._notice.setObjectName("noticeLabel")
+        self._expiry = QTimer(self)
+        self._expiry.setSingleShot(True)
+        self._expiry.timeout.connect(self.clear_notice)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 4, 12, 4)
-        for widget in (
-            self._what,
-            self._progress,
-            self._detail,
-            self.pause_button,
-            self.cancel_button,
-        ):
+        layout.addWidget(self._what, 3)
+        for widget in (self._progress, self._detail, self.pause_button, self.cancel_button,
+                       self.queue_button):  # fmt: skip
             layout.addWidget(widget)
-        layout.addWidget(self._notice, 1)
+        layout.addWidget(self._notice, 4)
         self.pause_button.clicked.connect(queue.toggle_pause)
         self.cancel_button.clicked.connect(queue.cancel)
+        self.queue_button.clicked.connect(self.queue_wanted)
         queue.event_came.connect(self._on_event)
         queue.changed.connect(self._on_changed)
         queue.ended.connect(self._on_ended)
@@ -58,44 +76,63 @@ class JobBar(QFrame):
 
     @Slot(str, object)
     def show_notice(self, message: str, level: Level = Level.INFO) -> None:
-        """Show one sentence; a warning stands out."""
+        """Show one sentence for a while; a warning stands out and stays longer."""
         restyle(self._notice, "state", "warning" if level is Level.WARNING else "")
-        room = max(200, self._notice.width())
-        text = self._notice.fontMetrics().elidedText(message, Qt.TextElideMode.ElideRight, room)
-        self._notice.setText(text)
-        self._notice.setToolTip(message)
+        self._notice.say(message)
+        self._expiry.start(1000 * _SECONDS[level])
+
+    @Slot()
+    def clear_notice(self) -> None:
+        """The notice has been there long enough, or belongs to another project."""
+        self._notice.say("")
 
     @Slot(object, object)
     def _on_event(self, job: QueuedJob, event: Event) -> None:
         if isinstance(event, Progress):
-            self._what.setText(_of_project(job, event.step))
+            self._step = _of_project(job, event.step)
+            self._show_what()
             self._progress.setRange(0, max(event.total, 0))
             self._progress.setValue(event.done)
             left = "" if event.seconds_left is None else f"{clock(event.seconds_left)} left"
             rate = f"{event.rate:.0f} images/s" if event.rate >= 1 else ""
-            self._detail.setText(" · ".join(part for part in (left, rate) if part))
+            self._detail.say(" · ".join(part for part in (left, rate) if part))
         elif isinstance(event, Notice):
             self.show_notice(event.message, event.level)
 
     @Slot()
     def _on_changed(self) -> None:
-        running = self._queue.running_job
-        for widget in (self._progress, self._detail, self.pause_button, self.cancel_button):
-            widget.setVisible(running is not None)
-        if running is None:
-            self._what.setText(self._idle)
-            self._detail.clear()
-            return
+        running, waiting = self._queue.running_job, len(self._queue.waiting)
+        self.queue_button.setText(f"Queue: {waiting}" if waiting else "Queue")
+        for widget in (self._progress, self.pause_button, self.cancel_button):
+            widget.setEnabled(running is not None)
         self.pause_button.setText("Resume" if self._queue.is_paused else "Pause")
-        self.cancel_button.setEnabled(not self._queue.is_cancelling)
         self.cancel_button.setText("Cancelling…" if self._queue.is_cancelling else "Cancel")
-        if not self._detail.text():
-            self._what.setText(f"{_of_project(running, running.title)}: starting…")
+        restyle(self._progress, "paused", self._queue.is_paused)
+        if running is None:
+            self._step = ""
+            self._what.say(self._idle)
+            self._detail.say("")
+            self._progress.setRange(0, 1)
+            self._progress.reset()
+            return
+        if self._queue.is_cancelling:
+            self.cancel_button.setEnabled(False)
+        if not self._step:
+            self._step = f"{_of_project(running, running.title)}: starting…"
             self._progress.setRange(0, 0)
+        self._show_what()
+
+    def _show_what(self) -> None:
+        """What runs, whether it is paused, and what follows."""
+        waiting = len(self._queue.waiting)
+        paused = "Paused: " if self._queue.is_paused else ""
+        follows = f" · then {waiting} more" if waiting else ""
+        self._what.say(f"{paused}{self._step}{follows}")
 
     @Slot(object, object, str)
     def _on_ended(self, job: QueuedJob, _result: object, message: str) -> None:
-        self._detail.clear()
+        self._step = ""
+        self._detail.say("")
         title = _of_project(job, job.title)
         if message == "cancelled":
             self.show_notice(f"{title}: cancelled; the last whole epoch is kept.")

@@ -98,6 +98,24 @@ class JobQueue(QObject):
         self._thread.cancel()
         self.changed.emit()
 
+    def move_first(self, job: QueuedJob) -> None:
+        """Let a waiting job and what builds on it run next."""
+        chain = [each for each in self._waiting if each.chain == job.chain]
+        self._waiting = chain + [each for each in self._waiting if each.chain != job.chain]
+        self.changed.emit()
+
+    def drop(self, job: QueuedJob) -> None:
+        """Take a waiting job out, and those after it that build on it."""
+        if job not in self._waiting:
+            return
+        place = self._waiting.index(job)
+        self._waiting = [
+            each
+            for number, each in enumerate(self._waiting)
+            if number < place or each.chain != job.chain
+        ]
+        self.changed.emit()
+
     def shut_down(self) -> None:
         """Cancel everything and wait; for the window's end."""
         self._waiting.clear()

@@ -23,6 +23,7 @@ from amae_app.help_window import show_help
 from amae_app.job_bar import JobBar
 from amae_app.job_queue import JobQueue, QueuedJob
 from amae_app.pseudo_labels.pseudo_labels_page import PseudoLabelsPage
+from amae_app.queue_dialog import QueueDialog
 from amae_app.rail import Rail
 from amae_app.results.results_page import ResultsPage
 from amae_app.settings import Settings
@@ -187,6 +188,7 @@ class MainWindow(QMainWindow):
         self.top_bar.theme_chosen.connect(self._set_theme)
         self.top_bar.help_wanted.connect(self._show_help)
         self._opened.connect(self._on_opened)
+        self.job_bar.queue_wanted.connect(self._show_queue)
         self.queue.event_came.connect(self._on_event)
         self.queue.ended.connect(self._on_ended)
         for number in range(len(PAGES)):
@@ -233,6 +235,7 @@ class MainWindow(QMainWindow):
         QTimer.singleShot(0, self._refresh_all)
 
     def _close_project(self) -> None:
+        self.job_bar.clear_notice()  # it belongs to what is closed
         for page in self._pages:
             self.stack.removeWidget(page)
             page.deleteLater()
@@ -301,12 +304,7 @@ class MainWindow(QMainWindow):
         application = QApplication.instance()
         if isinstance(application, QApplication):
             apply_theme(application, ThemeName(name))
-        if self.context is not None:
-            folder = self.context.project.folder
-            if self.queue.running:
-                self._tell("The plots follow the new theme when the running job has ended.")
-                return
-            self.open_project(folder)
+        self._on_changed(_EVERYTHING)  # texts in colours are written anew
 
     @Slot()
     def _ask_new(self) -> None:
@@ -325,6 +323,10 @@ class MainWindow(QMainWindow):
         current = self.stack.currentWidget()
         name = PAGES[self._pages.index(current)] if current in self._pages else "studies"
         show_help(self, name)
+
+    @Slot()
+    def _show_queue(self) -> None:
+        QueueDialog(self.queue, self.context, self).show()
 
     def _tell(self, message: str) -> None:
         self.job_bar.show_notice(message)

@@ -196,6 +196,7 @@ def _style(c: Colours) -> str:
     QProgressBar {{ background: {c.raised}; border: none; border-radius: 5px; min-height: 14px;
         max-height: 14px; text-align: center; }}
     QProgressBar::chunk {{ background: {c.accent}; border-radius: 5px; }}
+    QProgressBar[paused="true"]::chunk {{ background: {c.quiet}; }}
     QTableView {{ background: {c.card}; border: none; gridline-color: {c.line};
         selection-background-color: {c.raised}; selection-color: {c.text}; }}
     QTableView::indicator {{ width: 13px; height: 13px; border: 1px solid {c.quiet};

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 from amae_app.compare.compare_state import read_curves
 from amae_app.theme import card
 from amae_app.widgets.curve_plot import PALETTE
+from amae_app.widgets.themed_plot import ThemedPlot
 from amae_app.window_context import WindowContext
 from amae_engine.errors import AmaeError
 from amae_engine.events import EpochEnd
@@ -25,7 +26,7 @@ class TrainingPanel(QWidget):
     def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self.plot = pg.PlotWidget()
+        self.plot = ThemedPlot()
         self.plot.setObjectName("trainingCurves")
         self.plot.setLabel("bottom", "epoch")
         self.plot.setLabel("left", "loss (training; validation dashed)")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from amae_app.theme import card, colours, heading, quiet
 from amae_app.widgets.image_label import ImageLabel
+from amae_app.widgets.themed_plot import ThemedPlot
 from amae_engine.events import EpochEnd, Preview
 
 
@@ -24,9 +28,9 @@ class LivePlots(QWidget):
         self.title = heading("No training yet")
         self.title.setObjectName("lossTitle")
         self.detail = quiet("Losses, learning rate and a reconstruction appear here, live.")
-        self.loss_plot = _plot("epoch", "loss")
+        self.loss_plot = _plot("epoch", "loss", self._follow_theme)
         self.loss_plot.setObjectName("lossPlot")
-        self.rate_plot = _plot("epoch", "rate")
+        self.rate_plot = _plot("epoch", "rate", self._follow_theme)
         self._rate_curve = self.rate_plot.plot(pen=pg.mkPen(colours().quiet, width=2))
         self._images = [ImageLabel() for _ in range(3)]
         for image in self._images:
@@ -91,20 +95,18 @@ class LivePlots(QWidget):
         self.loss_plot.plotItem.legend.clear()
 
     def _append(self, name: str, epoch: int, loss: float) -> None:
-        c = colours()
         if name not in self._curves:
-            pens = {
-                "train": pg.mkPen(c.accent, width=2),
-                "validation": pg.mkPen(c.good, width=2, style=Qt.PenStyle.DashLine),
-                "module A": pg.mkPen(c.normal, width=2),
-                "module B": pg.mkPen(c.abnormal, width=2),
-            }
-            self._curves[name] = self.loss_plot.plot(pen=pens[name], name=name)
+            self._curves[name] = self.loss_plot.plot(pen=_pens()[name], name=name)
             self._losses[name] = ([], [])
         epochs, losses = self._losses[name]
         epochs.append(epoch)
         losses.append(loss)
         self._curves[name].setData(epochs, losses)
+
+    def _follow_theme(self) -> None:
+        for name, curve in self._curves.items():
+            curve.setPen(_pens()[name])
+        self._rate_curve.setPen(pg.mkPen(colours().quiet, width=2))
 
     def _loss_card(self) -> QWidget:
         frame, layout = card()
@@ -139,8 +141,31 @@ class LivePlots(QWidget):
         return frame
 
 
-def _plot(x: str, y: str) -> pg.PlotWidget:
-    plot = pg.PlotWidget()
+def _pens() -> dict[str, QPen]:
+    c = colours()
+    return {
+        "train": pg.mkPen(c.accent, width=2),
+        "validation": pg.mkPen(c.good, width=2, style=Qt.PenStyle.DashLine),
+        "module A": pg.mkPen(c.normal, width=2),
+        "module B": pg.mkPen(c.abnormal, width=2),
+    }
+
+
+class _Plot(ThemedPlot):
+    """A plot that says when the theme has changed."""
+
+    def __init__(self, follow: Callable[[], None]) -> None:
+        self._follow = follow
+        super().__init__()
+
+    def follow_theme(self) -> None:
+        """The curves too."""
+        super().follow_theme()
+        self._follow()
+
+
+def _plot(x: str, y: str, follow: Callable[[], None]) -> ThemedPlot:
+    plot = _Plot(follow)
     plot.setLabel("bottom", x)
     plot.setLabel("left", y)
     plot.getAxis("left").enableAutoSIPrefix(False)

@@ -12,6 +12,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from amae_app.theme import colours
+from amae_app.widgets.themed_plot import ThemedPlot
 
 PALETTE = ("#8f97a3", "#58a6f5", "#3fb39a", "#f0a350", "#c08ae6", "#d9d25a", "#e0776b", "#e3a6cd")
 
@@ -27,7 +28,7 @@ class PlottedCurve:
     colour: str
 
 
-class CurvePlot(pg.PlotWidget):
+class CurvePlot(ThemedPlot):
     """Curves in the unit square.
 
     Signals:
@@ -62,6 +63,7 @@ class CurvePlot(pg.PlotWidget):
         )  # fmt: skip
         self._point.sigPositionChanged.connect(self._on_moved)
         self._curves: list[pg.PlotDataItem] = []
+        self._shown: tuple[Sequence[PlottedCurve], int] = ((), 0)
         self.scene().sigMouseClicked.connect(self._on_clicked)
 
     def sizeHint(self) -> QSize:
@@ -75,7 +77,7 @@ class CurvePlot(pg.PlotWidget):
     def show_curves(self, curves: Sequence[PlottedCurve], active: int) -> None:
         """Draw curves; the active one is wide and carries the point."""
         self.clear()
-        self._curves = []
+        self._curves, self._shown = [], (curves, active)
         if self._diagonal:
             self.plot([0, 1], [0, 1], pen=pg.mkPen(colours().line, style=Qt.PenStyle.DashLine))
         for number, curve in enumerate(curves):
@@ -84,6 +86,13 @@ class CurvePlot(pg.PlotWidget):
         self._active = curves[active] if curves else None
         if self._active is not None and self._has_point:
             self.addItem(self._point)
+
+    def follow_theme(self) -> None:
+        """The point and the diagonal too."""
+        super().follow_theme()
+        self._point.setPen(pg.mkPen(colours().text, width=2))
+        self._point.setBrush(pg.mkBrush(colours().card))
+        self.show_curves(*self._shown)
 
     def show_threshold(self, threshold: float) -> None:
         """Put the point where the active curve has a threshold."""

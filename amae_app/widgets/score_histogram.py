@@ -10,11 +10,12 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QWidget
 
 from amae_app.theme import colours
+from amae_app.widgets.themed_plot import ThemedPlot
 
 Values = npt.NDArray[np.floating]
 
 
-class Histogram(pg.PlotWidget):
+class Histogram(ThemedPlot):
     """Bars of one or two groups and any number of draggable lines.
 
     Signals:

@@ -1,0 +1,38 @@
+"""A plot whose ground, axes and legend follow the theme at once."""
+
+from __future__ import annotations
+
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent
+from PySide6.QtWidgets import QWidget
+
+from amae_app.theme import colours
+
+
+class ThemedPlot(pg.PlotWidget):
+    """Base of every plot; `follow_theme` of a subclass gives its own items their colours."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        self._is_made = False  # pyqtgraph's constructor already changes the style
+        super().__init__(parent)
+        self._is_made = True
+
+    def changeEvent(self, event: QEvent) -> None:
+        """The application has another style."""
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.StyleChange and self._is_made:
+            self.follow_theme()
+
+    def follow_theme(self) -> None:
+        """Take the theme's colours."""
+        c = colours()
+        self.setBackground(c.card)
+        for name in ("left", "bottom"):
+            axis = self.getAxis(name)
+            axis.setPen(c.quiet)
+            axis.setTextPen(c.quiet)
+        legend = self.plotItem.legend
+        if legend is not None:
+            legend.setLabelTextColor(c.text)
+            for _, label in legend.items:
+                label.setText(label.text, color=c.text)

@@ -1,0 +1,136 @@
+"""The bottom bar keeps its places, says what is paused, and its notices go; the queue can be changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+
+import pytest
+from PySide6.QtWidgets import QListWidget, QProgressBar, QPushButton
+from widgets_by_name import WAIT, click, find
+
+from amae_app.job_bar import JobBar
+from amae_app.job_queue import JobQueue, Owner
+from amae_app.queue_dialog import QueueDialog
+from amae_engine.events import Event, Level, Notice, Progress
+
+
+class _Job:
+    """A job that stops after each event until it is let on."""
+
+    def __init__(self, name: str, ran: list[str]) -> None:
+        self.may_go = threading.Event()
+        self._name, self._ran = name, ran
+
+    def __call__(self) -> Generator[Event, None, None]:
+        self._ran.append(self._name)
+        for done in range(3):
+            yield Progress(self._name, done, 3, 12.0, 60.0)
+            self.may_go.wait(5)
+
+
+@pytest.fixture
+def bar(qtbot):
+    queue = JobQueue()
+    bar = JobBar(queue)
+    bar.queue = queue
+    qtbot.addWidget(bar)
+    bar.resize(1024, 40)
+    bar.show()
+    yield bar
+    queue.shut_down()
+
+
+def _places(bar: JobBar) -> list[tuple[int, int]]:
+    kinds = (QPushButton, QProgressBar)
+    return [(w.x(), w.width()) for kind in kinds for w in bar.findChildren(kind)]
+
+
+def test_nothing_moves_when_a_job_begins_pauses_and_ends(bar, qtbot):
+    before, job = (
+        _places(bar),
+        _Job("Stage 1 · a step with quite a long name that does not fit", []),
+    )
+    bar.queue.add(("Stage 1", job), owner=Owner(None, "a project with a long name"))
+    qtbot.waitUntil(lambda: "12 images/s" in bar._detail.whole, timeout=WAIT)
+    assert _places(bar) == before
+    click(qtbot, bar, "pauseButton")
+    assert bar._what.whole.startswith("Paused: a project")
+    assert bar._progress.property("paused")
+    assert find(bar, QPushButton, "pauseButton").text() == "Resume"
+    assert _places(bar) == before
+    click(qtbot, bar, "pauseButton")
+    job.may_go.set()
+    qtbot.waitUntil(lambda: bar._what.whole == "Nothing runs.", timeout=WAIT)
+    assert _places(bar) == before
+    assert not bar.pause_button.isEnabled()
+
+
+def test_a_notice_is_whole_in_the_tooltip_and_expires(bar, qtbot):
+    bar.show_notice("A sentence that is much too long for the place that it has " * 3)
+    assert bar._notice.text() != bar._notice.whole
+    assert bar._notice.toolTip() == bar._notice.whole
+    assert bar._expiry.interval() == 15_000
+    bar.show_notice("Beware", Level.WARNING)
+    assert bar._expiry.interval() == 60_000
+    bar._expiry.start(1)
+    qtbot.waitUntil(lambda: bar._notice.whole == "", timeout=WAIT)
+
+
+def test_waiting_jobs_are_reordered_and_taken_out_with_what_builds_on_them(bar, qtbot):
+    ran: list[str] = []
+    jobs = {name: _Job(name, ran) for name in ("a", "b1", "b2", "c")}
+    bar.queue.add(("a", jobs["a"]))
+    bar.queue.add(("b1", jobs["b1"]), ("b2", jobs["b2"]))
+    bar.queue.add(("c", jobs["c"]))
+    dialog = QueueDialog(bar.queue, None)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    shown = find(dialog, QListWidget, "queueList")
+    texts = [shown.item(row).text() for row in range(shown.count())]
+    assert texts == ["running · a", "waits · b1", "waits · b2", "waits · c"]
+    assert "then 3 more" in bar._what.whole
+    assert bar.queue_button.text() == "Queue: 3"
+    shown.setCurrentRow(3)
+    click(qtbot, dialog, "firstJobButton")
+    assert [job.title for job in bar.queue.waiting] == ["c", "b1", "b2"]
+    shown.setCurrentRow(2)
+    click(qtbot, dialog, "dropJobButton")
+    assert [job.title for job in bar.queue.waiting] == ["c"]
+    for job in jobs.values():
+        job.may_go.set()
+    qtbot.waitUntil(lambda: bar.queue.running == "" and ran == ["a", "c"], timeout=WAIT)
+
+
+def test_the_stored_queue_is_listed_and_changed(open_window, small_project, qtbot):
+    from amae_engine.catalog import job_queue
+    from amae_engine.catalog.job_queue import NewJob
+
+    with small_project.session() as session:
+        new = [NewJob(f"job {n}", "peer", {}, None, ()) for n in range(3)]
+        job_queue.add(session, "table2-1", new)
+    window = open_window(small_project)
+    click(qtbot, window, "queueButton")
+    dialog = window.findChild(QueueDialog)
+    qtbot.waitUntil(lambda: dialog.stored.count() == 3, timeout=WAIT)
+    dialog.stored.setCurrentRow(1)
+    click(qtbot, dialog, "cancelStoredButton")
+    qtbot.waitUntil(lambda: dialog.stored.count() == 2, timeout=WAIT)
+    assert "2 jobs left of 3" in dialog.about.text()
+
+
+def test_notices_of_a_closed_project_go(open_window, small_project, whole_path, qtbot):
+    window = open_window(small_project)
+    window.job_bar.show_notice("about the first project")
+    first = window.context
+    window.open_project(whole_path.folder)
+    qtbot.waitUntil(lambda: window.context not in (None, first), timeout=WAIT)
+    assert window.job_bar._notice.whole == ""
+
+
+def test_a_job_s_notice_is_shown(bar, qtbot):
+    def job() -> Generator[Event, None, None]:
+        yield Notice("three images are dark", Level.WARNING)
+
+    bar.queue.add(("look", job))
+    qtbot.waitUntil(lambda: bar._notice.whole == "three images are dark", timeout=WAIT)
