@@ -6,11 +6,14 @@ import logging
 import sys
 from pathlib import Path
 
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QApplication
 
+from amae_app.crash import CrashGuard
 from amae_app.main_window import MainWindow
 from amae_app.settings import Settings
-from amae_app.theme import apply_theme
+from amae_app.theme import DARK, apply_theme
 
 
 def run_application(project: Path | None = None, demo: Path | None = None) -> int:
@@ -26,8 +29,14 @@ def run_application(project: Path | None = None, demo: Path | None = None) -> in
     application.setOrganizationName("AMAE")
     settings = Settings()
     apply_theme(application, settings.theme)
+    application.setWindowIcon(app_icon())
     window = MainWindow(settings)
+    CrashGuard(window).install()
     window.show()
+    if not settings.has_seen_tour:
+        window.project_shown.connect(
+            window.finder.start_tour, Qt.ConnectionType.SingleShotConnection
+        )
     if demo is not None:
         window.open_demo(demo)
     else:
@@ -35,3 +44,25 @@ def run_application(project: Path | None = None, demo: Path | None = None) -> in
         if folder is not None:
             window.open_project(folder)
     return application.exec()
+
+
+def app_icon() -> QIcon:
+    """Two lungs, one in the colour of normal and one in that of abnormal."""
+    icon = QIcon()
+    for side in (16, 32, 64, 256):
+        picture = QPixmap(side, side)
+        picture.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(picture)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.scale(side / 64, side / 64)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(DARK.card))
+        painter.drawRoundedRect(QRectF(0, 0, 64, 64), 12, 12)
+        for left, tint in ((9, DARK.normal), (35, DARK.abnormal)):
+            painter.setBrush(QColor(tint))
+            painter.drawEllipse(QRectF(left, 14, 20, 38))
+        painter.setPen(QPen(QColor(DARK.text), 4))
+        painter.drawLine(32, 8, 32, 26)
+        painter.end()
+        icon.addPixmap(picture)
+    return icon

@@ -56,11 +56,11 @@ class JobBar(QFrame):
         self._expiry.timeout.connect(self.clear_notice)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 4, 12, 4)
-        layout.addWidget(self._what, 3)
+        layout.addWidget(self._what, 1)
         for widget in (self._progress, self._detail, self.pause_button, self.cancel_button,
                        self.queue_button):  # fmt: skip
             layout.addWidget(widget)
-        layout.addWidget(self._notice, 4)
+        layout.addWidget(self._notice, 1)
         self.pause_button.clicked.connect(queue.toggle_pause)
         self.cancel_button.clicked.connect(queue.cancel)
         self.queue_button.clicked.connect(self.queue_wanted)

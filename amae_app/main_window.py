@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QThreadPool, QTimer, Signal, Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
-    QFileDialog,
     QHBoxLayout,
     QMainWindow,
-    QMessageBox,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
+from amae_app.ask_files import ask_folder
 from amae_app.compare.compare_page import ComparePage
-from amae_app.help_window import show_help
+from amae_app.error_box import show_error
+from amae_app.finder import PAGES, Finder
 from amae_app.job_bar import JobBar
 from amae_app.job_queue import JobQueue, QueuedJob
+from amae_app.project_opener import ProjectOpener
 from amae_app.pseudo_labels.pseudo_labels_page import PseudoLabelsPage
 from amae_app.queue_dialog import QueueDialog
 from amae_app.rail import Rail
@@ -33,19 +35,16 @@ from amae_app.theme import ThemeName, apply_theme
 from amae_app.top_bar import TopBar
 from amae_app.training.training_page import TrainingPage
 from amae_app.widgets.page_keys import keep_focus, let_return_press
-from amae_app.window_context import OpenedProject, WindowContext, Work
+from amae_app.window_context import OpenedProject, WindowContext
 from amae_app.words import reading_only
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, Changes, Event
-from amae_engine.jobs.demo import import_demo, is_whole, open_demo
+from amae_engine.jobs.demo import import_demo, is_whole
 from amae_engine.project import Project
 
 Workspace = StudiesPage | TrainingPage | PseudoLabelsPage | ResultsPage | ComparePage
-PAGES = ("studies", "train", "pseudoLabels", "results", "compare")
 _EVERYTHING = Changed.IMAGES | Changed.DECISIONS | Changed.RUNS | Changed.SCORES | Changed.SETTINGS
 _NARROW_BELOW = 1200  # logical pixels of the window
-_PROJECT, _DEMO = "project", "demo"
-_DEMO_FOLDER = Path.home() / "AMAE" / "demo"
 
 
 class MainWindow(QMainWindow):
@@ -53,9 +52,12 @@ class MainWindow(QMainWindow):
 
     Args:
         settings: What is remembered between starts.
+
+    Signals:
+        project_shown(): a project's pages stand.
     """
 
-    _opened = Signal(str, int, object, object)
+    project_shown = Signal()
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -64,9 +66,7 @@ class MainWindow(QMainWindow):
         self.context: WindowContext | None = None
         self._pages: list[Workspace] = []
         self._stale: list[Changed] = []
-        self._opener = QThreadPool(self)
-        self._opener.setMaxThreadCount(1)
-        self._openings = 0  # only the newest one's project is shown
+        self._opener = ProjectOpener(self.queue, self)
         self.setWindowTitle("AMAE")
         self.setMinimumSize(1024, 640)
         self.rail = Rail()
@@ -74,8 +74,9 @@ class MainWindow(QMainWindow):
         self.top_bar = TopBar(settings)
         self.job_bar = JobBar(self.queue)
         self.stack = QStackedWidget()
-        self.start_page = StartPage()
+        self.start_page = StartPage(settings.recent_projects)
         self.stack.addWidget(self.start_page)
+        self.finder = Finder(self)
         self._lay_out()
         self._connect()
         for bar in (self.rail, self.top_bar, self.job_bar, self.start_page):
@@ -87,42 +88,20 @@ class MainWindow(QMainWindow):
 
     def open_project(self, folder: Path) -> None:
         """Open a project folder; a failure is told and the window stays as it was."""
-        self._open(_PROJECT, folder.name, lambda: Project.open(folder))
+        self._opener.open(folder)
 
     def new_project(self, folder: Path) -> None:
         """Make a project in an empty folder and open it."""
-        self._open(_PROJECT, folder.name, lambda: Project.create(folder))
+        self._opener.make(folder)
 
     def open_demo(self, folder: Path | None = None) -> None:
         """Open the demo project, importing its images first where it is new."""
-        chosen = folder or _DEMO_FOLDER
-        if (chosen / "project.json").is_file():
-            self._open(_DEMO, chosen.name, lambda: Project.open(chosen))
-            return
-        self.queue.add(("Making the demo project", lambda: open_demo(chosen)))
+        self._opener.open_demo(folder)
 
-    def _open(self, what: str, name: str, get: Callable[[], Project]) -> None:
-        """Get a project off the event thread, and show it."""
-        self._openings += 1
-        self.job_bar.show_notice(f"Opening {name}…")
-        self._opener.start(
-            Work(self._opened.emit, what, self._openings, lambda: OpenedProject.read(get()))
-        )
-
-    @Slot(str, int, object, object)
-    def _on_opened(
-        self, what: str, number: int, opened: OpenedProject | None, error: AmaeError | None
-    ) -> None:
-        if number != self._openings:
-            if opened is not None:
-                opened.project.close()
-            return
-        self.job_bar.show_notice("")
-        if opened is None:
-            self._tell(str(error))
-            return
+    @Slot(object, bool)
+    def _on_opened(self, opened: OpenedProject, is_demo: bool) -> None:
         self._use(opened)
-        if what == _DEMO:
+        if is_demo:
             self._finish_demo()
 
     def _finish_demo(self) -> None:
@@ -149,6 +128,33 @@ class MainWindow(QMainWindow):
         self.settings.workspace = number
         self._refresh(number)
 
+    @property
+    def pages(self) -> list[Workspace]:
+        """The open project's pages; none without one."""
+        return self._pages
+
+    def acts(self) -> list[tuple[str, Callable[[], object]]]:
+        """What the window itself can do, for Ctrl+K."""
+        themes = [
+            (f"{name.capitalize()} theme", partial(self._set_theme, name)) for name in ThemeName
+        ]
+        return [
+            ("Demo project", self.open_demo),
+            ("New project…", self._ask_new),
+            ("Open project…", self._ask_open),
+            ("Queue", self._show_queue),
+            ("Tour", self.finder.start_tour),
+            ("Help", self.finder.show_help),
+            *themes,
+        ]
+
+    def show_image(self, name: str) -> None:
+        """Show an image in Studies."""
+        studies = self._pages[0]
+        if isinstance(studies, StudiesPage):
+            studies.filter.setText(f"name:{name}")
+        self.show_page(0)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """A small window leaves its room to the pages."""
         self.rail.set_narrow(self.width() < _NARROW_BELOW)
@@ -158,8 +164,7 @@ class MainWindow(QMainWindow):
         """Remember the layout, end the running job at its last whole epoch, close the project."""
         self.settings.geometry = self.saveGeometry()
         self.queue.shut_down()
-        self._openings += 1
-        self._opener.waitForDone()
+        self._opener.finish()
         self._close_project()
         super().closeEvent(event)
 
@@ -186,8 +191,14 @@ class MainWindow(QMainWindow):
         self.top_bar.new_wanted.connect(self._ask_new)
         self.top_bar.open_wanted.connect(self._ask_open)
         self.top_bar.theme_chosen.connect(self._set_theme)
-        self.top_bar.help_wanted.connect(self._show_help)
-        self._opened.connect(self._on_opened)
+        self.top_bar.help_wanted.connect(self.finder.show_help)
+        self.top_bar.tour_wanted.connect(self.finder.start_tour)
+        self.top_bar.palette_wanted.connect(self.finder.open_palette)
+        for source in (self.top_bar, self.start_page):
+            source.recent_wanted.connect(self.open_project)
+        self._opener.began.connect(lambda name: self.job_bar.show_notice(f"Opening {name}…"))
+        self._opener.opened.connect(self._on_opened)
+        self._opener.failed.connect(self._tell)
         self.job_bar.queue_wanted.connect(self._show_queue)
         self.queue.event_came.connect(self._on_event)
         self.queue.ended.connect(self._on_ended)
@@ -197,10 +208,6 @@ class MainWindow(QMainWindow):
             action.setData(number)
             action.triggered.connect(self._on_page_key)
             self.addAction(action)
-        helper = QAction(self)
-        helper.setShortcut(QKeySequence.StandardKey.HelpContents)
-        helper.triggered.connect(self._show_help)
-        self.addAction(helper)
 
     def _use(self, opened: OpenedProject) -> None:
         self._close_project()
@@ -229,8 +236,9 @@ class MainWindow(QMainWindow):
         why = project.only_reading
         self.job_bar.show_idle(reading_only(why) if why else "")
         self.setWindowTitle(f"{project.name} · AMAE")
-        self.settings.last_project = project.folder
+        self.settings.remember_project(project.folder)
         self.show_page(self.settings.workspace)
+        self.project_shown.emit()
         # the counts of hidden pages follow once the window stands
         QTimer.singleShot(0, self._refresh_all)
 
@@ -281,7 +289,7 @@ class MainWindow(QMainWindow):
     def _on_ended(self, job: QueuedJob, result: object, message: str) -> None:
         if isinstance(result, Project):
             made = result
-            self._open(_PROJECT, made.name, lambda: made)
+            self._opener.get(made.name, lambda: made)
             return
         if message and message != "cancelled":
             name = f"{job.owner.name}, " if not self._is_open(job) and job.owner.name else ""
@@ -308,21 +316,15 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _ask_new(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "An empty folder for the new project")
+        folder = ask_folder(self, "An empty folder for the new project")
         if folder:
             self.new_project(Path(folder))
 
     @Slot()
     def _ask_open(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "A project's folder")
+        folder = ask_folder(self, "A project's folder")
         if folder:
             self.open_project(Path(folder))
-
-    @Slot()
-    def _show_help(self) -> None:
-        current = self.stack.currentWidget()
-        name = PAGES[self._pages.index(current)] if current in self._pages else "studies"
-        show_help(self, name)
 
     @Slot()
     def _show_queue(self) -> None:
@@ -330,6 +332,4 @@ class MainWindow(QMainWindow):
 
     def _tell(self, message: str) -> None:
         self.job_bar.show_notice(message)
-        box = QMessageBox(QMessageBox.Icon.Warning, "AMAE", message, parent=self)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.open()
+        show_error(self, message)

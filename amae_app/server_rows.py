@@ -8,7 +8,6 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
@@ -17,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from amae_app.ask_files import ask_file
 from amae_engine.pacs.server import DicomWebServer, DimseServer, Retrieve, Server, Tls
 
 FETCHING: dict[str, Retrieve | None] = {
@@ -173,7 +173,7 @@ def _with_picker(edit: QLineEdit) -> QWidget:
     button = QPushButton("File…")
 
     def pick() -> None:
-        chosen = QFileDialog.getOpenFileName(row, "A certificate file (PEM)")[0]
+        chosen = ask_file(row, "A certificate file (PEM)")
         if chosen:
             edit.setText(chosen)
 

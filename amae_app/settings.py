@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings
 
 from amae_app.theme import ThemeName
+
+MOST_RECENT = 8
 
 
 class Settings:
@@ -44,9 +47,37 @@ class Settings:
         text = str(self._store.value("last_project", ""))
         return Path(text) if text and (Path(text) / "project.json").is_file() else None
 
-    @last_project.setter
-    def last_project(self, folder: Path | None) -> None:
-        self._store.setValue("last_project", str(folder) if folder else "")
+    @property
+    def recent_projects(self) -> list[Path]:
+        """The projects that were opened last and are still there, newest first."""
+        text = str(self._store.value("recent_projects", "[]"))
+        folders = [Path(str(folder)) for folder in json.loads(text)]
+        return [folder for folder in folders if (folder / "project.json").is_file()]
+
+    def remember_project(self, folder: Path) -> None:
+        """Put a project in front of the recent ones."""
+        others = [each for each in self.recent_projects if each != folder]
+        kept = [str(each) for each in (folder, *others)][:MOST_RECENT]
+        self._store.setValue("recent_projects", json.dumps(kept))
+        self._store.setValue("last_project", str(folder))
+
+    @property
+    def has_seen_tour(self) -> bool:
+        """Whether the tour was shown once."""
+        return str(self._store.value("has_seen_tour", "false")) == "true"
+
+    @has_seen_tour.setter
+    def has_seen_tour(self, has: bool) -> None:
+        self._store.setValue("has_seen_tour", "true" if has else "false")
+
+    def view_of(self, project: Path) -> dict[str, str]:
+        """How a project's pages were left."""
+        text = str(self._store.value(f"views/{_key(project)}", "{}"))
+        return {str(name): str(value) for name, value in json.loads(text).items()}
+
+    def set_view_of(self, project: Path, view: dict[str, str]) -> None:
+        """Keep it."""
+        self._store.setValue(f"views/{_key(project)}", json.dumps(view))
 
     @property
     def geometry(self) -> QByteArray | None:
@@ -95,6 +126,11 @@ class Settings:
     def set_keys(self, page: str, keys: dict[str, tuple[str, ...]]) -> None:
         """Keep them."""
         self._store.setValue(f"keys/{page}", json.dumps(keys))
+
+
+def _key(project: Path) -> str:
+    """A key that names no folder."""
+    return hashlib.sha256(str(project.resolve()).encode()).hexdigest()[:16]
 
 
 def _login_initials() -> str:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from amae_app.theme import card, quiet
+from amae_app.theme import card, heading, quiet
 from amae_engine.jobs.demo import ATTRIBUTION
+
+_SHOWN = 4  # recent projects
 
 
 class StartPage(QWidget):
-    """Demo project, new project, open project."""
+    """Demo project, new project, open project, and the recent ones.
+
+    Args:
+        recent: Folders, newest first.
+        parent: The window.
+    """
 
     demo_wanted = Signal()
     new_wanted = Signal()
     open_wanted = Signal()
+    recent_wanted = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, recent: Sequence[Path] = (), parent: QWidget | None = None) -> None:
         super().__init__(parent)
         frame, layout = card()
         frame.setFixedWidth(560)
@@ -54,6 +66,14 @@ class StartPage(QWidget):
             button.clicked.connect(signal)
             layout.addWidget(button)
             layout.addWidget(quiet(explanation))
+        if recent:
+            layout.addWidget(heading("Recent projects"))
+        for folder in recent[:_SHOWN]:
+            button = QPushButton(folder.name)
+            button.setObjectName("recentButton")
+            button.setToolTip(str(folder))
+            button.clicked.connect(partial(self.recent_wanted.emit, folder))
+            layout.addWidget(button)
         layout.addSpacing(8)
         layout.addWidget(quiet("Research use only. Not a medical device."))
         middle = QHBoxLayout()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal, Slot
@@ -22,6 +23,9 @@ class TopBar(QFrame):
     new_wanted = Signal()
     open_wanted = Signal()
     help_wanted = Signal()
+    tour_wanted = Signal()
+    palette_wanted = Signal()
+    recent_wanted = Signal(object)
     theme_chosen = Signal(str)
 
     def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
@@ -46,7 +50,7 @@ class TopBar(QFrame):
         self.reader.textChanged.connect(self._on_reader)
         look = QPushButton("View")
         look.setObjectName("viewButton")
-        look.setToolTip("Theme and help")
+        look.setToolTip("Theme, tour, help; Ctrl+K finds everything")
         look.setMenu(self._view_menu())
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 6, 12, 6)
@@ -75,7 +79,18 @@ class TopBar(QFrame):
             ("Open project…", self.open_wanted),
         ):
             menu.addAction(text).triggered.connect(signal)
+        self._recent = menu.addMenu("Recent projects")
+        menu.aboutToShow.connect(self._fill_recent)
         return menu
+
+    @Slot()
+    def _fill_recent(self) -> None:
+        self._recent.clear()
+        folders = self._settings.recent_projects
+        self._recent.setEnabled(bool(folders))
+        for folder in folders:
+            act = partial(self.recent_wanted.emit, folder)
+            self._recent.addAction(f"{folder.name}  ({folder.parent})", act)
 
     def _view_menu(self) -> QMenu:
         menu = QMenu(self)
@@ -84,7 +99,12 @@ class TopBar(QFrame):
             action.setData(str(theme))
             action.triggered.connect(self._on_theme)
         menu.addSeparator()
-        menu.addAction("Help for this workspace (F1)").triggered.connect(self.help_wanted)
+        for text, signal in (
+            ("Find anything (Ctrl+K)", self.palette_wanted),
+            ("Tour", self.tour_wanted),
+            ("Help for this workspace (F1)", self.help_wanted),
+        ):
+            menu.addAction(text).triggered.connect(signal)
         return menu
 
     @Slot()

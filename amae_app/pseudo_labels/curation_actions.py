@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
+from amae_app.ask_files import ask_file, ask_target
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.catalog import blind_readings, decisions, runs
@@ -99,9 +100,7 @@ class CurationActions(QObject):
     @Slot()
     def ask_export(self) -> None:
         """Ask where to write the decisions, and write them."""
-        name, _ = QFileDialog.getSaveFileName(
-            self._page, "Decisions as a table", "decisions.csv", "CSV (*.csv)"
-        )
+        name = ask_target(self._page, "Decisions as a table", "decisions.csv", "CSV (*.csv)")
         if name:
             self.export(Path(name))
 
@@ -116,9 +115,7 @@ class CurationActions(QObject):
     @Slot()
     def ask_take_over(self) -> None:
         """Ask for a table of decisions, and take them over."""
-        name, _ = QFileDialog.getOpenFileName(
-            self._page, "Decisions from a table", "", "CSV (*.csv)"
-        )
+        name = ask_file(self._page, "Decisions from a table", "CSV (*.csv)")
         if name:
             self.take_over(Path(name))
 

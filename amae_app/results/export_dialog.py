@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QFileDialog,
     QFormLayout,
     QGroupBox,
     QHBoxLayout,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from amae_app.ask_files import ask_file, ask_folder
 from amae_app.server_rows import SENDING, ServerRows, line
 from amae_app.theme import quiet, restyle
 from amae_app.words import plural
@@ -220,9 +220,9 @@ class ExportDialog(QDialog):
 
         def pick() -> None:
             if is_folder:
-                chosen = QFileDialog.getExistingDirectory(row, "A new or empty folder")
+                chosen = ask_folder(row, "A new or empty folder")
             else:
-                chosen = QFileDialog.getOpenFileName(row, "A file")[0]
+                chosen = ask_file(row, "A file")
             if chosen:
                 edit.setText(chosen)
 

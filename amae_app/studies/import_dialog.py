@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QDoubleSpinBox,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -24,6 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from amae_app.ask_files import ask_files, ask_folder
 from amae_app.studies.import_preview_panel import ImportPreviewPanel
 from amae_app.theme import quiet
 from amae_engine.errors import AmaeError
@@ -241,11 +241,11 @@ class ImportDialog(QDialog):
 
     @Slot()
     def _pick_folder(self) -> None:
-        self._pick(lambda: [QFileDialog.getExistingDirectory(self, "A folder with images")])
+        self._pick(lambda: [ask_folder(self, "A folder with images")])
 
     @Slot()
     def _pick_files(self) -> None:
-        self._pick(lambda: QFileDialog.getOpenFileNames(self, "Images or a table")[0])
+        self._pick(lambda: ask_files(self, "Images or a table"))
 
     def _pick(self, ask: Callable[[], list[str]]) -> None:
         chosen = [Path(text) for text in ask() if text]

@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
-    QFileDialog,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from amae_app.ask_files import ask_target
 from amae_engine.jobs.importing.import_report import FileFate, ImportReport, Outcome
 
 _SHOWN = 2000  # lines on screen; the CSV has them all
@@ -101,6 +101,6 @@ class ImportReportWindow(QDialog):
 
     @Slot()
     def _on_save(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save the report", "import.csv", "CSV (*.csv)")
+        name = ask_target(self, "Save the report", "import.csv", "CSV (*.csv)")
         if name:
             self._report.write_csv(Path(name))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QFileDialog, QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
+from amae_app.ask_files import ask_folder
 from amae_app.studies.image_acts import ImageActs
 from amae_app.studies.pacs_dialog import PacsDialog
 from amae_app.studies.studies_state import remote_counts
@@ -223,7 +224,7 @@ class StudiesActions(QObject):
     @Slot()
     def ask_relink(self) -> None:
         """Ask for the folder where moved originals lie now, and look for them."""
-        folder = QFileDialog.getExistingDirectory(self._page, "Where the original images are now")
+        folder = ask_folder(self._page, "Where the original images are now")
         if folder:
             self.relink(Path(folder))
 

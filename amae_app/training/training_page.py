@@ -50,7 +50,8 @@ class TrainingPage(QWidget):
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 10, 10, 10)
-        layout.addWidget(Panes(panes, "train", context.settings))
+        self._panes = Panes(panes, "train", context.settings)
+        layout.addWidget(self._panes)
         self.cards.shortcuts.check_wanted.connect(self._check_shortcuts)
         self.cards.weights.pressed.connect(self.start_pretrain)
         self.cards.stage1.pressed.connect(self.start_stage1)
@@ -69,6 +70,13 @@ class TrainingPage(QWidget):
         """Judge the pipeline again."""
         if changed:
             self._read()
+
+    def show_setting(self, name: str) -> None:
+        """Go to a setting of the next run."""
+        self._panes.open(2)
+        field = self.settings.fields[name]
+        field.setFocus()
+        field.selectAll()
 
     def count_text(self) -> str:
         """What runs, or the next step."""

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QRegularExpression, Slot
 from PySide6.QtGui import QRegularExpressionValidator
-from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLineEdit, QVBoxLayout, QWidget
 
+from amae_app.ask_files import ask_file
 from amae_engine.jobs.training.starting_weights import SHIPPED
 
 _FILE = "choose a file…"
@@ -89,8 +90,8 @@ class WeightsFields(QWidget):
     def _on_chosen(self, text: str) -> None:
         if text != _FILE:
             return
-        name, _ = QFileDialog.getOpenFileName(
-            self, "A masked autoencoder's weights", "", "Weights (*.pth *.pt *.safetensors)"
+        name = ask_file(
+            self, "A masked autoencoder's weights", "Weights (*.pth *.pt *.safetensors)"
         )
         self.combo.setCurrentIndex(0)
         if name and Path(name).is_file():

@@ -91,6 +91,11 @@ class PageKeys(QObject):
         self._bind(name)
         self.line.setText(self.text())
 
+    @property
+    def acts(self) -> tuple[KeyAct, ...]:
+        """Every act that has a key."""
+        return tuple(self._acts.values())
+
     def keys_of(self, name: str) -> tuple[str, ...]:
         """The keys of an act now."""
         return self._changed.get(name, self._acts[name].keys)

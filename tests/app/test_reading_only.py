@@ -16,7 +16,7 @@ def test_a_second_window_browses_and_changes_nothing(whole_path: Project, open_w
         before = len(decisions.history(session, limit=1000))
     with FileLock(whole_path.folder / "private" / "window.lock"):
         window = open_window(whole_path)
-        assert find(window, QLabel, "jobLabel").text() == WHY
+        assert find(window, QLabel, "jobLabel").toolTip() == WHY
         labels_page, train = window._pages[2], window._pages[1]
         window.show_page(2)
         qtbot.waitUntil(lambda: labels_page.gallery.gallery.rowCount() > 0, timeout=WAIT)

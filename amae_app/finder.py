@@ -1,0 +1,118 @@
+"""How a reader finds things: Ctrl+K, F1 and the tour."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtGui import QAction, QKeySequence
+
+from amae_app.help_window import show_help
+from amae_app.palette import Entry, Palette
+from amae_app.palette_entries import (
+    act_entries,
+    catalog_entries,
+    help_entries,
+    page_entries,
+    setting_entries,
+)
+from amae_app.tour import Tour
+from amae_app.training.training_page import TrainingPage
+from amae_engine.errors import AmaeError
+
+if TYPE_CHECKING:
+    from amae_app.main_window import MainWindow
+
+PAGES = ("studies", "train", "pseudoLabels", "results", "compare")
+
+
+class Finder(QObject):
+    """The window's palette, help and tour.
+
+    Args:
+        window: The one window.
+    """
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self.palette: Palette | None = None
+        self.tour: Tour | None = None
+        for keys, slot in (
+            (QKeySequence("Ctrl+K"), self.open_palette),
+            (QKeySequence(QKeySequence.StandardKey.HelpContents), self.show_help),
+        ):
+            action = QAction(window)
+            action.setShortcut(keys)
+            action.triggered.connect(slot)
+            window.addAction(action)
+
+    @Slot()
+    def open_palette(self) -> None:
+        """Ask what the reader looks for."""
+        window, pages = self._window, self._window.pages
+        entries = [Entry("action", text, act) for text, act in window.acts()]
+        entries += help_entries(partial(show_help, window))
+        if pages:
+            shown = window.stack.currentWidget()
+            goes = {name: partial(window.show_page, n) for n, name in enumerate(PAGES)}
+            acts = act_entries(shown) if shown is not None else []
+            entries = [*page_entries(goes), *acts, *entries, *setting_entries(self._show_setting)]
+        self.palette = Palette(entries, window)
+        self.palette.more_wanted.connect(self._on_more)
+        self.palette.finished.connect(self._on_palette_closed)
+        self.palette.open()
+
+    @Slot()
+    def show_help(self) -> None:
+        """The help of the shown page."""
+        window = self._window
+        shown = window.stack.currentWidget()
+        number = window.pages.index(shown) if shown in window.pages else 0
+        show_help(window, PAGES[number])
+
+    @Slot()
+    def start_tour(self) -> None:
+        """Five sentences over the open project; nothing without one."""
+        if not self._window.pages or self.tour is not None:
+            return
+        self._window.settings.has_seen_tour = True
+        self.tour = Tour(self._window, self._window.show_page)
+        self.tour.ended.connect(self._on_tour_ended)
+
+    def _show_setting(self, name: str) -> None:
+        page = self._window.pages[PAGES.index("train")]
+        self._window.show_page(PAGES.index("train"))
+        if isinstance(page, TrainingPage):
+            page.show_setting(name)
+
+    @Slot(str)
+    def _on_more(self, text: str) -> None:
+        context = self._window.context
+        if context is None:
+            return
+        project = context.project
+
+        def show(found: list[Entry] | AmaeError) -> None:
+            if self.palette is not None and not isinstance(found, AmaeError):
+                self.palette.add(found)
+
+        context.background(
+            "palette",
+            lambda: catalog_entries(
+                project, text, context.run_wanted.emit, self._window.show_image
+            ),
+            show,
+        )
+
+    @Slot()
+    def _on_palette_closed(self) -> None:
+        self.palette = None
+
+    @Slot()
+    def _on_tour_ended(self) -> None:
+        self.tour = None
+        page = self._window.stack.currentWidget()
+        if page is not None:
+            page.setFocus()

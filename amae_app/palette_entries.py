@@ -1,0 +1,97 @@
+"""What Ctrl+K finds: pages, acts of the shown page, settings, help topics, runs and images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QPushButton, QWidget
+
+from amae_app.palette import Entry
+from amae_app.training.setting_fields import FIELDS
+from amae_app.widgets.page_keys import PageKeys
+from amae_engine.catalog import runs, studies
+from amae_engine.catalog.tables import RunKind, RunState
+from amae_engine.errors import BadInput
+from amae_engine.project import Project
+from amae_engine.resources import resource
+
+TITLES = {
+    "studies": "Studies",
+    "train": "Train",
+    "pseudoLabels": "Pseudo-labels",
+    "results": "Results",
+    "compare": "Compare",
+}
+_MOST_IMAGES = 20
+_JUDGED = (RunKind.SCORE, RunKind.PEER)
+_BOLD = re.compile(r"\*\*(.+?)\*\*")
+
+
+def page_entries(pages: Mapping[str, Callable[[], object]]) -> list[Entry]:
+    """The workspaces."""
+    return [Entry("page", f"Go to {TITLES[name]}", go) for name, go in pages.items()]
+
+
+def act_entries(page: QWidget) -> list[Entry]:
+    """What the shown page can do: its keys, menus and buttons that can work now."""
+    found: dict[str, Entry] = {}
+    for keys in page.findChildren(PageKeys):
+        for act in keys.acts:
+            text = f"{act.text[:1].upper()}{act.text[1:]}  ({keys.shown(act.name)})"
+            found[text] = Entry("key", text, act.act)
+    for action in page.findChildren(QAction):
+        text = action.text().split("\t")[0].replace("&", "")
+        if text and action.isEnabled() and action.menu() is None:
+            found.setdefault(text, Entry("action", text, action.trigger))
+    for button in page.findChildren(QPushButton):
+        text = button.text().split("  ")[0]
+        if len(text) > 2 and button.isEnabled() and button.isVisible() and button.menu() is None:
+            found.setdefault(text, Entry("action", text, button.click))
+    return list(found.values())
+
+
+def setting_entries(show: Callable[[str], object]) -> list[Entry]:
+    """The settings of the next run."""
+    return [
+        Entry("setting", f"{field.label}: {field.explanation}", partial(show, field.name))
+        for field in FIELDS
+    ]
+
+
+def help_entries(show: Callable[[str, str], object]) -> list[Entry]:
+    """The topics of the help pages: what stands in bold there."""
+    found = []
+    for name, title in TITLES.items():
+        page = resource(f"help/{name}.md")
+        if not page.is_file():
+            continue
+        topics = [title, *_BOLD.findall(page.read_text(encoding="utf-8"))]
+        for topic in dict.fromkeys(topics):
+            text = title if topic == title else f"{title}: {topic}"
+            found.append(Entry("help", text, partial(show, name, topic)))
+    return found
+
+
+def catalog_entries(
+    project: Project,
+    text: str,
+    show_run: Callable[[int], object],
+    show_image: Callable[[str], object],
+) -> list[Entry]:
+    """Runs and images that a text names; reads the catalog, so off the event thread."""
+    found = []
+    with project.session() as session:
+        for run in runs.list_runs(session):
+            title = f"Run {run.id} · {run.kind}"
+            is_shown = run.kind in _JUDGED and run.state is RunState.FINISHED
+            if is_shown and all(word in title.lower() for word in text.lower().split()):
+                found.append(Entry("run", title, partial(show_run, run.id)))
+        try:
+            ids = studies.page_of_ids(session, f"name:{text.split()[0]}")[:_MOST_IMAGES]
+        except BadInput:
+            return found
+        rows = studies.rows(session, ids.tolist())
+    return found + [Entry("image", row.name, partial(show_image, row.name)) for row in rows]
