@@ -66,6 +66,7 @@ class RunsPanel(QWidget):
         self.legend = QLabel()
         self.test = quiet()
         self.settings = QTableWidget(0, 3)
+        self.settings.setAccessibleName("Settings in which the first two runs differ")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._runs_card(), 2)

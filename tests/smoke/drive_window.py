@@ -137,9 +137,7 @@ def photograph(window: MainWindow, folder: Path) -> list[str]:
     """Screenshots of every workspace in both themes and sizes."""
     names = []
     for theme in (ThemeName.LIGHT, ThemeName.DARK):
-        before = window.context
         window._set_theme(str(theme))
-        wait_for(lambda old=before: window.context is not old, 60, "the project in its new theme")
         for size in SIZES:
             window.resize(*size)
             for number, page in enumerate(PAGES):

@@ -1,0 +1,233 @@
+"""What a new user meets: themes, Ctrl+K, the tour, help, recent projects, and a crash."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QWidget,
+)
+from widgets_by_name import WAIT, click
+
+from amae_app.crash import CrashGuard, scrubbed
+from amae_app.help_window import HelpWindow
+from amae_app.palette import Entry, matching
+from amae_app.settings import Settings
+from amae_app.start_page import StartPage
+from amae_app.theme import DARK, LIGHT, Colours, colours
+from amae_app.tour import STOPS
+
+PAIRS = [("text", "ground"), ("text", "card"), ("text", "raised"), ("quiet", "ground"),
+         ("quiet", "card"), ("on_accent", "accent"), ("normal", "card"), ("abnormal", "card"),
+         ("good", "card"), ("warning", "card"), ("accent", "card")]  # fmt: skip
+# Machado et al. 2009, severity 1: what people without one kind of cone see, in linear light
+_BLIND = {
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+               [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+               [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+               [0.004733, 0.691367, 0.303900]],
+}  # fmt: skip
+
+
+def _linear(colour: str) -> np.ndarray:
+    rgb = np.array(QColor(colour).getRgbF()[:3])
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def _contrast(one: str, other: str) -> float:
+    weights = np.array([0.2126, 0.7152, 0.0722])  # WCAG 2.2
+    high, low = sorted((float(_linear(c) @ weights) for c in (one, other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+@pytest.mark.parametrize(("ink", "ground"), PAIRS)
+def test_text_has_a_contrast_of_4_5_on_every_ground(theme: Colours, ink: str, ground: str):
+    assert _contrast(getattr(theme, ink), getattr(theme, ground)) >= 4.5
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+@pytest.mark.parametrize("kind", _BLIND)
+def test_normal_and_abnormal_are_told_apart_without_one_kind_of_cone(theme: Colours, kind: str):
+    seen = [np.array(_BLIND[kind]) @ _linear(c) for c in (theme.normal, theme.abnormal)]
+    assert np.linalg.norm(np.clip(seen[0], 0, 1) - np.clip(seen[1], 0, 1)) > 0.2
+
+
+def test_plots_follow_the_theme_at_once(open_window, whole_path, qtbot):
+    window = open_window(whole_path)
+    window.show_page(3)
+    page = window._pages[3]
+    qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
+    before = window.context
+    window._set_theme("light")
+    assert colours() is LIGHT
+    for plot in (page.panel.roc, page.panel.operating.histogram, window._pages[1].plots.loss_plot):
+        qtbot.waitUntil(
+            lambda plot=plot: plot.backgroundBrush().color() == QColor(LIGHT.card), timeout=WAIT
+        )
+        assert plot.getAxis("left").pen().color() == QColor(LIGHT.quiet)
+    assert window.context is before
+    window._set_theme("dark")
+
+
+def test_the_best_match_stands_first():
+    entries = [Entry("key", text, print) for text in ("Invert", "Export", "Next image", "Import…")]
+    assert [e.text for e in matching(entries, "im")] == ["Import…", "Next image"]
+    assert matching(entries, "image next")[0].text == "Next image"
+    assert matching(entries, "zebra") == []
+
+
+def test_ctrl_k_goes_to_pages_images_runs_settings_and_help(open_window, whole_path, qtbot):
+    window = open_window(whole_path)
+    window.show_page(0)
+
+    def find(text: str, wanted: str) -> None:
+        window.activateWindow()  # a screen does that when a dialog closes
+        qtbot.wait(50)
+        QTest.keyClick(window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+        palette = window.finder.palette
+        qtbot.keyClicks(palette.line, text)
+        qtbot.waitUntil(lambda: any(wanted in e.text for e in palette._shown), timeout=WAIT)
+        place = next(n for n, e in enumerate(palette._shown) if wanted in e.text)
+        for _ in range(place):
+            qtbot.keyClick(palette.line, Qt.Key.Key_Down)
+        qtbot.keyClick(palette.line, Qt.Key.Key_Return)
+        qtbot.waitUntil(lambda: window.finder.palette is None, timeout=WAIT)
+
+    find("go compare", "Go to Compare")
+    assert window.stack.currentWidget() is window._pages[4]
+    find("CXR-00003", "CXR-00003")
+    assert window._pages[0].filter.text() == "name:CXR-00003"
+    qtbot.waitUntil(lambda: window._pages[0].model.rowCount() == 1, timeout=WAIT)
+    find("run 3", "Run 3")
+    assert window.stack.currentWidget() is window._pages[3]
+    find("abnormal share", "Abnormal share of B")
+    field = window._pages[1].settings.fields["share"]
+    assert window.stack.currentWidget() is window._pages[1]
+    assert field.hasFocus() or not window.isActiveWindow()
+    find("operating point", "Results: Operating point")
+    shown = window.findChild(HelpWindow)
+    assert shown.pages.currentData() == "results"
+    assert "Operating point" in shown.browser.textCursor().selectedText()
+    find("light theme", "Light theme")
+    assert colours() is LIGHT
+    window._set_theme("dark")
+
+
+def test_the_tour_is_five_sentences_over_widgets_that_are_there(open_window, small_project, qtbot):
+    window = open_window(small_project)
+    assert not window.settings.has_seen_tour
+    window.finder.start_tour()
+    tour = window.finder.tour
+    assert len(STOPS) == 5
+    for number, stop in enumerate(STOPS):
+        assert window.findChild(QWidget, stop.name).isVisible()
+        assert stop.text in tour.text.text()
+        assert window.rect().contains(tour._box.geometry())
+        assert not tour._box.geometry().intersects(tour._target())
+        click(qtbot, window, "tourNext")
+        assert (window.finder.tour is None) == (number == 4)
+    assert window.settings.has_seen_tour
+    window.finder.start_tour()
+    click(qtbot, window, "tourSkip")
+    assert window.finder.tour is None
+
+
+def test_help_is_searched_over_all_pages(qtbot):
+    shown = HelpWindow("studies")
+    qtbot.addWidget(shown)
+    shown.search.setText("cardiothoracic ratio")
+    shown.find_next()
+    assert shown.browser.textCursor().selectedText().lower() == "cardiothoracic ratio"
+
+
+def test_recent_projects_are_offered_newest_first(open_window, small_project, tmp_path, qtbot):
+    window = open_window(small_project)
+    settings = Settings()
+    settings.remember_project(tmp_path / "gone")
+    assert settings.recent_projects == [small_project.folder]
+    page = StartPage(settings.recent_projects)
+    qtbot.addWidget(page)
+    with qtbot.waitSignal(page.recent_wanted) as asked:
+        click(qtbot, page, "recentButton")
+    assert asked.args == [small_project.folder]
+    window.top_bar._fill_recent()
+    assert len(window.top_bar._recent.actions()) == 1
+
+
+def _fail() -> None:
+    name = "Secretperson^Quentin"
+    raise ValueError(f"/data/Secretperson/77120415.dcm of '{name}' 1.2.826.77120415.1 is odd")
+
+
+def _trace_of_failure() -> BaseException:
+    try:
+        _fail()
+    except ValueError as error:
+        return error
+    raise AssertionError
+
+
+def test_a_crash_is_told_without_identities_and_the_work_goes_on(
+    open_window, small_project, qtbot, monkeypatch
+):
+    window = open_window(small_project)
+    error = _trace_of_failure()
+    text = scrubbed(error)
+    assert "ValueError" in text
+    assert "test_first_hour.py" in text
+    message = text.splitlines()[-1]
+    assert not any(word in message for word in ("Secretperson", "Quentin", "77120415", "/data"))
+    assert str(Path.home()) not in text
+    guard = CrashGuard(window)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    guard.install()
+    sys.excepthook(type(error), error, error.__traceback__)
+    qtbot.waitUntil(lambda: guard.dialog is not None, timeout=WAIT)
+    sys.excepthook(type(error), error, error.__traceback__)  # a second one joins the first
+    click(qtbot, guard.dialog, "copyCrashButton")
+    assert "ValueError" in QGuiApplication.clipboard().text()
+    click(qtbot, guard.dialog, "goOnButton")
+    qtbot.waitUntil(lambda: guard.dialog is None, timeout=WAIT)
+    assert window.context is not None
+
+
+def test_every_control_has_a_name_for_screen_readers(open_window, whole_path, qtbot):
+    window = open_window(whole_path)
+    kinds = (QAbstractButton, QComboBox, QLineEdit, QAbstractSpinBox, QAbstractSlider,
+             QAbstractItemView, QPlainTextEdit)  # fmt: skip
+    nameless = set()
+    for number in range(5):
+        window.show_page(number)
+        qtbot.wait(50)
+    for widget in window.findChildren(QWidget):
+        if not isinstance(widget, kinds) or widget.objectName().startswith("qt_"):
+            continue
+        inside = widget.parentWidget()
+        if isinstance(inside, (QComboBox, QAbstractSpinBox, QAbstractItemView, QLineEdit)):
+            continue
+        if inside is not None and type(inside).__name__ == "QFrame" and inside.isWindow():
+            continue  # the list that a combo box drops down
+        parts = [widget.accessibleName(), widget.toolTip()]
+        if isinstance(widget, QAbstractButton):
+            parts.append(widget.text())
+        if isinstance(widget, QLineEdit):
+            parts.append(widget.placeholderText())
+        if not any(parts) and type(widget).__name__ not in ("QScrollBar", "QHeaderView"):
+            nameless.add(f"{type(widget).__name__} {widget.objectName()} in {inside}")
+    assert nameless == set()
