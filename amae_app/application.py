@@ -31,6 +31,7 @@ def run_application(project: Path | None = None, demo: Path | None = None) -> in
     apply_theme(application, settings.theme)
     application.setWindowIcon(app_icon())
     window = MainWindow(settings)
+    window.asks_at_close = True
     CrashGuard(window).install()
     window.show()
     if not settings.has_seen_tour:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from amae_app.palette_entries import (
     page_entries,
     setting_entries,
 )
+from amae_app.theme import ThemeName
 from amae_app.tour import Tour
 from amae_app.training.training_page import TrainingPage
 from amae_engine.errors import AmaeError
@@ -65,7 +67,7 @@ class Finder(QObject):
     def open_palette(self) -> None:
         """Ask what the reader looks for."""
         window, pages = self._window, self._window.pages
-        entries = [Entry("action", text, act) for text, act in window.acts()]
+        entries = [Entry("action", text, act) for text, act in self._window_acts()]
         entries += help_entries(partial(show_help, window))
         if pages:
             shown = window.stack.currentWidget()
@@ -93,6 +95,19 @@ class Finder(QObject):
         self._window.settings.has_seen_tour = True
         self.tour = Tour(self._window, self._window.show_page)
         self.tour.ended.connect(self._on_tour_ended)
+
+    def _window_acts(self) -> list[tuple[str, Callable[[], object]]]:
+        window = self._window
+        choose = window.top_bar.theme_chosen.emit
+        return [
+            ("Demo project", window.open_demo),
+            ("New project…", window.ask_new),
+            ("Open project…", window.ask_open),
+            ("Queue", window.show_queue),
+            ("Tour", self.start_tour),
+            ("Help", self.show_help),
+            *((f"{name.capitalize()} theme", partial(choose, str(name))) for name in ThemeName),
+        ]
 
     def _show_setting(self, name: str) -> None:
         page = self._window.pages[PAGES.index("train")]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal, Slot
@@ -18,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.ask_files import ask_folder
+from amae_app.closing import ask_about_jobs
 from amae_app.compare.compare_page import ComparePage
 from amae_app.error_box import show_error
 from amae_app.finder import PAGES, Finder
@@ -40,6 +39,7 @@ from amae_app.words import reading_only
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, Changes, Event
 from amae_engine.jobs.demo import import_demo, is_whole
+from amae_engine.jobs.experiments.hand_over import HandedJob, hand_over
 from amae_engine.project import Project
 
 Workspace = StudiesPage | TrainingPage | PseudoLabelsPage | ResultsPage | ComparePage
@@ -77,6 +77,7 @@ class MainWindow(QMainWindow):
         self.start_page = StartPage(settings.recent_projects)
         self.stack.addWidget(self.start_page)
         self.finder = Finder(self)
+        self.asks_at_close = False  # nobody answers a test
         self._lay_out()
         self._connect()
         for bar in (self.rail, self.top_bar, self.job_bar, self.start_page):
@@ -133,21 +134,6 @@ class MainWindow(QMainWindow):
         """The open project's pages; none without one."""
         return self._pages
 
-    def acts(self) -> list[tuple[str, Callable[[], object]]]:
-        """What the window itself can do, for Ctrl+K."""
-        themes = [
-            (f"{name.capitalize()} theme", partial(self._set_theme, name)) for name in ThemeName
-        ]
-        return [
-            ("Demo project", self.open_demo),
-            ("New project…", self._ask_new),
-            ("Open project…", self._ask_open),
-            ("Queue", self._show_queue),
-            ("Tour", self.finder.start_tour),
-            ("Help", self.finder.show_help),
-            *themes,
-        ]
-
     def show_image(self, name: str) -> None:
         """Show an image in Studies."""
         studies = self._pages[0]
@@ -161,12 +147,24 @@ class MainWindow(QMainWindow):
         super().resizeEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Remember the layout, end the running job at its last whole epoch, close the project."""
+        """Remember the layout, end or hand over the running job, close the project."""
+        handed = self._asked_at_close()
+        if handed is None:
+            event.ignore()
+            return
         self.settings.geometry = self.saveGeometry()
         self.queue.shut_down()
+        if handed and self.context is not None:
+            hand_over(self.context.project, handed)
         self._opener.finish()
         self._close_project()
         super().closeEvent(event)
+
+    def _asked_at_close(self) -> list[HandedJob] | None:
+        """Jobs that go on without the window; None where the reader stays."""
+        if not (self.asks_at_close and self.queue.running and self.context is not None):
+            return []
+        return ask_about_jobs(self, self.queue, self.context.project)
 
     def _lay_out(self) -> None:
         middle = QHBoxLayout()
@@ -185,11 +183,11 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         self.start_page.demo_wanted.connect(self.open_demo)
-        self.start_page.new_wanted.connect(self._ask_new)
-        self.start_page.open_wanted.connect(self._ask_open)
+        self.start_page.new_wanted.connect(self.ask_new)
+        self.start_page.open_wanted.connect(self.ask_open)
         self.top_bar.demo_wanted.connect(self.open_demo)
-        self.top_bar.new_wanted.connect(self._ask_new)
-        self.top_bar.open_wanted.connect(self._ask_open)
+        self.top_bar.new_wanted.connect(self.ask_new)
+        self.top_bar.open_wanted.connect(self.ask_open)
         self.top_bar.theme_chosen.connect(self._set_theme)
         self.top_bar.help_wanted.connect(self.finder.show_help)
         self.top_bar.tour_wanted.connect(self.finder.start_tour)
@@ -199,7 +197,7 @@ class MainWindow(QMainWindow):
         self._opener.began.connect(lambda name: self.job_bar.show_notice(f"Opening {name}…"))
         self._opener.opened.connect(self._on_opened)
         self._opener.failed.connect(self._tell)
-        self.job_bar.queue_wanted.connect(self._show_queue)
+        self.job_bar.queue_wanted.connect(self.show_queue)
         self.queue.event_came.connect(self._on_event)
         self.queue.ended.connect(self._on_ended)
         for number in range(len(PAGES)):
@@ -231,6 +229,10 @@ class MainWindow(QMainWindow):
             self._stale.append(_EVERYTHING)
             self.stack.addWidget(page)
             self.rail.set_count(number, "")
+        left = self.settings.view_of(project.folder)
+        for page in self._pages:
+            if isinstance(page, (StudiesPage, ResultsPage)):
+                page.restore_view(left)
         self.rail.setVisible(True)
         self.top_bar.show_project(project.name)
         why = project.only_reading
@@ -244,6 +246,10 @@ class MainWindow(QMainWindow):
 
     def _close_project(self) -> None:
         self.job_bar.clear_notice()  # it belongs to what is closed
+        if self.context is not None:
+            kept = [p.view() for p in self._pages if isinstance(p, (StudiesPage, ResultsPage))]
+            view = {name: text for each in kept for name, text in each.items()}
+            self.settings.set_view_of(self.context.project.folder, view)
         for page in self._pages:
             self.stack.removeWidget(page)
             page.deleteLater()
@@ -315,19 +321,22 @@ class MainWindow(QMainWindow):
         self._on_changed(_EVERYTHING)  # texts in colours are written anew
 
     @Slot()
-    def _ask_new(self) -> None:
+    def ask_new(self) -> None:
+        """Ask for an empty folder, and make a project in it."""
         folder = ask_folder(self, "An empty folder for the new project")
         if folder:
             self.new_project(Path(folder))
 
     @Slot()
-    def _ask_open(self) -> None:
+    def ask_open(self) -> None:
+        """Ask for a project's folder, and open it."""
         folder = ask_folder(self, "A project's folder")
         if folder:
             self.open_project(Path(folder))
 
     @Slot()
-    def _show_queue(self) -> None:
+    def show_queue(self) -> None:
+        """What runs and what waits."""
         QueueDialog(self.queue, self.context, self).show()
 
     def _tell(self, message: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QHeaderView, QPushButton, QVBoxLayout, QWidget
 
-from amae_app.results.review_state import Listed
+from amae_app.results.review_state import Listed, ReviewState
 from amae_app.results.score_table import ScoreTable, ScoreTableModel
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.thumbnails import ThumbnailCache
+from amae_engine.config import ScoreKind
 
 
 class ListPanel(QWidget):
@@ -30,6 +31,18 @@ class ListPanel(QWidget):
     def listed(self) -> Listed:
         """Which images are listed."""
         return Listed(self.listed_combo.currentText())
+
+    def show_choices(self, state: ReviewState, chosen: ScoreKind) -> None:
+        """Offer the project's runs and the shown run's scores."""
+        self.run_combo.clear()
+        for run, what in state.runs:
+            newest = " (newest)" if run == state.runs[0][0] else ""
+            self.run_combo.addItem(f"Run {run} · {what}{newest}", run)
+        self.run_combo.setCurrentIndex([run for run, _ in state.runs].index(state.run_id))
+        self.score_combo.clear()
+        for kind in state.values:
+            self.score_combo.addItem(state.label(kind), str(kind))
+        self.score_combo.setCurrentIndex(max(self.score_combo.findData(str(chosen)), 0))
 
     def _lay_out(self) -> None:
         frame, layout = card()

@@ -9,6 +9,7 @@ from amae_app.image_loader import ImageLoader
 from amae_app.results.evaluation_acts import EvaluationActs
 from amae_app.results.export_acts import ExportActs
 from amae_app.results.image_review import ImageReview, ReviewedImage
+from amae_app.results.left_view import LeftView
 from amae_app.results.list_panel import ListPanel
 from amae_app.results.region_reading import RegionReading
 from amae_app.results.review_state import (
@@ -44,6 +45,7 @@ class ResultsPage(QWidget):
         self._run = 0
         self._thresholds: dict[ScoreKind, float] = {}
         self._bar = (-float("inf"), float("inf"))
+        self._left: LeftView | None = None
         self._marked: dict[Listed, frozenset[int]] = {}
         self.list = ListPanel(context.thumbnails)
         self.run_combo, self.score_combo = self.list.run_combo, self.list.score_combo
@@ -75,6 +77,18 @@ class ResultsPage(QWidget):
         """Read the run again after scores or truth changed."""
         if changed & (Changed.SCORES | Changed.IMAGES):
             self._read()
+
+    def view(self) -> dict[str, str]:
+        """How the page is left, for the next start."""
+        if self._state is None or self.kind not in self._thresholds:
+            return {}
+        threshold, listed = self._thresholds[self.kind], self.listed_combo.currentText()
+        image = self.regions.image_id
+        return LeftView(self._state.run_id, self.kind, threshold, listed, image).texts()
+
+    def restore_view(self, view: dict[str, str]) -> None:
+        """Show it again as it was left, once the run is read."""
+        self._left = LeftView.of(view)
 
     def count_text(self) -> str:
         """The leading score's AUC of the run that is shown."""
@@ -154,25 +168,19 @@ class ResultsPage(QWidget):
         )
         self._state = state
         self._stack.setCurrentIndex(1)
-        self._fill_combos(state, is_new_run)
+        self.list.show_choices(state, state.first if is_new_run else self.kind)
         if is_new_run:
             self._thresholds = {}
+        left, self._left = self._left, None
+        if left is not None and left.run == state.run_id and left.score in state.values:
+            self._thresholds[left.score] = left.threshold
+            self.score_combo.setCurrentIndex(self.score_combo.findData(str(left.score)))
+            self.listed_combo.setCurrentText(left.listed)
         self._show_score()
+        if left is not None and left.run == state.run_id:
+            self._show_image_of(left.image)
         self.regions.read_marked()
         self.badge_changed.emit()
-
-    def _fill_combos(self, state: ReviewState, is_new_run: bool) -> None:
-        self.run_combo.clear()
-        for run, what in state.runs:
-            newest = " (newest)" if run == state.runs[0][0] else ""
-            self.run_combo.addItem(f"Run {run} · {what}{newest}", run)
-        self.run_combo.setCurrentIndex([run for run, _ in state.runs].index(state.run_id))
-        chosen = state.first if is_new_run else self.kind
-        self.score_combo.clear()
-        for kind in state.values:
-            self.score_combo.addItem(state.label(kind), str(kind))
-        place = self.score_combo.findData(str(chosen))
-        self.score_combo.setCurrentIndex(max(place, 0))
 
     @Slot()
     def _show_score(self) -> None:

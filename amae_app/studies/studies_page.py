@@ -84,6 +84,14 @@ class StudiesPage(QWidget):
         if changed & (Changed.IMAGES | Changed.SETTINGS):
             self._read_ids()
 
+    def view(self) -> dict[str, str]:
+        """How the page is left, for the next start."""
+        return {"studies.filter": self.filter.text()}
+
+    def restore_view(self, view: dict[str, str]) -> None:
+        """Show it again as it was left."""
+        self.filter.setText(view.get("studies.filter", ""))
+
     def count_text(self) -> str:
         """Images in the project."""
         return f"{self._state.images:,}".replace(",", "\u2009") if self._state else ""

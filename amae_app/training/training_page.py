@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
+from amae_app.child_job import ChildJob
 from amae_app.training.live_plots import LivePlots
 from amae_app.training.pipeline_cards import PipelineCards
 from amae_app.training.pipeline_state import PipelineState, read_pipeline_state
@@ -19,7 +20,6 @@ from amae_app.words import reading_only
 from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, EpochEnd, Event, Preview
-from amae_engine.jobs.child_process import run_in_child
 from amae_engine.jobs.shortcuts.choose_cure import ShortcutCheck
 
 Job = Generator[Event, None, object]
@@ -108,11 +108,8 @@ class TrainingPage(QWidget):
             ("Scoring", self._job("score", self.settings.score().to_dict())),
         )
 
-    def _job(
-        self, name: str, config: dict[str, Any], resume: int | None = None
-    ) -> Callable[[], Job]:
-        folder = self._context.project.folder
-        return lambda: run_in_child(folder, name, config, resume)
+    def _job(self, name: str, config: dict[str, Any], resume: int | None = None) -> ChildJob:
+        return ChildJob(self._context.project.folder, name, config, resume)
 
     @Slot()
     def start_pretrain(self) -> None:

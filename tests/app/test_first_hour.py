@@ -231,3 +231,27 @@ def test_every_control_has_a_name_for_screen_readers(open_window, whole_path, qt
         if not any(parts) and type(widget).__name__ not in ("QScrollBar", "QHeaderView"):
             nameless.add(f"{type(widget).__name__} {widget.objectName()} in {inside}")
     assert nameless == set()
+
+
+def test_a_project_opens_as_it_was_left(open_window, whole_path, qtbot):
+    window = open_window(whole_path)
+    window.show_page(3)
+    page = window._pages[3]
+    qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
+    page.score_combo.setCurrentIndex(page.score_combo.count() - 1)
+    page._show_score()
+    kind, value = page.kind, float(page._state.values[page.kind].mean())
+    page._on_threshold(value)
+    page.listed_combo.setCurrentText("called abnormal")
+    page.table.selectRow(1)
+    image = int(page._state.image_ids[page.model.place(1)])
+    qtbot.waitUntil(lambda: page.regions.image_id == image, timeout=WAIT)
+    window._pages[0].filter.setText("split:test")
+    window.close()
+    again = open_window(whole_path)
+    assert again.stack.currentWidget() is again._pages[3]
+    page = again._pages[3]
+    qtbot.waitUntil(lambda: page.regions.image_id == image, timeout=WAIT)
+    assert (page.kind, page.listed_combo.currentText()) == (kind, "called abnormal")
+    assert page._thresholds[kind] == pytest.approx(value)
+    assert again._pages[0].filter.text() == "split:test"

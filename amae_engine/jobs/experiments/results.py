@@ -108,6 +108,7 @@ def experiments(project: Project) -> list[str]:
     """The names of the experiments that were queued, newest first."""
     with project.session() as session:
         names = [job.experiment for job in job_queue.rows(session)]
+    names = [name for name in names if name.rsplit("-", 1)[0] in set(Experiment)]
     return sorted(set(names), key=lambda name: -int(name.rsplit("-", 1)[-1]))
 
 
