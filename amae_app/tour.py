@@ -113,11 +113,12 @@ class Tour(QWidget):
         painter = QPainter(self)
         target = self._target()
         outside = self.rect()
+        low, right = target.top() + target.height(), target.left() + target.width()
         for part in (
             QRect(0, 0, outside.width(), target.top()),
-            QRect(0, target.bottom(), outside.width(), outside.height() - target.bottom()),
+            QRect(0, low, outside.width(), outside.height() - low),
             QRect(0, target.top(), target.left(), target.height()),
-            QRect(target.right(), target.top(), outside.width() - target.right(), target.height()),
+            QRect(right, target.top(), outside.width() - right, target.height()),
         ):
             painter.fillRect(part, _DIM)
         painter.setPen(QPen(QColor(colours().accent), 2))

@@ -168,7 +168,7 @@ class PseudoLabelsPage(QWidget):
         self._left.addWidget(rated)
         self._left.addWidget(self.blind)
         panes = (
-            Pane(self._left, "Ratings and cuts", 330, 350, fold=1),
+            Pane(self._left, "Ratings and cuts", 330, 350, stretch=1, fold=1),
             Pane(self.offered, "Unlabeled images", 330, 440, stretch=5),
             Pane(self._right(), "Image", 320, 400, stretch=4),
         )

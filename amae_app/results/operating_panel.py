@@ -69,11 +69,11 @@ class OperatingPanel(QWidget):
         self.numbers: dict[Listed, QPushButton] = {}
         frame, layout = card("Operating point")
         layout.addLayout(self._choice())
-        layout.addWidget(self.why)
-        layout.addWidget(self.histogram, 1)
         layout.addLayout(self._numbers())
         layout.addLayout(self._matrix())
         layout.addWidget(self.point)
+        layout.addWidget(self.why)
+        layout.addWidget(self.histogram, 1)
         layout.addWidget(self.seal)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)

@@ -113,8 +113,8 @@ class ResultsPage(QWidget):
         self.side.addTab(self.regions.panel, "Regions")
         panes = (
             Pane(self.list, "Images", 230, 300, fold=2),
-            Pane(self.review, "Image", 430, 640, stretch=1),
-            Pane(self.side, "Judgement and regions", 330, 370, fold=1),
+            Pane(self.review, "Image", 430, 640, stretch=3),
+            Pane(self.side, "Judgement and regions", 330, 370, stretch=1, fold=1),
         )
         work = Panes(panes, "results", self._context.settings)
         self._stack.addWidget(self.empty)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 import numpy as np
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QLabel,
     QScrollArea,
@@ -21,6 +21,20 @@ from amae_app.widgets.curve_plot import PALETTE, CurvePlot, PlottedCurve
 from amae_engine.config import ScoreKind
 from amae_engine.jobs.judging.operating_points import Calibration
 from amae_engine.jobs.judging.subgroups import FEW, Subgroup
+
+_FLATTEST = 215  # logical pixels of the curves with their tabs
+
+
+class _FlatTabs(QTabWidget):
+    """As flat as it may be where the window is small, so that the operating point is in sight."""
+
+    def sizeHint(self) -> QSize:
+        """Of the curves, whatever the other tabs ask for."""
+        return QSize(300, _FLATTEST)
+
+    def minimumSizeHint(self) -> QSize:
+        """The same."""
+        return self.sizeHint()
 
 
 class RocPanel(QWidget):
@@ -44,6 +58,8 @@ class RocPanel(QWidget):
         self.pr.setObjectName("prPlot")
         self.numbers = QLabel()
         self.numbers.setObjectName("aucLabel")
+        self.on = quiet()
+        self.on.setObjectName("measuredOn")
         self.measured = quiet()
         self.learned = quiet()
         self.learned.setObjectName("learnedLabel")
@@ -74,6 +90,7 @@ class RocPanel(QWidget):
             count = len(state.values[kind])
             why = "sealed" if state.is_sealed else "without truth"
             self.measured.setText(f"{count} {state.images_are}, {why}, run {state.run_id}")
+            self.on.clear()
         else:
             judged_kinds = [s.kind for s in evaluation.scores]
             active = judged_kinds.index(kind) if kind in judged_kinds else 0
@@ -99,6 +116,7 @@ class RocPanel(QWidget):
             if state.leading is not None:
                 note += f" {state.name(state.leading.kind)} leads: {state.leading.reason}."
             note += f" Not judged: {'; '.join(evaluation.unjudged)}." if evaluation.unjudged else ""
+            self.on.setText(f"On {evaluation.measured_on}")
             self.measured.setText(
                 f"Measured on {evaluation.measured_on}. AUC: DeLong; AP: bootstrap over patients."
                 + note
@@ -170,7 +188,7 @@ class RocPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         frame, layout = card()
-        self.tabs = QTabWidget()
+        self.tabs = _FlatTabs()
         self.tabs.setObjectName("curveTabs")
         self.tabs.addTab(self.roc, "ROC")
         self.tabs.addTab(self.pr, "PR")
@@ -202,9 +220,12 @@ class RocPanel(QWidget):
         layout.addWidget(self.problem)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.numbers)
-        layout.addWidget(self.measured)
+        layout.addWidget(self.on)
         column.addWidget(frame, 3)
         column.addWidget(self.operating, 2)
+        how, inner_how = card("How it was measured")
+        inner_how.addWidget(self.measured)
+        column.addWidget(how)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -25,6 +25,7 @@ class LivePlots(QWidget):
         self._rates: tuple[list[float], list[float]] = ([], [])
         self._step = ""
         self._curves: dict[str, pg.PlotDataItem] = {}
+        self._before: dict[str, pg.PlotDataItem] = {}  # of the run before, behind this one's
         self.title = heading("No training yet")
         self.title.setObjectName("lossTitle")
         self.detail = quiet("Losses, learning rate and a reconstruction appear here, live.")
@@ -52,9 +53,7 @@ class LivePlots(QWidget):
     def add_epoch(self, event: EpochEnd) -> None:
         """Add one epoch's numbers; another stage starts new curves."""
         stage = event.step.split(" · ")[0]
-        if stage != self._step or (event.epoch == 1 and not event.module):
-            self._start(stage)
-        if event.epoch == 1 and event.module in ("", "A"):
+        if stage != self._step or (event.epoch == 1 and event.module in ("", "A")):
             self._start(stage)
         name = f"module {event.module}" if event.module else "train"
         self._append(name, event.epoch, event.train_loss)
@@ -74,6 +73,8 @@ class LivePlots(QWidget):
             f"{event.images_per_second:.0f} images/s"
         )
         self.loss_plot.setLabel("left", measure)
+        for plot in (self.loss_plot, self.rate_plot):
+            plot.setXRange(0, max(event.epochs, 1), padding=0.01)
 
     def show_preview(self, event: Preview) -> None:
         """Show what the module reconstructs now."""
@@ -86,13 +87,20 @@ class LivePlots(QWidget):
             label.show_image(np.rint(255 * np.clip(grey, 0, 1)).astype(np.uint8))
 
     def _start(self, stage: str) -> None:
+        same = stage == self._step
         self._step = stage
         self.pictures.hide()
-        self._losses = {}
-        for curve in self._curves.values():
+        before, self._losses = (self._losses if same else {}), {}
+        for curve in (*self._curves.values(), *self._before.values()):
             self.loss_plot.removeItem(curve)
         self._curves = {}
         self.loss_plot.plotItem.legend.clear()
+        self._before = {
+            name: self.loss_plot.plot(*points, pen=_faint(_pens()[name]))
+            for name, points in before.items()
+        }
+        for curve in self._before.values():
+            curve.setZValue(-1)
 
     def _append(self, name: str, epoch: int, loss: float) -> None:
         if name not in self._curves:
@@ -106,6 +114,8 @@ class LivePlots(QWidget):
     def _follow_theme(self) -> None:
         for name, curve in self._curves.items():
             curve.setPen(_pens()[name])
+        for name, curve in self._before.items():
+            curve.setPen(_faint(_pens()[name]))
         self._rate_curve.setPen(pg.mkPen(colours().quiet, width=2))
 
     def _loss_card(self) -> QWidget:
@@ -149,6 +159,12 @@ def _pens() -> dict[str, QPen]:
         "module A": pg.mkPen(c.normal, width=2),
         "module B": pg.mkPen(c.abnormal, width=2),
     }
+
+
+def _faint(pen: QPen) -> QPen:
+    colour = pen.color()
+    colour.setAlpha(90)
+    return pg.mkPen(colour, width=1.5)
 
 
 class _Plot(ThemedPlot):

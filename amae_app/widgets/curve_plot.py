@@ -72,7 +72,7 @@ class CurvePlot(ThemedPlot):
 
     def minimumSizeHint(self) -> QSize:
         """Never drawn flatter than that."""
-        return QSize(120, 230)
+        return QSize(120, 170)
 
     def show_curves(self, curves: Sequence[PlottedCurve], active: int) -> None:
         """Draw curves; the active one is wide and carries the point."""

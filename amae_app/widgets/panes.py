@@ -121,13 +121,15 @@ class Panes(QSplitter):
             pane.stretch if opened else 0 for pane, opened in zip(self._panes, is_open, strict=True)
         ]
         over, total = room - sum(widths), sum(stretches)
-        if total:
-            widths = [
-                max(width + over * stretch // total, pane.least if opened else _STRIP)
-                for width, stretch, pane, opened in zip(
-                    widths, stretches, self._panes, is_open, strict=True
-                )
-            ]
+        if total and over > 0:
+            pairs = zip(widths, stretches, strict=True)
+            widths = [width + over * stretch // total for width, stretch in pairs]
+        # what is missing is taken from the pane that stretches most, as far as that can be drawn
+        for number in sorted(range(len(widths)), key=lambda n: -stretches[n]):
+            if over < 0 and is_open[number]:
+                taken = min(-over, widths[number] - self._panes[number].least)
+                widths[number] -= taken
+                over += taken
         self.setSizes(widths)
 
     @Slot()

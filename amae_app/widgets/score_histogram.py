@@ -44,11 +44,11 @@ class Histogram(ThemedPlot):
 
     def sizeHint(self) -> QSize:
         """Room to read it; a graphics view asks for a window's."""
-        return QSize(300, 140)
+        return QSize(300, 100)
 
     def minimumSizeHint(self) -> QSize:
         """Never drawn flatter than that."""
-        return QSize(120, 140)
+        return QSize(120, 100)
 
     def name_values(self, text: str) -> None:
         """Say what the values are, under the axis; pyqtgraph centres a name at a resize only."""

@@ -255,3 +255,25 @@ def test_a_project_opens_as_it_was_left(open_window, whole_path, qtbot):
     assert (page.kind, page.listed_combo.currentText()) == (kind, "called abnormal")
     assert page._thresholds[kind] == pytest.approx(value)
     assert again._pages[0].filter.text() == "split:test"
+
+
+def test_the_run_before_stands_faint_behind_and_the_axis_ends_at_the_planned_epochs(qtbot):
+    from amae_app.training.live_plots import LivePlots
+    from amae_engine.events import EpochEnd
+
+    plots = LivePlots()
+    qtbot.addWidget(plots)
+
+    def epoch(run: int, number: int) -> EpochEnd:
+        return EpochEnd(run, "Stage 1", "", number, 30, 1 / number, 1.2 / number, 1e-3, 90.0, 5.0)
+
+    for number in (1, 2, 3):
+        plots.add_epoch(epoch(1, number))
+    assert plots.loss_plot.viewRange()[0] == pytest.approx([0, 30], abs=1)
+    plots.add_epoch(epoch(2, 1))
+    before = plots._before["train"]
+    assert list(before.getData()[1]) == pytest.approx([1, 1 / 2, 1 / 3])
+    assert QColor(before.opts["pen"].color()).alpha() < 128
+    assert list(plots._curves["train"].getData()[1]) == [1.0]
+    plots.add_epoch(EpochEnd(3, "Stage 2 · module A", "A", 1, 9, 1.0, None, 1e-3, 9.0, None))
+    assert plots._before == {}  # another stage has another loss
