@@ -297,6 +297,8 @@ class MainWindow(QMainWindow):
             made = result
             self._opener.get(made.name, lambda: made)
             return
+        if not self.queue.waiting:
+            QApplication.alert(self)  # where another window is in front
         if message and message != "cancelled":
             name = f"{job.owner.name}, " if not self._is_open(job) and job.owner.name else ""
             self._tell(f"{name}{job.title}: {message}")

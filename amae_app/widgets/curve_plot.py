@@ -47,6 +47,7 @@ class CurvePlot(ThemedPlot):
     ) -> None:
         super().__init__(parent)
         self._has_point = has_point
+        self._x, self._y = x, y
         self._active: PlottedCurve | None = None
         self.setLabel("bottom", x)
         self.setLabel("left", y)
@@ -84,6 +85,8 @@ class CurvePlot(ThemedPlot):
             pen = pg.mkPen(curve.colour, width=3 if number == active else 1.5)
             self._curves.append(self.plot(curve.x, curve.y, pen=pen))
         self._active = curves[active] if curves else None
+        self.setAccessibleName(f"{self._y} over {self._x}")
+        self.setAccessibleDescription(_spoken(curves, active))
         if self._active is not None and self._has_point:
             self.addItem(self._point)
 
@@ -122,6 +125,16 @@ class CurvePlot(ThemedPlot):
         place = int(np.argmin(distance))
         self._move_point(place)
         self.threshold_picked.emit(float(_finite(self._active.thresholds)[place]))
+
+
+def _spoken(curves: Sequence[PlottedCurve], active: int) -> str:
+    """What the plot shows, for a screen reader: each curve's height at three places."""
+    lines = []
+    for number, curve in enumerate(curves):
+        heights = np.interp((0.1, 0.2, 0.5), curve.x, curve.y) if len(curve.x) else np.zeros(3)
+        shown = ", ".join(f"{h:.2f} at {x}" for h, x in zip(heights, (0.1, 0.2, 0.5), strict=True))
+        lines.append(f"{curve.label}{' (chosen)' if number == active else ''}: {shown}")
+    return ". ".join(lines)
 
 
 def _finite(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -76,6 +76,9 @@ class Histogram(ThemedPlot):
                 x0=edges[:-1], x1=edges[1:], height=counts, brush=brush, pen=pg.mkPen(None)
             )
             self.addItem(bars)
+        sizes = ", ".join(str(len(values)) for values, _ in groups)
+        self.setAccessibleName("Histogram of the scores")
+        self.setAccessibleDescription(f"From {low:.3g} to {high:.3g}; images a group: {sizes}")
         self.setXRange(edges[0], edges[-1], padding=0.02)
         self.plotItem.vb.autoRange(padding=0.02)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from amae_app.theme import colours
@@ -22,6 +23,10 @@ class ThemedPlot(pg.PlotWidget):
         super().changeEvent(event)
         if event.type() is QEvent.Type.StyleChange and self._is_made:
             self.follow_theme()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """The wheel scrolls what the plot lies in; no plot here zooms."""
+        event.ignore()
 
     def follow_theme(self) -> None:
         """Take the theme's colours."""

@@ -277,3 +277,28 @@ def test_the_run_before_stands_faint_behind_and_the_axis_ends_at_the_planned_epo
     assert list(plots._curves["train"].getData()[1]) == [1.0]
     plots.add_epoch(EpochEnd(3, "Stage 2 · module A", "A", 1, 9, 1.0, None, 1e-3, 9.0, None))
     assert plots._before == {}  # another stage has another loss
+
+
+def test_plots_are_spoken_and_leave_the_wheel_to_what_they_lie_in(open_window, whole_path, qtbot):
+    from PySide6.QtCore import QPoint, QPointF
+    from PySide6.QtGui import QWheelEvent
+    from PySide6.QtWidgets import QApplication, QScrollArea
+
+    window = open_window(whole_path)
+    window.show_page(3)
+    page = window._pages[3]
+    qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
+    roc = page.panel.roc
+    assert roc.accessibleName() == "sensitivity over 1 − specificity"
+    assert "(chosen)" in roc.accessibleDescription()
+    assert "images a group" in page.panel.operating.histogram.accessibleDescription()
+    area = next(a for a in page.panel.findChildren(QScrollArea) if a.isAncestorOf(roc))
+    before, x_range = area.verticalScrollBar().value(), roc.viewRange()
+    place = QPointF(60, 60)
+    wheel = QWheelEvent(
+        place, QPointF(roc.viewport().mapToGlobal(place.toPoint())), QPoint(), QPoint(0, -240),
+        Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(roc.viewport(), wheel)
+    assert not wheel.isAccepted() or area.verticalScrollBar().value() > before
+    assert roc.viewRange() == x_range
