@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from amae_app.results.region_table import RegionTable, RegionTableModel, is_offered, size_text
+from amae_app.results.region_table import RegionTable, RegionTableModel, is_offered
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.region_layer import Tool
@@ -56,6 +56,7 @@ class RegionPanel(QWidget):
         super().__init__(parent)
         self._found: ImageRegions | None = None
         self._reader = ""
+        self._is_filling = False
         self.noted: ListedRegion | None = None  # whose note the field shows
         self.count = quiet()
         self.model = RegionTableModel()
@@ -84,11 +85,11 @@ class RegionPanel(QWidget):
             reader: Who reads.
             above: What the map is cut at, for the reader; "" without a map.
         """
-        same = found is not None and self._found is not None
-        same = same and found.image_id == self._found.image_id  # type: ignore[union-attr]
-        row = self.table.currentIndex().row() if same else 0
+        before = self._found.image_id if self._found is not None else 0
+        row = self.table.currentIndex().row() if found and found.image_id == before else 0
         self._found, self._reader = found, reader
         listed = found.listed if found is not None else ()
+        self._is_filling = True  # a note that is being typed is neither kept nor lost
         self.model.show_regions(listed)
         offered = sum(map(is_offered, listed))
         self.count.setText(f"{len(listed) - offered} marked or judged, {offered} to judge")
@@ -102,6 +103,7 @@ class RegionPanel(QWidget):
         self.others.setVisible(bool(notes))
         self.agreement.setText(_agreement_text(found, above))
         self.choose(min(max(row, 0), len(listed) - 1))
+        self._is_filling = False
         self._show_current()
 
     @property
@@ -173,6 +175,8 @@ class RegionPanel(QWidget):
 
     @Slot()
     def _on_current(self) -> None:
+        if self._is_filling:
+            return
         self._on_region_note()
         self._show_current()
         self.chosen.emit(self.table.currentIndex().row())
@@ -181,19 +185,19 @@ class RegionPanel(QWidget):
         """What can be done with the chosen region."""
         region = self.current
         is_own = region is not None and region.region > 0 and region.reader == self._reader
+        own = region if is_own else None
+        same = own is not None and self.noted is not None and own.region == self.noted.region
+        is_typing = same and self.region_note.isModified()
+        self.noted = own
         self.region_note.setEnabled(is_own)
-        self.region_note.setModified(False)
-        self.noted = region if is_own else None
-        note = region.note if region is not None else ""
-        if not self.region_note.hasFocus() or self.region_note.text() != note:
-            self.region_note.setText(note)
+        if not is_typing:
+            self.region_note.setText(region.note if region is not None else "")
         self.region_note.setPlaceholderText(
             "Note on the chosen region" if is_own else "Notes: on a region that is yours"
         )
         for name in ("agree", "reject", "edit"):
             self.buttons[name].setEnabled(region is not None)
         self.buttons["remove"].setEnabled(is_own)
-        self.region_note.setToolTip(size_text(region) if region is not None else "")
 
     @Slot()
     def _on_region_note(self) -> None:

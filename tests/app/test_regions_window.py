@@ -222,6 +222,22 @@ def test_notes_are_kept_when_another_image_follows_and_filter_the_list(page, who
     assert page.model.rowCount() == 1
 
 
+def test_a_note_that_is_being_typed_survives_what_is_read_meanwhile(page, whole_path, qtbot):
+    _add(page, whole_path, qtbot, "BB", 0.3)
+    panel = page.regions.panel
+    panel.choose(0)
+    qtbot.waitUntil(panel.region_note.isEnabled, timeout=WAIT)
+    panel.region_note.setFocus()
+    qtbot.keyClicks(panel.region_note, "half a")
+    _add(page, whole_path, qtbot, "CC", 0.6)  # another reader draws; the list is read anew
+    assert panel.region_note.text() == "half a"
+    assert all(row.note == "" for row in _stored(whole_path))
+    qtbot.keyClicks(panel.region_note, " note")
+    qtbot.keyClick(panel.region_note, Qt.Key.Key_Return)
+    rows = _wait_for(qtbot, whole_path, lambda rows: any(row.note for row in rows))
+    assert [row.note for row in rows] == ["half a note", ""]
+
+
 def test_without_a_name_nothing_is_drawn_and_the_reader_is_told(page, whole_path, qtbot):
     page._context.settings.reader = ""
     told = []
