@@ -80,6 +80,7 @@ class ResultsPage(QWidget):
 
     def view(self) -> dict[str, str]:
         """How the page is left, for the next start."""
+        self.regions.panel.flush_notes()
         if self._state is None or self.kind not in self._thresholds:
             return {}
         threshold, listed = self._thresholds[self.kind], self.listed_combo.currentText()

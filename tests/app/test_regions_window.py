@@ -14,6 +14,7 @@ from amae_app.widgets.region_layer import Tool
 from amae_engine.catalog import regions
 from amae_engine.catalog.regions import NewRegion, RegionState
 from amae_engine.evaluation.regions import Shape, box_outline
+from amae_engine.project import Project
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -236,6 +237,14 @@ def test_a_note_that_is_being_typed_survives_what_is_read_meanwhile(page, whole_
     qtbot.keyClick(panel.region_note, Qt.Key.Key_Return)
     rows = _wait_for(qtbot, whole_path, lambda rows: any(row.note for row in rows))
     assert [row.note for row in rows] == ["half a note", ""]
+
+
+def test_a_typed_note_is_kept_when_the_window_closes(page, whole_path, qtbot):
+    page.regions.panel.image_note.setFocus()
+    qtbot.keyClicks(page.regions.panel.image_note, "seen late")
+    page.window().close()
+    with Project.open(whole_path.folder).session() as session:
+        assert [row.note for row in regions.of_images(session)] == ["seen late"]
 
 
 def test_without_a_name_nothing_is_drawn_and_the_reader_is_told(page, whole_path, qtbot):
