@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QTimer, Signal, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from amae_app.job_queue import JobQueue, QueuedJob
 from amae_app.theme import restyle
@@ -36,6 +36,7 @@ class JobBar(QFrame):
         self._progress.setFixedWidth(_PROGRESS)
         self._detail = ElidedLabel()
         self._detail.setObjectName("jobDetail")
+        self._detail.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self._detail.setFixedWidth(_DETAIL)
         self.pause_button = QPushButton("Pause")
         self.pause_button.setObjectName("pauseButton")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
+from itertools import pairwise
 
 import pytest
-from PySide6.QtWidgets import QListWidget, QProgressBar, QPushButton
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QListWidget, QProgressBar, QPushButton, QWidget
 from widgets_by_name import WAIT, click, find
 
 from amae_app.job_bar import JobBar
@@ -54,6 +56,12 @@ def test_nothing_moves_when_a_job_begins_pauses_and_ends(bar, qtbot):
     bar.queue.add(("Stage 1", job), owner=Owner(None, "a project with a long name"))
     qtbot.waitUntil(lambda: "12 images/s" in bar._detail.whole, timeout=WAIT)
     assert _places(bar) == before
+    places = sorted(
+        (w.x(), w.width())
+        for w in bar.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    )
+    assert all(a + width <= b for (a, width), (b, _) in pairwise(places))  # none over another
+    assert bar._detail.text() == bar._detail.whole
     click(qtbot, bar, "pauseButton")
     assert bar._what.whole.startswith("Paused: a project")
     assert bar._progress.property("paused")
