@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 _last: list[Path] = []
 
@@ -31,6 +31,24 @@ def ask_files(parent: QWidget, title: str) -> list[str]:
 def ask_target(parent: QWidget, title: str, name: str, kinds: str) -> str:
     """A file to write."""
     return _kept(QFileDialog.getSaveFileName(parent, title, str(_start() / name), kinds)[0])
+
+
+def path_row(edit: QLineEdit, title: str, is_folder: bool = False) -> QWidget:
+    """An entry for a path with a button that asks for it."""
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    button = QPushButton("Folder…" if is_folder else "File…")
+
+    def pick() -> None:
+        chosen = ask_folder(row, title) if is_folder else ask_file(row, title)
+        if chosen:
+            edit.setText(chosen)
+
+    button.clicked.connect(pick)
+    layout.addWidget(edit, 1)
+    layout.addWidget(button)
+    return row
 
 
 def _start() -> Path:

@@ -8,7 +8,8 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 
 from amae_app.child_job import ChildJob
 from amae_app.job_queue import JobQueue
-from amae_engine.jobs.experiments.hand_over import HandedJob
+from amae_engine.errors import AmaeError
+from amae_engine.jobs.experiments.hand_over import HandedJob, hand_over
 from amae_engine.project import Project
 
 
@@ -39,6 +40,16 @@ def ask_about_jobs(parent: QWidget, queue: JobQueue, project: Project) -> list[H
     if chosen is Closing.STAY:
         return None
     return jobs if chosen is Closing.GO_ON else []
+
+
+def hand_over_to_worker(project: Project, jobs: list[HandedJob]) -> str:
+    """Let jobs go on without the window; why they cannot, "" where they do."""
+    try:
+        if jobs:
+            hand_over(project, jobs)
+    except AmaeError as error:  # the jobs are stored: Compare, Experiments can start them
+        return str(error)
+    return ""
 
 
 def ask_closing(parent: QWidget, running: str, can_go_on: bool) -> Closing:

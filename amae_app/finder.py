@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QObject, Qt, Slot
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtGui import QAction, QKeySequence
 
+from amae_app.compare.compare_page import ComparePage
 from amae_app.help_window import show_help
 from amae_app.palette import Entry, Palette
 from amae_app.palette_entries import (
@@ -50,18 +50,6 @@ class Finder(QObject):
             action.setShortcut(keys)
             action.triggered.connect(slot)
             window.addAction(action)
-        application = QApplication.instance()
-        if application is not None:
-            application.installEventFilter(self)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Ctrl+K is the window's also in a text entry, where it would delete to the line's end."""
-        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
-            control = event.modifiers() == Qt.KeyboardModifier.ControlModifier
-            if control and event.key() == Qt.Key.Key_K:
-                event.ignore()
-                return True
-        return super().eventFilter(watched, event)
 
     @Slot()
     def open_palette(self) -> None:
@@ -108,6 +96,15 @@ class Finder(QObject):
             ("Help", self.show_help),
             *((f"{name.capitalize()} theme", partial(choose, str(name))) for name in ThemeName),
         ]
+
+    @Slot()
+    def show_stored_queue(self) -> None:
+        """Compare's experiments, with the stored queue."""
+        if self._window.pages:
+            page = self._window.pages[PAGES.index("compare")]
+            self._window.show_page(PAGES.index("compare"))
+            if isinstance(page, ComparePage):
+                page.show_experiments()
 
     def _show_setting(self, name: str) -> None:
         page = self._window.pages[PAGES.index("train")]

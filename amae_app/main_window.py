@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.ask_files import ask_folder
-from amae_app.closing import ask_about_jobs
+from amae_app.closing import ask_about_jobs, hand_over_to_worker
 from amae_app.compare.compare_page import ComparePage
 from amae_app.error_box import show_error
 from amae_app.finder import PAGES, Finder
@@ -39,7 +39,7 @@ from amae_app.words import reading_only
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, Changes, Event
 from amae_engine.jobs.demo import import_demo, is_whole
-from amae_engine.jobs.experiments.hand_over import HandedJob, hand_over
+from amae_engine.jobs.experiments.hand_over import HandedJob
 from amae_engine.project import Project
 
 Workspace = StudiesPage | TrainingPage | PseudoLabelsPage | ResultsPage | ComparePage
@@ -154,8 +154,11 @@ class MainWindow(QMainWindow):
             return
         self.settings.geometry = self.saveGeometry()
         self.queue.shut_down()
-        if handed and self.context is not None:
-            hand_over(self.context.project, handed)
+        problem = hand_over_to_worker(self.context.project, handed) if self.context else ""
+        if problem:
+            event.ignore()
+            self._tell(problem)
+            return
         self._opener.finish()
         self._close_project()
         super().closeEvent(event)
@@ -203,8 +206,7 @@ class MainWindow(QMainWindow):
         for number in range(len(PAGES)):
             action = QAction(self)
             action.setShortcut(QKeySequence(f"Ctrl+{number + 1}"))
-            action.setData(number)
-            action.triggered.connect(self._on_page_key)
+            action.triggered.connect(lambda _=False, page=number: self.show_page(page))
             self.addAction(action)
 
     def _use(self, opened: OpenedProject) -> None:
@@ -304,12 +306,6 @@ class MainWindow(QMainWindow):
             self._tell(f"{name}{job.title}: {message}")
         self._refresh_all()
 
-    @Slot()
-    def _on_page_key(self) -> None:
-        sender = self.sender()
-        if isinstance(sender, QAction):
-            self.show_page(int(sender.data()))
-
     @Slot(str)
     def _on_page_wanted(self, name: str) -> None:
         self.show_page(PAGES.index(name))
@@ -339,7 +335,9 @@ class MainWindow(QMainWindow):
     @Slot()
     def show_queue(self) -> None:
         """What runs and what waits."""
-        QueueDialog(self.queue, self.context, self).show()
+        dialog = QueueDialog(self.queue, self)
+        dialog.stored_wanted.connect(self.finder.show_stored_queue)
+        dialog.show()
 
     def _tell(self, message: str) -> None:
         self.job_bar.show_notice(message)

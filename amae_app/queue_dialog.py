@@ -1,10 +1,10 @@
-"""What runs and what waits: this window's jobs, and the project's stored experiments."""
+"""What runs and what waits in this window; Compare, Experiments has the stored queue."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
@@ -16,15 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.job_queue import JobQueue, QueuedJob
-from amae_app.theme import heading, quiet
-from amae_app.window_context import WindowContext
-from amae_app.words import plural
-from amae_engine.catalog import job_queue
-from amae_engine.catalog.job_queue import QueueRow
-from amae_engine.catalog.tables import QueueState
-from amae_engine.errors import AmaeError
-
-_LEFT = (QueueState.WAITING, QueueState.RUNNING, QueueState.PAUSED, QueueState.FAILED)
+from amae_app.theme import heading
 
 
 class QueueDialog(QDialog):
@@ -32,25 +24,24 @@ class QueueDialog(QDialog):
 
     Args:
         queue: Of this window.
-        context: The open project, whose stored queue is shown too.
+        parent: The window.
+
+    Signals:
+        stored_wanted(): the reader wants to see the stored queue.
     """
 
-    def __init__(
-        self, queue: JobQueue, context: WindowContext | None, parent: QWidget | None = None
-    ) -> None:
+    stored_wanted = Signal()
+
+    def __init__(self, queue: JobQueue, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setObjectName("queueDialog")
         self.setWindowTitle("Queue")
-        self.resize(640, 460)
-        self._queue, self._context = queue, context
+        self.resize(560, 320)
+        self._queue = queue
         self.jobs = QListWidget()
         self.jobs.setObjectName("queueList")
         self.jobs.setAccessibleName("Jobs of this window")
-        self.stored = QListWidget()
-        self.stored.setObjectName("storedQueueList")
-        self.stored.setAccessibleName("Stored experiments of this project")
-        self.about = quiet()
         layout = QVBoxLayout(self)
         layout.addWidget(heading("This window"))
         layout.addWidget(self.jobs, 1)
@@ -70,34 +61,14 @@ class QueueDialog(QDialog):
                 ),
             )
         )
-        layout.addWidget(heading("Stored experiments (amae queue)"))
-        layout.addWidget(self.stored, 1)
-        layout.addWidget(self.about)
-        layout.addLayout(
-            _buttons(
-                (
-                    "First",
-                    "firstStoredButton",
-                    "Let this job run next",
-                    lambda: self._act(job_queue.move_first),
-                ),
-                (
-                    "Cancel",
-                    "cancelStoredButton",
-                    "Take it out",
-                    lambda: self._act(job_queue.cancel),
-                ),
-                (
-                    "Retry",
-                    "retryStoredButton",
-                    "Try a failed job again",
-                    lambda: self._act(job_queue.retry),
-                ),
-            )
-        )
+        stored = QPushButton("Stored queue…")
+        stored.setObjectName("storedQueueButton")
+        stored.setToolTip("Experiments, and what was handed over when a window closed")
+        stored.setAutoDefault(False)
+        stored.clicked.connect(self.stored_wanted)
+        layout.addWidget(stored)
         queue.changed.connect(self.show_jobs)
         self.show_jobs()
-        self._read()
 
     @Slot()
     def show_jobs(self) -> None:
@@ -115,48 +86,6 @@ class QueueDialog(QDialog):
         if not self.jobs.count():
             self.jobs.addItem("Nothing runs or waits.")
         self.jobs.setCurrentRow(min(row, self.jobs.count() - 1))
-
-    def _read(self) -> None:
-        if self._context is None:
-            self._show_stored([])
-            return
-        project = self._context.project
-
-        def read() -> list[QueueRow]:
-            with project.session() as session:
-                return job_queue.rows(session)
-
-        self._context.background("stored-queue", read, self._show_stored)
-
-    def _show_stored(self, rows: list[QueueRow] | AmaeError) -> None:
-        if isinstance(rows, AmaeError):
-            self.about.setText(str(rows))
-            return
-        self.stored.clear()
-        left = [row for row in rows if row.state in _LEFT]
-        for row in left:
-            why = f": {row.error}" if row.error else ""
-            item = QListWidgetItem(f"{row.state} · {row.title}{why}")
-            item.setData(Qt.ItemDataRole.UserRole, row.id)
-            self.stored.addItem(item)
-        self.about.setText(
-            f"{plural(len(left), 'job')} left of {len(rows)}; they run by `amae queue run`, or "
-            f"from Compare, Experiments."
-            if rows
-            else "No experiment is queued."
-        )
-
-    def _act(self, act: Callable[..., object]) -> None:
-        item, context = self.stored.currentItem(), self._context
-        if item is None or context is None:
-            return
-        number, project = int(item.data(Qt.ItemDataRole.UserRole)), context.project
-
-        def write() -> None:
-            with project.session() as session:
-                act(session, number)
-
-        context.act(write, lambda _: self._read())
 
     @Slot()
     def _on_first(self) -> None:

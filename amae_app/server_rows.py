@@ -9,14 +9,11 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
-    QHBoxLayout,
     QLineEdit,
-    QPushButton,
     QSpinBox,
-    QWidget,
 )
 
-from amae_app.ask_files import ask_file
+from amae_app.ask_files import path_row
 from amae_engine.pacs.server import DicomWebServer, DimseServer, Retrieve, Server, Tls
 
 FETCHING: dict[str, Retrieve | None] = {
@@ -65,7 +62,9 @@ class ServerRows(QObject):
         self.encrypted = QCheckBox("encrypt (TLS)")
         self.ca_file = line("the system's authorities")
         self.certificate = line("if the PACS asks for one (PEM with key)")
-        self._certificates = (_with_picker(self.ca_file), _with_picker(self.certificate))
+        self._certificates = tuple(
+            path_row(edit, "A certificate file (PEM)") for edit in (self.ca_file, self.certificate)
+        )
         self._recall(remembered)
 
     def server(self) -> Server:
@@ -164,23 +163,6 @@ def _port(value: int) -> QSpinBox:
     spin.setRange(1, 65535)
     spin.setValue(value)
     return spin
-
-
-def _with_picker(edit: QLineEdit) -> QWidget:
-    row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
-    button = QPushButton("File…")
-
-    def pick() -> None:
-        chosen = ask_file(row, "A certificate file (PEM)")
-        if chosen:
-            edit.setText(chosen)
-
-    button.clicked.connect(pick)
-    layout.addWidget(edit, 1)
-    layout.addWidget(button)
-    return row
 
 
 def _text_of(widget: QLineEdit | QComboBox) -> str:

@@ -49,10 +49,12 @@ class Settings:
 
     @property
     def recent_projects(self) -> list[Path]:
-        """The projects that were opened last and are still there, newest first."""
+        """The projects that were opened last, newest first; one that is gone says so when opened.
+
+        No disk is asked: a network folder that does not answer would hold the window.
+        """
         text = str(self._store.value("recent_projects", "[]"))
-        folders = [Path(str(folder)) for folder in json.loads(text)]
-        return [folder for folder in folders if (folder / "project.json").is_file()]
+        return [Path(str(folder)) for folder in json.loads(text)]
 
     def remember_project(self, folder: Path) -> None:
         """Put a project in front of the recent ones."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from amae_app.theme import card, colours, quiet
 
@@ -76,7 +76,6 @@ class Tour(QWidget):
         row.addWidget(skip)
         row.addStretch(1)
         row.addWidget(self.next_button)
-        assert isinstance(layout, QVBoxLayout)
         layout.addLayout(row)
         self.next_button.clicked.connect(self._on_next)
         skip.clicked.connect(self.end)

@@ -64,6 +64,10 @@ class ComparePage(QWidget):
         if changed & (Changed.SCORES | Changed.IMAGES):
             self._read()
 
+    def show_experiments(self) -> None:
+        """Show the experiments and the stored queue."""
+        self.tabs.setCurrentWidget(self.experiments)
+
     def count_text(self) -> str:
         """How many runs can be compared."""
         count = len(self._state.runs)

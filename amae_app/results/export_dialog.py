@@ -16,12 +16,11 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
-from amae_app.ask_files import ask_file, ask_folder
+from amae_app.ask_files import path_row
 from amae_app.server_rows import SENDING, ServerRows, line
 from amae_app.theme import quiet, restyle
 from amae_app.words import plural
@@ -147,8 +146,8 @@ class ExportDialog(QDialog):
         _fill(self.tables, "Scores as CSV and Parquet, curves as SVG and PNG, example images.")
         form = QFormLayout()
         form.addRow("", self.pdf)
-        form.addRow("Logo", self._with_picker(self.logo, "reportLogo"))
-        form.addRow("Own section", self._with_picker(self.section, "reportSection"))
+        form.addRow("Logo", self._path(self.logo, "reportLogo", "A logo"))
+        form.addRow("Own section", self._path(self.section, "reportSection", "A text file"))
         _fill(self.report, "One HTML file with data, methods, results, cases and limits.", form)
         form = QFormLayout()
         form.addRow("Images", self.images)
@@ -171,7 +170,10 @@ class ExportDialog(QDialog):
             form,
         )
         form = QFormLayout()
-        form.addRow("Folder", self._with_picker(self.folder, "shareFolder", is_folder=True))
+        form.addRow(
+            "Folder",
+            self._path(self.folder, "shareFolder", "A new or empty folder", is_folder=True),
+        )
         _fill(
             self.share,
             "Catalog, stored images and runs; without private/, notes, tags and names.",
@@ -210,26 +212,10 @@ class ExportDialog(QDialog):
     def _on_send(self, sends: bool) -> None:
         self.rows.show_needed(sends)
 
-    def _with_picker(self, edit: QLineEdit, name: str, is_folder: bool = False) -> QWidget:
+    def _path(self, edit: QLineEdit, name: str, title: str, is_folder: bool = False) -> QWidget:
         edit.setObjectName(name)
-        edit.setAccessibleName("Folder of the copy" if is_folder else f"{name}: a file")
-        row = QWidget()
-        layout = QHBoxLayout(row)
-        layout.setContentsMargins(0, 0, 0, 0)
-        button = QPushButton("Folder…" if is_folder else "File…")
-
-        def pick() -> None:
-            if is_folder:
-                chosen = ask_folder(row, "A new or empty folder")
-            else:
-                chosen = ask_file(row, "A file")
-            if chosen:
-                edit.setText(chosen)
-
-        button.clicked.connect(pick)
-        layout.addWidget(edit, 1)
-        layout.addWidget(button)
-        return row
+        edit.setAccessibleName(title)
+        return path_row(edit, title, is_folder)
 
 
 def _group(name: str, title: str, is_on: bool) -> QGroupBox:

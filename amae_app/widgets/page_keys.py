@@ -244,10 +244,16 @@ def _letters_to_page(page: QWidget) -> _LettersToPage:
 
 
 class ReturnPresses(QObject):
-    """Return presses the button that has the focus: Space is the page's."""
+    """Return presses the button that has the focus: Space is the page's; Ctrl+K is the window's."""
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Of the application."""
+        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            control = event.modifiers() == Qt.KeyboardModifier.ControlModifier
+            if control and event.key() == Qt.Key.Key_K:  # a text entry deletes with it
+                event.ignore()
+                return True
+            return False
         is_key = event.type() is QEvent.Type.KeyPress and isinstance(event, QKeyEvent)
         if is_key and isinstance(watched, QAbstractButton):
             assert isinstance(event, QKeyEvent)

@@ -160,14 +160,20 @@ def test_recent_projects_are_offered_newest_first(open_window, small_project, tm
     window = open_window(small_project)
     settings = Settings()
     settings.remember_project(tmp_path / "gone")
-    assert settings.recent_projects == [small_project.folder]
+    settings.remember_project(small_project.folder)
+    assert settings.recent_projects == [small_project.folder, tmp_path / "gone"]
     page = StartPage(settings.recent_projects)
     qtbot.addWidget(page)
     with qtbot.waitSignal(page.recent_wanted) as asked:
         click(qtbot, page, "recentButton")
     assert asked.args == [small_project.folder]
     window.top_bar._fill_recent()
-    assert len(window.top_bar._recent.actions()) == 1
+    assert len(window.top_bar._recent.actions()) == 2
+    first = window.context
+    window.top_bar._recent.actions()[1].trigger()  # what is gone is told, and nothing changes
+    qtbot.waitUntil(lambda: "gone" in window.job_bar._notice.whole, timeout=WAIT)
+    qtbot.waitUntil(lambda: "Opening" not in window.job_bar._notice.whole, timeout=WAIT)
+    assert window.context is first
 
 
 def _fail() -> None:

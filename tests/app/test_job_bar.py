@@ -91,7 +91,7 @@ def test_waiting_jobs_are_reordered_and_taken_out_with_what_builds_on_them(bar, 
     bar.queue.add(("a", jobs["a"]))
     bar.queue.add(("b1", jobs["b1"]), ("b2", jobs["b2"]))
     bar.queue.add(("c", jobs["c"]))
-    dialog = QueueDialog(bar.queue, None)
+    dialog = QueueDialog(bar.queue)
     qtbot.addWidget(dialog)
     dialog.show()
     shown = find(dialog, QListWidget, "queueList")
@@ -110,7 +110,7 @@ def test_waiting_jobs_are_reordered_and_taken_out_with_what_builds_on_them(bar, 
     qtbot.waitUntil(lambda: bar.queue.running == "" and ran == ["a", "c"], timeout=WAIT)
 
 
-def test_the_stored_queue_is_listed_and_changed(open_window, small_project, qtbot):
+def test_the_stored_queue_is_one_button_away(open_window, small_project, qtbot):
     from amae_engine.catalog import job_queue
     from amae_engine.catalog.job_queue import NewJob
 
@@ -119,12 +119,15 @@ def test_the_stored_queue_is_listed_and_changed(open_window, small_project, qtbo
         job_queue.add(session, "table2-1", new)
     window = open_window(small_project)
     click(qtbot, window, "queueButton")
-    dialog = window.findChild(QueueDialog)
-    qtbot.waitUntil(lambda: dialog.stored.count() == 3, timeout=WAIT)
-    dialog.stored.setCurrentRow(1)
-    click(qtbot, dialog, "cancelStoredButton")
-    qtbot.waitUntil(lambda: dialog.stored.count() == 2, timeout=WAIT)
-    assert "2 jobs left of 3" in dialog.about.text()
+    click(qtbot, window.findChild(QueueDialog), "storedQueueButton")
+    page = window._pages[4]
+    assert window.stack.currentWidget() is page
+    assert page.tabs.currentWidget() is page.experiments
+    jobs = page.experiments.jobs
+    qtbot.waitUntil(lambda: jobs.rowCount() == 3, timeout=WAIT)
+    jobs.selectRow(1)
+    click(qtbot, window, "cancelJobButton")
+    qtbot.waitUntil(lambda: jobs.item(1, 1).text() == "cancelled", timeout=WAIT)
 
 
 def test_notices_of_a_closed_project_go(open_window, small_project, whole_path, qtbot):

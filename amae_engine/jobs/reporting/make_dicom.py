@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import traceback
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,9 @@ def make_dicom(
             try:
                 _write(project, run.id, shown, row, source, of_image, beside / row.name)
             except _REFUSALS as error:
-                _log.warning("No objects of %s: %s", row.name, type(error).__name__)
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                where = f"{Path(place.filename).name}:{place.lineno}"
+                _log.warning("No objects of %s: %s in %s", row.name, type(error).__name__, where)
                 shutil.rmtree(beside / row.name, ignore_errors=True)
                 left_out[_ODD] = left_out.get(_ODD, 0) + 1
                 continue
