@@ -26,7 +26,7 @@ class JobBar(QFrame):
     def __init__(self, queue: JobQueue, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._queue, self._idle = queue, "Nothing runs."
-        self._step = ""
+        self._step = self._forecast = ""
         self.setProperty("bar", True)
         self._what = ElidedLabel(self._idle)
         self._what.setObjectName("jobLabel")
@@ -74,6 +74,13 @@ class JobBar(QFrame):
         """What stands here while nothing runs: why a project is only read, for one."""
         self._idle = text or "Nothing runs."
         self._on_changed()
+
+    @Slot(str)
+    def show_forecast(self, text: str) -> None:
+        """How long what waits will take; "" where that is not known."""
+        self._forecast = text
+        if self._queue.running_job is not None:
+            self._show_what()
 
     @Slot(str, object)
     def show_notice(self, message: str, level: Level = Level.INFO) -> None:
@@ -127,7 +134,8 @@ class JobBar(QFrame):
         """What runs, whether it is paused, and what follows."""
         waiting = len(self._queue.waiting)
         paused = "Paused: " if self._queue.is_paused else ""
-        follows = f" · then {waiting} more" if waiting else ""
+        long = f" ({self._forecast})" if self._forecast else ""
+        follows = f" · then {waiting} more{long}" if waiting else ""
         self._what.say(f"{paused}{self._step}{follows}")
 
     @Slot(object, object, str)

@@ -22,9 +22,11 @@ from amae_app.error_box import show_error
 from amae_app.finder import PAGES, Finder
 from amae_app.job_bar import JobBar
 from amae_app.job_queue import JobQueue, QueuedJob
+from amae_app.notify import notify_desktop
 from amae_app.project_opener import ProjectOpener
 from amae_app.pseudo_labels.pseudo_labels_page import PseudoLabelsPage
 from amae_app.queue_dialog import QueueDialog
+from amae_app.queue_forecast import QueueForecast
 from amae_app.rail import Rail
 from amae_app.results.results_page import ResultsPage
 from amae_app.settings import Settings
@@ -216,6 +218,7 @@ class MainWindow(QMainWindow):
         self.context.announced.connect(self._on_changed)
         self.context.noticed.connect(self.job_bar.show_notice)
         self.context.page_wanted.connect(self._on_page_wanted)
+        QueueForecast(self.queue, self.context).told.connect(self.job_bar.show_forecast)
         makers: tuple[type[Workspace], ...] = (
             StudiesPage,
             TrainingPage,
@@ -300,7 +303,7 @@ class MainWindow(QMainWindow):
             self._opener.get(made.name, lambda: made)
             return
         if not self.queue.waiting:
-            QApplication.alert(self)  # where another window is in front
+            notify_desktop(self, "AMAE", message or f"{job.title} is done.")
         if message and message != "cancelled":
             name = f"{job.owner.name}, " if not self._is_open(job) and job.owner.name else ""
             self._tell(f"{name}{job.title}: {message}")

@@ -73,6 +73,7 @@ class Preview:
     """What a module makes of one image now.
 
     Attributes:
+        epoch: Epochs that it has learnt; 0: the starting weights.
         image: (H, W) float32 in [0, 1].
         masked: The same with removed patches at NaN.
         reconstruction: (H, W) float32 in [0, 1]; visible patches copied from `image`.
@@ -83,6 +84,7 @@ class Preview:
     image: np.ndarray
     masked: np.ndarray
     reconstruction: np.ndarray
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

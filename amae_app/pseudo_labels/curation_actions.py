@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from amae_app.ask_files import ask_file, ask_target
+from amae_app.child_job import ChildJob
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.catalog import blind_readings, decisions, runs
@@ -16,7 +18,6 @@ from amae_engine.catalog.decisions import Offer
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import ScoreConfig
 from amae_engine.events import Changed, Level
-from amae_engine.jobs.child_process import run_in_child
 from amae_engine.jobs.defaults import default_config
 from amae_engine.jobs.reading.decision_csv import read_decisions, summary, write_decisions
 from amae_engine.jobs.reading.second_reading import ChosenBy, begin_second_reading
@@ -146,8 +147,8 @@ class CurationActions(QObject):
             folder = project.folder
             self._context.queue.add(
                 ("Stage 2, module B" if b_alone else "Stage 2",
-                 lambda: run_in_child(folder, "stage2", configs.stage2)),
-                ("Scoring", lambda: run_in_child(folder, "score", configs.score)),
+                 ChildJob(folder, "stage2", configs.stage2)),
+                ("Scoring", ChildJob(folder, "score", configs.score)),
             )  # fmt: skip
 
         self._context.act(settings, queue)
@@ -158,22 +159,20 @@ class CurationActions(QObject):
         project = self._context.project
         folder, both = project.folder, (str(Split.TEST), str(Split.UNLABELED))
 
-        def settings() -> dict[str, object]:
+        def settings() -> dict[str, Any]:
             config = default_config(project, RunKind.SCORE).config
             return ScoreConfig.from_dict(config.to_dict()).replace(splits=both).to_dict()
 
         self._context.act(
             settings,
-            lambda config: self._context.queue.add(
-                ("Scoring", lambda: run_in_child(folder, "score", config))
-            ),
+            lambda config: self._context.queue.add(("Scoring", ChildJob(folder, "score", config))),
         )
 
     @Slot()
     def second_round(self) -> None:
         """Rank U anew by the probe and stage 2; train on that where validation images say so."""
         folder = self._context.project.folder
-        self._context.queue.add(("Second round", lambda: run_in_child(folder, "rounds", {})))
+        self._context.queue.add(("Second round", ChildJob(folder, "rounds", {})))
 
     def _decided(self, _: object) -> None:
         self._context.announce(Changed.DECISIONS)

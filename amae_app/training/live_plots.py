@@ -6,18 +6,27 @@ from collections.abc import Callable
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from amae_app.theme import card, colours, heading, quiet
 from amae_app.widgets.image_label import ImageLabel
 from amae_app.widgets.themed_plot import ThemedPlot
+from amae_engine.errors import AmaeError
 from amae_engine.events import EpochEnd, Preview
+
+_BEFORE, _NONE = "the run before", "nothing"
 
 
 class LivePlots(QWidget):
-    """Curves of the running (or last) step and the newest preview."""
+    """Curves of the running (or last) step, another run's behind them, and the newest preview.
+
+    Signals:
+        behind_wanted(run): the reader compares with this run; `show_behind` takes its epochs.
+    """
+
+    behind_wanted = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -25,7 +34,16 @@ class LivePlots(QWidget):
         self._rates: tuple[list[float], list[float]] = ([], [])
         self._step = ""
         self._curves: dict[str, pg.PlotDataItem] = {}
-        self._before: dict[str, pg.PlotDataItem] = {}  # of the run before, behind this one's
+        self._before: dict[str, pg.PlotDataItem] = {}  # of another run, behind this one's
+        self._last_losses: dict[str, tuple[list[float], list[float]]] = {}
+        self._trained: tuple[tuple[int, str], ...] = ()
+        self._run = 0
+        self.behind = QComboBox()
+        self.behind.setObjectName("behindCombo")
+        self.behind.setAccessibleName("Run drawn faintly behind this one")
+        self.behind.setToolTip("Another run of this step, drawn faintly behind this one")
+        self.behind.addItem(_BEFORE, 0)
+        self.behind.activated.connect(self._on_behind)
         self.title = heading("No training yet")
         self.title.setObjectName("lossTitle")
         self.detail = quiet("Losses, learning rate and a reconstruction appear here, live.")
@@ -33,7 +51,7 @@ class LivePlots(QWidget):
         self.loss_plot.setObjectName("lossPlot")
         self.rate_plot = _plot("epoch", "rate", self._follow_theme)
         self._rate_curve = self.rate_plot.plot(pen=pg.mkPen(colours().quiet, width=2))
-        self._images = [ImageLabel() for _ in range(3)]
+        self._images = [ImageLabel() for _ in range(4)]
         for image in self._images:
             image.setMinimumHeight(96)
         layout = QVBoxLayout(self)
@@ -55,10 +73,11 @@ class LivePlots(QWidget):
         stage = event.step.split(" · ")[0]
         if stage != self._step or (event.epoch == 1 and event.module in ("", "A")):
             self._start(stage)
-        name = f"module {event.module}" if event.module else "train"
-        self._append(name, event.epoch, event.train_loss)
-        if event.validation_loss is not None:
-            self._append("validation", event.epoch, event.validation_loss)
+        if event.run_id != self._run:
+            self._run = event.run_id
+            self._offer()
+        for name, loss in _losses_of(event):
+            self._append(name, event.epoch, loss)
         if event.epoch == 1:
             self._rates = ([], [])
         self._rates[0].append(event.epoch)
@@ -66,7 +85,8 @@ class LivePlots(QWidget):
         self._rate_curve.setData(*self._rates)
         self.title.setText(f"Run {event.run_id} · {event.step}")
         measure = "cross-entropy" if stage == "Stage 1" else "masked-patch MSE"
-        on = "validation images" if event.validation_loss is not None else "training images"
+        held = "unseen images" if event.module else "validation images"
+        on = held if event.validation_loss is not None else "training images"
         loss = event.train_loss if event.validation_loss is None else event.validation_loss
         self.detail.setText(
             f"epoch {event.epoch} of {event.epochs} · {measure} {loss:.4f} on {on} · "
@@ -77,30 +97,75 @@ class LivePlots(QWidget):
             plot.setXRange(0, max(event.epochs, 1), padding=0.01)
 
     def show_preview(self, event: Preview) -> None:
-        """Show what the module reconstructs now."""
+        """Show what the module reconstructs now, or what its starting weights do."""
         self.pictures.show()
-        for label, picture in zip(
-            self._images, (event.image, event.masked, event.reconstruction), strict=True
-        ):
+        image, masked, before, now = self._images
+        shown = {image: event.image, masked: event.masked}
+        shown[now if event.epoch else before] = event.reconstruction
+        for label, picture in shown.items():
             hidden = np.isnan(picture)
             grey = np.where(hidden, 0.14, picture)
             label.show_image(np.rint(255 * np.clip(grey, 0, 1)).astype(np.uint8))
 
-    def _start(self, stage: str) -> None:
-        same = stage == self._step
-        self._step = stage
-        self.pictures.hide()
-        before, self._losses = (self._losses if same else {}), {}
-        for curve in (*self._curves.values(), *self._before.values()):
+    def offer(self, trained: tuple[tuple[int, str], ...]) -> None:
+        """Offer runs to compare with: number and step of each."""
+        self._trained = trained
+        self._offer()
+
+    def show_behind(self, epochs: tuple[EpochEnd, ...] | AmaeError) -> None:
+        """Draw another run's losses faintly behind this one's."""
+        if isinstance(epochs, AmaeError):
+            return
+        found: dict[str, tuple[list[float], list[float]]] = {}
+        for event in epochs:
+            for name, loss in _losses_of(event):
+                points = found.setdefault(name, ([], []))
+                points[0].append(event.epoch)
+                points[1].append(loss)
+        self._draw_behind(found)
+
+    @Slot()
+    def _on_behind(self) -> None:
+        run = int(self.behind.currentData())
+        if run > 0:
+            self.behind_wanted.emit(run)
+        else:
+            self._draw_behind(self._last_losses if run == 0 else {})
+
+    def _offer(self) -> None:
+        """The runs of the step that is shown, but for the one that is shown."""
+        chosen = self.behind.currentData()
+        self.behind.clear()
+        self.behind.addItem(_BEFORE, 0)
+        self.behind.addItem(_NONE, -1)
+        for run, step in self._trained:
+            if step == self._step and run != self._run:
+                self.behind.addItem(f"run {run}", run)
+        self.behind.setCurrentIndex(max(self.behind.findData(chosen), 0))
+        if int(self.behind.currentData()) > 0:
+            self._on_behind()
+
+    def _draw_behind(self, losses: dict[str, tuple[list[float], list[float]]]) -> None:
+        for curve in self._before.values():
             self.loss_plot.removeItem(curve)
-        self._curves = {}
-        self.loss_plot.plotItem.legend.clear()
         self._before = {
             name: self.loss_plot.plot(*points, pen=_faint(_pens()[name]))
-            for name, points in before.items()
+            for name, points in losses.items()
         }
         for curve in self._before.values():
             curve.setZValue(-1)
+
+    def _start(self, stage: str) -> None:
+        same = stage == self._step
+        self._step = stage
+        if not same:
+            self.pictures.hide()
+        self._last_losses, self._losses = (self._losses if same else {}), {}
+        for curve in self._curves.values():
+            self.loss_plot.removeItem(curve)
+        self._curves = {}
+        self.loss_plot.plotItem.legend.clear()
+        self._on_behind()
 
     def _append(self, name: str, epoch: int, loss: float) -> None:
         if name not in self._curves:
@@ -120,19 +185,23 @@ class LivePlots(QWidget):
 
     def _loss_card(self) -> QWidget:
         frame, layout = card()
-        layout.addWidget(self.title)
+        top = QHBoxLayout()
+        top.addWidget(self.title, 1)
+        top.addWidget(quiet("behind it:"))
+        top.addWidget(self.behind)
+        layout.addLayout(top)
         layout.addWidget(self.detail)
         layout.addWidget(self.loss_plot, 1)
         return frame
 
     def _preview_card(self) -> QWidget:
-        frame, layout = card("Reconstruction now")
+        frame, layout = card("Reconstruction")
         layout.addWidget(
             quiet("While a module trains: what it makes of one image's visible patches")
         )
         row = QHBoxLayout()
         for image, text in zip(
-            self._images, ("training image", "visible patches", "reconstruction"), strict=True
+            self._images, ("training image", "visible patches", "before", "now"), strict=True
         ):
             column = QVBoxLayout()
             column.addWidget(image, 1)
@@ -151,6 +220,15 @@ class LivePlots(QWidget):
         return frame
 
 
+def _losses_of(event: EpochEnd) -> list[tuple[str, float]]:
+    """The curves that an epoch adds to: of what was learnt from, and of what was not."""
+    of = event.module
+    found = [(f"module {of}" if of else "train", event.train_loss)]
+    if event.validation_loss is not None:
+        found.append((f"{of}, unseen images" if of else "validation", event.validation_loss))
+    return found
+
+
 def _pens() -> dict[str, QPen]:
     c = colours()
     return {
@@ -158,13 +236,15 @@ def _pens() -> dict[str, QPen]:
         "validation": pg.mkPen(c.good, width=2, style=Qt.PenStyle.DashLine),
         "module A": pg.mkPen(c.normal, width=2),
         "module B": pg.mkPen(c.abnormal, width=2),
+        "A, unseen images": pg.mkPen(c.normal, width=2, style=Qt.PenStyle.DashLine),
+        "B, unseen images": pg.mkPen(c.abnormal, width=2, style=Qt.PenStyle.DashLine),
     }
 
 
 def _faint(pen: QPen) -> QPen:
     colour = pen.color()
     colour.setAlpha(90)
-    return pg.mkPen(colour, width=1.5)
+    return pg.mkPen(colour, width=1.5, style=pen.style())
 
 
 class _Plot(ThemedPlot):

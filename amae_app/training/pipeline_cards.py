@@ -9,6 +9,7 @@ from amae_app.theme import card, heading, quiet, restyle
 from amae_app.training.pipeline_state import Card, CardState, PipelineState
 from amae_app.training.shortcut_panel import ShortcutPanel
 from amae_engine.events import EpochEnd
+from amae_engine.jobs.needs import Needs
 
 _GOOD = (CardState.DONE, CardState.READY)
 
@@ -41,8 +42,8 @@ class StepCard(QFrame):
         top.addWidget(heading_label, 1)
         top.addWidget(self.state)
         buttons = QHBoxLayout()
+        buttons.addWidget(self.resume_button, 1)
         buttons.addWidget(self.button, 1)
-        buttons.addWidget(self.resume_button)
         layout.addLayout(top)
         layout.addWidget(self.facts)
         layout.addWidget(self.reason)
@@ -63,9 +64,13 @@ class StepCard(QFrame):
         self._resumable = shown.resumable or 0
         self.resume_button.setVisible(bool(self._resumable) and is_idle)
         self.resume_button.setText(f"Resume run {self._resumable}")
-        self.button.setText(self._score_text if shown.only_score else self._text)
+        # what was begun is gone on with, unless the reader wants it anew
+        goes_on = shown.state is CardState.UNFINISHED
+        anew = "Start anew" if goes_on else self._text
+        self.button.setText(self._score_text if shown.only_score else anew)
         self.button.setEnabled(is_idle and shown.can_start)
-        restyle(self.button, "primary", is_next)
+        restyle(self.button, "primary", is_next and not goes_on)
+        restyle(self.resume_button, "primary", is_next and goes_on)
 
     def _on_resume(self) -> None:
         self.resumed.emit(self._resumable)
@@ -106,6 +111,9 @@ class PipelineCards(QWidget):
         self.checks = QLabel()
         self.checks.setObjectName("checksLabel")
         self.checks.setWordWrap(True)
+        self.needs = QLabel()
+        self.needs.setObjectName("needsLabel")
+        self.needs.setWordWrap(True)
         self.shortcuts = ShortcutPanel()
         self.queue = quiet()
         layout = QVBoxLayout(self)
@@ -115,6 +123,7 @@ class PipelineCards(QWidget):
             layout.addWidget(step)
         frame, inside = card("Before you start")
         inside.addWidget(self.checks)
+        inside.addWidget(self.needs)
         inside.addWidget(self.shortcuts)
         inside.addWidget(self.queue)
         inside.addWidget(self.results_button)
@@ -146,6 +155,11 @@ class PipelineCards(QWidget):
         self.queue.setVisible(bool(texts))
         self.results_button.setVisible(state.next_step == "results")
         restyle(self.results_button, "primary", True)
+
+    def show_needs(self, needs: tuple[Needs, ...]) -> None:
+        """Say what the next steps need beside what is free."""
+        self.needs.setText("\n".join(f"{'✓' if n.are_met else '!'} {n.text}" for n in needs))
+        self.needs.setVisible(bool(needs))
 
     def forbid(self, why: str) -> None:
         """Let nothing be started, and say why."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from amae_app.training.checks import checks_before_training
 from amae_app.words import plural
 from amae_engine.catalog import decisions, image_tables, runs, studies
 from amae_engine.catalog.runs import RunRow
@@ -31,10 +32,15 @@ from amae_engine.jobs.training.train_stage2 import inputs_of
 from amae_engine.project import Project
 from amae_engine.resources import resource
 from amae_engine.runs.inputs import InputImages, read_inputs
-from amae_engine.runs.record import input_hashes, read_metrics, read_preview
+from amae_engine.runs.record import input_hashes, read_metrics, read_previews
 
 _STAGE1 = "frozen encoder, 3-layer head, AnatPaste"
 _STAGE2 = "modules A and B"
+_STEPS = {
+    RunKind.PRETRAIN: "Starting weights",
+    RunKind.STAGE1: "Stage 1",
+    RunKind.STAGE2: "Stage 2",
+}
 
 
 class CardState(StrEnum):
@@ -76,8 +82,9 @@ class PipelineState:
         next_step: "import", "stage1", "stage2" or "results".
         checks: (good, sentence) pairs.
         pretrain_runs: Finished pre-training runs, newest first.
-        last_epochs, last_preview: What the newest training run has shown, for a window that
+        last_epochs, last_previews: What the newest training run has shown, for a window that
             opens on an earlier day's work.
+        trained: Number and step ("Stage 2") of every run that has curves, newest first.
         images: A text that changes when N, U or a decision on U does.
         can_compare: Whether there are normal and unlabeled images.
     """
@@ -90,7 +97,8 @@ class PipelineState:
     checks: tuple[tuple[bool, str], ...]
     pretrain_runs: tuple[int, ...]
     last_epochs: tuple[EpochEnd, ...]
-    last_preview: Preview | None
+    last_previews: tuple[Preview, ...]
+    trained: tuple[tuple[int, str], ...]
     images: str
     can_compare: bool
 
@@ -115,45 +123,13 @@ def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> Pipeline
         pseudo=pseudo,
         stage2=stage2,
         next_step=_next_step(counts[Split.NORMAL].images, stage1, stage2),
-        checks=_checks(counts, shared, view),
+        checks=checks_before_training(counts, shared, view),
         pretrain_runs=tuple(r.id for r in _of(rows, RunKind.PRETRAIN, RunState.FINISHED)),
         last_epochs=read_metrics(project, trained) if trained else (),
-        last_preview=read_preview(project, trained) if trained else None,
+        last_previews=read_previews(project, trained) if trained else (),
+        trained=tuple((row.id, _STEPS[row.kind]) for row in rows if row.kind in _STEPS),
         images=images,
         can_compare=counts[Split.NORMAL].images > 0 and counts[Split.UNLABELED].images > 0,
-    )
-
-
-def _checks(
-    counts: dict[Split, studies.SplitCount], shared: int, view: PseudoLabelView | None
-) -> tuple[tuple[bool, str], ...]:
-    """What to look at before training: (good, sentence) pairs."""
-    unknown = sum(count.unknown for count in counts.values())
-    if shared:
-        leak = f"{plural(shared, 'patient')} in two splits: results would be too good"
-    elif unknown:
-        leak = (
-            f"no known patient is in two splits; of {plural(unknown, 'image')} nothing says who "
-            f"the patient is, so that cannot be checked"
-        )
-    else:
-        leak = "no patient is in two splits"
-    normals, unlabeled = counts[Split.NORMAL].images, counts[Split.UNLABELED].images
-    unchecked = 0
-    if view is not None:
-        unchecked = int(((view.labels >= 0) & ~view.by_reader).sum())
-    return (
-        (shared == 0 and unknown == 0, leak),
-        (
-            normals >= FEWEST_NORMALS,
-            f"{normals} normal, {unlabeled} unlabeled, {counts[Split.TEST].images} test images",
-        ),
-        (
-            unchecked == 0,
-            f"{plural(unchecked, 'pseudo-label')} unchecked"
-            if unchecked
-            else "every pseudo-label in use was checked or none is there yet",
-        ),
     )
 
 

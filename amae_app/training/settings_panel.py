@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -57,9 +57,11 @@ class SettingsPanel(QWidget):
 
     Signals:
         labels_chosen(config): the reader chose another source, or a preset brought its own.
+        network_chosen(): another preset, or other modules.
     """
 
     labels_chosen = Signal(object)
+    network_chosen = Signal()
 
     def __init__(
         self, preset: str = "foundation", weights: str = "bundled", parent: QWidget | None = None
@@ -74,6 +76,9 @@ class SettingsPanel(QWidget):
         self.module_b = QComboBox()
         self.device = QComboBox()
         self.fields: dict[str, QSpinBox | QDoubleSpinBox] = {}
+        self.why = quiet("A setting that is chosen is explained here.")
+        self.why.setObjectName("settingWhy")
+        self.why.setMinimumHeight(3 * self.why.fontMetrics().lineSpacing())
         self._labels = PseudoLabelConfig()
         self._lay_out()
         self.preset.setCurrentText(preset)
@@ -81,6 +86,16 @@ class SettingsPanel(QWidget):
         self.preset.currentTextChanged.connect(self.apply_preset)
         self.source.activated.connect(self._on_source)
         self.reconstructs.activated.connect(self._on_reconstructs)
+        for field in self.findChildren(QWidget):
+            if field.toolTip():
+                field.installEventFilter(self)
+
+    def eventFilter(self, field: QObject, event: QEvent) -> bool:
+        """Explain the setting that has the focus, or that the mouse is over."""
+        told = (QEvent.Type.FocusIn, QEvent.Type.Enter)
+        if event.type() in told and isinstance(field, QWidget):
+            self.why.setText(f"{field.accessibleName()}: {field.toolTip()}")
+        return super().eventFilter(field, event)
 
     @Slot(str)
     def apply_preset(self, name: str) -> None:
@@ -99,6 +114,7 @@ class SettingsPanel(QWidget):
         self._fill_training("1", first.training)
         self._fill_stage2(second)
         self.labels_chosen.emit(second.pseudo_labels)
+        self.network_chosen.emit()
         plan = (score.mask_plan, score.masked_only)
         self.plan.setCurrentText(next(text for text, p in _PLANS.items() if p == plan))
 
@@ -258,7 +274,8 @@ class SettingsPanel(QWidget):
         area.setWidget(frame)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area)
+        outer.addWidget(area, 1)
+        outer.addWidget(self.why)
 
     def _row(self, field: Field) -> QWidget:
         box: QSpinBox | QDoubleSpinBox
@@ -294,3 +311,4 @@ class SettingsPanel(QWidget):
     def _on_reconstructs(self) -> None:
         start = self._stage2_start()
         self._fill_stage2(start)
+        self.network_chosen.emit()

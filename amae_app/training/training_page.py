@@ -20,7 +20,9 @@ from amae_app.words import reading_only
 from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, EpochEnd, Event, Preview
+from amae_engine.jobs.needs import Needs, needs_of_scoring, needs_of_stage1, needs_of_stage2
 from amae_engine.jobs.shortcuts.choose_cure import ShortcutCheck
+from amae_engine.runs.record import read_metrics
 
 Job = Generator[Event, None, object]
 
@@ -62,6 +64,8 @@ class TrainingPage(QWidget):
         self.cards.stage1.resumed.connect(self._on_resume_stage1)
         self.cards.stage2.resumed.connect(self._on_resume_stage2)
         self.settings.labels_chosen.connect(self._on_labels)
+        self.plots.behind_wanted.connect(self._read_behind)
+        self.settings.network_chosen.connect(self._read_needs)
         context.queue.event_came.connect(self._on_event)
         context.queue.changed.connect(self._show_queue)
         context.queue.ended.connect(self._read)
@@ -159,10 +163,43 @@ class TrainingPage(QWidget):
         if not self._context.queue.running and self.plots.is_empty:
             for event in state.last_epochs:
                 self.plots.add_epoch(event)
-            if state.last_preview is not None:
-                self.plots.show_preview(state.last_preview)
+            for preview in state.last_previews:
+                self.plots.show_preview(preview)
+        self.plots.offer(state.trained)
         self._show_queue()
         self._check_shortcuts()
+        self._read_needs()
+
+    @Slot()
+    def _read_needs(self) -> None:
+        """Count what the next step needs with the settings shown."""
+        project, settings = self._context.project, self.settings
+        if self._state is None or self._state.next_step not in ("stage1", "stage2"):
+            self.cards.show_needs(())
+            return
+        first, second, score = settings.stage1(), settings.stage2(), settings.score()
+        is_first = self._state.next_step == "stage1"
+
+        def needs() -> tuple[Needs, ...]:
+            if is_first:
+                return (needs_of_stage1(project, first),)
+            return (
+                needs_of_stage2(project, second, first),
+                needs_of_scoring(project, score, first, second),
+            )
+
+        self._context.background("needs", needs, self._show_needs)
+
+    def _show_needs(self, found: tuple[Needs, ...] | AmaeError) -> None:
+        # a missing file is told where the step is started
+        self.cards.show_needs(() if isinstance(found, AmaeError) else found)
+
+    @Slot(int)
+    def _read_behind(self, run_id: int) -> None:
+        project = self._context.project
+        self._context.background(
+            "behind", lambda: read_metrics(project, run_id), self.plots.show_behind
+        )
 
     @Slot()
     def _check_shortcuts(self) -> None:

@@ -7,9 +7,9 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from amae_engine.catalog import studies
-from amae_engine.catalog.tables import Split
+from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.cli.output import say, say_json
-from amae_engine.config import Compile
+from amae_engine.config import Compile, ScoreConfig, Stage1Config, Stage2Config
 from amae_engine.events import clock
 from amae_engine.project import Project
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from amae_engine.bench.catalog_size import CatalogTimes
     from amae_engine.bench.importing import Imported
     from amae_engine.bench.scoring_line import ScoredImages
+    from amae_engine.jobs.needs import Needs
 
 _CATALOGS = [1000, 10_000, 100_000, 1_000_000]
 _IMPORTED = 24  # files of each kind
@@ -39,10 +40,32 @@ def doctor(options: Namespace) -> None:
         return
     for name, value in facts.items():
         say(f"{name:<22} {value}")
+    for needs in _needs(options) if options.project is not None else ():
+        say(needs.text)
     say(
         f"{normals} normal and {unlabeled} unlabeled images, preset {options.preset}: "
         f"stage 1 {clock(expected.stage1)}, stage 2 {clock(expected.stage2)}"
     )
+
+
+def _needs(options: Namespace) -> list[Needs]:
+    """Of every step, with the settings that it would have."""
+    from amae_engine.jobs.defaults import default_config
+    from amae_engine.jobs.needs import needs_of_scoring, needs_of_stage1, needs_of_stage2
+
+    project = Project.open(options.project)
+    first, second, score = (
+        default_config(project, kind).config
+        for kind in (RunKind.STAGE1, RunKind.STAGE2, RunKind.SCORE)
+    )
+    assert isinstance(first, Stage1Config)
+    assert isinstance(second, Stage2Config)
+    assert isinstance(score, ScoreConfig)
+    return [
+        needs_of_stage1(project, first),
+        needs_of_stage2(project, second, first),
+        needs_of_scoring(project, score, first, second),
+    ]
 
 
 def bench(options: Namespace) -> None:

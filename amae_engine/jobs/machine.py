@@ -6,6 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
+import psutil
+
 from amae_engine.resources import resource
 from amae_engine.runs.environment import versions
 
@@ -52,9 +54,6 @@ def device_name() -> str:
 
 
 def cpu_text() -> str:
-    """Cores and, where the system tells it, free memory; loads no torch."""
-    text = f"CPU · {os.cpu_count() or 1} cores"
-    if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:
-        return text
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
-    return f"{text} · {free:.1f} GB free"
+    """Cores and free memory; loads no torch."""
+    free = psutil.virtual_memory().available / 1e9
+    return f"CPU · {os.cpu_count() or 1} cores · {free:.1f} GB free"

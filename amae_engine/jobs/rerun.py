@@ -18,7 +18,7 @@ from amae_engine.jobs.child_process import make_job
 from amae_engine.project import Project
 from amae_engine.runs.record import run_facts
 
-_MADE_UP = ("inputs.npz", "preview.npz")  # no results
+_MADE_UP = ("inputs.npz", "preview.npz", "preview_before.npz")  # no results
 
 
 @dataclass(frozen=True, slots=True)

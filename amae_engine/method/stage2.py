@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from amae_engine.config import Stage2Config
 from amae_engine.events import Event, Preview
+from amae_engine.method.compute_device import random_generator
 from amae_engine.method.memory import images_at_once
 from amae_engine.method.reconstruction import MaskedObjective, preview
-from amae_engine.method.stored_images import FIRST, StoredImages
+from amae_engine.method.stored_images import FIRST, StoredImages, split_rows
 from amae_engine.method.training_loop import Task, Update, make_optimizer, train
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
@@ -41,7 +42,10 @@ class Module:
 
 
 def adapt_module(
-    network: MaskedAutoencoder, stored: StoredImages, module: Module
+    network: MaskedAutoencoder,
+    stored: StoredImages,
+    module: Module,
+    unseen: StoredImages | None = None,
 ) -> Generator[Event, None, None]:
     """Train f and g of one module in place, from the starting weights in `network`.
 
@@ -49,6 +53,7 @@ def adapt_module(
         network: A fresh copy of (f0, g0), on the device that `stored` are on.
         stored: N ∪ Un for module "A", Ua for module "B".
         module: Which one, and how.
+        unseen: Images for the validation curve.
     """
     config = module.config
     objective = MaskedObjective(network, config.smallest_crop, config.mask_ratio)
@@ -59,6 +64,7 @@ def adapt_module(
         objective,
         lambda images, random: objective.draw(images, config.masks_per_image, stored.side, random),
         lambda: preview(network, stored.take(FIRST), config.mask_ratio, module.step, module.name),
+        unseen,
     )
 
 
@@ -69,6 +75,7 @@ def adapt(
     objective: nn.Module,
     draw: Callable[[int, torch.Generator], tuple[Tensor, ...]],
     make_preview: Callable[[], Preview] | None = None,
+    unseen: StoredImages | None = None,
 ) -> Generator[Event, None, None]:
     """Train one module by Eq. 3's loss, over whatever `objective` masks.
 
@@ -79,8 +86,19 @@ def adapt(
         objective: Maps a batch and its draws to the loss.
         draw: All that is random in a batch.
         make_preview: A picture of what the network does now.
+        unseen: What the network does not learn from: after each epoch its loss on them is told, by
+            the same draws each time.
     """
     training = module.config.training
+
+    def loss_of_unseen(images: StoredImages) -> float:
+        random = random_generator(images.device, training.seed)
+        losses = [
+            objective(batch, *draw(len(batch), random)).double() * len(batch)
+            for batch in images.batches(split_rows(len(images), training.batch_size))
+        ]
+        return float(torch.stack(losses).sum()) / len(images)
+
     task = Task(
         module.step,
         module.name,
@@ -90,6 +108,7 @@ def adapt(
         draw=draw,
         updates=(Update(objective, make_optimizer(network, training)),),
         at_once=images_at_once(network.config, module.config.masks_per_image, stored.device),
+        validation_loss=None if unseen is None else lambda: loss_of_unseen(unseen),
         preview=make_preview,
     )
     yield from train(task, training, module.run_id, module.checkpoint)

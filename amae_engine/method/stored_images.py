@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 import torch
 from torch import Tensor
 
 _RESIDENT_SHARE = 0.5  # of the free memory, at most, for images
+_READ_AT_ONCE = 256  # images
 _AHEAD = 2  # batches read before they are asked for
 
 FIRST = torch.zeros(1, dtype=torch.long)  # the row of the image that previews show
@@ -39,7 +40,7 @@ class StoredImages:
             resident = count * first.nbytes <= _RESIDENT_SHARE * free_bytes(device)
         self._kept: Tensor | None = None
         if resident:
-            self._kept = torch.from_numpy(read(np.arange(count))).to(device)
+            self._kept = self._all(first)
 
     @classmethod
     def of(cls, stored: Tensor) -> StoredImages:
@@ -79,18 +80,23 @@ class StoredImages:
         """The images (B, S, S) of one batch of rows."""
         return next(self.batches([rows]))
 
+    def _all(self, first: npt.NDArray[Any]) -> Tensor:
+        """Every image on the device, read in pieces: a reader may need several times their size."""
+        kept = torch.empty((self._count, *first.shape[1:]), dtype=torch.from_numpy(first).dtype)
+        for rows in split_rows(self._count, _READ_AT_ONCE):
+            kept[rows] = torch.from_numpy(self._read(rows.numpy()))
+        return kept.to(self.device)
+
     def _fetch(self, rows: Tensor) -> Tensor:
         stored = torch.from_numpy(self._read(rows.cpu().numpy()))
         return stored.pin_memory() if self.device.type == "cuda" else stored
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that is free on a device now; on the host, where the system tells it."""
+    """Memory that is free on a device now; on the host with what its file cache would give up."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return 4 << 30
+    return int(psutil.virtual_memory().available)
 
 
 def _no_store(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:

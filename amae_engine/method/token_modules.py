@@ -47,7 +47,8 @@ class TokenBasis:
         """The largest axes of tokens (n, T, d)."""
         flat = tokens.reshape(-1, tokens.shape[-1]).astype(np.float64)
         mean = flat.mean(axis=0)
-        variances, axes = np.linalg.eigh(np.cov((flat - mean).T))
+        flat -= mean
+        variances, axes = np.linalg.eigh(flat.T @ flat / (len(flat) - 1))
         count = min(_SIDE, int(flat.shape[1] ** 0.5)) ** 2
         scale = np.sqrt(np.maximum(variances[::-1][:count], _LEAST_VARIANCE))
         return cls(mean.astype(np.float32), (axes[:, ::-1][:, :count] / scale).astype(np.float32))
@@ -106,7 +107,10 @@ class TokenObjective(nn.Module):
 
 
 def adapt_token_module(
-    network: MaskedAutoencoder, tokens: StoredImages, module: Module
+    network: MaskedAutoencoder,
+    tokens: StoredImages,
+    module: Module,
+    unseen: StoredImages | None = None,
 ) -> Generator[Event, None, None]:
     """Train f and g of one module in place.
 
@@ -114,6 +118,7 @@ def adapt_token_module(
         network: `token_network`, the same start for both modules, on the device of `tokens`.
         tokens: (n, T, k) of the module's images.
         module: Which one, and how.
+        unseen: Tokens of the images of the validation curve.
     """
     objective = TokenObjective(network, module.config.mask_ratio)
     masks = module.config.masks_per_image
@@ -123,4 +128,5 @@ def adapt_token_module(
         module,
         objective,
         lambda images, random: objective.draw(images, masks, random),
+        unseen=unseen,
     )

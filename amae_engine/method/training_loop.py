@@ -6,6 +6,7 @@ resumed from its last whole epoch ends as it would have ended.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -122,6 +123,8 @@ def train(
     first = _restore(checkpoint, task, device)
     steps = _Steps(task, config, device)
     clock = TrainingClock(task.step, task.module, task.count, config.epochs, first)
+    if task.preview is not None and first == 0:
+        yield task.preview()
     for epoch in range(first, config.epochs):
         random = random_generator(device, config.seed, *task.stream, epoch)
         if task.prepare is not None:
@@ -144,7 +147,7 @@ def train(
         rate = schedule.set(epoch + 1)
         yield clock.epoch_end(run_id, epoch, train_loss, _validate(task, device, config), rate)
         if task.preview is not None and clock.preview_is_due(epoch):
-            yield task.preview()
+            yield dataclasses.replace(task.preview(), epoch=epoch + 1)
 
 
 class _Schedule:

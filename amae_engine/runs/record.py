@@ -25,7 +25,7 @@ from amae_engine.runs.inputs import RunInputs, read_inputs
 from amae_engine.runs.run_files import write_digests
 
 _SECONDS_BETWEEN_BEATS = 2.0
-_PREVIEW = "preview.npz"
+_PREVIEWS = ("preview_before.npz", "preview.npz")  # by the starting weights, and the newest
 _FACTS = "run.json"
 SHORTCUTS_FILE = "shortcuts.json"
 T = TypeVar("T")
@@ -156,7 +156,8 @@ class RunRecord:
             job.close()
 
     def _keep_preview(self, event: Preview) -> None:
-        beside = self.folder / "preview.part.npz"
+        path = self.folder / _PREVIEWS[event.epoch > 0]
+        beside = path.with_suffix(".part.npz")
         np.savez(
             beside,
             step=event.step,
@@ -164,8 +165,9 @@ class RunRecord:
             image=event.image,
             masked=event.masked,
             reconstruction=event.reconstruction,
+            epoch=event.epoch,
         )
-        beside.replace(self.folder / _PREVIEW)
+        beside.replace(path)
 
     def _note(self, event: Event) -> None:
         now = time.monotonic()
@@ -206,14 +208,18 @@ def input_hashes(project: Project, run_id: int) -> dict[str, str]:
     return found
 
 
-def read_preview(project: Project, run_id: int) -> Preview | None:
-    """The last reconstruction that a run has shown, or None."""
-    path = project.run_folder(run_id) / _PREVIEW
-    if not path.is_file():
-        return None
+def read_previews(project: Project, run_id: int) -> tuple[Preview, ...]:
+    """The reconstructions that a run keeps: of its starting weights, and the newest one."""
+    paths = [project.run_folder(run_id) / name for name in _PREVIEWS]
+    return tuple(_read_preview(path) for path in paths if path.is_file())
+
+
+def _read_preview(path: Path) -> Preview:
     with np.load(path) as stored:
         arrays = {name: stored[name] for name in ("image", "masked", "reconstruction")}
-        return Preview(str(stored["step"]), str(stored["module"]), **arrays)
+        # a run of an earlier AMAE noted no epoch, and kept the newest picture alone
+        epoch = int(stored["epoch"]) if "epoch" in stored else 1
+        return Preview(str(stored["step"]), str(stored["module"]), **arrays, epoch=epoch)
 
 
 def read_metrics(project: Project, run_id: int) -> tuple[EpochEnd, ...]:

@@ -13,7 +13,13 @@ _OWN = (FILES, "lease.lock")
 _AT_ONCE = 1 << 22  # bytes
 _TENSORS = ".safetensors"
 _RESULTS = (_TENSORS, ".npz", ".npy")
-_NO_RESULTS = ("inputs.npz", "preview.npz", "lungs.npz", "lungs_of_all.npz")  # made from pixels
+_NO_RESULTS = (  # made from pixels
+    "inputs.npz",
+    "preview.npz",
+    "preview_before.npz",
+    "lungs.npz",
+    "lungs_of_all.npz",
+)
 
 
 def write_digests(folder: Path) -> str:
@@ -78,7 +84,7 @@ def _content_digest(path: Path) -> str:
         return _digest(path)
     found = hashlib.sha256()
     with path.open("rb") as file:
-        header = _read_header(file)
+        header = read_header(file)
         header.pop("__metadata__", None)
         found.update(json.dumps(header, sort_keys=True).encode())
         while block := file.read(_AT_ONCE):
@@ -89,7 +95,7 @@ def _content_digest(path: Path) -> str:
 def copy_weights(source: Path, target: IO[bytes], shorten: Callable[[Any], Any]) -> None:
     """Copy a safetensors file with the facts of its header shortened by a function of JSON values."""
     with source.open("rb") as file:
-        header = _read_header(file)
+        header = read_header(file)
         facts = header.get("__metadata__", {})
         header["__metadata__"] = {name: _shortened(text, shorten) for name, text in facts.items()}
         content = json.dumps(header, sort_keys=True).encode()
@@ -107,7 +113,8 @@ def _shortened(text: str, shorten: Callable[[Any], Any]) -> str:
         return str(shorten(text))
 
 
-def _read_header(file: IO[bytes]) -> dict[str, Any]:
+def read_header(file: IO[bytes]) -> dict[str, Any]:
+    """Tensors, and facts under "__metadata__", that a safetensors file begins with."""
     size = int.from_bytes(file.read(8), "little")
     found: dict[str, Any] = json.loads(file.read(size))
     return found

@@ -29,6 +29,7 @@ from amae_app.settings import Settings
 from amae_app.start_page import StartPage
 from amae_app.theme import DARK, LIGHT, Colours, colours
 from amae_app.tour import STOPS
+from amae_engine.events import Progress
 
 PAIRS = [("text", "ground"), ("text", "card"), ("text", "raised"), ("quiet", "ground"),
          ("quiet", "card"), ("on_accent", "accent"), ("normal", "card"), ("abnormal", "card"),
@@ -283,6 +284,99 @@ def test_the_run_before_stands_faint_behind_and_the_axis_ends_at_the_planned_epo
     assert list(plots._curves["train"].getData()[1]) == [1.0]
     plots.add_epoch(EpochEnd(3, "Stage 2 · module A", "A", 1, 9, 1.0, None, 1e-3, 9.0, None))
     assert plots._before == {}  # another stage has another loss
+
+
+def test_another_run_is_drawn_behind_the_one_that_trains(qtbot):
+    from amae_app.training.live_plots import LivePlots
+    from amae_engine.events import EpochEnd
+
+    plots = LivePlots()
+    qtbot.addWidget(plots)
+
+    def epoch(run: int, module: str, number: int) -> EpochEnd:
+        step = f"Stage 2 · module {module}"
+        return EpochEnd(run, step, module, number, 9, 1 / number, 2 / number, 1e-3, 9.0, None)
+
+    plots.add_epoch(epoch(7, "A", 1))
+    plots.offer(((7, "Stage 2"), (5, "Stage 2"), (4, "Stage 1"), (3, "Stage 2")))
+    offered = [plots.behind.itemText(row) for row in range(plots.behind.count())]
+    assert offered == ["the run before", "nothing", "run 5", "run 3"]
+    asked: list[int] = []
+    plots.behind_wanted.connect(asked.append)
+    plots.behind.setCurrentIndex(3)
+    plots.behind.activated.emit(3)
+    assert asked == [3]
+    plots.show_behind(tuple(epoch(3, module, n) for module in "AB" for n in (1, 2)))
+    assert set(plots._before) == {
+        "module A",
+        "module B",
+        "A, unseen images",
+        "B, unseen images",
+    }
+    assert list(plots._before["B, unseen images"].getData()[1]) == [2.0, 1.0]
+    # module B of the run that trains goes on beside it
+    plots.add_epoch(epoch(7, "B", 1))
+    assert set(plots._curves) >= {"module A", "module B", "B, unseen images"}
+    assert set(plots._before) == {
+        "module A",
+        "module B",
+        "A, unseen images",
+        "B, unseen images",
+    }
+    plots.behind.setCurrentIndex(1)
+    plots.behind.activated.emit(1)
+    assert plots._before == {}
+
+
+def test_reconstructions_of_the_start_and_of_now_stand_side_by_side(qtbot):
+    from amae_app.training.live_plots import LivePlots
+    from amae_engine.events import Preview
+
+    plots = LivePlots()
+    qtbot.addWidget(plots)
+    image = np.full((8, 8), 0.5, np.float32)
+    for number, grey in ((0, 0.1), (3, 0.9)):
+        shown = np.full((8, 8), grey, np.float32)
+        plots.show_preview(Preview("Stage 2 · module A", "A", image, image, shown, number))
+    before, now = plots._images[2:]
+    greys = [QColor(label._image.pixel(0, 0)).red() for label in (before, now)]
+    assert greys == [26, 230]
+
+
+def test_every_setting_says_what_it_is_for(open_window, small_project, qtbot):
+    from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox
+
+    window = open_window(small_project)
+    window.show_page(1)
+    settings = window._pages[1].settings
+    fields = settings.findChildren((QComboBox, QSpinBox, QDoubleSpinBox))
+    assert len(fields) > 20
+    for field in fields:
+        assert len(field.toolTip()) > 25, field.objectName()
+    settings.fields["ratio"].setFocus()
+    qtbot.waitUntil(lambda: "must know chests" in settings.why.text())
+
+
+def test_what_waits_is_foretold_by_runs_like_it(open_window, scored_project, qtbot):
+    from amae_app.child_job import ChildJob
+    from amae_engine.config import ScoreConfig
+
+    window = open_window(scored_project)
+    held = True
+
+    def holds():
+        while held:
+            yield Progress("x", 0, 1)
+
+    job = ChildJob(scored_project.folder, "score", ScoreConfig().to_dict())
+    window.context.queue.add(("Holds", holds))
+    window.context.queue.add(("Scoring", job))
+    what = window.job_bar._what
+    qtbot.waitUntil(lambda: "then 1 more (about 00:0" in what.whole, timeout=10_000)
+    window.queue.drop(window.queue.waiting[0])
+    qtbot.waitUntil(lambda: "then" not in what.whole)
+    held = False
+    qtbot.waitUntil(lambda: not window.queue.running)
 
 
 def test_plots_are_spoken_and_leave_the_wheel_to_what_they_lie_in(open_window, whole_path, qtbot):

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from demo_images import demo_files, finish
+from safetensors.torch import load_file
 
 from amae_engine.catalog import decisions, image_tables, runs, scores
 from amae_engine.catalog.tables import Label, RunKind, Split
@@ -19,15 +21,18 @@ from amae_engine.config import (
     stage2_preset,
 )
 from amae_engine.errors import NotReady, ProjectError
+from amae_engine.events import EpochEnd
 from amae_engine.jobs.defaults import default_config
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
 from amae_engine.jobs.judging.export import export_results
 from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.rerun import rerun
+from amae_engine.jobs.training.stage2_modules import unseen_images
 from amae_engine.jobs.training.train_stage2 import module_file, train_stage2
 from amae_engine.project import Project
 from amae_engine.runs import token_files
+from amae_engine.runs.inputs import read_inputs
 from amae_engine.runs.map_files import load_image_maps
 from amae_engine.runs.token_files import KeptTokens, TokenWriter
 
@@ -146,3 +151,32 @@ def test_a_full_disk_is_told_before_and_while_writing(tmp_path: Path, monkeypatc
     with pytest.raises(ProjectError, match="free space"):
         fill_the_disk()
     assert not (tmp_path / "tokens").exists()
+
+
+def test_both_modules_have_a_curve_of_images_that_neither_learns_from(whole_path: Project):
+    run, events = finish(train_stage2(whole_path, TOKENS))
+    ends = [event for event in events if isinstance(event, EpochEnd)]
+    assert {event.module for event in ends} == {"A", "B"}
+    assert all(event.validation_loss is not None for event in ends)
+    inputs = read_inputs(whole_path.run_folder(run)).images
+    learnt = {int(i) for seen in inputs.values() for i in seen.ids}
+    unseen = unseen_images(whole_path.run_folder(run))
+    assert unseen is not None
+    assert not learnt & set(unseen.ids.tolist())
+
+
+def test_the_curve_of_unseen_images_changes_no_weight(
+    whole_path: Project, monkeypatch: pytest.MonkeyPatch
+):
+    with_curve, _ = finish(train_stage2(whole_path, TOKENS))
+    monkeypatch.setattr(
+        "amae_engine.jobs.training.train_stage2.unseen_images", lambda _folder: None
+    )
+    without, events = finish(train_stage2(whole_path, TOKENS))
+    assert all(e.validation_loss is None for e in events if isinstance(e, EpochEnd))
+    for module in "AB":
+        one, two = (
+            load_file(whole_path.run_folder(run) / module_file(module))
+            for run in (with_curve, without)
+        )
+        assert all(torch.equal(one[name], two[name]) for name in one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.method import processes
+from amae_engine.method.pace import Pace
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 NORMAL_CACHE = "lungs.npz"  # of N, which stage 1 needs each time
 _MASKS_AT_ONCE = 256
+_TRIED = 3  # the first of them also pays for what is loaded
 
 
 def lungs_of(
@@ -29,6 +32,7 @@ def lungs_of(
     device: torch.device,
     step: str,
     cache_name: str = NORMAL_CACHE,
+    following_seconds: float = 0.0,
 ) -> Generator[Event, None, StoredImages]:
     """Lung masks (n, side, side), 0 or 1, of the images in `rows`; from the cache or new.
 
@@ -39,12 +43,13 @@ def lungs_of(
         device: Where they are wanted.
         step: What needs them, for the reader.
         cache_name: Where they are kept, in the folder `pixels`; it holds one set of rows.
+        following_seconds: What comes after it, for the time left.
     """
     from amae_engine.method.stored_images import StoredImages
 
     cache = project.folder / "pixels" / cache_name
     if processes.leads() and not _is_of(cache, rows):
-        yield from _segment(project, rows, cache, step)
+        yield from _segment(project, rows, cache, step, following_seconds)
     processes.wait_for_all()
     with np.load(cache) as stored:
         masks: npt.NDArray[np.uint8] = stored["masks"]
@@ -52,6 +57,19 @@ def lungs_of(
     return StoredImages(
         lambda rows: np.unpackbits(small[rows], axis=-1, count=side), len(small), device
     )
+
+
+def lung_seconds(project: Project, rows: npt.NDArray[np.int64]) -> float:
+    """How long stage 1's `lungs_of` will take, by a trial of a few images; 0 where they are kept."""
+    from amae_engine.synthesis.lung_mask import segment_lungs
+
+    if _is_of(project.folder / "pixels" / NORMAL_CACHE, rows) or len(rows) == 0:
+        return 0.0
+    images = project.pixels.read(rows[:_TRIED])
+    began = time.monotonic()
+    for image in images:
+        segment_lungs(image)
+    return (time.monotonic() - began) / len(images) * len(rows)
 
 
 def _is_of(cache: Path, rows: npt.NDArray[np.int64]) -> bool:
@@ -62,10 +80,11 @@ def _is_of(cache: Path, rows: npt.NDArray[np.int64]) -> bool:
 
 
 def _segment(
-    project: Project, rows: npt.NDArray[np.int64], cache: Path, step: str
+    project: Project, rows: npt.NDArray[np.int64], cache: Path, step: str, following_seconds: float
 ) -> Generator[Event, None, None]:
     from amae_engine.synthesis.lung_mask import LungStep, lung_masks
 
+    pace = Pace(len(rows), following_seconds=following_seconds)
     job = lung_masks(len(rows), project.pixels.side, lambda some: project.pixels.read(rows[some]))
     while True:
         try:
@@ -73,7 +92,8 @@ def _segment(
         except StopIteration as stop:
             found = stop.value
             break
-        yield Progress(f"{step} · finding lungs", done, len(rows))
+        left = pace.seconds_left(done)
+        yield Progress(f"{step} · finding lungs", done, len(rows), seconds_left=left)
     counts = {kind: found.count(kind) for kind in LungStep}
     yield Notice(
         f"Lungs: {counts[LungStep.SEGMENTED]} of {len(rows)} images segmented as in AnatPaste, "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -10,9 +12,15 @@ import numpy.typing as npt
 
 from amae_engine.config import ModuleBLearns, Stage2Config
 from amae_engine.events import Event
-from amae_engine.jobs.training.assign_pseudo_labels import NORMAL, PSEUDO_ABNORMAL, PSEUDO_NORMAL
+from amae_engine.jobs.training.assign_pseudo_labels import (
+    NORMAL,
+    PSEUDO_ABNORMAL,
+    PSEUDO_NORMAL,
+    PseudoLabelView,
+)
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE
 from amae_engine.method import processes
+from amae_engine.method.pseudo_labels import PseudoLabel
 from amae_engine.project import Project
 from amae_engine.runs.inputs import RunInputs
 from amae_engine.runs.record import RunRecord
@@ -29,6 +37,8 @@ if TYPE_CHECKING:
 
 BASIS_FILE = "token_basis.npz"
 _BASIS_IMAGES = 256  # normal ones, whose tokens it is fitted on
+_UNSEEN_FILE = "unseen_images.json"
+_MOST_UNSEEN = 64  # of them; forward only, a small part of an epoch
 Rows = npt.NDArray[np.int64]
 
 
@@ -65,11 +75,39 @@ def _together(*parts: ModuleImages) -> ModuleImages:
     return ModuleImages(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
+def keep_unseen(view: PseudoLabelView, folder: Path) -> None:
+    """Note the unlabeled images that stand for what neither module learns from.
+
+    Those that are not rated surely enough; both modules' validation curves are of them.
+    """
+    rows = np.flatnonzero(view.labels == PseudoLabel.UNUSED)
+    rows = rows[:: -(-len(rows) // _MOST_UNSEEN) or 1]
+    table = view.unlabeled
+    found = {"ids": table.ids[rows].tolist(), "store_rows": table.store_rows[rows].tolist()}
+    (folder / _UNSEEN_FILE).write_text(json.dumps(found), encoding="utf-8")
+
+
+def unseen_images(folder: Path) -> ModuleImages | None:
+    """What `keep_unseen` noted; None where every image has a pseudo-label, or nothing was noted."""
+    path = folder / _UNSEEN_FILE
+    if not path.is_file():
+        return None
+    noted = json.loads(path.read_text(encoding="utf-8"))
+    found = ModuleImages(np.array(noted["ids"]), np.array(noted["store_rows"]))
+    return found if len(found.ids) else None
+
+
 class Learns(Protocol):
     """What the modules reconstruct: images as the loop reads them, a network, and its training."""
 
-    def adapt(self, module: Module, images: ModuleImages, device: torch.device) -> Adapted:
-        """A fresh network, and the job that trains it."""
+    def adapt(
+        self,
+        module: Module,
+        images: ModuleImages,
+        unseen: ModuleImages | None,
+        device: torch.device,
+    ) -> Adapted:
+        """A fresh network, and the job that trains it; `unseen` are for its validation curve."""
 
 
 class OverPixels:
@@ -79,7 +117,13 @@ class OverPixels:
         self._project = project
         self._start = project.run_folder(config.stage1_run) / WEIGHTS_FILE
 
-    def adapt(self, module: Module, images: ModuleImages, device: torch.device) -> Adapted:
+    def adapt(
+        self,
+        module: Module,
+        images: ModuleImages,
+        unseen: ModuleImages | None,
+        device: torch.device,
+    ) -> Adapted:
         """See `Learns`."""
         from amae_engine.jobs.training.image_access import images_of
         from amae_engine.method.stage2 import adapt_module
@@ -87,7 +131,8 @@ class OverPixels:
 
         network = load_weights(self._start).network.to(device)
         stored = images_of(self._project, images.store_rows, device)
-        return network, adapt_module(network, stored, module)
+        held = None if unseen is None else images_of(self._project, unseen.store_rows, device)
+        return network, adapt_module(network, stored, module, held)
 
 
 class OverTokens:
@@ -107,15 +152,26 @@ class OverTokens:
         if processes.leads():
             self._basis.save(path)
 
-    def adapt(self, module: Module, images: ModuleImages, device: torch.device) -> Adapted:
+    def adapt(
+        self,
+        module: Module,
+        images: ModuleImages,
+        unseen: ModuleImages | None,
+        device: torch.device,
+    ) -> Adapted:
         """See `Learns`."""
         from amae_engine.method.stored_images import StoredImages
         from amae_engine.method.token_modules import adapt_token_module, token_network
 
-        places, kept, basis = self._kept.places(images.ids), self._kept, self._basis
+        kept, basis = self._kept, self._basis
         grid = round(kept.shape[0] ** 0.5)
         network = token_network(grid, basis.axes.shape[1], module.config.training.seed).to(device)
-        tokens = StoredImages(
-            lambda rows: basis.project(kept.read(places[rows])), len(places), device
-        )
-        return network, adapt_token_module(network, tokens, module)
+
+        def tokens_of(some: ModuleImages) -> StoredImages:
+            places = kept.places(some.ids)
+            return StoredImages(
+                lambda rows: basis.project(kept.read(places[rows])), len(places), device
+            )
+
+        held = None if unseen is None else tokens_of(unseen)
+        return network, adapt_token_module(network, tokens_of(images), module, held)

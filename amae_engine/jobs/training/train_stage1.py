@@ -15,6 +15,7 @@ from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.errors import TooFewImages
 from amae_engine.events import Event, Notice, Progress
+from amae_engine.jobs.training.image_lungs import lung_seconds, lungs_of
 from amae_engine.jobs.training.leakage import require_one_split_a_patient
 from amae_engine.jobs.training.starting_weights import (
     WEIGHTS_FILE,
@@ -24,6 +25,7 @@ from amae_engine.jobs.training.starting_weights import (
 )
 from amae_engine.jobs.training.unlabeled_scores import rate_against_unlabeled
 from amae_engine.method import processes
+from amae_engine.method.pace import Pace
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
 from amae_engine.runs.record import NewRun, RunRecord, open_run
@@ -151,10 +153,14 @@ def _run(project: Project, config: Stage1Config, record: RunRecord) -> Generator
     encoder: FrozenEncoder = network.to(device)
     if config.encoder:
         encoder = frozen_encoder(project, config, path).to(device)
-    features = yield from _features(project, encoder, record, config)
+    pace = _pace(project, record, config)
+    features = yield from _features(project, encoder, record, config, pace)
     if processes.leads():  # before the classifier, so that the first scores are there at once
         yield from rate_against_unlabeled(project, record, encoder, config, features)
-    classifier = yield from _classifier(project, encoder, record, config, features[Split.NORMAL])
+    normal = features[Split.NORMAL]
+    classifier = yield from _classifier(
+        project, encoder, record, config, normal, pace.following or 0.0
+    )
     if processes.leads():
         save_weights(network, record.folder / WEIGHTS_FILE, {"config": config.to_json()})
         _save_classifier(classifier, record.folder / CLASSIFIER_FILE)
@@ -178,18 +184,35 @@ def _network(path: Path, config: Stage1Config) -> tuple[MaskedAutoencoder, tuple
     return loaded.network, loaded.notes
 
 
+def _pace(project: Project, record: RunRecord, config: Stage1Config) -> Pace:
+    """Of the encoder's passes: every view of every image now, every new anomaly later."""
+    sets = record.inputs.images
+    normal = sets[Split.NORMAL]
+    total = sum(len(seen) * (2 + _random_views(split)) for split, seen in sets.items())
+    later = len(normal) * config.training.epochs / config.redraw_every
+    return Pace(total, later, lung_seconds(project, normal.store_rows))
+
+
+def _random_views(split: str) -> int:
+    return 0 if split == Split.TEST else _RANDOM_VIEWS
+
+
 def _features(
-    project: Project, encoder: FrozenEncoder, record: RunRecord, config: Stage1Config
+    project: Project,
+    encoder: FrozenEncoder,
+    record: RunRecord,
+    config: Stage1Config,
+    pace: Pace,
 ) -> Generator[Event, None, dict[str, Tensor]]:
     """Frozen features (n, V, d) of every image's views, split by split; tokens go to the run."""
     sets = record.inputs.images
     if not processes.leads():
-        features = yield from _all_features(project, encoder, sets, config, lambda _: None)
+        features = yield from _all_features(project, encoder, sets, config, pace, lambda _: None)
         return features
     ids = np.concatenate([seen.ids for seen in sets.values()])
     width = encoder.groups[encoder.map_group].width
     with TokenWriter(record.folder, ids, (encoder.grid**2, width)) as tokens:
-        features = yield from _all_features(project, encoder, sets, config, tokens.write)
+        features = yield from _all_features(project, encoder, sets, config, pace, tokens.write)
     return features
 
 
@@ -198,16 +221,18 @@ def _all_features(
     encoder: FrozenEncoder,
     sets: Mapping[str, InputImages],
     config: Stage1Config,
+    pace: Pace,
     keep: Callable[[npt.NDArray[np.float16]], None],
 ) -> Generator[Event, None, dict[str, Tensor]]:
     from amae_engine.jobs.training.image_access import images_of
     from amae_engine.method.features import extract_features
 
     device, seed = next(encoder.parameters()).device, config.training.seed
-    features = {}
+    features: dict[str, Tensor] = {}
+    passed = 0
     for split, seen in sets.items():
         images = images_of(project, seen.store_rows, device)
-        views = 0 if split == Split.TEST else _RANDOM_VIEWS
+        views = _random_views(split)
         job = extract_features(encoder, images, config.training.precision, views, seed, keep)
         while True:
             try:
@@ -215,7 +240,11 @@ def _all_features(
             except StopIteration as stop:
                 features[split] = stop.value
                 break
-            yield Progress(f"Stage 1 · features of {split} images", done, len(seen))
+            left = pace.seconds_left(passed + done * (2 + views))
+            yield Progress(
+                f"Stage 1 · features of {split} images", done, len(seen), seconds_left=left
+            )
+        passed += len(seen) * (2 + views)
     return features
 
 
@@ -225,12 +254,12 @@ def _classifier(
     record: RunRecord,
     config: Stage1Config,
     features: Tensor,
+    epochs_seconds: float,
 ) -> Generator[Event, None, AnomalyClassifier]:
     """The trained head; `features` (n, V, d) are those of the normal images."""
     import torch
 
     from amae_engine.jobs.training.image_access import images_of
-    from amae_engine.jobs.training.image_lungs import lungs_of
     from amae_engine.method.held_out import held_out_rows
     from amae_engine.method.stage1 import STEP, Stage1Data, train_classifier
     from amae_engine.models.anomaly_classifier import AnomalyClassifier
@@ -238,7 +267,9 @@ def _classifier(
     device, seed = features.device, config.training.seed
     normal = record.inputs.images[Split.NORMAL]
     rows = normal.store_rows
-    lungs = yield from lungs_of(project, rows, encoder.image_size, device, STEP)
+    lungs = yield from lungs_of(
+        project, rows, encoder.image_size, device, STEP, following_seconds=epochs_seconds
+    )
     torch.manual_seed(seed)
     classifier = AnomalyClassifier(encoder.token_width).to(device)
     held_out = held_out_rows(normal.patient_ids, config.validation_percent, seed)

@@ -30,7 +30,9 @@ from amae_engine.jobs.training.stage2_modules import (
     ModuleImages,
     OverPixels,
     OverTokens,
+    keep_unseen,
     plan_modules,
+    unseen_images,
 )
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE
 from amae_engine.method import processes
@@ -91,6 +93,7 @@ def train_stage2(
     record = open_run(project, RunKind.STAGE2, new, resume, repeats)
     if views and processes.leads():
         write_labels(views[0], record.folder / LABELS_TABLE)
+        keep_unseen(views[0], record.folder)
     config = Stage2Config.from_dict(record.config)
     yield from record.follow("Stage 2", _train(project, config, record))
     return record.id
@@ -220,7 +223,8 @@ def _adapt(
         epochs=epochs, warmup_epochs=min(config.training.warmup_epochs, epochs)
     )
     own = config.replace(training=training.to_dict())
-    network, job = learns.adapt(Module(module, own, record.id, checkpoint), images, device)
+    unseen = unseen_images(record.folder)
+    network, job = learns.adapt(Module(module, own, record.id, checkpoint), images, unseen, device)
     yield from job
     if processes.leads():
         facts = {"config": config.to_json(), "images": str(len(images.ids))}

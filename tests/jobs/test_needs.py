@@ -1,0 +1,67 @@
+"""What a step needs is counted before it is started, and is what it then takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from demo_images import finish
+
+from amae_engine.config import score_preset, stage1_preset, stage2_preset
+from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.needs import Needs, needs_of_scoring, needs_of_stage1, needs_of_stage2
+from amae_engine.jobs.training.train_stage1 import train_stage1
+from amae_engine.jobs.training.train_stage2 import train_stage2
+from amae_engine.project import Project
+
+
+def bytes_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_disk_that_is_said_is_the_disk_that_is_taken(small_project: Project) -> None:
+    project = small_project
+    short = stage1_preset("compact").training.replace(epochs=1, warmup_epochs=0).to_dict()
+    first = stage1_preset("compact").replace(training=short)
+    second = stage2_preset("compact").replace(training=short)
+    score = score_preset("compact")
+    said = (
+        needs_of_stage1(project, first),
+        needs_of_stage2(project, second, first),
+        needs_of_scoring(project, score, first, second),
+    )
+    runs = [finish(make(project, c))[0] for make, c in
+            ((train_stage1, first), (train_stage2, second), (score_images, score))]  # fmt: skip
+    for needs, run in zip(said, runs, strict=True):
+        taken = bytes_of(project.run_folder(run))
+        assert 0.9 * taken - 2e6 < needs.disk < 1.6 * taken + 2e6, (needs.step, taken, needs.disk)
+        assert needs.seconds is None  # nothing like it had run
+    again = needs_of_stage1(project, first)
+    assert again.seconds is not None
+    assert "a run like it took" in again.text
+
+
+@pytest.mark.parametrize("lacks", ["memory", "disk"])
+def test_what_is_not_there_is_said_with_the_numbers(lacks: str) -> None:
+    enough = Needs("Stage 1", 2_000_000_000, 8_000_000_000, 500_000_000, 9_000_000_000, None)
+    assert enough.are_met
+    short = dataclasses.replace(
+        enough, **{f"free_{lacks}": 1_000_000 * (400 if lacks == "disk" else 1500)}
+    )
+    assert not short.are_met
+    assert ("1.5 GB free" if lacks == "memory" else "400 MB free") in short.text
+
+
+def test_a_big_set_needs_more(small_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = small_project
+    config = stage1_preset("foundation")
+    few = needs_of_stage1(project, config)
+    monkeypatch.setattr(
+        "amae_engine.jobs.needs._counts",
+        lambda _: dict.fromkeys(("normal", "unlabeled", "test"), 100000),
+    )
+    many = needs_of_stage1(project, config)
+    # 256 tokens of 384 numbers of two bytes, and a feature of 1,152 floats, for 300,000 images
+    assert many.disk == pytest.approx(300_000 * (256 * 384 * 2 + 1152 * 4), rel=0.01)
+    assert many.memory > few.memory + 100_000 * 256**2
