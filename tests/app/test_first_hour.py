@@ -349,7 +349,8 @@ def test_every_setting_says_what_it_is_for(open_window, small_project, qtbot):
     window = open_window(small_project)
     window.show_page(1)
     settings = window._pages[1].settings
-    fields = settings.findChildren((QComboBox, QSpinBox, QDoubleSpinBox))
+    kinds = (QComboBox, QSpinBox, QDoubleSpinBox)
+    fields = [field for kind in kinds for field in settings.findChildren(kind)]
     assert len(fields) > 20
     for field in fields:
         assert len(field.toolTip()) > 25, field.objectName()
