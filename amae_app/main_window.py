@@ -161,8 +161,9 @@ class MainWindow(QMainWindow):
             event.ignore()
             self._tell(problem)
             return
-        self._opener.finish()
+        self.hide()  # what the project still computes may take a while
         self._close_project()
+        self._opener.finish()
         super().closeEvent(event)
 
     def _asked_at_close(self) -> list[HandedJob] | None:
@@ -260,8 +261,7 @@ class MainWindow(QMainWindow):
             page.deleteLater()
         self._pages, self._stale = [], []
         if self.context is not None:
-            self.context.close()
-            self.context.deleteLater()
+            self._opener.close(self.context)
             self.context = None
 
     def _refresh(self, number: int) -> None:

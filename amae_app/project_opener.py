@@ -1,14 +1,15 @@
-"""Opens projects off the event thread; of several openings only the newest is shown."""
+"""Opens and closes projects off the event thread; of several openings only the newest is shown."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QThreadPool, Signal, Slot
 
 from amae_app.job_queue import JobQueue
-from amae_app.window_context import OpenedProject, Work
+from amae_app.window_context import OpenedProject, WindowContext, Work
 from amae_engine.errors import AmaeError
 from amae_engine.jobs.demo import open_demo
 from amae_engine.project import Project
@@ -39,6 +40,8 @@ class ProjectOpener(QObject):
         self._queue = queue
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
+        # held here until they are closed: their last reference must not go in another thread
+        self._closing: list[tuple[WindowContext, threading.Thread]] = []
         self._openings = 0  # only the newest one's project is shown
         self._answered.connect(self._on_answered)
 
@@ -66,10 +69,22 @@ class ProjectOpener(QObject):
         read = Work(self._answered.emit, what, self._openings, lambda: OpenedProject.read(get()))
         self._pool.start(read)
 
+    def close(self, context: WindowContext) -> None:
+        """Close a project once every act and all background work of it has ended."""
+        context.closed.connect(self._on_closed)
+        self._closing.append((context, context.close()))
+
     def finish(self) -> None:
-        """Wait for what is being opened, and show none of it."""
+        """Wait for what is being opened, and show none of it, and for what is being closed."""
         self._openings += 1
         self._pool.waitForDone()
+        for _, thread in self._closing:
+            thread.join()
+
+    @Slot(object)
+    def _on_closed(self, context: WindowContext) -> None:
+        self._closing = [each for each in self._closing if each[0] is not context]
+        context.deleteLater()
 
     @Slot(str, int, object, object)
     def _on_answered(

@@ -106,11 +106,13 @@ def _measure(folder: Path) -> dict[str, object]:
 
 def _open_many(window: MainWindow, folder: Path, pulse: Pulse) -> dict[str, float]:
     """Open a catalog of many made-up images, show every page, and say what it took."""
+    pulse.phase = "making"
     project = Project.create(folder, "Many")
     with project.session() as session:
         add_synthetic_images(session, _MANY)
     project.analyse()
     project.close()
+    let_run(0.5)
     before = resident_bytes()
     pulse.phase = "many"
     began = time.perf_counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +65,7 @@ class WindowContext(QObject):
         noticed(message, level): one sentence for the reader.
         page_wanted(name): a page asks to show another workspace.
         run_wanted(number): a reader wants to see a run in Results.
+        closed(self): the project is closed, after `close`.
         relink_wanted(): a reader looks for originals that have moved.
     """
 
@@ -72,6 +74,7 @@ class WindowContext(QObject):
     page_wanted = Signal(str)
     relink_wanted = Signal()
     run_wanted = Signal(int)
+    closed = Signal(object)
     _answered = Signal(str, int, object, object)
 
     def __init__(
@@ -99,6 +102,7 @@ class WindowContext(QObject):
         self._act_number = 0
         self._generation: dict[str, int] = {}
         self._busy: set[str] = set()
+        self._is_closed = False
         self._next: dict[str, Work] = {}
         self._waiting: dict[tuple[str, int], Callable[[Any], None]] = {}
         self._answered.connect(self._deliver)
@@ -137,7 +141,8 @@ class WindowContext(QObject):
 
     def announce(self, changed: Changed) -> None:
         """Tell every page that rows changed."""
-        self.announced.emit(changed)
+        if not self._is_closed:
+            self.announced.emit(changed)
 
     def notify(self, message: str, level: Level = Level.INFO) -> None:
         """Show one sentence in the bottom bar."""
@@ -151,6 +156,8 @@ class WindowContext(QObject):
         A newer call with the same key makes the older one's answer late: it is dropped. `done`
         gets an error in place of a result, and tells the reader of it (`tell_error`).
         """
+        if self._is_closed:  # a page that is about to go
+            return
         generation = self._generation.get(key, 0) + 1
         self._generation[key] = generation
         self._waiting[(key, generation)] = done
@@ -192,15 +199,26 @@ class WindowContext(QObject):
         self.notify(str(answer), Level.WARNING)
         return True
 
-    def close(self) -> None:
-        """Finish every act, wait for background work and close the project."""
-        self._acts.waitForDone()
+    def close(self) -> threading.Thread:
+        """Deliver nothing more, and close the project once every act and background work has ended.
+
+        Returns:
+            The thread that waits for that; who ends the program joins it.
+        """
+        self._is_closed = True
         self._waiting.clear()
         self._next.clear()
+        thread = threading.Thread(target=self._finish, name="closing a project")
+        thread.start()
+        return thread
+
+    def _finish(self) -> None:
+        self._acts.waitForDone()
         self._pool.waitForDone()
         self.thumbnails.close()
         self.originals.close()
         self.project.close()
+        self.closed.emit(self)
 
     @Slot(object, object, str)
     def _on_job_ended(self, _job: object, result: object, _message: str) -> None:

@@ -149,11 +149,7 @@ class ImageReview(QWidget):
     def _lay_out(self) -> None:
         frame, layout = card()
         top = QHBoxLayout()
-        titles = QVBoxLayout()
-        titles.setSpacing(0)
-        titles.addWidget(self.name)
-        titles.addWidget(self.caption)
-        top.addLayout(titles, 1)
+        top.addWidget(self.name, 1)
         for act, tip, slot in (
             ("overlay", "Show or hide the map", self.toggle_overlay),
             ("invert", "Swap black and white", self.toggle_invert),
@@ -166,6 +162,7 @@ class ImageReview(QWidget):
             top.addWidget(button)
             self._buttons[act] = button
         layout.addLayout(top)
+        layout.addWidget(self.caption)
         grid = QGridLayout()
         grid.setSpacing(6)
         grid.addWidget(self.viewer, 0, 0, 6, 1)

@@ -7,23 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QItemSelectionModel, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QItemSelectionModel, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QHeaderView,
     QInputDialog,
     QLabel,
     QLineEdit,
     QMenu,
     QPushButton,
     QStackedWidget,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
 
-from amae_app.studies.image_table_model import COLUMNS, THUMBNAIL_SIDE, ImageTableModel
+from amae_app.studies.image_table import ImageTable
+from amae_app.studies.image_table_model import COLUMNS, ImageTableModel
 from amae_app.studies.import_dialog import ImportDialog
 from amae_app.studies.import_report import ImportReportWindow
 from amae_app.studies.selected_image import SelectedImage
@@ -58,7 +57,7 @@ class StudiesPage(QWidget):
         self._sort, self._descending = "name", False
         self.setAcceptDrops(True)
         self.model = ImageTableModel(context.thumbnails, self)
-        self.table = QTableView()
+        self.table = ImageTable()
         self.filter = QLineEdit()
         self.summary = quiet()
         self.held_button = QPushButton("Images held back…")
@@ -165,25 +164,9 @@ class StudiesPage(QWidget):
         return frame
 
     def _lay_out_table(self) -> None:
-        self.table.setObjectName("studiesTable")
-        self.table.setAccessibleName("Images of this project")
         self.table.setModel(self.model)
-        self.table.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
-        self.table.setShowGrid(False)
-        self.table.setWordWrap(False)
-        self.table.setIconSize(QSize(THUMBNAIL_SIDE - 4, THUMBNAIL_SIDE - 4))
-        rows = self.table.verticalHeader()
-        rows.setVisible(False)
-        rows.setDefaultSectionSize(THUMBNAIL_SIDE)
-        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        columns = self.table.horizontalHeader()
-        columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
-        columns.resizeSection(0, 60)
-        columns.setSectionResizeMode(len(COLUMNS) - 1, QHeaderView.ResizeMode.ResizeToContents)
-        columns.setSectionsClickable(True)
-        columns.sectionClicked.connect(self._on_header)
+        self.table.lay_out()
+        self.table.horizontalHeader().sectionClicked.connect(self._on_header)
         self.table.selectionModel().selectionChanged.connect(self._on_selected)
         self.model.page_wanted.connect(self._read_page)
         self.model.page_came.connect(self._on_selected)

@@ -16,7 +16,7 @@ from amae_app.widgets.themed_plot import ThemedPlot
 from amae_engine.errors import AmaeError
 from amae_engine.events import EpochEnd, Preview
 
-_BEFORE, _NONE = "the run before", "nothing"
+_BEFORE, _NONE = "behind: the run before", "behind: nothing"
 
 
 class LivePlots(QWidget):
@@ -46,6 +46,7 @@ class LivePlots(QWidget):
         self.behind.activated.connect(self._on_behind)
         self.title = heading("No training yet")
         self.title.setObjectName("lossTitle")
+        self.title.setWordWrap(True)
         self.detail = quiet("Losses, learning rate and a reconstruction appear here, live.")
         self.loss_plot = _plot("epoch", "loss", self._follow_theme)
         self.loss_plot.setObjectName("lossPlot")
@@ -53,7 +54,8 @@ class LivePlots(QWidget):
         self._rate_curve = self.rate_plot.plot(pen=pg.mkPen(colours().quiet, width=2))
         self._images = [ImageLabel() for _ in range(4)]
         for image in self._images:
-            image.setMinimumHeight(96)
+            image.setMinimumSize(64, 96)
+        self._places: list[QWidget] = []  # of each with its caption
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(10)
@@ -99,6 +101,8 @@ class LivePlots(QWidget):
     def show_preview(self, event: Preview) -> None:
         """Show what the module reconstructs now, or what its starting weights do."""
         self.pictures.show()
+        if not event.epoch:
+            self._places[2].show()
         image, masked, before, now = self._images
         shown = {image: event.image, masked: event.masked}
         shown[now if event.epoch else before] = event.reconstruction
@@ -140,7 +144,7 @@ class LivePlots(QWidget):
         self.behind.addItem(_NONE, -1)
         for run, step in self._trained:
             if step == self._step and run != self._run:
-                self.behind.addItem(f"run {run}", run)
+                self.behind.addItem(f"behind: run {run}", run)
         self.behind.setCurrentIndex(max(self.behind.findData(chosen), 0))
         if int(self.behind.currentData()) > 0:
             self._on_behind()
@@ -187,7 +191,6 @@ class LivePlots(QWidget):
         frame, layout = card()
         top = QHBoxLayout()
         top.addWidget(self.title, 1)
-        top.addWidget(quiet("behind it:"))
         top.addWidget(self.behind)
         layout.addLayout(top)
         layout.addWidget(self.detail)
@@ -203,13 +206,18 @@ class LivePlots(QWidget):
         for image, text in zip(
             self._images, ("training image", "visible patches", "before", "now"), strict=True
         ):
-            column = QVBoxLayout()
+            place = QWidget()
+            self._places.append(place)
+            column = QVBoxLayout(place)
+            column.setContentsMargins(0, 0, 0, 0)
             column.addWidget(image, 1)
             caption = QLabel(text)
             caption.setProperty("quiet", True)
             caption.setAlignment(Qt.AlignmentFlag.AlignCenter)
             column.addWidget(caption)
-            row.addLayout(column)
+            row.addWidget(place)
+            if text == "before":  # a run of an earlier AMAE kept none
+                place.hide()
         layout.addLayout(row, 1)
         return frame
 

@@ -304,3 +304,26 @@ def test_the_theme_changes_while_a_project_is_open(open_window, small_project, q
     assert window.context is before  # nothing is opened anew
     window._set_theme("dark")
     qtbot.wait(200)
+
+
+def test_what_a_closed_project_still_computes_holds_nobody(
+    open_window, small_project, tmp_path, qtbot
+):
+    """Another project opens at once; the first one is closed when its work has ended."""
+    import threading
+
+    window = open_window(small_project)
+    first = window.context
+    go, answers, ended = threading.Event(), [], []
+    first.background("long", lambda: go.wait(30), answers.append)
+    first.destroyed.connect(lambda: ended.append(True))
+    Project.create(tmp_path / "second", "Second").close()
+    window.open_project(tmp_path / "second")
+    qtbot.waitUntil(
+        lambda: window.context is not None and window.context is not first, timeout=WAIT
+    )
+    assert window.context.project.name == "Second"
+    assert not ended
+    go.set()
+    qtbot.waitUntil(lambda: ended == [True], timeout=WAIT)
+    assert answers == []  # nobody waits for it any more

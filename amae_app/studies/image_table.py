@@ -1,0 +1,42 @@
+"""The table of a project's images: which columns are there, and how wide they are."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHeaderView, QTableView
+
+from amae_app.studies.image_table_model import COLUMNS, THUMBNAIL_SIDE
+
+_NAME, _ADDED = 1, len(COLUMNS) - 1
+_NARROW_BELOW = 640  # pixels, where the others need the room of "Added"
+
+
+class ImageTable(QTableView):
+    """Names are never cut; a narrow table leaves out when an image came."""
+
+    def lay_out(self) -> None:
+        """Set the columns up, once there is a model."""
+        self.setObjectName("studiesTable")
+        self.setAccessibleName("Images of this project")
+        self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setIconSize(QSize(THUMBNAIL_SIDE - 4, THUMBNAIL_SIDE - 4))
+        rows = self.verticalHeader()
+        rows.setVisible(False)
+        rows.setDefaultSectionSize(THUMBNAIL_SIDE)
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        columns = self.horizontalHeader()
+        columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
+        columns.resizeSection(0, 60)
+        for column in (_NAME, _ADDED):
+            columns.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        columns.setSectionsClickable(True)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave a column out where there is no room for it."""
+        self.setColumnHidden(_ADDED, self.width() < _NARROW_BELOW)
+        super().resizeEvent(event)
