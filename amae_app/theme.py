@@ -177,17 +177,19 @@ def _style(c: Colours) -> str:
     QPushButton {{ background: {c.raised}; border: 1px solid {c.line}; border-radius: 6px;
         padding: 5px 12px; }}
     QPushButton:hover {{ border-color: {c.accent}; }}
-    QPushButton:focus {{ border-color: {c.accent}; }}
+    QPushButton:focus {{ border: 2px solid {c.accent}; padding: 4px 11px; }}
     QPushButton:checked {{ border-color: {c.accent}; color: {c.accent}; }}
     QPushButton:disabled {{ color: {c.quiet}; background: {c.card}; }}
     QPushButton[primary="true"] {{ background: {c.accent}; color: {c.on_accent};
         font-weight: 600; border-color: {c.accent}; }}
+    QPushButton[primary="true"]:focus {{ border-color: {c.text}; }}
     QPushButton[primary="true"]:disabled {{ background: {c.raised}; color: {c.quiet};
         border-color: {c.line}; }}
     QPushButton[rail="true"] {{ text-align: left; border: none; border-left: 3px solid transparent;
         border-radius: 0; padding: 9px 10px; background: transparent; }}
     QPushButton[rail="true"]:checked {{ border-left-color: {c.accent}; background: {c.card};
         color: {c.text}; }}
+    QPushButton[rail="true"]:focus {{ border: 2px solid {c.accent}; padding: 7px 9px; }}
     QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
     QFrame[bar="true"] {{ background: {c.card}; border: none; }}
     QLineEdit {{ background: {c.raised}; border: 1px solid {c.line}; border-radius: 5px;
@@ -208,6 +210,8 @@ def _style(c: Colours) -> str:
     QScrollArea {{ border: none; background: transparent; }}
     QTabBar::tab {{ background: transparent; color: {c.quiet}; padding: 5px 8px; border: none; }}
     QTabBar::tab:selected {{ color: {c.text}; border-bottom: 2px solid {c.accent}; }}
+    QTabBar:focus {{ outline: none; }}
+    QTabBar:focus::tab:selected {{ color: {c.accent}; }}
     QTabWidget::pane {{ border: none; }}
     QSplitter::handle {{ background: transparent; }}
     """

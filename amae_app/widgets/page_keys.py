@@ -13,6 +13,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QAbstractItemView,
     QAbstractSpinBox,
     QApplication,
     QDialog,
@@ -212,6 +213,8 @@ def keep_focus(page: QWidget) -> None:
             continue
         if widget.focusPolicy() & Qt.FocusPolicy.ClickFocus:
             widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    for view in page.findChildren(QAbstractItemView):
+        view.setTabKeyNavigation(False)  # arrows go through a table, Tab goes on to what follows
     for box in page.findChildren(QAbstractSpinBox):
         for part in (box, box.lineEdit()):
             part.installEventFilter(_letters_to_page(page))

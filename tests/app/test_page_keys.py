@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QKeySequenceEdit,
     QLineEdit,
+    QPushButton,
     QWidget,
 )
 
@@ -170,3 +171,18 @@ def test_the_question_mark_lists_the_keys(labels_page, qtbot):
     assert "is the key of “abnormal”" in dialog.problem.text()
     assert edit.keySequence().toString() == "X"
     dialog.close()
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_tab_goes_through_a_page_and_comes_back(open_window, scored_project, qtbot, number):
+    """No table keeps the Tab key to itself, and every control that takes part is reached."""
+    window = open_window(scored_project)
+    window.show_page(number)
+    page = window._pages[number]
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is not None, timeout=WAIT)
+    seen: list[QWidget] = []
+    while (here := QApplication.focusWidget()) not in seen and len(seen) < 300:
+        seen.append(here)
+        QTest.keyClick(here, Qt.Key.Key_Tab)
+    buttons = [b for b in page.findChildren(QPushButton) if b.isVisible() and b.isEnabled()]
+    assert [b.objectName() for b in buttons if b not in seen] == []
