@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine.errors import ProjectError
+
 
 def new_half_file(path: Path, shape: tuple[int, ...]) -> BinaryIO:
     """An NPY file of a float16 array, open behind its header; its rows are then written."""
@@ -32,8 +34,18 @@ def read_rows(path: Path, start: int, rows: npt.NDArray[np.int64], into: npt.NDA
 
     Returns:
         How many rows were read: fewer than B where the next one is not whole in the file.
+
+    Raises:
+        ProjectError: The file is gone.
     """
-    with path.open("rb") as file:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        raise ProjectError(
+            f"{path.name} is not in the project's folder any more; is its disk, or its network "
+            f"folder, still connected? Connect it again; otherwise restore the folder from a backup."
+        ) from error
+    with file:
         for done, (one, row) in enumerate(zip(into, rows.tolist(), strict=True)):
             file.seek(start + row * one.nbytes)
             if file.readinto(one.data.cast("B")) != one.nbytes:

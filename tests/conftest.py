@@ -11,13 +11,13 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 from demo_images import SHARED, TINY, demo_files, finish
-from postgres_server import PostgresServer, programs
 
 from amae_engine.catalog import decisions, image_tables
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ScoreConfig, Stage1Config, Stage2Config, TrainingConfig
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.project import Project
+from amae_engine.selftest.own_postgres import PostgresServer, programs
 
 
 @pytest.fixture(scope="session")

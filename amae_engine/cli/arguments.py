@@ -16,6 +16,7 @@ from amae_engine.cli.reading_arguments import add_reading
 from amae_engine.cli.region_commands import add_regions
 from amae_engine.cli.report_command import add_report
 from amae_engine.cli.round_commands import add_rounds
+from amae_engine.cli.selftest_command import add_selftest
 from amae_engine.cli.shortcut_commands import add_shortcuts
 from amae_engine.cli.verify_command import add_verify
 
@@ -57,6 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_dicom(verbs)
     add_bundles(verbs)
     add_verify(verbs)
+    add_selftest(verbs)
     _add_machine(verbs)
     return parser
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL of its own for the tests: no port, no password, gone afterwards."""
+"""A real PostgreSQL of its own: no port, no password, gone afterwards."""
 
 from __future__ import annotations
 

@@ -9,12 +9,13 @@ import faulthandler
 import json
 import random
 import resource
+import shutil
 import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-MEMORY = 2_000_000_000  # bytes of address space
+MEMORY = 6_000_000_000  # bytes of address space, of which PyTorch's libraries map most
 SECONDS = 10
 # the number behind these tags decides how much is read and how (little and big endian)
 _COUNTS = {
@@ -99,21 +100,86 @@ def _overwrite(content: bytearray, chance: random.Random) -> bytearray:
     return content
 
 
-def main(folder: Path, first: int, last: int) -> None:
-    """Read mutations `first` to `last` - 1 of the folder's files."""
+def read(path: Path, room: Path) -> str:
+    """Read a file as the program would; why it is refused, "" where it is not.
+
+    Args:
+        path: Its name says what it is.
+        room: Where an archive may be unpacked.
+    """
+    from amae_engine.errors import AmaeError
+    from amae_engine.images.decoded_image import Refusal
+
+    try:
+        _READERS.get(path.suffix or path.name, _image)(path, room)
+    except (AmaeError, Refusal) as error:
+        return str(error)
+    return ""
+
+
+def _image(path: Path, _room: Path) -> None:
     from amae_engine.images.decode_pool import decode
     from amae_engine.images.decoded_image import Refusal
 
+    image = decode(path, 256)
+    if isinstance(image, Refusal):
+        raise image
+
+
+def _table(path: Path, _room: Path) -> None:
+    from amae_engine.images.csv_table import CsvColumns, from_csv
+
+    from_csv(path, CsvColumns())
+
+
+def _repartition(path: Path, room: Path) -> None:
+    from amae_engine.images.repartition import from_repartition
+
+    from_repartition(path, room)
+
+
+def _weights(path: Path, _room: Path) -> None:
+    from amae_engine.models.checkpoint import load_weights
+
+    load_weights(path)
+
+
+def _archive(path: Path, room: Path) -> None:
+    from amae_engine.images.archive import unpack
+
+    shutil.rmtree(room, ignore_errors=True)
+    unpack(path, room)
+
+
+def _dicomdir(path: Path, _room: Path) -> None:
+    from amae_engine.images.archive import dicomdir_files
+
+    dicomdir_files(path)
+
+
+_READERS: dict[str, Callable[[Path, Path], None]] = {
+    ".csv": _table,
+    ".json": _repartition,
+    ".safetensors": _weights,
+    ".pth": _weights,
+    ".zip": _archive,
+    "DICOMDIR": _dicomdir,
+}
+
+
+def main(folder: Path, first: int, last: int) -> None:
+    """Read mutations `first` to `last` - 1 of the folder's files; each has its own place for it."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    sources = sorted(path for path in folder.iterdir() if not path.name.startswith("mutant"))
+    sources = sorted(path for path in folder.iterdir() if path.is_file())
+    place = folder / "mutants"
+    place.mkdir(exist_ok=True)
     for number in range(first, last):
         source = sources[number % len(sources)]
-        mutant = folder / f"mutant{source.suffix}"
+        mutant = place / (source.name if not source.suffix else f"mutant{source.suffix}")
         mutant.write_bytes(mutate(source.read_bytes(), number))
         faulthandler.dump_traceback_later(SECONDS, exit=True)
-        image = decode(mutant, 256)
+        reason = read(mutant, folder / "room")
         faulthandler.cancel_dump_traceback_later()
-        reason = str(image) if isinstance(image, Refusal) else ""
         told = {"number": number, "file": source.name, "reason": reason}
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()

@@ -1,0 +1,111 @@
+"""Damaged files of every kind that the program reads: each is read or refused with a sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Generator
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from PIL import Image
+from pydicom.fileset import FileSet
+
+from amae_engine.bench.importing import write_jpeg2000, write_uncompressed
+from amae_engine.events import Event, Progress
+from amae_engine.resources import required_resource
+from amae_engine.selftest.mutations import SECONDS
+from amae_engine.selftest.small_project import write_tiny_weights
+from amae_engine.selftest.tried import Tried
+
+_AT_ONCE = 500  # inputs a process
+
+
+def write_samples(folder: Path) -> None:
+    """One whole file of each kind, made here: DICOM, pictures, tables, weights, archive, DICOMDIR."""
+    import torch
+
+    folder.mkdir()
+    pictures = sorted(required_resource("demo/images").glob("*.jpeg"))[:3]
+    picture = Image.open(pictures[0]).convert("L")
+    write_uncompressed(folder / "plain.dcm", picture, 0)
+    write_jpeg2000(folder / "j2k.dcm", picture, 1)
+    compressed = pydicom.dcmread(folder / "plain.dcm")
+    compressed.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+    compressed.save_as(folder / "rle.dcm")
+    shutil.copyfile(pictures[1], folder / "image.jpeg")
+    picture.save(folder / "grey.png")
+    deep = Image.fromarray(np.asarray(picture).astype(np.uint16) * 200)
+    deep.save(folder / "deep.tiff", compression="tiff_lzw")
+    lines = [f"images/{p.name},{r},{n % 2},p{n}" for n, (p, r) in
+             enumerate(zip(pictures, ("normal", "unlabeled", "test"), strict=True))]  # fmt: skip
+    table = "\n".join(("file,role,truth,patient", *lines))
+    (folder / "table.csv").write_text(table, encoding="utf-8")
+    shares = {"train": {"0": [p.name for p in pictures[:1]], "unlabeled": {"0": [], "1": []}},
+              "test": {"0": [pictures[1].name], "1": [pictures[2].name]}}  # fmt: skip
+    (folder / "data.json").write_text(json.dumps(shares), encoding="utf-8")
+    write_tiny_weights(folder / "weights.safetensors")
+    state = {"model": {"cls_token": torch.zeros(1, 1, 8), "pos_embed": torch.zeros(1, 17, 8)}}
+    torch.save(state, folder / "checkpoint.pth")
+    with zipfile.ZipFile(folder / "images.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in pictures:
+            archive.write(path, path.name)
+    _write_dicomdir(folder)
+
+
+def _write_dicomdir(folder: Path) -> None:
+    files = FileSet()
+    for number, name in enumerate(("plain.dcm", "j2k.dcm"), start=1):
+        image = pydicom.dcmread(folder / name)
+        image.PatientID, image.PatientName = f"P{number}", ""
+        image.StudyDate, image.StudyTime, image.StudyID = "20260101", "120000", str(number)
+        image.SeriesNumber = image.InstanceNumber = number
+        image.StudyInstanceUID = image.SeriesInstanceUID = pydicom.uid.generate_uid()
+        files.add(image)
+    with tempfile.TemporaryDirectory() as place:
+        files.write(place)
+        shutil.copyfile(Path(place) / "DICOMDIR", folder / "DICOMDIR")
+
+
+def fuzz_test(inputs: int, seed: int) -> Generator[Event, None, Tried]:
+    """Read so many damaged files in processes of their own, with bounds on memory and time.
+
+    Args:
+        inputs: How many, over all kinds in turn.
+        seed: The first one's; each further one has the next.
+    """
+    failures: list[str] = []
+    refused = hangs = peak = 0
+    with tempfile.TemporaryDirectory(prefix="amae-selftest-") as place:
+        folder = Path(place) / "samples"
+        write_samples(folder)
+        first, last = seed, seed + inputs
+        while first < last:
+            yield Progress("Damaged files", first - seed, inputs)
+            until = min(first + _AT_ONCE, last)
+            command = [sys.executable, "-W", "ignore", "-m", "amae_engine.selftest.mutations"]
+            done = subprocess.run(
+                [*command, str(folder), str(first), str(until)],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            told = [json.loads(line) for line in done.stdout.splitlines()]
+            read = [line for line in told if "number" in line]
+            refused += sum(bool(line["reason"]) for line in read)
+            failures += [f"input {line['number']} ({line['file']}): its reason names a path"
+                         for line in read if place in line["reason"]]  # fmt: skip
+            peak = max(peak, *(line.get("peak_kb", 0) for line in told), 0)
+            first += len(read)
+            if done.returncode:
+                is_late = "Timeout" in done.stderr
+                hangs += is_late
+                last_line = (done.stderr.strip().splitlines() or [""])[-1]
+                how = f"longer than {SECONDS} s" if is_late else last_line[:200]
+                failures.append(f"input {first}: its process ended ({done.returncode}): {how}")
+                first += 1
+    facts = {"refused": refused, "hangs": hangs, "most memory, MB": peak // 1000}
+    return Tried("fuzz", "inputs", inputs, inputs - len(failures), tuple(failures), facts=facts)

@@ -1,0 +1,67 @@
+"""A project of a few demo images and a tiny network: everything is quick, nothing is faked."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from amae_engine.config import ModelConfig, ScoreConfig, Stage1Config, Stage2Config, TrainingConfig
+from amae_engine.events import Event
+from amae_engine.images.csv_table import CsvColumns, from_csv
+from amae_engine.images.sources import SourceFile
+from amae_engine.resources import required_resource
+
+COUNTS = {"normal": 20, "unlabeled": 12, "test": 8}
+_TINY = ModelConfig(
+    image_size=64,
+    encoder_width=48,
+    encoder_depth=2,
+    encoder_heads=3,
+    decoder_width=32,
+    decoder_depth=1,
+    decoder_heads=2,
+)
+_SHORT = TrainingConfig(epochs=6, warmup_epochs=1, batch_size=8)
+
+
+def some_files() -> list[SourceFile]:
+    """Demo images of each role, of the test role both truths."""
+    every = from_csv(required_resource("demo/manifest.csv"), CsvColumns())
+    chosen: list[SourceFile] = []
+    for role, count in COUNTS.items():
+        images = [file for file in every if file.role == role]
+        step = max(1, len(images) // count)  # spread, so that both truths are among them
+        chosen += images[::step][:count]
+    return chosen
+
+
+def write_tiny_weights(path: Path) -> None:
+    """Random weights of a tiny network."""
+    import torch
+
+    from amae_engine.models.checkpoint import save_weights
+    from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+
+    torch.manual_seed(0)
+    save_weights(MaskedAutoencoder(_TINY), path, {})
+
+
+def settings_of(step: str, weights: Path) -> dict[str, Any]:
+    """Settings of a training step on the tiny network."""
+    if step == "stage1":
+        return Stage1Config(weights=str(weights), training=_SHORT).to_dict()
+    if step == "stage2":
+        # few images: all get a pseudo-label
+        labels = Stage2Config().pseudo_labels.replace(keep_percent=100).to_dict()
+        return Stage2Config().replace(training=_SHORT.to_dict(), pseudo_labels=labels).to_dict()
+    return ScoreConfig(batch_size=2).to_dict()
+
+
+def run(job: Generator[Event, None, Any]) -> Any:
+    """A job to its end; what it returns."""
+    while True:
+        try:
+            next(job)
+        except StopIteration as stop:
+            return stop.value
