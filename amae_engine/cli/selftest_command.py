@@ -12,9 +12,9 @@ from typing import Any
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.errors import ProjectError
-from amae_engine.events import Event
+from amae_engine.events import Event, Progress
 
-_TESTS = ("crash", "faults", "fuzz", "readers")
+_TESTS = ("crash", "faults", "fuzz", "privacy", "readers", "licences")
 _TEXT = "kill, damage and crowd the program, and count what is left; no project of yours is touched"
 
 
@@ -37,9 +37,17 @@ def selftest(options: Namespace) -> None:
     from amae_engine.selftest.crash import crash_test
     from amae_engine.selftest.faults import faults_test
     from amae_engine.selftest.fuzz import fuzz_test
+    from amae_engine.selftest.licences import licences_test
+    from amae_engine.selftest.privacy import privacy_test
     from amae_engine.selftest.readers import readers_test
 
+    def licences() -> Generator[Event, None, Any]:
+        yield Progress("Licences", 0, 1)
+        return licences_test()
+
     make: dict[str, Callable[[], Generator[Event, None, Any]]] = {
+        "licences": licences,
+        "privacy": privacy_test,
         "crash": lambda: crash_test(options.kills, options.seed),
         "faults": faults_test,
         "fuzz": lambda: fuzz_test(options.inputs, options.seed),

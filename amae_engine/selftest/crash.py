@@ -73,15 +73,13 @@ class _Steps:
         """Kill the step in a copy of the project: whether it still ran, and what it had told."""
         self._prepare(step)
         shutil.copytree(self._before[step], folder)
-        victim = self._start(step, folder)
-        assert victim.stdout is not None
-        victim.stdout.readline()  # it begins
-        time.sleep(chance.uniform(0, _LATEST * self._seconds[step]))
-        is_at_work = victim.poll() is None
-        victim.kill()
-        told = victim.stdout.read().splitlines()
-        victim.wait()
-        return is_at_work, told
+        with self._start(step, folder) as victim:
+            assert victim.stdout is not None
+            victim.stdout.readline()  # it begins
+            time.sleep(chance.uniform(0, _LATEST * self._seconds[step]))
+            is_at_work = victim.poll() is None
+            victim.kill()
+            return is_at_work, victim.stdout.read().splitlines()
 
     def problem(self, step: str, folder: Path, told: list[str]) -> str:
         """What is lost or other than it should be; "" for nothing."""
@@ -129,14 +127,14 @@ class _Steps:
         self._before[step] = before
         after = self._place / f"after-{step}"
         shutil.copytree(before, after)
-        victim = self._start(step, after)
-        assert victim.stdout is not None
-        victim.stdout.readline()
-        began = time.monotonic()
-        victim.stdout.read()
-        if victim.wait():
-            raise AmaeError(f"The step '{step}' failed without having been killed.")
-        self._seconds[step] = time.monotonic() - began
+        with self._start(step, after) as victim:
+            assert victim.stdout is not None
+            victim.stdout.readline()
+            began = time.monotonic()
+            victim.stdout.read()
+            if victim.wait():
+                raise AmaeError(f"The step '{step}' failed without having been killed.")
+            self._seconds[step] = time.monotonic() - began
         if step in (*_TRAININGS, "import"):
             with closing(Project.open(after)) as project:
                 self._result[step] = _digest(project, step)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Generator
 from pathlib import Path
@@ -70,6 +72,10 @@ def _write_dicomdir(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as place:
         files.write(place)
         shutil.copyfile(Path(place) / "DICOMDIR", folder / "DICOMDIR")
+    with warnings.catch_warnings():  # pydicom leaves a folder of its own to the garbage collector
+        warnings.simplefilter("ignore", ResourceWarning)
+        del files
+        gc.collect()
 
 
 def fuzz_test(inputs: int, seed: int) -> Generator[Event, None, Tried]:

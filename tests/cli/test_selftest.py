@@ -12,8 +12,8 @@ pytest.importorskip("resource", reason="needs POSIX resource limits, absent on W
 
 
 def _told(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    told: dict[str, object] = json.loads(lines[-1])
+    out = capsys.readouterr().out
+    told: dict[str, object] = json.loads(out[out.rindex('{\n "name"') :])
     return told
 
 
@@ -48,7 +48,36 @@ def test_readers_who_are_killed_lose_no_decision(capsys):
 
 def test_an_unknown_part_is_refused_with_the_known_ones(capsys):
     assert main(["selftest", "soup"]) == 1
-    assert "crash, faults, fuzz, readers" in capsys.readouterr().err
+    assert "crash, faults, fuzz, privacy, readers, licences" in capsys.readouterr().err
+
+
+def test_planted_identities_come_out_nowhere(capsys):
+    assert main(["selftest", "privacy", "--json"]) == 0
+    told = _told(capsys)
+    assert told["survived"] == told["tried"] > 1500
+
+
+def test_nothing_that_is_installed_is_under_the_gpl_alone(capsys):
+    assert main(["selftest", "licences", "--json"]) == 0
+    assert _told(capsys)["tried"] > 60
+
+
+@pytest.mark.parametrize(
+    ("licence", "is_gpl"),
+    [
+        ("GPL-3.0-only", True),
+        ("GNU General Public License v3 (GPLv3)", True),
+        ("AGPL-3.0-or-later", True),
+        ("LGPL-3.0-only OR GPL-2.0-only OR GPL-3.0-only", False),
+        ("LGPL-3.0-only", False),
+        ("GNU Lesser General Public License v3 (LGPLv3)", False),
+        ("MIT", False),
+    ],
+)
+def test_the_gpl_is_told_from_the_lgpl(licence: str, is_gpl: bool):
+    from amae_engine.selftest.licences import is_gpl_alone
+
+    assert is_gpl_alone(licence) is is_gpl
 
 
 def test_a_failure_is_counted_and_ends_the_command_with_1(monkeypatch, capsys):

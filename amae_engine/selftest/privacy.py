@@ -1,0 +1,100 @@
+"""Plant identities in everything that comes in, and look for them in everything that goes out."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+
+from amae_engine.catalog import decisions, image_tables, regions
+from amae_engine.catalog.regions import NewRegion, RegionState
+from amae_engine.catalog.tables import Label, Split
+from amae_engine.evaluation.regions import box_outline
+from amae_engine.events import Event, Progress
+from amae_engine.jobs.bundles.share_project import share_project
+from amae_engine.jobs.bundles.write_bundle import write_bundle
+from amae_engine.jobs.child_process import make_job
+from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.judging.evaluate_run import evaluate_run
+from amae_engine.jobs.judging.export import export_results
+from amae_engine.jobs.reporting.make_dicom import make_dicom
+from amae_engine.jobs.reporting.make_report import make_report
+from amae_engine.project import Project
+from amae_engine.selftest.planted import leaking_files, leaks, planted_files
+from amae_engine.selftest.small_project import run, settings_of, some_files, write_tiny_weights
+from amae_engine.selftest.tried import Tried
+
+_READER = "SELFTEST"
+
+
+class _Heard(logging.Handler):
+    """All that any library logs, in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line, formatted."""
+        self.text += record.getMessage() + "\n"
+
+
+def privacy_test() -> Generator[Event, None, Tried]:
+    """Import planted files, train, score, read, export, report, bundle and share; then search all."""
+    heard, root = _Heard(), logging.getLogger()
+    before = root.level
+    root.addHandler(heard)
+    root.setLevel(logging.INFO)
+    try:
+        with tempfile.TemporaryDirectory(prefix="amae-selftest-") as place:
+            planted, said = yield from _whole_work(Path(place))
+            found = {name: needles for folder in ("project", "copy")
+                     for name, needles in leaking_files(Path(place) / folder).items()}  # fmt: skip
+    finally:
+        root.removeHandler(heard)
+        root.setLevel(before)
+    found |= {what: leaks(text.encode())
+              for what, text in (("the log", heard.text), ("what is said", said))}  # fmt: skip
+    failures = [f"{name} names the patient: {', '.join(n)}" for name, n in found.items() if n]
+    facts = {"found": len(failures)}
+    return Tried("privacy", "planted identities", planted, planted - len(failures), tuple(failures),
+                 facts=facts)  # fmt: skip
+
+
+def _whole_work(place: Path) -> Generator[Event, None, tuple[int, str]]:
+    """Every step of the work; how many identities were planted, and what the events said."""
+    files, planted = planted_files(place / "MRN-77120415 Secretperson")
+    write_tiny_weights(place / "tiny.safetensors")
+    said = ""
+    with closing(Project.create(place / "project", "Privacy")) as project:
+        yield Progress("Planted files", 0, 4)
+        for event in import_images(project, files, "ward", _READER):
+            said += repr(event)
+        run(import_images(project, some_files(), "demo", "demo"))
+        yield Progress("Training", 1, 4)
+        for step in ("stage1", "stage2", "score"):
+            run(make_job(project, step, settings_of(step, place / "tiny.safetensors")))
+            if step == "stage1":
+                _read(project)
+        yield Progress("What goes out", 2, 4)
+        evaluation = evaluate_run(project, 0)
+        export_results(project, evaluation, _READER)
+        run(make_report(project, evaluation, _READER))
+        run(make_dicom(project, evaluation.run_id, _READER))
+        run(write_bundle(project, project.exports_folder / "bundle.zip", with_weights=True))
+        run(share_project(project, place / "copy", _READER))
+        yield Progress("Searching", 3, 4)
+    return planted, said
+
+
+def _read(project: Project) -> None:
+    """A reader's decisions and regions."""
+    with project.session() as session:
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
+        labels = [Label.ABNORMAL if number % 2 else Label.NORMAL for number in range(len(ids))]
+        decisions.decide(session, ids, labels, _READER)
+        test = image_tables.images_in(session, Split.TEST).ids.tolist()
+        outline = box_outline(0.2, 0.2, 0.3, 0.3)
+        regions.add(session, [NewRegion(i, outline, RegionState.DRAWN) for i in test], _READER)
