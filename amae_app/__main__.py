@@ -35,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from amae_app.reading_bench import bench_reading
 
         return bench_reading(as_json="--json" in words)
+    if words[:2] == ["selftest", "soak"]:
+        from amae_app.soak import soak
+
+        return soak(words[2:])
     from amae_engine.cli import main as run_command
 
     return run_command(words, _print_pdf)

@@ -22,7 +22,10 @@ def add_selftest(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     """Add `selftest`."""
     verb = verbs.add_parser("selftest", help=_TEXT, description=_TEXT)
     verb.add_argument(
-        "tests", nargs="*", metavar="TEST", help=f"{', '.join(_TESTS)}; all by default"
+        "tests",
+        nargs="*",
+        metavar="TEST",
+        help=f"{', '.join(_TESTS)}; all by default. `soak` (with --minutes) uses the window instead",
     )
     verb.add_argument("--kills", type=int, default=16, help="of `crash`, over all steps in turn")
     verb.add_argument("--inputs", type=int, default=1000, help="damaged files of `fuzz`")

@@ -16,14 +16,14 @@ from contextlib import closing
 from pathlib import Path
 
 from amae_engine.catalog import decisions, image_tables, runs, scores
-from amae_engine.catalog.tables import Label, RunState, Split
+from amae_engine.catalog.tables import RunState, Split
 from amae_engine.errors import AmaeError
 from amae_engine.events import Event, Progress
 from amae_engine.jobs.verify import verify_project
 from amae_engine.project import Project
 from amae_engine.runs.run_files import result_digests
 from amae_engine.selftest.old_catalog import OLD_IMAGES, write_old_project
-from amae_engine.selftest.small_project import run, write_tiny_weights
+from amae_engine.selftest.small_project import decide_half, run, write_tiny_weights
 from amae_engine.selftest.tried import Tried
 from amae_engine.selftest.victim import READER, STEPS, work
 
@@ -123,7 +123,7 @@ class _Steps:
             self._prepare(earlier)
             shutil.copytree(self._place / f"after-{earlier}", before)
         if step == "stage2":
-            _decide_half(before)
+            decide_half(before, READER)
         self._before[step] = before
         after = self._place / f"after-{step}"
         shutil.copytree(before, after)
@@ -147,14 +147,6 @@ class _Steps:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-
-
-def _decide_half(folder: Path) -> None:
-    """A reader has found half of the unlabeled images abnormal, so that module B has some."""
-    with closing(Project.open(folder)) as project, project.session() as session:
-        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
-        labels = [Label.ABNORMAL if number % 2 else Label.NORMAL for number in range(len(ids))]
-        decisions.decide(session, ids, labels, READER)
 
 
 def _integrity(project: Project) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
-from amae_engine.catalog import decisions, image_tables, regions
+from amae_engine.catalog import image_tables, regions
 from amae_engine.catalog.regions import NewRegion, RegionState
-from amae_engine.catalog.tables import Label, Split
+from amae_engine.catalog.tables import Split
 from amae_engine.evaluation.regions import box_outline
 from amae_engine.events import Event, Progress
 from amae_engine.jobs.bundles.share_project import share_project
@@ -23,7 +23,13 @@ from amae_engine.jobs.reporting.make_dicom import make_dicom
 from amae_engine.jobs.reporting.make_report import make_report
 from amae_engine.project import Project
 from amae_engine.selftest.planted import leaking_files, leaks, planted_files
-from amae_engine.selftest.small_project import run, settings_of, some_files, write_tiny_weights
+from amae_engine.selftest.small_project import (
+    decide_half,
+    run,
+    settings_of,
+    some_files,
+    write_tiny_weights,
+)
 from amae_engine.selftest.tried import Tried
 
 _READER = "SELFTEST"
@@ -91,10 +97,8 @@ def _whole_work(place: Path) -> Generator[Event, None, tuple[int, str]]:
 
 def _read(project: Project) -> None:
     """A reader's decisions and regions."""
+    decide_half(project.folder, _READER)
     with project.session() as session:
-        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
-        labels = [Label.ABNORMAL if number % 2 else Label.NORMAL for number in range(len(ids))]
-        decisions.decide(session, ids, labels, _READER)
         test = image_tables.images_in(session, Split.TEST).ids.tolist()
         outline = box_outline(0.2, 0.2, 0.3, 0.3)
         regions.add(session, [NewRegion(i, outline, RegionState.DRAWN) for i in test], _READER)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from amae_engine.catalog import decisions, image_tables
+from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ModelConfig, ScoreConfig, Stage1Config, Stage2Config, TrainingConfig
 from amae_engine.events import Event
 from amae_engine.images.csv_table import CsvColumns, from_csv
 from amae_engine.images.sources import SourceFile
+from amae_engine.project import Project
 from amae_engine.resources import required_resource
 
 COUNTS = {"normal": 20, "unlabeled": 12, "test": 8}
@@ -56,6 +60,14 @@ def settings_of(step: str, weights: Path) -> dict[str, Any]:
         labels = Stage2Config().pseudo_labels.replace(keep_percent=100).to_dict()
         return Stage2Config().replace(training=_SHORT.to_dict(), pseudo_labels=labels).to_dict()
     return ScoreConfig(batch_size=2).to_dict()
+
+
+def decide_half(folder: Path, reader: str) -> None:
+    """A reader finds half of the unlabeled images abnormal, so that module B has some."""
+    with closing(Project.open(folder)) as project, project.session() as session:
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
+        labels = [Label.ABNORMAL if number % 2 else Label.NORMAL for number in range(len(ids))]
+        decisions.decide(session, ids, labels, reader)
 
 
 def run(job: Generator[Event, None, Any]) -> Any:

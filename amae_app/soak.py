@@ -1,0 +1,248 @@
+"""`amae selftest soak`: scripted use of the window for as long as wanted; what grows meanwhile.
+
+Memory, open files and threads should level off: a slope is fitted to each over the second half, with
+its interval. Every warning that is logged meanwhile is told.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import psutil
+from PySide6.QtCore import QSettings, Qt, QtMsgType, qInstallMessageHandler
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from amae_app.main_window import MainWindow
+from amae_app.pseudo_labels.pseudo_labels_page import PseudoLabelsPage
+from amae_app.settings import Settings
+from amae_app.studies.studies_page import StudiesPage
+from amae_app.theme import ThemeName, apply_theme
+from amae_app.waiting import let_run, wait_until
+from amae_engine.jobs.child_process import run_in_child
+from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.project import Project
+from amae_engine.selftest.small_project import (
+    decide_half,
+    run,
+    settings_of,
+    some_files,
+    write_tiny_weights,
+)
+from amae_engine.selftest.tried import Tried
+
+_SECONDS_BETWEEN_LOOKS = 2.0
+_LONGEST_WAIT_SECONDS = 120.0
+# what a slope may be, per hour, at the lower end of its interval: more is a leak
+_ALLOWED = {"memory, MB": 60.0, "open files": 4.0, "threads": 2.0}
+_FEWEST = 8  # looks that a slope is fitted to
+_EXPECTED = ("propagateSizeHints",)  # what the offscreen platform says of itself
+
+
+@dataclass(slots=True)
+class _Looks:
+    """What this process held at each look."""
+
+    seconds: list[float] = field(default_factory=list)
+    values: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _ALLOWED})
+
+    def look(self, at: float) -> None:
+        """Look now."""
+        process = psutil.Process()
+        count_files = getattr(process, "num_handles" if sys.platform == "win32" else "num_fds")
+        self.seconds.append(at)
+        for name, value in zip(
+            _ALLOWED,
+            (process.memory_info().rss / 1e6, float(count_files()), float(process.num_threads())),
+            strict=True,
+        ):
+            self.values[name].append(value)
+
+    def slope(self, name: str) -> tuple[float, float]:
+        """Per hour over the second half, and half of its 95 % interval."""
+        half = len(self.seconds) // 2
+        x = np.array(self.seconds[half:]) / 3600
+        y = np.array(self.values[name][half:])
+        if len(x) < _FEWEST:
+            return 0.0, float("inf")
+        (slope, _), variance = np.polyfit(x, y, 1, cov=True)
+        return float(slope), float(1.96 * np.sqrt(variance[0, 0]))
+
+
+class _Heard(logging.Handler):
+    """Warnings of Python's log and of Qt."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one."""
+        self.lines.append(record.getMessage())
+
+    def of_qt(self, kind: QtMsgType, _context: object, text: str) -> None:
+        """Keep one of Qt's."""
+        if kind is not QtMsgType.QtDebugMsg and not any(each in text for each in _EXPECTED):
+            self.lines.append(text)
+
+
+def soak(words: Sequence[str]) -> int:
+    """Use the window by a script; 1 where something grows or warns.
+
+    Args:
+        words: The arguments after `amae selftest soak`.
+    """
+    parser = ArgumentParser(prog="amae selftest soak")
+    parser.add_argument("--minutes", type=float, default=60.0, help="how long")
+    parser.add_argument("--json", action="store_true", help="JSON output")
+    options = parser.parse_args(words)
+    if not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    heard = _Heard()
+    logging.getLogger().addHandler(heard)
+    before = qInstallMessageHandler(heard.of_qt)
+    try:
+        with tempfile.TemporaryDirectory(prefix="amae-selftest-") as place:
+            acts, looks = _use(Path(place), 60 * options.minutes)
+    finally:
+        qInstallMessageHandler(before)
+        logging.getLogger().removeHandler(heard)
+    tried = _judged(acts, looks, heard.lines)
+    facts = {**tried.facts, "minutes": options.minutes}
+    if options.json:
+        told = {"name": tried.name, "tried": tried.tried, "failures": tried.failures, **facts}
+        sys.stdout.write(json.dumps(told, indent=1) + "\n")
+    else:
+        sys.stdout.write("\n".join(tried.lines()) + "\n")
+    return 0 if tried.has_passed else 1
+
+
+def _judged(acts: int, looks: _Looks, warnings: list[str]) -> Tried:
+    facts: dict[str, float | int | str] = {}
+    failures = [f"logged: {text[:200]}" for text in dict.fromkeys(warnings)]
+    for name, allowed in _ALLOWED.items():
+        slope, half = looks.slope(name)
+        values = looks.values[name]
+        facts[name] = f"{values[0]:.0f} to {values[-1]:.0f}, {slope:+.1f} ± {half:.1f} an hour"
+        if slope - half > allowed:
+            failures.append(f"{name} grow by {slope:.1f} ± {half:.1f} an hour")
+    return Tried("soak", "acts", acts, acts, tuple(failures), facts=facts)
+
+
+def _use(place: Path, seconds: float) -> tuple[int, _Looks]:
+    """Make a scored project, open it, and go round the acts until the time is over."""
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(place))
+    application = QApplication.instance() or QApplication(sys.argv[:1])
+    settings = Settings()
+    settings.reader = "SOAK"
+    apply_theme(application, settings.theme)  # type: ignore[arg-type]
+    folder = _make_project(place)
+    window = MainWindow(settings)
+    window.resize(1366, 768)
+    window.show()
+    looks, began, looked, acts = _Looks(), time.monotonic(), 0.0, 0
+    first: list[Callable[[], None]] = [partial(_open, window, folder)]
+    for act in itertools.chain(first, _round(window, folder)):
+        act()
+        acts += 1
+        at = time.monotonic() - began
+        if at - looked > _SECONDS_BETWEEN_LOOKS or not looks.seconds:
+            looks.look(at)
+            looked = at
+        if at > seconds:
+            break
+    window.close()
+    return acts, looks
+
+
+def _make_project(place: Path) -> Path:
+    folder, weights = place / "project", place / "tiny.safetensors"
+    with closing(Project.create(folder, "Soak")) as project:
+        run(import_images(project, some_files(), "demo", "demo"))
+    # elsewhere: what PyTorch holds is not the window's
+    maker = multiprocessing.get_context("spawn").Process(target=write_tiny_weights, args=(weights,))
+    maker.start()
+    maker.join()
+    for step in ("stage1", "stage2", "score"):
+        if step == "stage2":
+            decide_half(folder, "SOAK")
+        run(run_in_child(folder, step, settings_of(step, weights)))
+    return folder
+
+
+def _open(window: MainWindow, folder: Path) -> None:
+    before = window.context
+    window.open_project(folder)
+    wait_until(
+        lambda: window.context is not None and window.context is not before, _LONGEST_WAIT_SECONDS
+    )
+    let_run(0.3)
+
+
+def _round(window: MainWindow, folder: Path) -> Iterator[Callable[[], None]]:
+    """Acts without end: pages, images, decisions and their undo, filters, themes, opening again."""
+    for number in itertools.count():
+        for page in range(5):
+            yield partial(_show, window, page)
+        yield from (partial(_next_image, window) for _ in range(6))
+        yield from (partial(_decide, window, key) for key in (Qt.Key.Key_N, Qt.Key.Key_A))
+        yield partial(_undo, window)
+        yield partial(_filter, window, ("split:test", "truth:normal", "")[number % 3])
+        yield partial(_theme, window, (ThemeName.LIGHT, ThemeName.DARK)[number % 2])
+        if number % 4 == 3:
+            yield partial(_open, window, folder)
+
+
+def _show(window: MainWindow, page: int) -> None:
+    window.show_page(page)
+    let_run(0.15)
+
+
+def _next_image(window: MainWindow) -> None:
+    _show(window, 0)
+    page = window.pages[0]
+    assert isinstance(page, StudiesPage)
+    if page.table.currentIndex().row() + 1 >= page.model.rowCount():
+        page.table.selectRow(0)
+    QTest.keyClick(page.table, Qt.Key.Key_Down)
+    let_run(0.1)
+
+
+def _decide(window: MainWindow, key: Qt.Key) -> None:
+    _show(window, 2)
+    page = window.pages[2]
+    assert isinstance(page, PseudoLabelsPage)
+    QTest.keyClick(page.gallery, key)
+    let_run(0.1)
+
+
+def _undo(window: MainWindow) -> None:
+    page = window.pages[2]
+    QTest.keyClick(page, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    let_run(0.1)
+
+
+def _filter(window: MainWindow, text: str) -> None:
+    page = window.pages[0]
+    assert isinstance(page, StudiesPage)
+    page.filter.setText(text)
+    _show(window, 0)
+
+
+def _theme(window: MainWindow, name: ThemeName) -> None:
+    window.top_bar.theme_chosen.emit(str(name))
+    let_run(0.2)
