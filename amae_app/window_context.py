@@ -263,4 +263,11 @@ class Work(QRunnable):
             _log.exception("Background work '%s' failed", self._key)
             told = told_of_system(problem) or AmaeError(f"{type(problem).__name__}: {problem}")
             result, error = None, told
-        self._answer(self._key, self._generation, result, error)
+        answer = self._answer
+        # PySide keeps the wrapper of a runnable: what it was made of must not stay with it
+        self._function = self._answer = _nothing
+        answer(self._key, self._generation, result, error)
+
+
+def _nothing(*_arguments: object) -> None:
+    """What a runnable that has run would do."""

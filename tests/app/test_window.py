@@ -327,3 +327,20 @@ def test_what_a_closed_project_still_computes_holds_nobody(
     go.set()
     qtbot.waitUntil(lambda: ended == [True], timeout=WAIT)
     assert answers == []  # nobody waits for it any more
+
+
+def test_a_closed_project_leaves_nothing_in_memory(open_window, small_project, tmp_path, qtbot):
+    import gc
+    import weakref
+
+    window = open_window(small_project)
+    first = weakref.ref(window.context.project)
+    Project.create(tmp_path / "second", "Second").close()
+    window.open_project(tmp_path / "second")
+    qtbot.waitUntil(lambda: window.context.project.name == "Second", timeout=WAIT)
+
+    def is_gone() -> bool:
+        gc.collect()
+        return first() is None
+
+    qtbot.waitUntil(is_gone, timeout=WAIT)
