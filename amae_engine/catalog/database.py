@@ -15,7 +15,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -181,7 +181,17 @@ class Catalog:
         if found is not None:
             suffix = "sql" if self.is_shared else "sqlite"
             self.backup(self._folder / f"catalog.before-{head}.{suffix}")
-        command.upgrade(_alembic_config(self._engine), "head")
+        if self.is_shared:
+            command.upgrade(_alembic_config(self._engine), "head")
+            return
+        whole = create_engine(self._url)
+        event.listen(whole, "connect", _set_pragmas)
+        event.listen(whole, "connect", _leave_transactions_alone)
+        event.listen(whole, "begin", _begin)
+        try:
+            command.upgrade(_alembic_config(whole), "head")
+        finally:
+            whole.dispose()
 
     def _check(self) -> None:
         """Let SQLite look through its pages; through many only until the day's backup was made.
@@ -300,6 +310,15 @@ def _alembic_config(engine: Engine) -> Config:
     config.attributes["engine"] = engine
     logging.getLogger("alembic").setLevel(logging.WARNING)
     return config
+
+
+def _leave_transactions_alone(connection: DBAPIConnection, _record: object) -> None:
+    """Python's driver would end a transaction before each change of the schema."""
+    connection.isolation_level = None
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _set_pragmas(connection: DBAPIConnection, _record: object) -> None:

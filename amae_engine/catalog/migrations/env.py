@@ -10,7 +10,13 @@ engine = context.config.attributes.get("engine") or create_engine(
     context.config.get_main_option("sqlalchemy.url") or "sqlite://"
 )
 with engine.connect() as connection:
-    context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
+    # all steps in one transaction, on SQLite too: what is killed meanwhile leaves the old schema
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_as_batch=True,
+        transactional_ddl=True,
+    )
     with context.begin_transaction():
         context.run_migrations()
     connection.commit()
