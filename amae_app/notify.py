@@ -17,8 +17,10 @@ def notify_desktop(window: QWidget, title: str, text: str) -> bool:
     QApplication.alert(window)
     if not QSystemTrayIcon.isSystemTrayAvailable():
         return False
-    icon = QSystemTrayIcon(window.windowIcon(), window)
-    icon.messageClicked.connect(window.activateWindow)
-    icon.show()
+    icon = window.findChild(QSystemTrayIcon)
+    if icon is None:
+        icon = QSystemTrayIcon(window.windowIcon(), window)
+        icon.messageClicked.connect(window.activateWindow)
+        icon.show()
     icon.showMessage(title, text, window.windowIcon(), _SHOWN_MS)
     return True

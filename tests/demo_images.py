@@ -7,24 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from amae_engine.config import ModelConfig
 from amae_engine.events import Event
 from amae_engine.images.csv_table import CsvColumns, from_csv
 from amae_engine.images.decode import read_for_store
 from amae_engine.images.sources import SourceFile
+from amae_engine.selftest.small_project import TINY as TINY
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "resources" / "demo"
 SHARED = ROOT.parent / "shared"
-TINY = ModelConfig(
-    image_size=64,
-    encoder_width=48,
-    encoder_depth=2,
-    encoder_heads=3,
-    decoder_width=32,
-    decoder_depth=1,
-    decoder_heads=2,
-)
 
 
 def finish(job: Generator[Event, None, object]) -> tuple[object, list[Event]]:

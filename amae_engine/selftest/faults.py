@@ -35,7 +35,7 @@ class _Skipped(Exception):
 def faults_test() -> Generator[Event, None, Tried]:
     """Make every fault once."""
     faults: dict[str, Callable[[Path], str]] = {
-        "a disk that fills during an import": _full_disk,
+        "a disk that is full while a reader decides": _full_disk,
         "a disk that can only be read": _read_only_disk,
         "a clock that is set back": _clock_back,
         "a project that is copied while it is open": _copied_while_open,

@@ -11,6 +11,7 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Generator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,11 @@ from amae_engine.selftest.small_project import write_tiny_weights
 from amae_engine.selftest.tried import Tried
 
 _AT_ONCE = 500  # inputs a process
+_WEIGHTS = 6  # every sixth input is a weights file
 
 
 def write_samples(folder: Path) -> None:
-    """One whole file of each kind, made here: DICOM, pictures, tables, weights, archive, DICOMDIR."""
-    import torch
-
+    """One whole file of each kind but weights: DICOM, pictures, tables, archive, DICOMDIR."""
     folder.mkdir()
     pictures = sorted(required_resource("demo/images").glob("*.jpeg"))[:3]
     picture = Image.open(pictures[0]).convert("L")
@@ -51,13 +51,20 @@ def write_samples(folder: Path) -> None:
     shares = {"train": {"0": [p.name for p in pictures[:1]], "unlabeled": {"0": [], "1": []}},
               "test": {"0": [pictures[1].name], "1": [pictures[2].name]}}  # fmt: skip
     (folder / "data.json").write_text(json.dumps(shares), encoding="utf-8")
-    write_tiny_weights(folder / "weights.safetensors")
-    state = {"model": {"cls_token": torch.zeros(1, 1, 8), "pos_embed": torch.zeros(1, 17, 8)}}
-    torch.save(state, folder / "checkpoint.pth")
     with zipfile.ZipFile(folder / "images.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in pictures:
             archive.write(path, path.name)
     _write_dicomdir(folder)
+
+
+def write_weights(folder: Path) -> None:
+    """Our weights and a published checkpoint, in a folder of their own: their reader needs more."""
+    import torch
+
+    folder.mkdir()
+    write_tiny_weights(folder / "weights.safetensors")
+    state = {"model": {"cls_token": torch.zeros(1, 1, 8), "pos_embed": torch.zeros(1, 17, 8)}}
+    torch.save(state, folder / "checkpoint.pth")
 
 
 def _write_dicomdir(folder: Path) -> None:
@@ -85,33 +92,49 @@ def fuzz_test(inputs: int, seed: int) -> Generator[Event, None, Tried]:
         inputs: How many, over all kinds in turn.
         seed: The first one's; each further one has the next.
     """
-    failures: list[str] = []
-    refused = hangs = peak = 0
+    seen = _Seen()
     with tempfile.TemporaryDirectory(prefix="amae-selftest-") as place:
-        folder = Path(place) / "samples"
-        write_samples(folder)
-        first, last = seed, seed + inputs
-        while first < last:
-            yield Progress("Damaged files", first - seed, inputs)
-            until = min(first + _AT_ONCE, last)
-            command = [sys.executable, "-W", "ignore", "-m", "amae_engine.selftest.mutations"]
-            done = subprocess.run(
-                [*command, str(folder), str(first), str(until)],
-                capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            told = [json.loads(line) for line in done.stdout.splitlines()]
-            read = [line for line in told if "number" in line]
-            refused += sum(bool(line["reason"]) for line in read)
-            failures += [f"input {line['number']} ({line['file']}): its reason names a path"
-                         for line in read if place in line["reason"]]  # fmt: skip
-            peak = max(peak, *(line.get("peak_kb", 0) for line in told), 0)
-            first += len(read)
-            if done.returncode:
-                is_late = "Timeout" in done.stderr
-                hangs += is_late
-                last_line = (done.stderr.strip().splitlines() or [""])[-1]
-                how = f"longer than {SECONDS} s" if is_late else last_line[:200]
-                failures.append(f"input {first}: its process ended ({done.returncode}): {how}")
-                first += 1
-    facts = {"refused": refused, "hangs": hangs, "most memory, MB": peak // 1000}
-    return Tried("fuzz", "inputs", inputs, inputs - len(failures), tuple(failures), facts=facts)
+        files, weights = Path(place) / "files", Path(place) / "weights"
+        write_samples(files)
+        write_weights(weights)
+        for folder, count in ((files, inputs - inputs // _WEIGHTS), (weights, inputs // _WEIGHTS)):
+            first, last = seed, seed + count
+            while first < last:
+                yield Progress(f"Damaged {folder.name}", first - seed, count)
+                first = seen.read(folder, first, min(first + _AT_ONCE, last))
+    failures = tuple(seen.failures)
+    facts = {"refused": seen.refused, "hangs": seen.hangs, "most memory, MB": seen.peak // 1000}
+    return Tried("fuzz", "inputs", inputs, inputs - len(failures), failures, facts=facts)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What came of the inputs so far; `peak` in kB."""
+
+    failures: list[str] = field(default_factory=list)
+    refused: int = 0
+    hangs: int = 0
+    peak: int = 0
+
+    def read(self, folder: Path, first: int, until: int) -> int:
+        """Read inputs in a process, to the first that ends it; the number of the next one."""
+        command = [sys.executable, "-W", "ignore", "-m", "amae_engine.selftest.mutations"]
+        done = subprocess.run(
+            [*command, str(folder), str(first), str(until)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        told = [json.loads(line) for line in done.stdout.splitlines()]
+        read = [line for line in told if "number" in line]
+        self.refused += sum(bool(line["reason"]) for line in read)
+        self.failures += [f"input {line['number']} ({line['file']}): its reason names a path"
+                          for line in read if str(folder.parent) in line["reason"]]  # fmt: skip
+        self.peak = max(self.peak, *(line.get("peak_kb", 0) for line in told), 0)
+        first += len(read)
+        if done.returncode:
+            is_late = "Timeout" in done.stderr
+            self.hangs += is_late
+            last_line = (done.stderr.strip().splitlines() or [""])[-1]
+            how = f"longer than {SECONDS} s" if is_late else last_line[:200]
+            self.failures.append(f"input {first}: its process ended ({done.returncode}): {how}")
+            first += 1
+        return first

@@ -15,7 +15,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-MEMORY = 6_000_000_000  # bytes of address space, of which PyTorch's libraries map most
+MEMORY = 2_000_000_000  # bytes of address space
+MEMORY_OF_WEIGHTS = 6_000_000_000  # PyTorch's libraries, mapped to read them, are most of it
 SECONDS = 10
 # the number behind these tags decides how much is read and how (little and big endian)
 _COUNTS = {
@@ -169,8 +170,10 @@ _READERS: dict[str, Callable[[Path, Path], None]] = {
 
 def main(folder: Path, first: int, last: int) -> None:
     """Read mutations `first` to `last` - 1 of the folder's files; each has its own place for it."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     sources = sorted(path for path in folder.iterdir() if path.is_file())
+    are_weights = any(_READERS.get(path.suffix) is _weights for path in sources)
+    bound = MEMORY_OF_WEIGHTS if are_weights else MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
     place = folder / "mutants"
     place.mkdir(exist_ok=True)
     for number in range(first, last):

@@ -17,7 +17,7 @@ from amae_engine.project import Project
 from amae_engine.resources import required_resource
 
 COUNTS = {"normal": 20, "unlabeled": 12, "test": 8}
-_TINY = ModelConfig(
+TINY = ModelConfig(
     image_size=64,
     encoder_width=48,
     encoder_depth=2,
@@ -48,7 +48,7 @@ def write_tiny_weights(path: Path) -> None:
     from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
     torch.manual_seed(0)
-    save_weights(MaskedAutoencoder(_TINY), path, {})
+    save_weights(MaskedAutoencoder(TINY), path, {})
 
 
 def settings_of(step: str, weights: Path) -> dict[str, Any]:

@@ -170,7 +170,7 @@ def test_the_curve_of_unseen_images_changes_no_weight(
 ):
     with_curve, _ = finish(train_stage2(whole_path, TOKENS))
     monkeypatch.setattr(
-        "amae_engine.jobs.training.train_stage2.unseen_images", lambda _folder: None
+        "amae_engine.jobs.training.stage2_modules.unseen_images", lambda _folder: None
     )
     without, events = finish(train_stage2(whole_path, TOKENS))
     assert all(e.validation_loss is None for e in events if isinstance(e, EpochEnd))

@@ -100,30 +100,18 @@ def unseen_images(folder: Path) -> ModuleImages | None:
 class Learns(Protocol):
     """What the modules reconstruct: images as the loop reads them, a network, and its training."""
 
-    def adapt(
-        self,
-        module: Module,
-        images: ModuleImages,
-        unseen: ModuleImages | None,
-        device: torch.device,
-    ) -> Adapted:
-        """A fresh network, and the job that trains it; `unseen` are for its validation curve."""
+    def adapt(self, module: Module, images: ModuleImages, device: torch.device) -> Adapted:
+        """A fresh network, and the job that trains it."""
 
 
 class OverPixels:
     """Both modules start from (f0, g0) and reconstruct patches of images."""
 
-    def __init__(self, project: Project, config: Stage2Config, _record: RunRecord) -> None:
-        self._project = project
+    def __init__(self, project: Project, config: Stage2Config, record: RunRecord) -> None:
+        self._project, self._unseen = project, unseen_images(record.folder)
         self._start = project.run_folder(config.stage1_run) / WEIGHTS_FILE
 
-    def adapt(
-        self,
-        module: Module,
-        images: ModuleImages,
-        unseen: ModuleImages | None,
-        device: torch.device,
-    ) -> Adapted:
+    def adapt(self, module: Module, images: ModuleImages, device: torch.device) -> Adapted:
         """See `Learns`."""
         from amae_engine.jobs.training.image_access import images_of
         from amae_engine.method.stage2 import adapt_module
@@ -131,8 +119,8 @@ class OverPixels:
 
         network = load_weights(self._start).network.to(device)
         stored = images_of(self._project, images.store_rows, device)
-        held = None if unseen is None else images_of(self._project, unseen.store_rows, device)
-        return network, adapt_module(network, stored, module, held)
+        unseen = self._unseen and images_of(self._project, self._unseen.store_rows, device)
+        return network, adapt_module(network, stored, module, unseen)
 
 
 class OverTokens:
@@ -142,6 +130,7 @@ class OverTokens:
         from amae_engine.method.token_modules import TokenBasis
 
         self._kept = KeptTokens(project.run_folder(config.stage1_run))
+        self._unseen = unseen_images(record.folder)
         path = record.folder / BASIS_FILE
         if path.is_file():  # a run that is resumed goes on in the same axes, on any machine
             self._basis = TokenBasis.load(path)
@@ -152,13 +141,7 @@ class OverTokens:
         if processes.leads():
             self._basis.save(path)
 
-    def adapt(
-        self,
-        module: Module,
-        images: ModuleImages,
-        unseen: ModuleImages | None,
-        device: torch.device,
-    ) -> Adapted:
+    def adapt(self, module: Module, images: ModuleImages, device: torch.device) -> Adapted:
         """See `Learns`."""
         from amae_engine.method.stored_images import StoredImages
         from amae_engine.method.token_modules import adapt_token_module, token_network
@@ -173,5 +156,5 @@ class OverTokens:
                 lambda rows: basis.project(kept.read(places[rows])), len(places), device
             )
 
-        held = None if unseen is None else tokens_of(unseen)
-        return network, adapt_token_module(network, tokens_of(images), module, held)
+        unseen = self._unseen and tokens_of(self._unseen)
+        return network, adapt_token_module(network, tokens_of(images), module, unseen)

@@ -32,7 +32,6 @@ from amae_engine.jobs.training.stage2_modules import (
     OverTokens,
     keep_unseen,
     plan_modules,
-    unseen_images,
 )
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE
 from amae_engine.method import processes
@@ -223,8 +222,7 @@ def _adapt(
         epochs=epochs, warmup_epochs=min(config.training.warmup_epochs, epochs)
     )
     own = config.replace(training=training.to_dict())
-    unseen = unseen_images(record.folder)
-    network, job = learns.adapt(Module(module, own, record.id, checkpoint), images, unseen, device)
+    network, job = learns.adapt(Module(module, own, record.id, checkpoint), images, device)
     yield from job
     if processes.leads():
         facts = {"config": config.to_json(), "images": str(len(images.ids))}
