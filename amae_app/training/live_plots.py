@@ -13,7 +13,6 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidg
 from amae_app.theme import card, colours, heading, quiet
 from amae_app.widgets.image_label import ImageLabel
 from amae_app.widgets.themed_plot import ThemedPlot
-from amae_engine.errors import AmaeError
 from amae_engine.events import EpochEnd, Preview
 
 _BEFORE, _NONE = "behind: the run before", "behind: nothing"
@@ -35,7 +34,6 @@ class LivePlots(QWidget):
         self._step = ""
         self._curves: dict[str, pg.PlotDataItem] = {}
         self._before: dict[str, pg.PlotDataItem] = {}  # of another run, behind this one's
-        self._last_losses: dict[str, tuple[list[float], list[float]]] = {}
         self._trained: tuple[tuple[int, str], ...] = ()
         self._run = 0
         self.behind = QComboBox()
@@ -72,7 +70,7 @@ class LivePlots(QWidget):
 
     def add_epoch(self, event: EpochEnd) -> None:
         """Add one epoch's numbers; another stage starts new curves."""
-        stage = event.step.split(" · ")[0]
+        stage = _stage(event)
         if stage != self._step or (event.epoch == 1 and event.module in ("", "A")):
             self._start(stage)
         if event.run_id != self._run:
@@ -116,12 +114,10 @@ class LivePlots(QWidget):
         self._trained = trained
         self._offer()
 
-    def show_behind(self, epochs: tuple[EpochEnd, ...] | AmaeError) -> None:
-        """Draw another run's losses faintly behind this one's."""
-        if isinstance(epochs, AmaeError):
-            return
+    def show_behind(self, epochs: tuple[EpochEnd, ...]) -> None:
+        """Draw another run's losses faintly behind this one's, unless another step is shown now."""
         found: dict[str, tuple[list[float], list[float]]] = {}
-        for event in epochs:
+        for event in epochs if epochs and _stage(epochs[0]) == self._step else ():
             for name, loss in _losses_of(event):
                 points = found.setdefault(name, ([], []))
                 points[0].append(event.epoch)
@@ -131,23 +127,27 @@ class LivePlots(QWidget):
     @Slot()
     def _on_behind(self) -> None:
         run = int(self.behind.currentData())
+        if run == 0:
+            run = max((number for number in self._others() if number < self._run), default=-1)
         if run > 0:
             self.behind_wanted.emit(run)
         else:
-            self._draw_behind(self._last_losses if run == 0 else {})
+            self._draw_behind({})
+
+    def _others(self) -> list[int]:
+        """Other runs of the step that is shown, newest first."""
+        return [run for run, step in self._trained if step == self._step and run != self._run]
 
     def _offer(self) -> None:
-        """The runs of the step that is shown, but for the one that is shown."""
+        """Offer the other runs of the step that is shown, and ask for the chosen one."""
         chosen = self.behind.currentData()
         self.behind.clear()
         self.behind.addItem(_BEFORE, 0)
         self.behind.addItem(_NONE, -1)
-        for run, step in self._trained:
-            if step == self._step and run != self._run:
-                self.behind.addItem(f"behind: run {run}", run)
+        for run in self._others():
+            self.behind.addItem(f"behind: run {run}", run)
         self.behind.setCurrentIndex(max(self.behind.findData(chosen), 0))
-        if int(self.behind.currentData()) > 0:
-            self._on_behind()
+        self._on_behind()
 
     def _draw_behind(self, losses: dict[str, tuple[list[float], list[float]]]) -> None:
         for curve in self._before.values():
@@ -164,12 +164,12 @@ class LivePlots(QWidget):
         self._step = stage
         if not same:
             self.pictures.hide()
-        self._last_losses, self._losses = (self._losses if same else {}), {}
+        self._losses = {}
         for curve in self._curves.values():
             self.loss_plot.removeItem(curve)
         self._curves = {}
         self.loss_plot.plotItem.legend.clear()
-        self._on_behind()
+        self._draw_behind({})
 
     def _append(self, name: str, epoch: int, loss: float) -> None:
         if name not in self._curves:
@@ -226,6 +226,10 @@ class LivePlots(QWidget):
         self.rate_plot.setMinimumHeight(96)
         layout.addWidget(self.rate_plot, 1)
         return frame
+
+
+def _stage(event: EpochEnd) -> str:
+    return event.step.split(" · ")[0]
 
 
 def _losses_of(event: EpochEnd) -> list[tuple[str, float]]:

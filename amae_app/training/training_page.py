@@ -197,9 +197,13 @@ class TrainingPage(QWidget):
     @Slot(int)
     def _read_behind(self, run_id: int) -> None:
         project = self._context.project
-        self._context.background(
-            "behind", lambda: read_metrics(project, run_id), self.plots.show_behind
-        )
+        self._context.background("behind", lambda: read_metrics(project, run_id), self._show_behind)
+
+    def _show_behind(self, epochs: tuple[EpochEnd, ...] | AmaeError) -> None:
+        if isinstance(epochs, AmaeError):
+            self._context.tell_error(epochs)
+            return
+        self.plots.show_behind(epochs)
 
     @Slot()
     def _check_shortcuts(self) -> None:

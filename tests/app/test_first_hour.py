@@ -277,13 +277,20 @@ def test_the_run_before_stands_faint_behind_and_the_axis_ends_at_the_planned_epo
     for number in (1, 2, 3):
         plots.add_epoch(epoch(1, number))
     assert plots.loss_plot.viewRange()[0] == pytest.approx([0, 30], abs=1)
+    asked: list[int] = []
+    plots.behind_wanted.connect(asked.append)
+    plots.offer(((1, "Stage 1"),))
     plots.add_epoch(epoch(2, 1))
+    assert asked == [1]  # the run before is drawn without being chosen
+    plots.show_behind(tuple(epoch(1, number) for number in (1, 2, 3)))
     before = plots._before["train"]
     assert list(before.getData()[1]) == pytest.approx([1, 1 / 2, 1 / 3])
     assert QColor(before.opts["pen"].color()).alpha() < 128
     assert list(plots._curves["train"].getData()[1]) == [1.0]
     plots.add_epoch(EpochEnd(3, "Stage 2 · module A", "A", 1, 9, 1.0, None, 1e-3, 9.0, None))
     assert plots._before == {}  # another stage has another loss
+    plots.show_behind((epoch(1, 1),))  # an answer that comes late
+    assert plots._before == {}
 
 
 def test_another_run_is_drawn_behind_the_one_that_trains(qtbot):
@@ -404,3 +411,21 @@ def test_plots_are_spoken_and_leave_the_wheel_to_what_they_lie_in(open_window, w
     QApplication.sendEvent(roc.viewport(), wheel)
     assert not wheel.isAccepted() or area.verticalScrollBar().value() > before
     assert roc.viewRange() == x_range
+
+
+def test_a_reader_who_is_elsewhere_is_told_once_by_one_icon(qtbot, monkeypatch):
+    from PySide6.QtWidgets import QSystemTrayIcon, QWidget
+
+    from amae_app.notify import notify_desktop
+
+    said: list[tuple[str, str]] = []
+    monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", lambda: True)
+    monkeypatch.setattr(
+        QSystemTrayIcon, "showMessage", lambda _icon, title, text, *_how: said.append((title, text))
+    )
+    window = QWidget()
+    qtbot.addWidget(window)
+    assert notify_desktop(window, "AMAE", "Stage 2 is done.")  # never shown, so not in front
+    assert notify_desktop(window, "AMAE", "Scoring is done.")
+    assert said == [("AMAE", "Stage 2 is done."), ("AMAE", "Scoring is done.")]
+    assert len(window.findChildren(QSystemTrayIcon)) == 1
