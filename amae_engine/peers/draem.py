@@ -20,7 +20,7 @@ from amae_engine.peers.unet import UNet
 from amae_engine.synthesis.synthesis import synthesise
 
 _FOCUS = 2  # the focal loss's exponent
-_SMOOTHED = 21  # pixels over which the map is averaged before its maximum is taken
+_SMOOTHED = 10 / 256  # of the side, each way: the map is averaged before its maximum is taken
 
 
 class Draem(Peer):
@@ -45,11 +45,12 @@ class Draem(Peer):
         yield from fit_phases(self, [only], run_id, checkpoint, Precision.FLOAT32)
 
     def score(self, stored: Tensor) -> PeerScores:
-        """The marking network's map, and the maximum of it after averaging 21 × 21 pixels."""
+        """The marking network's map, and its maximum after averaging (21 × 21 pixels of 256²)."""
         with torch.no_grad():
             _, logits = self._both(grey_images(stored, self.config.image_size))
             maps = logits.softmax(dim=1)[:, 1]
-            smooth = functional.avg_pool2d(maps, _SMOOTHED, stride=1, padding=_SMOOTHED // 2)
+            each_way = round(_SMOOTHED * self.config.image_size)
+            smooth = functional.avg_pool2d(maps, 2 * each_way + 1, stride=1, padding=each_way)
         return PeerScores({ScoreKind.PEER: smooth.amax(dim=(1, 2))}, maps)
 
     def _loss(self, stored: Tensor, numbers: Tensor) -> Tensor:
@@ -61,7 +62,8 @@ class Draem(Peer):
         truth = made.labels * has_anomaly[:, None, None]
         restored, logits = self._both(seen)
         restored, logits = restored.float(), logits.float()
-        loss = (restored - images).square().mean() + (1 - ssim(restored, images)).mean()
+        similar = ssim(restored, images, is_padded=True)
+        loss = (restored - images).square().mean() + (1 - similar).mean()
         return loss + _focal(logits, truth)
 
     def _both(self, images: Tensor) -> tuple[Tensor, Tensor]:

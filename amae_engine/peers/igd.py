@@ -27,6 +27,7 @@ _SSIM = 0.85  # beside L1
 _INTERPOLATION = 0.1
 _CRITIC_SHARE = 0.2  # γ: how far a reconstruction goes to its image before the critic sees it
 _CENTRE_EVERY = 10  # epochs
+_NEAREST = 0.1  # a unit of the centre to 0, which a network without weights would match
 
 
 class Igd(Peer):
@@ -120,10 +121,10 @@ class Igd(Peer):
         batches = stored.batches(split_rows(len(stored), self.config.batch_size))
         with torch.no_grad():
             codes = [self.encoder(grey_images(batch, self.config.image_size)) for batch in batches]
-        every = torch.cat(codes)
-        self.centre.copy_(every.mean(dim=0))
-        squared = (every - self.centre).square().sum(dim=1)
-        self.spread.copy_(squared.mean().clamp(min=1))
+        mean = torch.cat(codes).mean(dim=0)
+        self.centre.copy_(mean.abs().clamp(min=_NEAREST).copysign(mean))
+        squared = [(each - self.centre).square().sum(dim=1).mean() for each in codes]
+        self.spread.copy_(torch.stack(squared).clamp(min=1).mean())
         self.train()
 
 

@@ -12,9 +12,16 @@ _LUMINANCE, _CONTRAST = 0.01**2, 0.03**2
 _SIGMA = 1.5
 
 
-def ssim(first: Tensor, second: Tensor, window: int = 11) -> Tensor:
-    """Mean structural similarity (B,) of images (B, 1, H, W), at most 1."""
-    luminance, contrast = _terms(first, second, window)
+def ssim(first: Tensor, second: Tensor, window: int = 11, is_padded: bool = False) -> Tensor:
+    """Mean structural similarity (B,) of images (B, 1, H, W), at most 1.
+
+    Args:
+        first: Grey values 0…1.
+        second: The same.
+        window: Pixels across the Gaussian.
+        is_padded: At every pixel, beyond whose image there is 0, in place of where it fits.
+    """
+    luminance, contrast = _terms(first, second, window, window // 2 if is_padded else 0)
     return (luminance * contrast).mean(dim=(1, 2, 3))
 
 
@@ -32,7 +39,7 @@ def multi_scale_ssim(
     return result
 
 
-def _terms(first: Tensor, second: Tensor, window: int) -> tuple[Tensor, Tensor]:
+def _terms(first: Tensor, second: Tensor, window: int, padding: int = 0) -> tuple[Tensor, Tensor]:
     """Luminance and contrast-structure terms at every place where the window fits."""
     pixels = torch.arange(window, device=first.device) - (window - 1) / 2
     curve = torch.exp(-pixels.square() / (2 * _SIGMA**2))
@@ -40,7 +47,7 @@ def _terms(first: Tensor, second: Tensor, window: int) -> tuple[Tensor, Tensor]:
     kernel = kernel / kernel.sum()
 
     def mean(images: Tensor) -> Tensor:
-        return functional.conv2d(images, kernel)
+        return functional.conv2d(images, kernel, padding=padding)
 
     one, two = mean(first), mean(second)
     variance_one = mean(first.square()) - one.square()

@@ -1,6 +1,6 @@
 """FPI (Tan et al., 2020) and PII (Tan et al., 2021): a square of a second image, at the same place.
 
-The label of every changed pixel is the mixing factor α.
+The label of every pixel that changed is the mixing factor α.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def fpi(images: Tensor, others: Tensor, random: torch.Generator) -> tuple[Tensor
         random: On the images' device.
 
     Returns:
-        The images, and the labels (B, S, S): α in the square, 0 outside.
+        The images, and the labels (B, S, S): α where the square changed a pixel, else 0.
     """
     first, last, alpha = _squares(images, random)
     mask = box_mask(images.shape[-1], (first + last) / 2, (last - first) / 2)
     weight = mask * alpha[:, None, None]
-    return images + weight * (others - images), weight
+    return images + weight * (others - images), weight * (others != images)
 
 
 def pii(images: Tensor, others: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -41,9 +41,11 @@ def pii(images: Tensor, others: Tensor, random: torch.Generator) -> tuple[Tensor
     guide = stronger(
         ((1 - factor) * own[0], (1 - factor) * own[1]), (factor * foreign[0], factor * foreign[1])
     )
-    blended = blend(images, guide, first, last - first + 1).clamp(0, 1)
+    lowest, highest = images.amin(dim=(1, 2), keepdim=True), images.amax(dim=(1, 2), keepdim=True)
+    blended = blend(images, guide, first, last - first + 1).clamp(lowest, highest)
     mask = box_mask(images.shape[-1], (first + last) / 2, (last - first) / 2)
-    return torch.where(mask, blended, images), mask * factor
+    changed = torch.where(mask, blended, images)
+    return changed, (changed != images) * factor
 
 
 def _squares(images: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -56,7 +56,7 @@ def logistic_label(change: Tensor) -> Tensor:
     """
     scale = change.shape[-1] / _REFERENCE_SIDE
     grain = _majority((change * 255 > 1).float()[:, None], _square(max(1, round(2 * scale))))
-    values = torch.sigmoid(STEEPNESS * (change * 255 - MIDDLE))
+    values = torch.sigmoid(STEEPNESS * (change * grain[:, 0] * 255 - MIDDLE))
     lowest = torch.sigmoid(torch.tensor(-STEEPNESS * MIDDLE)).item()
     step = (1 - lowest) / _LEVELS
     levels = lowest + step * (torch.arange(_LEVELS, device=change.device) + 0.5)

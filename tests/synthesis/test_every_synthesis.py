@@ -124,7 +124,8 @@ def test_fpi_mixes_a_square_with_its_label_alpha(stored: torch.Tensor):
 
 def test_fpi_s_squares_have_the_paper_s_size_and_place():
     blank = torch.zeros(1000, 200, 200)
-    _, labels = interpolation.fpi(blank, blank, torch.Generator().manual_seed(0))
+    others = torch.ones_like(blank)
+    _, labels = interpolation.fpi(blank, others, torch.Generator().manual_seed(0))
     boxes = np.array(_boxes(labels > 0))
     whole = (boxes[:, :2] > 1).all(axis=1) & ((boxes[:, :2] + boxes[:, 2:]) < 199).all(axis=1)
     assert np.array_equal(boxes[whole, 2], boxes[whole, 3])
