@@ -10,7 +10,7 @@ from amae_app.window_context import WindowContext
 from amae_engine.catalog.job_queue import NewJob
 from amae_engine.errors import AmaeError
 from amae_engine.events import clock
-from amae_engine.jobs.experiments.queue_experiment import Estimate, estimate
+from amae_engine.jobs.estimates import Estimate, estimate
 
 
 class QueueForecast(QObject):

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 from amae_app.compare.compare_state import AT_FIRST, CompareState, read_compare_state
 from amae_app.compare.disagreement_panel import DisagreementPanel
 from amae_app.compare.experiments_panel import ExperimentsPanel
+from amae_app.compare.maps_panel import MapsPanel
 from amae_app.compare.runs_panel import RunsPanel
 from amae_app.compare.training_panel import TrainingPanel
 from amae_app.widgets.empty_state import EmptyState
@@ -18,7 +19,7 @@ from amae_engine.events import Changed
 
 
 class ComparePage(QWidget):
-    """Four tabs over the project's runs."""
+    """Tabs over the project's runs."""
 
     badge_changed = Signal()
     title = "Compare"
@@ -30,6 +31,7 @@ class ComparePage(QWidget):
         self._most = AT_FIRST
         self.runs = RunsPanel(context)
         self.disagreement = DisagreementPanel(context)
+        self.maps = MapsPanel(context)
         self.training = TrainingPanel(context)
         self.experiments = ExperimentsPanel(context)
         self.table, self.more = self.runs.table, self.runs.more
@@ -46,6 +48,7 @@ class ComparePage(QWidget):
         for widget, name in (
             (self._stack, "Runs"),
             (self.disagreement, "Where they disagree"),
+            (self.maps, "Maps"),
             (self.training, "Training curves"),
             (self.experiments, "Experiments"),
         ):
@@ -57,6 +60,7 @@ class ComparePage(QWidget):
         self.runs.selection_changed.connect(self._on_selection)
         self.tabs.currentChanged.connect(self._on_tab)
         self.experiments.run_wanted.connect(context.run_wanted)
+        self.maps.run_wanted.connect(context.run_wanted)
         self.setFocusProxy(self.table)
 
     def refresh(self, changed: Changed) -> None:
@@ -101,5 +105,7 @@ class ComparePage(QWidget):
     def _on_tab(self) -> None:
         if self.tabs.currentWidget() is self.disagreement:
             self.disagreement.show_pair(self.runs.chosen, self.runs.score)
+        elif self.tabs.currentWidget() is self.maps:
+            self.maps.read()
         elif self.tabs.currentWidget() is self.experiments:
             self.experiments.read()

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QMenu,
     QPushButton,
-    QSpinBox,
     QSplitter,
     QTableWidget,
     QTableWidgetItem,
@@ -22,18 +21,13 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.compare.experiments_state import ExperimentsState, read_experiments
+from amae_app.compare.plan_panel import PlanPanel
 from amae_app.theme import card, quiet
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import job_queue
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
-from amae_engine.jobs.experiments.plans import Experiment, Plan, plan_jobs
-from amae_engine.jobs.experiments.queue_experiment import (
-    Estimate,
-    estimate,
-    queue_experiment,
-    write_results,
-)
+from amae_engine.jobs.experiments.queue_experiment import write_results
 from amae_engine.jobs.experiments.work_queue import start_worker
 
 _LOOK_MS = 3000  # between looks at a queue that is worked by another process
@@ -53,10 +47,7 @@ class ExperimentsPanel(QWidget):
         super().__init__(parent)
         self._context = context
         self._state: ExperimentsState | None = None
-        self.kind = QComboBox()
-        self.replicates = QSpinBox()
-        self.add = QPushButton("Queue and start")
-        self.told = quiet()
+        self.plan = PlanPanel(context)
         self.chosen = QComboBox()
         self.table = QTableWidget(0, 0)
         self.about = quiet()
@@ -67,9 +58,7 @@ class ExperimentsPanel(QWidget):
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_MS)
         self._timer.timeout.connect(self._look)
-        self.add.clicked.connect(self._on_add)
-        self.kind.activated.connect(self._tell)
-        self.replicates.valueChanged.connect(self._tell)
+        self.plan.queued.connect(self._on_start)
         self.chosen.activated.connect(self.read)
         self.table.cellDoubleClicked.connect(self._on_cell)
 
@@ -92,28 +81,7 @@ class ExperimentsPanel(QWidget):
 
     def _lay_out(self) -> None:
         frame, layout = card("Experiments")
-        first = QHBoxLayout()
-        for experiment in Experiment:
-            self.kind.addItem(experiment.label, str(experiment))
-        self.replicates.setRange(1, 20)
-        self.replicates.setValue(4)
-        self.replicates.setSuffix(" replicates")
-        for widget, name, tip in (
-            (self.kind, "experimentCombo", "Which table or figure of the paper"),
-            (self.replicates, "replicatesSpin", "Runs that differ in their seed; the paper: 4"),
-            (self.add, "queueExperimentButton",
-             "Queue the whole grid; a worker goes on when the window closes"),
-        ):  # fmt: skip
-            widget.setObjectName(name)
-            widget.setAccessibleName(tip)
-            widget.setToolTip(tip)
-        self.add.setProperty("primary", True)
-        first.addWidget(self.kind, 1)
-        first.addWidget(self.replicates)
-        first.addWidget(self.add)
-        layout.addLayout(first)
-        self.told.setObjectName("experimentTold")
-        layout.addWidget(self.told)
+        layout.addWidget(self.plan)
         halves = QSplitter(Qt.Orientation.Vertical)
         halves.addWidget(self._results())
         halves.addWidget(self._queue())
@@ -200,7 +168,7 @@ class ExperimentsPanel(QWidget):
         self._show_table(state)
         self._show_jobs(state)
         if before is None:
-            self._tell()
+            self.plan.tell()
         if before is not None and before.left > state.left:
             self._context.announce(Changed.SCORES | Changed.RUNS)
 
@@ -243,35 +211,6 @@ class ExperimentsPanel(QWidget):
     def _selected(self) -> int:
         item = self.jobs.item(self.jobs.currentRow(), 0)
         return int(item.text()) if item is not None else 0
-
-    def _plan(self) -> Plan:
-        return Plan(Experiment(self.kind.currentData()), tuple(range(self.replicates.value())))
-
-    @Slot()
-    def _tell(self) -> None:
-        """How long the grid would take, before it is queued."""
-        project, plan = self._context.project, self._plan()
-
-        def show(guess: Estimate | AmaeError) -> None:
-            self.told.setText(str(guess) if isinstance(guess, AmaeError) else guess.text)
-
-        self._context.background(
-            "estimate", lambda: estimate(project, plan_jobs(project, plan)), show
-        )
-
-    @Slot()
-    def _on_add(self) -> None:
-        project, plan = self._context.project, self._plan()
-
-        def done(answer: tuple[str, Estimate]) -> None:
-            name, guess = answer
-            truth = ""
-            if plan.experiment.uses_hidden_truth:
-                truth = " The unlabeled images are drawn by their hidden truth."
-            self.told.setText(f"{name}: {guess.text}{truth}")
-            self._on_start()
-
-        self._context.act(lambda: queue_experiment(project, plan), done)
 
     @Slot()
     def _on_start(self) -> None:

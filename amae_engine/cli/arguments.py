@@ -87,6 +87,12 @@ def _add_judging(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
                 "DICOM segmentations",
             )
             verb.add_argument(
+                "--every-run",
+                action="store_true",
+                help="with --boxes or --regions: the maps of every finished run, peers' too, on the "
+                "images that all of them have maps of",
+            )
+            verb.add_argument(
                 "--regions",
                 action="store_true",
                 help="judge the maps instead, on what readers marked (of --reader alone, if given)",

@@ -17,6 +17,7 @@ from amae_engine.project import Project
 
 if TYPE_CHECKING:
     from amae_engine.config import PseudoLabelConfig
+    from amae_engine.jobs.judging.evaluate_maps import JudgedMap
     from amae_engine.jobs.judging.evaluate_run import RunEvaluation
     from amae_engine.jobs.judging.subgroups import Subgroup
     from amae_engine.jobs.training.assign_pseudo_labels import PseudoLabelView
@@ -126,7 +127,11 @@ def _subgroups(project: Project, evaluation: RunEvaluation) -> list[Subgroup]:
 
 
 def _evaluate_maps(options: Namespace) -> None:
-    from amae_engine.jobs.judging.evaluate_maps import evaluate_maps, regions_by_image
+    from amae_engine.jobs.judging.evaluate_maps import (
+        compare_maps,
+        evaluate_maps,
+        regions_by_image,
+    )
     from amae_engine.jobs.reading.marked_images import marks_by_image
 
     project = Project.open(options.project)
@@ -135,6 +140,9 @@ def _evaluate_maps(options: Namespace) -> None:
         marked = {image: [outline for outline, _ in each] for image, each in marks.items()}
     else:
         marked = regions_by_image(project, options.reader)
+    if options.every_run:
+        _say_maps(compare_maps(project, marked), options.json)
+        return
     found = evaluate_maps(project, marked, options.run)
     if options.json:
         say_json({kind.value: asdict(judged) for kind, judged in found.items()})
@@ -149,6 +157,25 @@ def _evaluate_maps(options: Namespace) -> None:
         say(
             f"{kind.label:<28} {judged.pixel_auc:9.3f} {judged.pixel_ap:9.3f} "
             f"{judged.pointed:8d} of {judged.images:<3d} {judged.dice:5.2f}"
+        )
+
+
+def _say_maps(judged: list[JudgedMap], as_json: bool) -> None:
+    """The maps of several runs, side by side."""
+    if as_json:
+        say_json([{**asdict(each), "kind": each.kind.value} for each in judged])
+        return
+    first = judged[0].found
+    say(
+        f"{first.images} test images with marked regions, {100 * first.marked_share:.0f} % of "
+        f"their pixels; the same images for every run"
+    )
+    say(f"{'run':>4}  {'method':<38} {'map':<28} pixel AUC  pixel AP  pointing game  Dice")
+    for each in judged:
+        found = each.found
+        say(
+            f"{each.run_id:>4}  {each.method:<38} {each.kind.label:<28} {found.pixel_auc:9.3f} "
+            f"{found.pixel_ap:9.3f} {found.pointed:8d} of {found.images:<3d} {found.dice:5.2f}"
         )
 
 

@@ -32,6 +32,11 @@ def add_experiments(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="one setting of every job of a kind: peer.epochs=20, stage2.training.epochs=30",
     )
     experiment.add_argument("--dry-run", action="store_true", help="say what it would queue")
+    experiment.add_argument(
+        "--measure",
+        action="store_true",
+        help="with --dry-run: try each peer for a few steps, to say how long it would take",
+    )
     experiment.add_argument("--start", action="store_true", help="start a worker of its own")
     experiment.add_argument(
         "--export", action="store_true", help="write table and figure into exports/"

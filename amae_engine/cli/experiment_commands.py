@@ -7,18 +7,20 @@ from argparse import Namespace
 from typing import Any
 
 from amae_engine.catalog import job_queue
+from amae_engine.catalog.job_queue import NewJob
 from amae_engine.catalog.tables import QueueState
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.config.peers import PeerMethod
 from amae_engine.errors import BadSetting
+from amae_engine.events import clock
 from amae_engine.project import Project
 
 
 def experiment(options: Namespace) -> None:
     """Queue an experiment, or show what one has found."""
     from amae_engine.jobs.experiments.plans import RATIOS, Experiment, Plan, plan_jobs
-    from amae_engine.jobs.experiments.queue_experiment import estimate, queue_experiment
+    from amae_engine.jobs.experiments.queue_experiment import queue_experiment
     from amae_engine.jobs.experiments.work_queue import start_worker
 
     project = Project.open(options.project)
@@ -34,9 +36,7 @@ def experiment(options: Namespace) -> None:
         options.preset,
     )
     if options.dry_run:
-        jobs = plan_jobs(project, plan)
-        say("\n".join(job.title for job in jobs))
-        say(estimate(project, jobs).text)
+        _say_plan(project, plan_jobs(project, plan), options)
         return
     name, guess = queue_experiment(project, plan)
     if plan.experiment.uses_hidden_truth:
@@ -50,6 +50,25 @@ def experiment(options: Namespace) -> None:
     say(f"{name}: {guess.text}")
     if not options.start:
         say(f"Work it with: amae queue run --project {options.project}")
+
+
+def _say_plan(project: Project, jobs: list[NewJob], options: Namespace) -> None:
+    """What would be queued, and how long it may take."""
+    from amae_engine.jobs.estimates import estimate, like, peer_times
+
+    tried = {}
+    if options.measure:
+        peers = [job.config for job in jobs if job.job == "peer"]
+        tried = Console(options.json).drive(peer_times(project, peers))
+    guess = estimate(project, jobs, tried)
+    seconds = [tried.get(like(job.job, job.config)) for job in jobs]
+    if options.json:
+        titles = [{"title": j.title, "seconds": s} for j, s in zip(jobs, seconds, strict=True)]
+        say_json({"jobs": titles, "seconds": guess.seconds, "unknown": guess.unknown})
+        return
+    for job, time in zip(jobs, seconds, strict=True):
+        say(job.title if time is None else f"{job.title}: {clock(time)} by a trial")
+    say(guess.text)
 
 
 def queue(options: Namespace) -> None:

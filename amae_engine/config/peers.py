@@ -197,6 +197,15 @@ class PeerConfig(JsonConfig):
         """Epochs over all phases."""
         return self.epochs * self.method.facts.phases[self.protocol is Protocol.Y]
 
+    def within_minutes(self, seconds: float) -> PeerConfig:
+        """As many of the method's epochs as fit into the minutes, at least one.
+
+        Args:
+            seconds: That one epoch of each phase takes together.
+        """
+        most = int(60 * self.minutes / seconds)
+        return self.replace(epochs=min(self.epochs, max(most, 1)))
+
     @property
     def title(self) -> str:
         """The method, what of it is not as published, and its protocol, for tables."""

@@ -31,11 +31,12 @@ def make_job(
     resume: int | None = None,
     repeats: int | None = None,
 ) -> Generator[Event, None, object]:
-    """The generator of a job by its name: "pretrain", "stage1", "stage2", "score", "peer", "rounds".
+    """The generator of a job by its name.
 
     Args:
         project: Where it works.
-        job: A `RunKind`, or "rounds".
+        job: A `RunKind` ("pretrain", "stage1", "stage2", "score", "peer"), "rounds" or
+            "peer_times".
         config: Settings of a new run, as JSON values; a resumed run has its own.
         resume: A run to go on with.
         repeats: A run to make again, from what that one saw.
@@ -45,6 +46,7 @@ def make_job(
     """
     from amae_engine import config as settings
     from amae_engine.config.peers import PeerConfig
+    from amae_engine.jobs.estimates import peer_times
     from amae_engine.jobs.judging.score_images import score_images
     from amae_engine.jobs.rounds import more_rounds
     from amae_engine.jobs.training.pretrain_weights import pretrain_weights
@@ -60,6 +62,8 @@ def make_job(
     }
     if job == "rounds":
         return more_rounds(project, **config)
+    if job == "peer_times":
+        return peer_times(project, **config)
     if job == "score":
         if resume is not None:
             raise BadSetting("A score run is short and cannot be resumed; score again.")

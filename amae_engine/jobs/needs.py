@@ -24,7 +24,7 @@ from amae_engine.config import (
     require_preset,
 )
 from amae_engine.events import clock
-from amae_engine.jobs.experiments.queue_experiment import estimate
+from amae_engine.jobs.estimates import estimate
 from amae_engine.jobs.training.starting_weights import encoder_path, weights_path
 from amae_engine.project import Project
 from amae_engine.runs.run_files import read_header

@@ -17,9 +17,9 @@ _UNLIMITED = 1 << 30
 T = TypeVar("T")
 
 
-def ran_out(error: RuntimeError) -> bool:
+def ran_out(error: Exception) -> bool:
     """Whether an error says that a device, or the host, has no memory left."""
-    if isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return "can't allocate memory" in str(error) or "out of memory" in str(error).lower()
 

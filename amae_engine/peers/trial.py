@@ -15,6 +15,8 @@ from amae_engine.peers.contract import Peer, TrainingImages
 from amae_engine.peers.making import make_peer
 
 _STEPS = (2, 6)  # of the two trials; their difference is free of what every fit begins with
+_PAIR = 2  # images, the fewest that a step can have
+_SLOW = 10.0  # seconds of a first pair, beyond which it is the whole trial
 
 
 def seconds_of_epochs(
@@ -33,24 +35,15 @@ def seconds_of_epochs(
         device: Where it would train.
         start: (f0, g0) of AMAE's own variants; it is trained on, so give a copy.
     """
+    images = _images_of_a_phase(config, normals, unlabeled)
+    pair = make_peer(config.replace(epochs=1, batch_size=_PAIR), start).to(device)
+    first = _fit(pair, 1, device)  # with what is loaded and chosen at the first step
+    if first > _SLOW:
+        return first * images / _PAIR
     peer = make_peer(config.replace(epochs=1), start).to(device)
-    _fit(peer, 1, device)  # what is loaded and chosen at the first step
     few, more = (_fit(peer, steps, device) for steps in _STEPS)
     per_step = max((more - few) / (_STEPS[1] - _STEPS[0]), 1e-6)
-    return per_step * _images_of_a_phase(config, normals, unlabeled) / config.batch_size
-
-
-def fitted(
-    config: PeerConfig,
-    normals: int,
-    unlabeled: int,
-    device: torch.device,
-    start: MaskedAutoencoder | None = None,
-) -> PeerConfig:
-    """The settings with as many of the method's epochs as fit into `config.minutes`, at least one."""
-    seconds = seconds_of_epochs(config, normals, unlabeled, device, start)
-    most = int(60 * config.minutes / seconds)
-    return config.replace(epochs=min(config.epochs, max(most, 1)))
+    return per_step * images / config.batch_size
 
 
 def _images_of_a_phase(config: PeerConfig, normals: int, unlabeled: int) -> float:

@@ -11,11 +11,13 @@ from PySide6.QtWidgets import QMenu
 from widgets_by_name import WAIT, click
 
 from amae_app.compare.experiments_state import read_experiments
-from amae_engine.catalog import job_queue
-from amae_engine.catalog.tables import QueueState
+from amae_engine.catalog import image_tables, job_queue, regions
+from amae_engine.catalog.regions import RegionState
+from amae_engine.catalog.tables import QueueState, Split
 from amae_engine.config import ScoreConfig, ScoreKind
 from amae_engine.config.peers import PeerConfig, PeerMethod
 from amae_engine.evaluation.bands import pr_band, roc_band
+from amae_engine.evaluation.regions import box_outline
 from amae_engine.evaluation.roc import roc_curve
 from amae_engine.evaluation.several_tests import holm
 from amae_engine.jobs.experiments.plans import Experiment, Plan
@@ -108,6 +110,45 @@ def test_images_on_which_two_runs_disagree_stand_side_by_side(page, qtbot):
     qtbot.waitUntil(lambda: panel.viewers[1].view.picture is not None, timeout=WAIT)
 
 
+def test_the_maps_of_every_run_stand_beside_each_other(page, whole_path, qtbot):
+    page.tabs.setCurrentWidget(page.maps)
+    qtbot.waitUntil(lambda: "No run has a map" in page.maps.about.text(), timeout=WAIT)
+    with whole_path.session() as session:
+        ids = image_tables.images_in(session, Split.TEST).ids.tolist()
+        box = box_outline(0.3, 0.3, 0.4, 0.4)
+        regions.add(
+            session, [regions.NewRegion(image, box, RegionState.DRAWN) for image in ids[:4]], "AB"
+        )
+    page.tabs.setCurrentIndex(0)
+    page.tabs.setCurrentWidget(page.maps)
+    table = page.maps.table
+    qtbot.waitUntil(lambda: table.rowCount() > 0, timeout=WAIT)
+    assert "the 4 test images with a marked region" in page.maps.about.text()
+    methods = {table.item(row, 1).text() for row in range(table.rowCount())}
+    assert methods == {"AMAE", "AE (N)"}
+    aucs = [float(table.item(row, 3).text()) for row in range(table.rowCount())]
+    assert aucs == sorted(aucs, reverse=True)
+    wanted = []
+    page.maps.run_wanted.connect(wanted.append)
+    table.cellDoubleClicked.emit(0, 0)
+    assert wanted == [int(table.item(0, 0).text())]
+
+
+def test_how_long_peers_take_is_tried_before_they_are_queued(page, qtbot):
+    page.tabs.setCurrentWidget(page.experiments)
+    plan = page.experiments.plan
+    plan.kind.setCurrentIndex(plan.kind.findData(str(Experiment.FIG3B)))
+    plan.replicates.setValue(1)
+    plan.peer_size.setCurrentIndex(plan.peer_size.findData("compact"))
+    plan.minutes.setValue(0.5)
+    qtbot.waitUntil(
+        lambda: "; 3 jobs are unlike any finished run" in plan.told.text(), timeout=WAIT
+    )
+    click(qtbot, page.window(), "measurePeersButton")
+    qtbot.waitUntil(lambda: "(1 of them by a trial)" in plan.told.text(), timeout=120_000)
+    assert "; 2 jobs are unlike any finished run" in plan.told.text()  # AMAE's own two stages
+
+
 def test_training_curves_of_several_runs_are_drawn(page, qtbot):
     page.tabs.setCurrentWidget(page.training)
     legend = page.training.legend
@@ -120,13 +161,13 @@ def test_an_experiment_is_queued_followed_and_shown(page, whole_path, qtbot, mon
     monkeypatch.setattr("amae_app.compare.experiments_panel.start_worker", started.append)
     page.tabs.setCurrentWidget(page.experiments)
     panel = page.experiments
-    panel.kind.setCurrentIndex(panel.kind.findData(str(Experiment.FIG3A)))
-    panel.replicates.setValue(1)
-    qtbot.waitUntil(lambda: panel.told.text().startswith("30 jobs"), timeout=WAIT)
+    panel.plan.kind.setCurrentIndex(panel.plan.kind.findData(str(Experiment.FIG3A)))
+    panel.plan.replicates.setValue(1)
+    qtbot.waitUntil(lambda: panel.plan.told.text().startswith("30 jobs"), timeout=WAIT)
     click(qtbot, page.window(), "queueExperimentButton")
     qtbot.waitUntil(lambda: panel.jobs.rowCount() == 30, timeout=WAIT)
-    assert "drawn by their hidden truth" in panel.told.text()
-    assert panel.told.text().startswith("fig3a-1: 30 jobs")
+    assert "drawn by their hidden truth" in panel.plan.told.text()
+    assert panel.plan.told.text().startswith("fig3a-1: 30 jobs")
     qtbot.waitUntil(lambda: len(started) == 1, timeout=WAIT)
     assert panel.table.horizontalHeaderItem(1).text() == "20 %"
     click(qtbot, page.window(), "pauseQueueButton")

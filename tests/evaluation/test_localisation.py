@@ -13,13 +13,18 @@ from amae_engine.cli import main
 from amae_engine.config import (
     PseudoLabelConfig,
     ScoreConfig,
+    ScoreKind,
     Stage1Config,
     Stage2Config,
     TrainingConfig,
 )
+from amae_engine.config.peers import PeerConfig, PeerMethod
+from amae_engine.errors import NotReady
 from amae_engine.evaluation.localisation import judge_maps
 from amae_engine.evaluation.regions import box_outline, outlines_mask
+from amae_engine.jobs.judging.evaluate_maps import compare_maps, evaluate_maps
 from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.training.train_peer import train_peer
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
@@ -90,3 +95,34 @@ def test_maps_are_judged_from_the_command_line(
     boxes.write_text("file,x,y,width,height\nimages/a.jpeg,1,1,five,5\n")
     assert main(command) == 1
     assert "boxes.csv, line 2: a box must have four numbers" in capsys.readouterr().err
+
+
+def test_peers_maps_are_judged_beside_ours_on_the_same_images(
+    scored: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    peer = PeerConfig(epochs=1, batch_size=8, image_size=32)
+    run, _ = finish(train_peer(scored, peer))
+    unmapped = PeerConfig(method=PeerMethod.CUTPASTE, epochs=1, batch_size=8, image_size=32)
+    finish(train_peer(scored, unmapped))
+    with scored.session() as session:
+        ids = image_tables.images_in(session, Split.TEST).ids.tolist()
+    marked = {i: [box_outline(0.2, 0.2, 0.3, 0.4)] for i in ids[:5]}
+    found = compare_maps(scored, marked)
+    assert {each.method for each in found} == {"AMAE", "AE (N)"}
+    assert all(each.found.images == 5 for each in found)
+    aucs = [each.found.pixel_auc for each in found]
+    assert aucs == sorted(aucs, reverse=True)
+    (own,) = (each for each in found if each.run_id == run)
+    assert own.found == evaluate_maps(scored, marked, run)[ScoreKind.PEER]
+    assert {each.run_id for each in compare_maps(scored, marked, [run])} == {run}
+    with pytest.raises(NotReady, match="No run has a map of a marked test image"):
+        compare_maps(scored, {})
+    boxes = tmp_path / "boxes.csv"
+    lines = [f"images/{scored.original_path(i).name},20,30,90,80" for i in ids[:4]]
+    boxes.write_text("\n".join(["file,x,y,width,height", *lines]))
+    words = ["evaluate", "--project", str(scored.folder), "--boxes", str(boxes), "--every-run"]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "4 test images with marked regions" in told
+    assert "AE (N)" in told
+    assert "AMAE" in told

@@ -22,12 +22,9 @@ from amae_engine.config.peers import PeerMethod
 from amae_engine.errors import BadInput, BadSetting, NotReady, TooFewImages
 from amae_engine.events import EpochEnd, RunStarted
 from amae_engine.jobs.defaults import choose_label_settings
+from amae_engine.jobs.estimates import estimate, like, peer_times
 from amae_engine.jobs.experiments.plans import Experiment, Plan, plan_jobs
-from amae_engine.jobs.experiments.queue_experiment import (
-    estimate,
-    queue_experiment,
-    write_results,
-)
+from amae_engine.jobs.experiments.queue_experiment import queue_experiment, write_results
 from amae_engine.jobs.experiments.results import (
     Cell,
     ExperimentTable,
@@ -169,6 +166,75 @@ def test_a_cell_fails_alone_and_is_tried_again(quick):
         assert [row.state for row in job_queue.rows(session)][:3] == [QueueState.WAITING] * 3
         with pytest.raises(NotReady, match="need not be tried again"):
             job_queue.retry(session, first.id)
+
+
+def test_a_loss_that_is_no_number_is_said_in_the_table(quick):
+    project, settings = quick
+    diverging = {**settings, "peer": {**settings["peer"], "learning_rate": 1e30}}
+    plan = Plan(Experiment.TABLE2, (0,), (PeerMethod.AE,), settings=diverging, preset="compact")
+    jobs = [job for job in plan_jobs(project, plan) if job.job == "peer"]
+    with project.session() as session:
+        job_queue.add(session, "table2-1", jobs)
+    finish(work_queue(project))
+    table = experiment_table(project, "table2-1")
+    assert table.cells["AE", "N"].text == "failed"
+    assert "AE, N, seed 0: AE: the loss is not a number in epoch 1" in text_of(table)
+
+
+def test_a_method_that_the_memory_does_not_hold_fails_alone(quick):
+    """A GAN of thousands of channels under a bound of address space; the AE after it has a number."""
+    project, settings = quick
+    wide = {**settings["peer"], "image_size": 64, "width": 1024}
+    jobs = []
+    for method, own in ((PeerMethod.F_ANOGAN, wide), (PeerMethod.AE, settings["peer"])):
+        plan = Plan(Experiment.TABLE2, (0,), (method,), settings={**settings, "peer": own})
+        jobs += [job for job in plan_jobs(project, plan) if job.job == "peer"]
+    with project.session() as session:
+        job_queue.add(session, "table2-1", jobs)
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30));"
+        "from amae_engine.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "queue", "run", "--project", str(project.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert "1 jobs done" in done.stdout, done.stderr
+    table = experiment_table(project, "table2-1")
+    (why,) = (cell.failed[0] for cell in table.cells.values() if cell.failed)
+    assert why.startswith(
+        "f-AnoGAN (N) does not fit into this machine's memory; choose size=compact"
+    )
+    assert len(table.cells["AE", "N"].values) == 1
+
+
+def test_peers_that_never_ran_are_timed_by_a_trial(quick, capsys):
+    project, settings = quick
+    methods = (PeerMethod.AE, PeerMethod.F_ANOGAN)
+    plan = Plan(Experiment.TABLE2, (0, 1), methods, settings=settings, preset="compact")
+    jobs = plan_jobs(project, plan)
+    peers = [job for job in jobs if job.job == "peer"]
+    times, _ = finish(peer_times(project, [job.config for job in peers]))
+    assert len(times) == 2  # a seed takes as long as another
+    assert set(times) == {like(job.job, job.config) for job in peers}
+    before, after = estimate(project, jobs), estimate(project, jobs, times)
+    assert before.unknown == len(jobs)
+    assert (after.unknown, after.tried) == (len(jobs) - 4, 4)
+    assert after.seconds == pytest.approx(2 * sum(times.values()))
+    assert "(4 of them by a trial)" in after.text
+    longer = jobs[0].config | {"epochs": 3}
+    again, _ = finish(peer_times(project, [longer]))
+    assert like("peer", longer) not in times
+    assert again[like("peer", longer)] > 0
+    short = ["peer.epochs=1", "peer.batch_size=4", "peer.image_size=32", "peer.size=compact"]
+    words = ["experiment", "table2", "--project", str(project.folder), "--seeds", "0"]
+    words += ["--methods", "ae", "--dry-run", "--measure", "--preset", "compact"]
+    assert main([*words, *(word for each in short for word in ("--set", each))]) == 0
+    assert "AE (N), N, seed 0: 00:0" in capsys.readouterr().out
+
+
+def test_a_peer_that_cannot_be_tried_is_told(project: Project):
+    times, events = finish(peer_times(project, [{"method": "ae"}]))
+    assert times == {}
+    assert any("AE learns from normal images" in getattr(e, "message", "") for e in events)
 
 
 def test_a_paused_job_goes_on_from_its_last_epoch(quick):

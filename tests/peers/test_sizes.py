@@ -43,12 +43,10 @@ def test_small_autoencoders_have_both_latents():
     assert PeerConfig(method=PeerMethod.NSA).completed.latent == 0
 
 
-def test_as_many_epochs_as_fit_and_never_more_than_the_method_s_own(monkeypatch):
+def test_as_many_epochs_as_fit_and_never_more_than_the_method_s_own():
     config = PeerConfig(minutes=2.0).completed
-    device = torch.device("cpu")
     for seconds, epochs in ((1.0, 120), (0.1, config.epochs), (1000.0, 1)):
-        monkeypatch.setattr(trial, "seconds_of_epochs", lambda *_, s=seconds: s)
-        assert trial.fitted(config, 100, 0, device).epochs == epochs
+        assert config.within_minutes(seconds).epochs == epochs
 
 
 def test_the_trial_s_own_start_does_not_count(monkeypatch):
@@ -62,7 +60,14 @@ def test_the_trial_s_own_start_does_not_count(monkeypatch):
     monkeypatch.setattr(trial, "_fit", fit)
     seconds = trial.seconds_of_epochs(config, 640, 320, torch.device("cpu"))
     assert seconds == pytest.approx(0.5 * (640 + 160) / 64)  # half its networks learn N and U
-    assert len(fitted) == 3
+    assert fitted == [1, 2, 6]
+
+
+def test_a_slow_peer_s_trial_is_one_pair_of_images(monkeypatch):
+    config = PeerConfig(method=PeerMethod.DRAEM).completed
+    monkeypatch.setattr(trial, "_fit", lambda peer, steps, _: 20.0 * peer.config.batch_size * steps)
+    seconds = trial.seconds_of_epochs(config, 100, 0, torch.device("cpu"))
+    assert seconds == pytest.approx(20 * 100)
 
 
 def test_a_peer_with_minutes_keeps_the_epochs_that_it_found(small_project, monkeypatch):

@@ -160,10 +160,10 @@ def _peer(
     config = PeerConfig(method=method, protocol=protocol, seed=seed)
     if draw is not None:
         config = config.replace(unlabeled=draw.to_dict())
-    label = method.facts.label
-    reads = ({"row": label, "column": column, "seed": seed, "score": str(ScoreKind.PEER)},)
-    title = f"{config.title}, {column}, seed {seed}"
-    return NewJob(title, "peer", _changed(plan, "peer", config.to_dict()), None, reads)
+    settings = _changed(plan, "peer", config.to_dict())
+    config = PeerConfig.from_dict(settings)
+    reads = ({"row": config.label, "column": column, "seed": seed, "score": str(ScoreKind.PEER)},)
+    return NewJob(f"{config.title}, {column}, seed {seed}", "peer", settings, None, reads)
 
 
 def _chain(

@@ -90,6 +90,15 @@ class ExperimentTable:
         return f"{cell.text} {mark}".rstrip()
 
     @property
+    def failures(self) -> list[str]:
+        """Which runs have no number, and why: a loss that is not a number, no memory."""
+        return [
+            f"{cell.row}, {cell.column}, seed {seed}: {why}"
+            for cell in self.cells.values()
+            for seed, why in sorted(cell.failed.items())
+        ]
+
+    @property
     def about(self) -> str:
         """What the numbers are, for every place that shows them."""
         name = {"auc": "AUC", "chi_square": "χ² distance of the score histograms"}[self.measure]
@@ -194,7 +203,7 @@ def text_of(table: ExperimentTable) -> str:
     widths = [max(len(line[n]) for line in (head, *lines)) for n in range(len(head))]
     drawn = ["  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True))
              for line in (head, *lines)]  # fmt: skip
-    return "\n".join([table.about, *drawn])
+    return "\n".join([table.about, *drawn, *table.failures])
 
 
 def write_csv(table: ExperimentTable, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.localisation import Localisation, judge_maps
 from amae_engine.evaluation.regions import Outline, outlines_mask
-from amae_engine.jobs.judging.evaluate_run import judged_run
+from amae_engine.jobs.judging.evaluate_run import judged_run, judged_runs, peer_title
 from amae_engine.project import Project
 from amae_engine.runs.map_files import load_image_maps
 
@@ -43,27 +44,94 @@ def evaluate_maps(
         NotReady: The run has no map of any marked image.
     """
     run = judged_run(project, score_run, "Evaluating maps").id
-    with project.session() as session:
-        test = image_tables.images_in(session, Split.TEST).ids.tolist()
-    pairs: dict[ScoreKind, list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
-    for image_id in test:
-        outlines = marked.get(image_id, ())
-        found = load_image_maps(project, run, image_id) if outlines else None
-        if found is None:
-            continue
-        for kind in ScoreKind:
-            values = found.of_score(kind)
-            if values is None:
-                continue
-            mask = outlines_mask(outlines, *values.shape)
-            if mask.any() and not mask.all():
-                pairs[kind].append((values, mask))
-    if not pairs:
+    shown = [
+        image for image in _marked_test_images(project, marked) if _has_map(project, run, image)
+    ]
+    found = _judged(project, run, marked, shown)
+    if not found:
         raise NotReady(
             f"No test image of run {run} that has a map is marked; draw or agree with regions in "
             f"Results, or import boxes, masks or segmentations."
         )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedMap:
+    """A map of a run: of AMAE's, or a peer's own.
+
+    Attributes:
+        method: "AMAE", or the peer and its protocol.
+        kind: The score that the map is behind.
+    """
+
+    run_id: int
+    method: str
+    kind: ScoreKind
+    found: Localisation
+
+
+def compare_maps(
+    project: Project, marked: Mapping[int, Sequence[Outline]], score_runs: Sequence[int] = ()
+) -> list[JudgedMap]:
+    """The maps of several runs on the same images, the highest pixel AUC first.
+
+    Args:
+        project: Where the runs are.
+        marked: Outlines by image id.
+        score_runs: Score runs and peers' runs; all finished ones by default. Runs without a map of
+            a marked image are left out.
+
+    Raises:
+        NotReady: No run has a map of a marked image, or no image has one of every run.
+    """
+    test = _marked_test_images(project, marked)
+    rows = [row for row in judged_runs(project) if not score_runs or row.id in score_runs]
+    shown = {row.id: {i for i in test if _has_map(project, row.id, i)} for row in rows}
+    rows = [row for row in rows if shown[row.id]]
+    if not rows:
+        raise NotReady(
+            "No run has a map of a marked test image; draw or agree with regions in Results, or "
+            "import boxes, masks or segmentations."
+        )
+    shared = sorted(set.intersection(*(shown[row.id] for row in rows)))
+    if not shared:
+        numbers = ", ".join(str(row.id) for row in rows)
+        raise NotReady(f"No marked test image has a map of each of the runs {numbers}; name fewer.")
+    judged = [
+        JudgedMap(row.id, peer_title(row) or "AMAE", kind, found)
+        for row in rows
+        for kind, found in _judged(project, row.id, marked, shared).items()
+    ]
+    return sorted(judged, key=lambda each: -each.found.pixel_auc)
+
+
+def _marked_test_images(project: Project, marked: Mapping[int, Sequence[Outline]]) -> list[int]:
+    with project.session() as session:
+        test = image_tables.images_in(session, Split.TEST).ids.tolist()
+    return [image for image in test if marked.get(image)]
+
+
+def _has_map(project: Project, run: int, image: int) -> bool:
+    found = load_image_maps(project, run, image)
+    return found is not None and bool(found.scored)
+
+
+def _judged(
+    project: Project, run: int, marked: Mapping[int, Sequence[Outline]], images: Sequence[int]
+) -> dict[ScoreKind, Localisation]:
+    """Every map of a run on some images that it has maps of."""
+    pairs: dict[ScoreKind, list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
+    for image in images:
+        found = load_image_maps(project, run, image)
+        if found is None:
+            continue
+        for kind in found.scored:
+            values = found.maps[kind]
+            mask = outlines_mask(marked[image], *values.shape)
+            if mask.any() and not mask.all():
+                pairs[kind].append((values, mask))
     return {
-        kind: judge_maps(*(np.stack(each) for each in zip(*found, strict=True)))
-        for kind, found in pairs.items()
+        kind: judge_maps(*(np.stack(each) for each in zip(*of_kind, strict=True)))
+        for kind, of_kind in pairs.items()
     }

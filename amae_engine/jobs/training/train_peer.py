@@ -14,7 +14,7 @@ from amae_engine.catalog.image_draws import drawn
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind
 from amae_engine.config.peers import PeerConfig, Protocol
-from amae_engine.errors import TooFewImages
+from amae_engine.errors import TooFewImages, TrainingFailed
 from amae_engine.events import Event, Level, Notice, Progress
 from amae_engine.jobs.training.image_lungs import NORMAL_CACHE, lungs_of
 from amae_engine.jobs.training.leakage import require_one_split_a_patient
@@ -65,7 +65,7 @@ def train_peer(
         chosen = config.completed
         seen = recorded or peer_inputs(project, chosen)
         if recorded is None and config.minutes:
-            chosen = _fitted(project, chosen, seen)
+            chosen = chosen.within_minutes(seconds_of_epochs(project, chosen, seen))
         return NewRun(chosen, seen, None, chosen.all_epochs)
 
     record = open_run(project, RunKind.PEER, new, resume, repeats)
@@ -94,15 +94,38 @@ def peer_inputs(project: Project, config: PeerConfig) -> RunInputs:
     return RunInputs(images, weights={name: file_digest(path) for name, path in files.items()})
 
 
-def _fitted(project: Project, config: PeerConfig, inputs: RunInputs) -> PeerConfig:
-    """The settings with as many epochs as fit into the minutes that were given."""
+def seconds_of_epochs(project: Project, config: PeerConfig, inputs: RunInputs) -> float:
+    """How long an epoch of each phase takes here, by a trial of a few steps.
+
+    Args:
+        project: Whose starting weights AMAE's own variants take.
+        config: Completed settings.
+        inputs: What it would see.
+
+    Raises:
+        TrainingFailed: The memory does not hold it.
+    """
     from amae_engine.method.compute_device import choose_device
-    from amae_engine.peers.trial import fitted
+    from amae_engine.method.memory import ran_out
+    from amae_engine.peers import trial
 
     normals = len(inputs.images[Split.NORMAL])
     unlabeled = len(inputs.images[Split.UNLABELED]) if config.protocol is Protocol.Y else 0
-    start = _start_of(project, config)
-    return fitted(config, normals, unlabeled, choose_device(config.device), start)
+    device = choose_device(config.device)
+    try:
+        start = _start_of(project, config)
+        return trial.seconds_of_epochs(config, normals, unlabeled, device, start)
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error):
+            raise
+        raise _too_large(config) from error
+
+
+def _too_large(config: PeerConfig) -> TrainingFailed:
+    return TrainingFailed(
+        f"{config.title} does not fit into this machine's memory; choose size=compact, a smaller "
+        f"batch_size or fewer channels (width)."
+    )
 
 
 def _weights(project: Project, config: PeerConfig) -> dict[str, Path]:
@@ -142,7 +165,7 @@ def _run(project: Project, config: PeerConfig, record: RunRecord) -> Generator[E
         peer = load_peer(trained).to(device)
         record.skip("", config.all_epochs)
     else:
-        peer = _peer(project, config).to(device)
+        peer = _peer(project, config, device)
         images = yield from _images(project, peer, record.inputs, device)
         yield from peer.fit(images, record.id, record.folder / "checkpoint.pt")
         save_peer(peer, trained)
@@ -151,10 +174,16 @@ def _run(project: Project, config: PeerConfig, record: RunRecord) -> Generator[E
         checkpoint.unlink()
 
 
-def _peer(project: Project, config: PeerConfig) -> Peer:
+def _peer(project: Project, config: PeerConfig, device: torch.device) -> Peer:
+    from amae_engine.method.memory import ran_out
     from amae_engine.peers.making import make_peer
 
-    return make_peer(config, _start_of(project, config))
+    try:
+        return make_peer(config, _start_of(project, config)).to(device)
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out(error):
+            raise
+        raise _too_large(config) from error
 
 
 def _start_of(project: Project, config: PeerConfig) -> MaskedAutoencoder | None:

@@ -1,0 +1,106 @@
+"""The maps of every run, peers' too, on the same images that readers have marked."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from amae_app.theme import card, quiet
+from amae_app.window_context import WindowContext
+from amae_engine.errors import AmaeError
+from amae_engine.jobs.judging.evaluate_maps import JudgedMap, compare_maps, regions_by_image
+
+_COLUMNS = (
+    ("Run", "Double click to see it in Results"),
+    ("Method", "AMAE, or a method that it is compared with"),
+    ("Map", "The score that the map is behind"),
+    ("Pixel AUC", "Over all pixels of these images, at the map's own size"),
+    ("Pixel AP", "Average precision over the same pixels"),
+    ("Highest pixel in a region", "Images whose highest pixel lies in a marked region"),
+    ("Dice", "Each image cut where the other half of the images is best"),
+)
+
+
+class MapsPanel(QWidget):
+    """One line a map, the best first.
+
+    Signals:
+        run_wanted(number): the reader wants to see a run in Results.
+    """
+
+    run_wanted = Signal(int)
+
+    def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._judged: list[JudgedMap] = []
+        self.about = quiet()
+        self.about.setObjectName("mapsAbout")
+        self.table = QTableWidget(0, len(_COLUMNS))
+        self.table.setObjectName("mapsTable")
+        self.table.setAccessibleName("Maps against marked regions")
+        for column, (name, tip) in enumerate(_COLUMNS):
+            head = QTableWidgetItem(name)
+            head.setToolTip(tip)
+            self.table.setHorizontalHeaderItem(column, head)
+        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
+        self.table.setTabKeyNavigation(False)
+        self.table.verticalHeader().setVisible(False)
+        header = self.table.horizontalHeader()
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setStretchLastSection(True)
+        frame, layout = card("Maps against marked regions")
+        layout.addWidget(self.about)
+        layout.addWidget(self.table, 1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(frame)
+        self.table.cellDoubleClicked.connect(self._on_cell)
+
+    @Slot()
+    def read(self) -> None:
+        """Judge the maps again."""
+        project = self._context.project
+        if not self._judged:
+            self.about.setText("Judging the maps…")
+        self._context.background(
+            "maps", lambda: compare_maps(project, regions_by_image(project)), self._show
+        )
+
+    def _show(self, judged: list[JudgedMap] | AmaeError) -> None:
+        self._judged = [] if isinstance(judged, AmaeError) else judged
+        self.table.setRowCount(len(self._judged))
+        if isinstance(judged, AmaeError):
+            self.about.setText(str(judged))
+            return
+        first = judged[0].found
+        self.about.setText(
+            f"Measured on the {first.images} test images with a marked region of which each of "
+            f"these runs has a map; {100 * first.marked_share:.0f} % of their pixels are marked. "
+            f"Regions that a reader agreed with began as a part of a map, and favour that map."
+        )
+        for row, each in enumerate(judged):
+            found = each.found
+            texts = (
+                str(each.run_id),
+                each.method,
+                each.kind.label,
+                f"{found.pixel_auc:.3f}",
+                f"{found.pixel_ap:.3f}",
+                f"{found.pointed} of {found.images}",
+                f"{found.dice:.2f}",
+            )
+            for column, text in enumerate(texts):
+                self.table.setItem(row, column, QTableWidgetItem(text))
+
+    @Slot(int, int)
+    def _on_cell(self, row: int, _column: int) -> None:
+        self.run_wanted.emit(self._judged[row].run_id)

@@ -1,0 +1,157 @@
+"""Which experiment is to be queued, how large its peers are, and how long it would take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from amae_app.child_job import ChildJob
+from amae_app.job_queue import QueuedJob
+from amae_app.theme import quiet
+from amae_app.window_context import WindowContext
+from amae_engine.catalog.job_queue import NewJob
+from amae_engine.config.peers import PeerSize
+from amae_engine.errors import AmaeError
+from amae_engine.jobs.estimates import Estimate, Like, estimate
+from amae_engine.jobs.experiments.plans import Experiment, Plan, plan_jobs
+from amae_engine.jobs.experiments.queue_experiment import queue_experiment
+
+_TRIALS = "Trials of peers"
+_SIZES = {
+    PeerSize.PUBLISHED: "peers as published",
+    PeerSize.COMPACT: "compact peers (64 px)",
+}
+
+
+class PlanPanel(QWidget):
+    """A row of choices, the acts, and a sentence.
+
+    Signals:
+        queued(): the grid is in the stored queue.
+    """
+
+    queued = Signal()
+
+    def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._tried: dict[Like, float] = {}
+        self.kind = QComboBox()
+        self.replicates = QSpinBox()
+        self.peer_size = QComboBox()
+        self.minutes = QDoubleSpinBox()
+        self.measure = QPushButton("Measure times")
+        self.add = QPushButton("Queue and start")
+        self.told = quiet()
+        self._lay_out()
+        self.kind.activated.connect(self.tell)
+        self.peer_size.activated.connect(self.tell)
+        for number in (self.replicates, self.minutes):
+            number.valueChanged.connect(self.tell)
+        self.measure.clicked.connect(self._on_measure)
+        self.add.clicked.connect(self._on_add)
+        context.queue.ended.connect(self._on_ended)
+
+    @Slot()
+    def tell(self) -> None:
+        """Say how long the grid would take, before it is queued."""
+        project, plan, tried = self._context.project, self._plan(), dict(self._tried)
+
+        def show(guess: Estimate | AmaeError) -> None:
+            self.told.setText(str(guess) if isinstance(guess, AmaeError) else guess.text)
+
+        self._context.background(
+            "estimate", lambda: estimate(project, plan_jobs(project, plan), tried), show
+        )
+
+    def _lay_out(self) -> None:
+        for experiment in Experiment:
+            self.kind.addItem(experiment.label, str(experiment))
+        for size, text in _SIZES.items():
+            self.peer_size.addItem(text, str(size))
+        self.replicates.setRange(1, 20)
+        self.replicates.setValue(4)
+        self.replicates.setSuffix(" replicates")
+        self.minutes.setRange(0, 10_000)
+        self.minutes.setDecimals(1)
+        self.minutes.setSpecialValueText("every epoch")
+        self.minutes.setSuffix(" min a peer")
+        row = QHBoxLayout()
+        for widget, name, tip in (
+            (self.kind, "experimentCombo", "Which table or figure of the paper"),
+            (self.replicates, "replicatesSpin", "Runs that differ in their seed; the paper: 4"),
+            (self.peer_size, "peerSizeCombo",
+             "How large the methods that AMAE is compared with are; compact ones train on a laptop "
+             "and are named so in every table"),
+            (self.minutes, "peerMinutesSpin",
+             "As many epochs of each method as fit into so many minutes; 0 for all of its own"),
+            (self.measure, "measurePeersButton",
+             "Try each method for a few steps, to say how long the grid would take here"),
+            (self.add, "queueExperimentButton",
+             "Queue the whole grid; a worker goes on when the window closes"),
+        ):  # fmt: skip
+            widget.setObjectName(name)
+            widget.setAccessibleName(tip)
+            widget.setToolTip(tip)
+            row.addWidget(widget, 1 if widget is self.kind else 0)
+        self.add.setProperty("primary", True)
+        self.told.setObjectName("experimentTold")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(row)
+        column.addWidget(self.told)
+
+    def _plan(self) -> Plan:
+        peers: dict[str, Any] = {
+            "size": self.peer_size.currentData(),
+            "minutes": self.minutes.value(),
+        }
+        return Plan(
+            Experiment(self.kind.currentData()),
+            tuple(range(self.replicates.value())),
+            settings={"peer": peers},
+        )
+
+    @Slot()
+    def _on_add(self) -> None:
+        project, plan = self._context.project, self._plan()
+
+        def done(answer: tuple[str, Estimate]) -> None:
+            name, guess = answer
+            truth = ""
+            if plan.experiment.uses_hidden_truth:
+                truth = " The unlabeled images are drawn by their hidden truth."
+            self.told.setText(f"{name}: {guess.text}{truth}")
+            self.queued.emit()
+
+        self._context.act(lambda: queue_experiment(project, plan), done)
+
+    @Slot()
+    def _on_measure(self) -> None:
+        project, plan = self._context.project, self._plan()
+
+        def measure(jobs: list[NewJob]) -> None:
+            peers = [job.config for job in jobs if job.job == "peer"]
+            if not peers:
+                self._context.notify("This experiment has no peer; its own steps tell their time.")
+                return
+            job = ChildJob(project.folder, "peer_times", {"configs": peers})
+            self._context.queue.add((_TRIALS, job))
+
+        self._context.act(lambda: plan_jobs(project, plan), measure)
+
+    @Slot(object, object, str)
+    def _on_ended(self, job: QueuedJob, result: object, _message: str) -> None:
+        if job.title == _TRIALS and isinstance(result, dict):
+            self._tried |= result
+            self.tell()
