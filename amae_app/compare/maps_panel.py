@@ -92,7 +92,7 @@ class MapsPanel(QWidget):
             texts = (
                 str(each.run_id),
                 each.method,
-                each.kind.label,
+                each.of,
                 f"{found.pixel_auc:.3f}",
                 f"{found.pixel_ap:.3f}",
                 f"{found.pointed} of {found.images}",

@@ -174,7 +174,7 @@ def _say_maps(judged: list[JudgedMap], as_json: bool) -> None:
     for each in judged:
         found = each.found
         say(
-            f"{each.run_id:>4}  {each.method:<38} {each.kind.label:<28} {found.pixel_auc:9.3f} "
+            f"{each.run_id:>4}  {each.method:<38} {each.of:<28} {found.pixel_auc:9.3f} "
             f"{found.pixel_ap:9.3f} {found.pointed:8d} of {found.images:<3d} {found.dice:5.2f}"
         )
 

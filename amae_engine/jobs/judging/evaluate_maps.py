@@ -70,6 +70,11 @@ class JudgedMap:
     kind: ScoreKind
     found: Localisation
 
+    @property
+    def of(self) -> str:
+        """Whose map it is, for tables."""
+        return "its own" if self.kind is ScoreKind.PEER else self.kind.label
+
 
 def compare_maps(
     project: Project, marked: Mapping[int, Sequence[Outline]], score_runs: Sequence[int] = ()
