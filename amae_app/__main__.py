@@ -39,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from amae_app.soak import soak
 
         return soak(words[2:])
+    if words[:2] == ["selftest", "window"]:
+        from amae_app.private_window import private_window
+
+        return private_window(words[2:])
     from amae_engine.cli import main as run_command
 
     return run_command(words, _print_pdf)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import multiprocessing
 import os
 import sys
 import tempfile
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,16 +32,8 @@ from amae_app.settings import Settings
 from amae_app.studies.studies_page import StudiesPage
 from amae_app.theme import ThemeName, apply_theme
 from amae_app.waiting import let_run, wait_until
-from amae_engine.jobs.child_process import run_in_child
-from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.project import Project
-from amae_engine.selftest.small_project import (
-    decide_half,
-    run,
-    settings_of,
-    some_files,
-    write_tiny_weights,
-)
+from amae_engine.selftest.heard import heard
+from amae_engine.selftest.small_project import make_scored_project
 from amae_engine.selftest.tried import Tried
 
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -83,21 +74,19 @@ class _Looks:
         return float(slope), float(1.96 * np.sqrt(variance[0, 0]))
 
 
-class _Heard(logging.Handler):
-    """Warnings of Python's log and of Qt."""
+@contextmanager
+def said_by_qt(lines: list[str]) -> Iterator[None]:
+    """Keep what Qt says, but for what it says of a platform without a screen."""
 
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep one."""
-        self.lines.append(record.getMessage())
-
-    def of_qt(self, kind: QtMsgType, _context: object, text: str) -> None:
-        """Keep one of Qt's."""
+    def keep(kind: QtMsgType, _context: object, text: str) -> None:
         if kind is not QtMsgType.QtDebugMsg and not any(each in text for each in _EXPECTED):
-            self.lines.append(text)
+            lines.append(text)
+
+    before = qInstallMessageHandler(keep)
+    try:
+        yield
+    finally:
+        qInstallMessageHandler(before)
 
 
 def soak(words: Sequence[str]) -> int:
@@ -112,16 +101,13 @@ def soak(words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     if not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    heard = _Heard()
-    logging.getLogger().addHandler(heard)
-    before = qInstallMessageHandler(heard.of_qt)
-    try:
-        with tempfile.TemporaryDirectory(prefix="amae-selftest-") as place:
-            acts, looks = _use(Path(place), 60 * options.minutes)
-    finally:
-        qInstallMessageHandler(before)
-        logging.getLogger().removeHandler(heard)
-    tried = _judged(acts, looks, heard.lines)
+    with (
+        heard(logging.WARNING) as ear,
+        said_by_qt(ear.lines),
+        tempfile.TemporaryDirectory(prefix="amae-selftest-") as place,
+    ):
+        acts, looks = _use(Path(place), 60 * options.minutes)
+    tried = _judged(acts, looks, ear.lines)
     facts = {**tried.facts, "minutes": options.minutes}
     if options.json:
         told = {"name": tried.name, "tried": tried.tried, "failures": tried.failures, **facts}
@@ -150,7 +136,7 @@ def _use(place: Path, seconds: float) -> tuple[int, _Looks]:
     settings = Settings()
     settings.reader = "SOAK"
     apply_theme(application, settings.theme)  # type: ignore[arg-type]
-    folder = _make_project(place)
+    folder = make_scored_project(place, "SOAK")
     window = MainWindow(settings)
     window.resize(1366, 768)
     window.show()
@@ -167,21 +153,6 @@ def _use(place: Path, seconds: float) -> tuple[int, _Looks]:
             break
     window.close()
     return acts, looks
-
-
-def _make_project(place: Path) -> Path:
-    folder, weights = place / "project", place / "tiny.safetensors"
-    with closing(Project.create(folder, "Soak")) as project:
-        run(import_images(project, some_files(), "demo", "demo"))
-    # elsewhere: what PyTorch holds is not the window's
-    maker = multiprocessing.get_context("spawn").Process(target=write_tiny_weights, args=(weights,))
-    maker.start()
-    maker.join()
-    for step in ("stage1", "stage2", "score"):
-        if step == "stage2":
-            decide_half(folder, "SOAK")
-        run(run_in_child(folder, step, settings_of(step, weights)))
-    return folder
 
 
 def _open(window: MainWindow, folder: Path) -> None:

@@ -58,7 +58,10 @@ _OF_SYSTEM = {
     errno.EROFS: "The disk can only be read: {what}.",
     errno.EACCES: "Not allowed: {what}. Ask whoever looks after the folder for the right to write.",
     errno.EIO: "The disk does not answer: {what}. Is it still there?",
-    errno.ESTALE: "The network folder is gone: {what}. Connect it again, then try again.",
+    **dict.fromkeys(
+        (errno.ESTALE, errno.ENOTCONN, getattr(errno, "EHOSTDOWN", errno.ESTALE)),
+        "The network folder is gone: {what}. Connect it again, then try again.",
+    ),
 }
 _NO_SPACE = ("No space left", "PytorchStreamWriter failed", "iostream error")
 

@@ -135,11 +135,12 @@ def _dicom(picture: Image.Image, number: int) -> FileDataset:
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
-    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[f"image {number}"])
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SOPClassUID = meta.MediaStorageSOPClassUID
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    dataset.StudyInstanceUID, dataset.PatientID = generate_uid(), f"bench{number}"
+    dataset.StudyInstanceUID = generate_uid(entropy_srcs=[f"study {number}"])
+    dataset.PatientID = f"bench{number}"
     dataset.Modality, dataset.BodyPartExamined, dataset.ViewPosition = "DX", "CHEST", "PA"
     pixels = _noisy(picture, _DICOM_SIDE, number, 12).astype(np.uint16)
     dataset.Rows, dataset.Columns = pixels.shape

@@ -25,7 +25,8 @@ def add_selftest(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "tests",
         nargs="*",
         metavar="TEST",
-        help=f"{', '.join(_TESTS)}; all by default. `soak` (with --minutes) uses the window instead",
+        help=f"{', '.join(_TESTS)}; all by default. `soak` (with --minutes) and "
+        "`window` (planted identities) use the window instead",
     )
     verb.add_argument("--kills", type=int, default=16, help="of `crash`, over all steps in turn")
     verb.add_argument("--inputs", type=int, default=1000, help="damaged files of `fuzz`")

@@ -11,6 +11,7 @@ _JPEG = b"\xff\xd8"
 _END = b"\xff\xd9"  # EOI of JPEG and JPEG-LS, EOC of JPEG 2000
 _TAIL = 64  # bytes in which the end is looked for: encoders pad
 _BOXES = 1 << 16  # bytes of JP2 boxes that may stand before the codestream
+_MOST_BITS = 16
 _STANDALONE = (0x01, *range(0xD0, 0xDA))
 _FRAME_HEADERS = ({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}) | {0xF7}  # SOF0…15, SOF55
 
@@ -40,7 +41,10 @@ def require_whole(frame: bytes, rows: int, columns: int) -> None:
 
 def _jpeg_2000_size(stream: bytes) -> tuple[int, int, int]:
     right, bottom, left, top = struct.unpack_from(">4I", stream, 8)
-    (components,) = struct.unpack_from(">H", stream, 40)
+    components, precision = struct.unpack_from(">HB", stream, 40)
+    bits = (precision & 0x7F) + 1  # the highest bit says that values are signed
+    if bits > _MOST_BITS:  # GDCM would end its process
+        raise Refusal(f"its compressed picture has {bits} bits; an image has 8 to {_MOST_BITS}.")
     return bottom - top, right - left, components
 
 

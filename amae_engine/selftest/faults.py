@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -36,12 +37,14 @@ def faults_test() -> Generator[Event, None, Tried]:
     """Make every fault once."""
     faults: dict[str, Callable[[Path], str]] = {
         "a disk that is full while a reader decides": _full_disk,
+        "a disk that fills during an import": _full_during_import,
         "a disk that can only be read": _read_only_disk,
         "a clock that is set back": _clock_back,
         "a project that is copied while it is open": _copied_while_open,
         "a project of AMAE 0.1": _older_version,
         "a project of a later AMAE": _newer_version,
         "a folder that goes away": _folder_gone,
+        "a network folder whose server dies": _server_gone,
     }
     failures, skipped = [], []
     for number, (name, make) in enumerate(faults.items()):
@@ -107,17 +110,22 @@ def _said(act: Callable[[], object]) -> str:
     return "nothing was said"
 
 
+def _fill(disk: Path, but_for: int = 0) -> None:
+    """Write until a disk has no more than so many bytes left."""
+    with (disk / "ballast").open("wb", buffering=0) as ballast:
+        try:
+            while shutil.disk_usage(disk).free > but_for:
+                ballast.write(b"x" * 65536)
+        except OSError:
+            pass
+
+
 def _full_disk(place: Path) -> str:
     disk = _mounted(place, 8)
     try:
         project = _project(disk / "project")
         project.close()
-        with (disk / "ballast").open("wb") as ballast:
-            try:
-                while True:
-                    ballast.write(b"x" * 65536)
-            except OSError:
-                pass
+        _fill(disk)
 
         def decide() -> None:
             with closing(Project.open(disk / "project")) as full, full.session() as session:
@@ -128,6 +136,23 @@ def _full_disk(place: Path) -> str:
         said = _said(decide)
         (disk / "ballast").unlink()
         return said or _whole(disk / "project", sum(COUNTS.values()))
+    finally:
+        _unmount(disk)
+
+
+def _full_during_import(place: Path) -> str:
+    """Images are 64 KiB each: the disk is full after some; when there is room, the rest comes too."""
+    disk, images = _mounted(place, 16), sum(COUNTS.values())
+    try:
+        with closing(Project.create(disk / "project", "Faults")) as project:
+            _fill(disk, 12 * project.pixels.side**2)
+            said = _said(lambda: run(import_images(project, some_files(), "demo", "demo")))
+            (disk / "ballast").unlink()
+            kept = _images(project)
+            if said or kept >= images:
+                return said or "the disk was not full"
+            run(import_images(project, some_files(), "demo", "demo"))
+        return _whole(disk / "project", images)
     finally:
         _unmount(disk)
 
@@ -206,18 +231,51 @@ def _newer_version(place: Path) -> str:
 
 
 def _folder_gone(place: Path) -> str:
-    """As a network folder that is lost: what is done next is told, and it is all there again."""
+    """What is done next is told, and it is all there again when the folder is."""
     project = _project(place / "project")
     (place / "project").rename(place / "away")
-
-    def read() -> None:
-        with project.session() as session:
-            table = image_tables.images_in(session, Split.NORMAL)
-        project.pixels.read(table.store_rows)
-        with Project.open(place / "project").session():
-            pass
-
-    said = _said(read)
+    said = _said(lambda: _work_on(project))
     (place / "away").rename(place / "project")
     project.close()
     return said or _whole(place / "project", sum(COUNTS.values()))
+
+
+def _server_gone(place: Path) -> str:
+    """A file system whose process is killed answers as a network folder does whose server is."""
+    near, far = place / "near", place / "far"
+    near.mkdir()
+    far.mkdir()
+    if shutil.which("bindfs") is None or not os.access("/dev/fuse", os.W_OK):
+        raise _Skipped("needs bindfs, and the right to mount with FUSE")
+    server = subprocess.Popen(["bindfs", "-f", str(far), str(near)], stderr=subprocess.DEVNULL)
+    try:
+        if not _wait_for(near.is_mount):
+            raise _Skipped("bindfs could not mount a folder here")
+        project = _project(near / "project")
+        server.kill()
+        server.wait()
+        said = _said(lambda: _work_on(project)) or _said(lambda: Project.open(near / "project"))
+        project.close()
+    finally:
+        server.kill()
+        server.wait()
+        _unmount(near)
+    return said or _whole(far / "project", sum(COUNTS.values()))
+
+
+def _work_on(project: Project) -> None:
+    """Read its images, then its catalog from a connection of its own."""
+    with project.session() as session:
+        table = image_tables.images_in(session, Split.NORMAL)
+    project.pixels.read(table.store_rows)
+    with closing(Project.open(project.folder)) as again, again.session():
+        pass
+
+
+def _wait_for(is_so: Callable[[], bool], seconds: float = 5.0) -> bool:
+    until = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True

@@ -69,12 +69,13 @@ def write_weights(folder: Path) -> None:
 
 def _write_dicomdir(folder: Path) -> None:
     files = FileSet()
+    files.UID = pydicom.uid.UID("1.2.826.0.1.3680043.8.498.1")
     for number, name in enumerate(("plain.dcm", "j2k.dcm"), start=1):
         image = pydicom.dcmread(folder / name)
         image.PatientID, image.PatientName = f"P{number}", ""
         image.StudyDate, image.StudyTime, image.StudyID = "20260101", "120000", str(number)
         image.SeriesNumber = image.InstanceNumber = number
-        image.StudyInstanceUID = image.SeriesInstanceUID = pydicom.uid.generate_uid()
+        image.StudyInstanceUID = image.SeriesInstanceUID = image.SOPInstanceUID
         files.add(image)
     with tempfile.TemporaryDirectory() as place:
         files.write(place)

@@ -15,9 +15,10 @@ from pydicom.tag import Tag
 
 from amae_engine.bench.importing import write_uncompressed
 from amae_engine.images.sources import SourceFile
+from amae_engine.jobs.importing.import_plan import ImportPlan
 from amae_engine.resources import required_resource
 
-NEEDLES = ("secretperson", "quentin", "77120415", "19610203", "acc-99133", "王祕密")
+NEEDLES = ("secretperson", "quentin", "77120415", "19610203", "acc-99133", "王祕密", "secret~1")
 _BIG5 = "Secretperson 王祕密".encode("big5")
 _CODES = ("utf-8", "utf-16-le", "big5")
 _TEXT = {
@@ -84,10 +85,35 @@ def planted_files(folder: Path) -> tuple[list[SourceFile], int]:
     return [SourceFile(path, "test", 1, "Secretperson^Quentin") for path in paths], count
 
 
+def planted_tables(folder: Path) -> tuple[list[ImportPlan], int]:
+    """A table in UTF-16 and a zip archive whose names, columns and notes name a patient, and 8.3 names;
+    how many of them there are.
+    """
+    images = folder / "Secretperson"
+    images.mkdir(parents=True)
+    demo = sorted(required_resource("demo/images").glob("*.jpeg"))[:4]
+    names = ("SECRET~1.PNG", "Quentin_2.png", "acc-99133.png", "王祕密.png")
+    for path, name in zip(demo, names, strict=True):
+        Image.open(path).convert("L").transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(images / name)
+    note = "Quentin Secretperson, born 19610203, ACC-99133, 王祕密"
+    rows = [f"{name},test,{n % 2},MRN-77120415-{n},{note!r}" for n, name in enumerate(names[:2])]
+    table = images / "Secretperson 77120415.csv"
+    lines = ["file,role,truth,patient,note of Quentin", *rows]
+    table.write_text("\n".join(lines), encoding="utf-16")
+    packed = folder / "SECRET~1.ZIP"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.comment = b"Secretperson"
+        for name in names[2:]:
+            archive.write(images / name, f"Quentin 19610203/test/abnormal/{name}")
+    columns = ("file", "role", "truth", "patient")
+    plans = [ImportPlan((table,), columns=columns), ImportPlan((packed,), role="test")]
+    return plans, len(names) + 5 * len(rows) + 6
+
+
 def leaks(content: bytes) -> list[str]:
     """The planted identities that are in some bytes, in UTF-8, UTF-16 or Big5."""
     lowered = content.lower()
-    sought = [(needle, needle.encode(code)) for needle in NEEDLES for code in _CODES]
+    sought = [(needle, needle.encode(code).lower()) for needle in NEEDLES for code in _CODES]
     return sorted({needle for needle, each in sought if each in lowered})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import tempfile
 from collections.abc import Generator
@@ -17,12 +18,14 @@ from amae_engine.jobs.bundles.share_project import share_project
 from amae_engine.jobs.bundles.write_bundle import write_bundle
 from amae_engine.jobs.child_process import make_job
 from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.importing.import_plan import import_plan
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
 from amae_engine.jobs.judging.export import export_results
 from amae_engine.jobs.reporting.make_dicom import make_dicom
 from amae_engine.jobs.reporting.make_report import make_report
 from amae_engine.project import Project
-from amae_engine.selftest.planted import leaking_files, leaks, planted_files
+from amae_engine.selftest.heard import heard
+from amae_engine.selftest.planted import leaking_files, leaks, planted_files, planted_tables
 from amae_engine.selftest.small_project import (
     decide_half,
     run,
@@ -35,34 +38,14 @@ from amae_engine.selftest.tried import Tried
 _READER = "SELFTEST"
 
 
-class _Heard(logging.Handler):
-    """All that any library logs, in memory."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.text = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line, formatted."""
-        self.text += record.getMessage() + "\n"
-
-
 def privacy_test() -> Generator[Event, None, Tried]:
     """Import planted files, train, score, read, export, report, bundle and share; then search all."""
-    heard, root = _Heard(), logging.getLogger()
-    before = root.level
-    root.addHandler(heard)
-    root.setLevel(logging.INFO)
-    try:
-        with tempfile.TemporaryDirectory(prefix="amae-selftest-") as place:
-            planted, said = yield from _whole_work(Path(place))
-            found = {name: needles for folder in ("project", "copy")
-                     for name, needles in leaking_files(Path(place) / folder).items()}  # fmt: skip
-    finally:
-        root.removeHandler(heard)
-        root.setLevel(before)
+    with heard(logging.INFO) as ear, tempfile.TemporaryDirectory(prefix="amae-selftest-") as place:
+        planted, said = yield from _whole_work(Path(place))
+        found = {name: needles for folder in ("project", "copy")
+                 for name, needles in leaking_files(Path(place) / folder).items()}  # fmt: skip
     found |= {what: leaks(text.encode())
-              for what, text in (("the log", heard.text), ("what is said", said))}  # fmt: skip
+              for what, text in (("the log", "\n".join(ear.lines)), ("what is said", said))}  # fmt: skip
     failures = [f"{name} names the patient: {', '.join(n)}" for name, n in found.items() if n]
     facts = {"found": len(failures)}
     return Tried("privacy", "planted identities", planted, planted - len(failures), tuple(failures),
@@ -72,11 +55,14 @@ def privacy_test() -> Generator[Event, None, Tried]:
 def _whole_work(place: Path) -> Generator[Event, None, tuple[int, str]]:
     """Every step of the work; how many identities were planted, and what the events said."""
     files, planted = planted_files(place / "MRN-77120415 Secretperson")
+    tables, in_tables = planted_tables(place / "Quentin 19610203")
     write_tiny_weights(place / "tiny.safetensors")
     said = ""
     with closing(Project.create(place / "project", "Privacy")) as project:
         yield Progress("Planted files", 0, 4)
-        for event in import_images(project, files, "ward", _READER):
+        jobs = [import_images(project, files, "ward", _READER)]
+        jobs += [import_plan(project, plan, _READER) for plan in tables]
+        for event in itertools.chain(*jobs):
             said += repr(event)
         run(import_images(project, some_files(), "demo", "demo"))
         yield Progress("Training", 1, 4)
@@ -92,7 +78,7 @@ def _whole_work(place: Path) -> Generator[Event, None, tuple[int, str]]:
         run(write_bundle(project, project.exports_folder / "bundle.zip", with_weights=True))
         run(share_project(project, place / "copy", _READER))
         yield Progress("Searching", 3, 4)
-    return planted, said
+    return planted + in_tables, said
 
 
 def _read(project: Project) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from amae_engine.config import ModelConfig, ScoreConfig, Stage1Config, Stage2Con
 from amae_engine.events import Event
 from amae_engine.images.csv_table import CsvColumns, from_csv
 from amae_engine.images.sources import SourceFile
+from amae_engine.jobs.child_process import run_in_child
+from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.project import Project
 from amae_engine.resources import required_resource
 
@@ -68,6 +71,26 @@ def decide_half(folder: Path, reader: str) -> None:
         ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
         labels = [Label.ABNORMAL if number % 2 else Label.NORMAL for number in range(len(ids))]
         decisions.decide(session, ids, labels, reader)
+
+
+def make_scored_project(place: Path, reader: str) -> Path:
+    """A project with both stages and scores, each step in a process of its own; its folder.
+
+    Args:
+        place: A folder for it and its weights.
+        reader: Who decides half of the unlabeled images.
+    """
+    folder, weights = place / "project", place / "tiny.safetensors"
+    with closing(Project.create(folder, "Self-test")) as project:
+        run(import_images(project, some_files(), "demo", "demo"))
+    maker = get_context("spawn").Process(target=write_tiny_weights, args=(weights,))
+    maker.start()
+    maker.join()
+    for step in ("stage1", "stage2", "score"):
+        if step == "stage2":
+            decide_half(folder, reader)
+        run(run_in_child(folder, step, settings_of(step, weights)))
+    return folder
 
 
 def run(job: Generator[Event, None, Any]) -> Any:

@@ -7,6 +7,8 @@ import json
 import pytest
 
 from amae_engine.cli import main
+from amae_engine.selftest.fuzz import write_samples
+from amae_engine.selftest.mutations import mutate
 
 pytest.importorskip("resource", reason="needs POSIX resource limits, absent on Windows")
 
@@ -29,7 +31,7 @@ def test_killed_work_loses_nothing_and_ends_with_the_same_bits(capsys):
 def test_faults_end_in_sentences(capsys):
     assert main(["selftest", "faults", "--json"]) == 0
     told = _told(capsys)
-    assert told["tried"] + len(told["skipped"]) == 7
+    assert told["tried"] + len(told["skipped"]) == 9
 
 
 def test_damaged_files_of_every_kind_are_read_or_refused(capsys):
@@ -37,6 +39,15 @@ def test_damaged_files_of_every_kind_are_read_or_refused(capsys):
     told = _told(capsys)
     assert told["survived"] == 120
     assert 20 < told["facts"]["refused"] < 119
+
+
+def test_a_seed_damages_the_same_bytes_again(tmp_path):
+    for name in ("one", "two"):
+        write_samples(tmp_path / name)
+    for path in (tmp_path / "one").iterdir():
+        content, again = path.read_bytes(), (tmp_path / "two" / path.name).read_bytes()
+        if path.suffix != ".zip":  # keeps its files' times
+            assert mutate(content, 7) == mutate(again, 7), path.name
 
 
 def test_readers_who_are_killed_lose_no_decision(capsys):

@@ -11,6 +11,7 @@ from dicom_files import demo_image, write_dicom
 from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from amae_engine.bench.importing import write_jpeg2000
 from amae_engine.errors import ProjectError
 from amae_engine.images.decode import read_image
 from amae_engine.images.decoded_image import Refusal
@@ -106,6 +107,19 @@ def test_a_truncated_png_is_refused_not_half_read(tmp_path: Path):
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     with pytest.raises(Refusal, match="damaged or cut short"):
         read_image(cut)
+
+
+def test_a_jpeg_2000_of_impossible_bits_is_refused_before_its_decoder_ends_the_process(
+    tmp_path: Path,
+):
+    image = tmp_path / "image.dcm"
+    write_jpeg2000(image, Image.open(DEMO / "images" / "normal_001.jpeg").convert("L"), 0)
+    content = bytearray(image.read_bytes())
+    precision = content.find(b"\xff\x4f\xff\x51") + 42  # Ssiz (ISO/IEC 15444-1 A.5.1)
+    content[precision] = 31
+    image.write_bytes(content)
+    with pytest.raises(Refusal, match="its compressed picture has 32 bits; an image has 8 to 16"):
+        read_image(image)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "LA"])

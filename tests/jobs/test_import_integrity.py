@@ -15,8 +15,10 @@ from amae_engine.catalog.tables import Label, Split
 from amae_engine.cli import main
 from amae_engine.config import Stage1Config, Stage2Config, TrainingConfig
 from amae_engine.errors import BadInput, BadSetting, NotReady
+from amae_engine.images.csv_table import CsvColumns
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.importing.import_mappings import recall, remember
 from amae_engine.jobs.importing.import_plan import ImportPlan, import_plan
 from amae_engine.jobs.importing.import_preview import preview_import
 from amae_engine.jobs.importing.import_report import ImportReport, Outcome
@@ -168,6 +170,20 @@ def test_a_mapping_is_remembered_for_the_next_table_of_its_kind(project: Project
     finish(import_plan(project, ImportPlan((tmp_path / "1.csv",))))
     with project.session() as session:
         assert studies.split_counts(session)[Split.TEST].normal == 2
+
+
+def test_a_mapping_keeps_no_column_that_it_does_not_use(project: Project):
+    header = ("picture", "set", "finding", "who", "notes of Q. Secretperson")
+    remember(project, header, CsvColumns("picture", "set", "finding", "who"))
+    kept = project.folder / "import_mappings.json"
+    assert "Secretperson" not in kept.read_text()
+    found = recall(project, header)
+    assert found is not None
+    assert found.file == "picture"
+    assert recall(project, header[:4]) is None
+    (mapping,) = json.loads(kept.read_text())
+    kept.write_text(json.dumps([{**mapping, "header": list(header)}]))  # as AMAE wrote it before
+    assert recall(project, header) == found
 
 
 def test_a_zip_comes_in_and_its_originals_stay_with_the_project(project: Project, tmp_path: Path):

@@ -1,7 +1,11 @@
-"""How tables were mapped, remembered in the project by their header."""
+"""How tables were mapped, remembered in the project by a digest of their header.
+
+The names of columns that are not mapped may say of whom the table is; they are not kept.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +26,7 @@ def recall(project: Project, header: Sequence[str]) -> CsvColumns | None:
         BadInput: The project's mappings are damaged.
     """
     for known in _read(project):
-        if known["header"] == list(header):
+        if known["header"] == _digest(header):
             values = parse_truth_values(known["truth_values"].items())
             return CsvColumns(
                 known["file"], known["role"], known["truth"], known["patient"], values
@@ -36,9 +40,9 @@ def remember(project: Project, header: Sequence[str], columns: CsvColumns) -> No
     Raises:
         BadInput: The project's mappings are damaged.
     """
-    others = [known for known in _read(project) if known["header"] != list(header)]
+    others = [known for known in _read(project) if known["header"] != _digest(header)]
     mapping = {
-        "header": list(header),
+        "header": _digest(header),
         "file": columns.file,
         "role": columns.role,
         "truth": columns.truth,
@@ -51,6 +55,10 @@ def remember(project: Project, header: Sequence[str], columns: CsvColumns) -> No
     beside.replace(path)
 
 
+def _digest(header: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(list(header)).encode()).hexdigest()
+
+
 def _read(project: Project) -> list[dict[str, Any]]:
     path: Path = project.folder / _FILE
     if not path.is_file():
@@ -58,7 +66,9 @@ def _read(project: Project) -> list[dict[str, Any]]:
     try:
         known: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
         for mapping in known:
-            mapping["header"], mapping["truth_values"]
+            if isinstance(mapping["header"], list):  # as AMAE wrote it before it kept digests
+                mapping["header"] = _digest(mapping["header"])
+            mapping["truth_values"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(
             f"{_FILE} in the project is damaged; delete it and map the table's columns again."
