@@ -25,6 +25,13 @@ def add_experiments(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     experiment.add_argument("--ratios", type=float, nargs="+", help="anomaly ratios of fig3a, 0…1")
     experiment.add_argument("--preset", default="", help="of AMAE's own runs")
     experiment.add_argument(
+        "--encoders",
+        nargs="+",
+        default=[],
+        metavar="ENCODER",
+        help="of fig3c, beside foundation, compact and a random one: timm:densenet121=FILE",
+    )
+    experiment.add_argument(
         "--set",
         action="append",
         default=[],

@@ -34,6 +34,7 @@ def experiment(options: Namespace) -> None:
         tuple(options.ratios) if options.ratios else RATIOS,
         _settings(options.set),
         options.preset,
+        tuple(options.encoders),
     )
     if options.dry_run:
         _say_plan(project, plan_jobs(project, plan), options)

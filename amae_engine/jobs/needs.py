@@ -163,6 +163,9 @@ class _Network:
             header = read_header(file)
         facts = header.pop("__metadata__", {})
         parameters = sum(math.prod(each["shape"]) for each in header.values())
+        if "numbers" in facts:  # a convolutional network of timm's
+            size, numbers = int(facts["image_size"]), int(facts["numbers"])
+            return cls(size, size // 16, numbers, numbers, parameters)
         if "image_size" in facts:  # one of timm's: three of its blocks make a feature
             width, _, patch, _ = next(
                 each["shape"] for name, each in header.items() if name.endswith("embed.proj.weight")

@@ -1,7 +1,7 @@
 """Frozen encoders behind one contract: grey images in, patch tokens out.
 
-A masked autoencoder's encoder, and timm's vision transformers. What stage 1, the density, the probe
-and the maps need of an encoder is here; none of them knows which one it is.
+A masked autoencoder's encoder, timm's vision transformers and its convolutional networks. What stage
+1, the density, the probe and the maps need of an encoder is here; none of them knows which one it is.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from torch.nn import functional
 
 from amae_engine.errors import BadWeights
 from amae_engine.models.checkpoint import GREY_MEAN, GREY_STD
+from amae_engine.models.conv_encoder import ConvEncoder
 from amae_engine.models.token_groups import TokenGroup
 
 ENCODER_FORMAT = "amae-encoder-1"
+CONVOLUTIONAL = "convolutional"  # the kind in a file's facts; without one, a vision transformer
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, per colour
 _DEPTHS = (0.5, 0.75, 1.0)  # of the blocks: the later, the coarser and the more about things
 _COLOURS = {"mean": _MEAN, "std": _STD}
@@ -152,7 +154,7 @@ class SideBySide(nn.Module):
         return wide.flatten(1, 2)
 
 
-def load_encoder(path: Path) -> TimmEncoder:
+def load_encoder(path: Path) -> TimmEncoder | ConvEncoder:
     """A frozen encoder from a file of ours.
 
     Raises:
@@ -173,11 +175,18 @@ def load_encoder(path: Path) -> TimmEncoder:
             f"timm's weights, say of which model: encoder=timm:NAME=FILE."
         )
     name, size = facts["timm"], int(facts["image_size"])
-    network = timm.create_model(name, pretrained=False, img_size=size, num_classes=0)
+    is_conv = facts.get("kind") == CONVOLUTIONAL
+    own = {} if is_conv else {"img_size": size}
+    network = timm.create_model(name, pretrained=False, num_classes=0, **own)
     require_fitting(path, state, network.state_dict())
     network.load_state_dict(state)
     mean, std = (json.loads(facts.get(n, "null")) or usual for n, usual in _COLOURS.items())
-    return TimmEncoder(network, name, size, mean, std).eval().requires_grad_(False)
+    encoder: TimmEncoder | ConvEncoder
+    if is_conv:
+        encoder = ConvEncoder(network, name, size, mean, std)
+    else:
+        encoder = TimmEncoder(network, name, size, mean, std)
+    return encoder.eval().requires_grad_(False)
 
 
 def require_fitting(path: Path, state: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:

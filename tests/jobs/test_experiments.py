@@ -86,8 +86,12 @@ def test_every_experiment_is_planned_with_its_cells(small_project: Project):
     }
     assert Experiment.FIG3A.uses_hidden_truth
     assert {r["column"] for job in jobs(Experiment.FIG3C) for r in job.reads} == {
-        "foundation", "compact",
+        "foundation", "compact", "vit_small_patch14_dinov2, random",
     }  # fmt: skip
+    chest = jobs(Experiment.FIG3C, encoders=("timm:densenet121=/data/dn121.pth",))
+    titles = "AMAE stage1, densenet121, dn121.pth"
+    wanted = [job.config["encoder"] for job in chest if job.title.startswith(titles)]
+    assert wanted == 2 * ["timm:densenet121=/data/dn121.pth"]  # two seeds
     for job in jobs(Experiment.REPLICATES):
         assert job.job == "stage1" or job.needs is not None
     with pytest.raises(BadSetting, match="stage1 has no setting 'magic'"):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from amae_engine.errors import BadWeights
 from amae_engine.jobs.training.starting_weights import encoder_path
@@ -58,6 +58,57 @@ def test_missing_and_extra_names_are_listed(project: Project, tmp_path: Path):
         encoder_path(project, f"timm:{TINY}={tmp_path / 'odd.safetensors'}")
 
 
+@pytest.mark.parametrize("model", ["densenet121", "tf_efficientnet_lite0"])
+def test_a_convolutional_network_becomes_an_encoder_of_the_same_grid(
+    project: Project, tmp_path: Path, model: str
+):
+    torch.manual_seed(0)
+    plain = timm.create_model(model)  # with its class head, as it is published
+    torch.save(plain.state_dict(), tmp_path / "weights.pth")
+    path = encoder_path(project, f"timm:{model}={tmp_path / 'weights.pth'}")
+    assert path is not None
+    encoder = load_encoder(path)
+    widths = [plain.feature_info[n]["num_chs"] for n in (2, 3, 4)]  # 8, 16 and 32 pixels
+    assert (encoder.image_size, encoder.grid) == (256, 16)
+    assert [group.width for group in encoder.groups] == widths
+    grey = torch.rand(2, 1, 256, 256)
+    with torch.no_grad():
+        mean, std = (
+            torch.tensor(plain.pretrained_cfg[n]).view(1, 3, 1, 1) for n in ("mean", "std")
+        )
+        fine, middle, coarse = plain.eval().forward_intermediates(
+            (grey - mean) / std, indices=[2, 3, 4], intermediates_only=True
+        )
+        standardised = (grey - GREY_MEAN) / GREY_STD
+        found, of_map = encoder.patch_tokens(standardised), encoder.map_tokens(standardised)
+    expected = torch.cat(
+        (
+            torch.nn.functional.avg_pool2d(fine, 2),
+            middle,
+            coarse.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3),
+        ),
+        dim=1,
+    )
+    expected = expected.flatten(2).transpose(1, 2)
+    assert found.shape == (2, 256, sum(widths))
+    spread = expected.std()
+    assert (found - expected).abs().max() < 0.05 * spread  # float16 weights
+    assert torch.equal(of_map, found[..., widths[0] : widths[0] + widths[1]])
+
+
+def test_a_random_encoder_is_the_same_for_everyone(project: Project, tmp_path: Path):
+    path = encoder_path(project, f"timm:{TINY}=random")
+    assert path is not None
+    assert path.name == f"{TINY}-random.safetensors"
+    first = load_file(path)
+    path.unlink()
+    torch.manual_seed(5)
+    encoder_path(project, f"timm:{TINY}=random")
+    again = load_file(path)
+    assert all(torch.equal(again[name], values) for name, values in first.items())
+    assert load_encoder(path).grid == 16
+
+
 def test_another_patch_size_is_not_resampled_in_silence(project: Project, timm_file: Path):
     with pytest.raises(BadWeights, match="has patches of 16 px, .* has patches of 32 px"):
         encoder_path(project, f"timm:vit_small_patch32_224={timm_file}")
@@ -66,8 +117,8 @@ def test_another_patch_size_is_not_resampled_in_silence(project: Project, timm_f
 def test_unknown_names_and_other_networks_are_refused(project: Project, timm_file: Path):
     with pytest.raises(BadWeights, match="no model 'vit_tiny_patch16_223'; close to it are vit_ti"):
         encoder_path(project, "timm:vit_tiny_patch16_223")
-    with pytest.raises(BadWeights, match="'resnet18' is no plain vision transformer"):
-        encoder_path(project, f"timm:resnet18={timm_file}")
+    with pytest.raises(BadWeights, match="'swin_tiny_patch4_window7_224' is no plain vision"):
+        encoder_path(project, f"timm:swin_tiny_patch4_window7_224={timm_file}")
     with pytest.raises(BadWeights, match="the file gone.safetensors is missing"):
         encoder_path(project, f"timm:{TINY}=/nowhere/gone.safetensors")
     (timm_file.parent / "broken.safetensors").write_bytes(b"nothing")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from amae_engine.catalog import image_tables
@@ -21,6 +22,7 @@ RATIOS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 LEADING = "leading"
 _DEFAULT, _EQ4, _STAGE1 = "AMAE, leading score", "AMAE, A_inter (Eq. 4)", "AMAE, stage 1"
 _BACKBONES = ("foundation", "compact")
+_RANDOM = "timm:vit_small_patch14_dinov2=random"  # `foundation`'s network, which has learnt nothing
 _BOTH = (PeerMethod.DDAD_AE,)  # the methods that Table 2 gives under both protocols
 
 
@@ -68,6 +70,7 @@ class Plan:
         ratios: Of Fig. 3 (a).
         settings: Changes of every job of a kind: {"stage1": {"training.epochs": 3}}.
         preset: Of AMAE's own runs; "" for the default.
+        encoders: Of Fig. 3 (c), beside its own: "timm:NAME=FILE" or a file of ours.
     """
 
     experiment: Experiment
@@ -76,6 +79,7 @@ class Plan:
     ratios: tuple[float, ...] = RATIOS
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     preset: str = ""
+    encoders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
@@ -138,6 +142,12 @@ def _fig3b(project: Project, plan: Plan, seed: int, jobs: list[NewJob]) -> None:
 def _fig3c(project: Project, plan: Plan, seed: int, jobs: list[NewJob]) -> None:
     for preset in _BACKBONES:
         _chain(project, plan, seed, jobs, preset, preset=preset)
+    for encoder in (*plan.encoders, _RANDOM):
+        own = {**plan.settings.get("stage1", {}), "encoder": encoder}
+        changed = replace(plan, settings={**plan.settings, "stage1": own})
+        model, _, file = encoder.removeprefix("timm:").partition("=")
+        column = f"{model}, {Path(file).name}" if file else Path(model).name
+        _chain(project, changed, seed, jobs, column, preset=_BACKBONES[0])
 
 
 def _replicates(project: Project, plan: Plan, seed: int, jobs: list[NewJob]) -> None:

@@ -45,8 +45,9 @@ def encoder_path(project: Project, name: str) -> Path | None:
 
     Args:
         project: Keeps the encoders that come from timm.
-        name: "foundation" (bundled), a file of ours, "timm:NAME" for an encoder of timm's hub, or
-            "timm:NAME=FILE" for one whose weights lie in a file.
+        name: "foundation" (bundled), a file of ours, "timm:NAME" for an encoder of timm's hub,
+            "timm:NAME=FILE" for one whose weights lie in a file, or "timm:NAME=random" for one that
+            has learnt nothing.
 
     Raises:
         BadWeights: There is no such file, or timm's weights cannot be had or do not fit.
@@ -65,11 +66,14 @@ def encoder_path(project: Project, name: str) -> Path | None:
 
 def _of_timm(project: Project, name: str) -> Path:
     """Timm's encoder in our format, made once a project and kept in it."""
-    from amae_engine.models.timm_weights import convert
+    from amae_engine.models.timm_weights import RANDOM, convert
 
     model, _, file = name.partition("=")
     source = Path(file) if file else None
-    which = f"{model}-{file_digest(source)[:12]}" if source else model
+    if file == RANDOM:
+        which = f"{model}-{RANDOM}"
+    else:
+        which = f"{model}-{file_digest(source)[:12]}" if source else model
     target = project.folder / "encoders" / f"{which}.safetensors"
     if not target.is_file():
         convert(model, source, target)
