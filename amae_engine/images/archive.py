@@ -100,11 +100,19 @@ def _on_disk(folder: Path, components: list[str]) -> Path:
         if component in ("", ".", "..") or "/" in component or "\\" in component:
             raise Refusal("the DICOMDIR names a file outside its folder.")
         exact = place / component
-        if not exact.exists() and place.is_dir():
+        if not _exists(exact) and _exists(place) and place.is_dir():
             same = (p for p in place.iterdir() if p.name.lower() == component.lower())
             exact = next(same, exact)
         place = exact
     return place
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is such a path; one that no system can have is not there."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_wanted(info: zipfile.ZipInfo) -> bool:

@@ -10,6 +10,7 @@ import psutil
 
 from amae_engine.resources import resource
 from amae_engine.runs.environment import versions
+from amae_engine.threads import how_threads_wait
 
 
 def machine_facts() -> dict[str, str]:
@@ -33,9 +34,18 @@ def machine_facts() -> dict[str, str]:
         "device": device_name(),
         "matrix products": number_format,
         "cores": str(os.cpu_count()),
+        "threads": (
+            f"{torch.get_num_threads()} a training ({how_threads_wait()}); other programs use "
+            f"{_busy_cores():.1f} cores now"
+        ),
         "free disk": f"{free:.1f} GB",
         **{k: "present" if resource(v).is_file() else "missing" for k, v in shipped.items()},
     }
+
+
+def _busy_cores() -> float:
+    """What is at work on this machine, this process aside, over a third of a second."""
+    return (os.cpu_count() or 1) * psutil.cpu_percent(interval=0.3) / 100
 
 
 def has_gpu() -> bool:

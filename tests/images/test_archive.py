@@ -1,6 +1,7 @@
 """Zip archives, honest and hostile, and DICOMDIR."""
 
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dicom_files import PYDICOM, demo_image, write_dicom
 from amae_engine.images.archive import dicomdir_files, unpack
 from amae_engine.images.decode import is_image_file, read_image
 from amae_engine.images.decoded_image import Refusal
+from amae_engine.images.sources import is_there
 
 
 @pytest.fixture
@@ -149,6 +151,16 @@ def test_a_dicomdir_finds_files_in_small_letters(tmp_path: Path):
     files = dicomdir_files(tmp_path / "DICOMDIR")
     assert files[0] == place
     assert not files[1].exists()
+
+
+def test_a_dicomdir_that_names_what_no_disk_can_hold_is_read(tmp_path: Path):
+    directory = pydicom.dcmread(PYDICOM / "dicomdirtests" / "DICOMDIR")
+    first = next(r for r in directory.DirectoryRecordSequence if "ReferencedFileID" in r)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of pydicom, on the length
+        first.ReferencedFileID = ["A" * 300, "IM1"]
+        directory.save_as(tmp_path / "DICOMDIR")
+    assert not is_there(dicomdir_files(tmp_path / "DICOMDIR")[0])
 
 
 def test_a_dicomdir_that_points_outside_is_refused(tmp_path: Path):
