@@ -117,7 +117,8 @@ def _add_judging(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _add_machine(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bench = verbs.add_parser("bench", help="how fast this machine runs each step")
     names = (
-        "catalog, import, stage0, stage1, stage2, score, window, reading or all (the four steps)"
+        "catalog, import, pipeline (end to end), stage0, stage1, stage2, score, window, reading or "
+        "all (the four steps)"
     )
     bench.add_argument("names", nargs="*", default=["all"], help=names)
     bench.add_argument(

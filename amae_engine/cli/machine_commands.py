@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _CATALOGS = [1000, 10_000, 100_000, 1_000_000]
 _IMPORTED = 24  # files of each kind
+_DEMO_IMAGES = 240
 
 
 def doctor(options: Namespace) -> None:
@@ -74,6 +75,8 @@ def bench(options: Namespace) -> None:
         _bench_catalog(options)
     elif "import" in options.names:
         _bench_import(options)
+    elif "pipeline" in options.names:
+        _bench_pipeline(options)
     elif options.images:
         _bench_scoring(options)
     else:
@@ -92,6 +95,17 @@ def _bench_import(options: Namespace) -> None:
 
     for imported in bench_import((options.images or [_IMPORTED])[0]):
         _say_imported(imported, options.json)
+
+
+def _bench_pipeline(options: Namespace) -> None:
+    from amae_engine.bench.pipeline import bench_pipeline, lines
+
+    for count in options.images or [_DEMO_IMAGES]:
+        found = bench_pipeline(count)
+        if options.json:
+            say_json({**dataclasses.asdict(found), "seconds": round(found.seconds, 2)})
+        else:
+            say("\n".join(lines(found)))
 
 
 def _bench_scoring(options: Namespace) -> None:

@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from amae_engine.bench import plain
 from amae_engine.bench.cost import forward_operations, training_operations
+from amae_engine.bench.pipeline import _files, bench_pipeline, lines
 from amae_engine.cli import main
 from amae_engine.config import PRESETS
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
@@ -47,3 +48,30 @@ def test_bench_reports_every_number(capsys):
     found = json.loads(capsys.readouterr().out)
     for name in ("images_per_second", "share_of_peak", "floor_images_per_second", "ratio_to_plain"):
         assert found[name] > 0
+
+
+def test_the_pipeline_is_timed_step_by_step_beside_its_floors():
+    found = bench_pipeline(40, epochs=1)
+    assert sum(found.images.values()) == 40
+    assert found.variants == 0
+    floors = {step.name: step.floor for step in found.steps if step.floor}
+    assert set(floors) == {
+        "Import", *(f"Stage 1 · features of {role} images" for role in ("normal", "unlabeled", "test"))
+    }  # fmt: skip
+    for step in found.steps:
+        assert step.floor is None or step.seconds > step.floor
+    names = [step.name for step in found.steps]
+    assert names.index("Import") < names.index("Stage 1 · features of normal images")
+    assert "Scoring" in names
+    text = "\n".join(lines(found))
+    assert "times floor" in text
+    assert found.seconds == pytest.approx(sum(step.seconds for step in found.steps))
+
+
+def test_more_images_than_the_demo_has_are_its_variants(tmp_path):
+    files = _files(tmp_path / "images", 250)
+    assert len(files) == 250
+    assert sum(file.path.parent == tmp_path / "images" for file in files) == 10
+    again = _files(tmp_path / "again", 250)
+    assert files[-1].path.read_bytes() == again[-1].path.read_bytes()
+    assert {file.role for file in files} == {"normal", "unlabeled", "test"}
