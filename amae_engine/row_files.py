@@ -6,6 +6,8 @@ an error; and mapped pages that are written would fill the memory.
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,8 +20,20 @@ from amae_engine.errors import ProjectError
 def new_half_file(path: Path, shape: tuple[int, ...]) -> BinaryIO:
     """An NPY file of a float16 array, open behind its header; its rows are then written."""
     file = path.open("wb")
-    header = {"descr": "<f2", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
+    np.lib.format.write_array_header_1_0(file, _header(shape))
+    return file
+
+
+def _header(shape: tuple[int, ...]) -> dict[str, Any]:
+    return {"descr": "<f2", "fortran_order": False, "shape": shape}
+
+
+def half_file_from(path: Path, shape: tuple[int, ...], first: int) -> BinaryIO:
+    """The same, to be written from a row on; other processes may write its other rows meanwhile."""
+    number = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+    file = os.fdopen(number, "r+b")
+    np.lib.format.write_array_header_1_0(file, _header(shape))
+    file.seek(first * 2 * math.prod(shape[1:]), os.SEEK_CUR)
     return file
 
 

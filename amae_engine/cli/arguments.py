@@ -294,12 +294,12 @@ def _add_training(
             const=0,
             help="go on with an unfinished run (the newest by default)",
         )
-        verb.add_argument(
-            "--processes",
-            type=int,
-            default=1,
-            help="train with so many processes of this machine, one a GPU (as torchrun does)",
-        )
+    verb.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        help="work with so many processes of this machine, one a GPU (as torchrun does)",
+    )
     verb.add_argument("--config", type=Path, help="settings as JSON")
     verb.add_argument(
         "--set",

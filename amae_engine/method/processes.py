@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from amae_engine.errors import BadSetting
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+
+T = TypeVar("T")
 
 
 def count() -> int:
@@ -47,6 +50,17 @@ def agreed(value: int) -> int:
     box = [value]
     distributed.broadcast_object_list(box)
     return int(box[0])
+
+
+def gathered(value: T) -> list[T]:
+    """What every process gives, by rank, in every process."""
+    if count() == 1:
+        return [value]
+    from torch import distributed
+
+    found: list[T] = [value] * count()
+    distributed.all_gather_object(found, value)
+    return found
 
 
 def wait_for_all() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.config import ScoreKind
+from amae_engine.method import processes
 from amae_engine.project import Project
-from amae_engine.row_files import new_half_file
+from amae_engine.row_files import half_file_from
 
 MEANS = ("mean_a", "mean_b")  # grey values 0…1; every other map is in its method's own units
 _SCALE_PERCENTILE = 99.5  # of all pixels of all images: the overlay's common upper end
@@ -51,13 +52,16 @@ class ImageMaps:
 class MapWriter:
     """Streams maps to disk, batch by batch; at the end of its `with` come the facts, if all is well.
 
+    Several processes may write the maps of their own images, each from its first one on.
+
     Args:
         folder: Made with the first map; a method without maps leaves none.
-        image_ids: (n,) of the images, ascending.
+        image_ids: (n,) of the images of all processes, ascending.
+        first: Place of the first image that is written here.
     """
 
-    def __init__(self, folder: Path, image_ids: npt.NDArray[np.int64]) -> None:
-        self._folder, self._ids = folder, image_ids
+    def __init__(self, folder: Path, image_ids: npt.NDArray[np.int64], first: int = 0) -> None:
+        self._folder, self._ids, self._first = folder, image_ids, first
         self._files: dict[str, BinaryIO] = {}
         self._samples: dict[str, list[Map]] = {}
 
@@ -67,8 +71,10 @@ class MapWriter:
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         for file in self._files.values():
             file.close()
-        if kind is None and self._files:
-            self._write_facts()
+        if kind is None:
+            samples = processes.gathered(self._samples)
+            if processes.leads() and any(samples):
+                self._write_facts(samples)
 
     def write(self, maps: Mapping[str, npt.NDArray[np.floating]]) -> None:
         """Write the next batch of maps (B, H, W), by name; the same names each time."""
@@ -82,11 +88,14 @@ class MapWriter:
                 sample = np.abs(array.reshape(-1)[::every].astype(np.float32))
                 self._samples.setdefault(name, []).append(sample)
 
-    def _write_facts(self) -> None:
-        """Note the common scale of every map."""
+    def _write_facts(self, samples: Sequence[Mapping[str, list[Map]]]) -> None:
+        """Note the ids, and the common scale of every map over all processes."""
+        np.save(self._folder / "image_ids.npy", self._ids)
+        names = next(each for each in samples if each)
+        parts = {name: [p for each in samples for p in each.get(name, ())] for name in names}
         scale = {
-            name: max(float(np.percentile(np.concatenate(parts), _SCALE_PERCENTILE)), 1e-6)
-            for name, parts in self._samples.items()
+            name: max(float(np.percentile(np.concatenate(found), _SCALE_PERCENTILE)), 1e-6)
+            for name, found in parts.items()
         }
         facts = json.dumps({"scale": scale})
         (self._folder / "facts.json").write_text(facts, encoding="utf-8")
@@ -95,8 +104,7 @@ class MapWriter:
         """The file of one map; the first one makes the folder."""
         if not self._files:
             self._folder.mkdir(parents=True, exist_ok=True)
-            np.save(self._folder / "image_ids.npy", self._ids)
-        return new_half_file(self._folder / f"{name}.npy", (len(self._ids), *shape))
+        return half_file_from(self._folder / f"{name}.npy", (len(self._ids), *shape), self._first)
 
 
 def maps_folder(project: Project, run_id: int) -> Path:

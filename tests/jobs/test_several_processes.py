@@ -1,14 +1,18 @@
 """Training with several processes (gloo on the CPU): the result is that of one process."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from demo_images import TINY, finish
 from safetensors.torch import load_file
 
-from amae_engine.catalog import decisions, image_tables, runs
+from amae_engine.catalog import decisions, image_tables, runs, scores
 from amae_engine.catalog.tables import Label, RunKind, RunState, Split
 from amae_engine.cli import main
 from amae_engine.config import Precision, PretrainConfig, Stage1Config, TrainingConfig
@@ -91,3 +95,41 @@ def test_a_process_that_fails_is_told_with_the_cure(ready: Project, capfd):
     assert "of the 2 processes ended with code 1" in told
     with ready.session() as session:
         assert all(row.kind is RunKind.STAGE1 for row in runs.list_runs(session))
+
+
+@pytest.mark.parametrize("over", ["tokens", "pixels"])
+def test_three_processes_score_byte_for_byte_what_one_scores(ready: Project, over: str):
+    """With equal threads; eight test images in batches of two, so that one process has two of them."""
+    folder = str(ready.folder)
+    stage2 = ["--set", "stage1_run=1", "--set", f"reconstructs={over}", *SET]
+    assert main(["stage2", "--project", folder, *stage2]) == 0
+    for processes in ("1", "3", "7"):
+        command = [sys.executable, "-m", "amae_engine.cli", "score", "--project", folder]
+        done = subprocess.run(
+            [*command, "--set", "batch_size=2", "--processes", processes],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    with ready.session() as session:
+        found = runs.list_runs(session)
+        one, three, seven = sorted(row.id for row in found if row.kind is RunKind.SCORE)
+        kinds = scores.kinds(session, one)
+        for other in (three, seven):
+            assert scores.kinds(session, other) == kinds
+            for kind in kinds:
+                for expected, values in zip(
+                    scores.load(session, one, kind), scores.load(session, other, kind), strict=True
+                ):
+                    assert np.array_equal(expected, values)
+    maps = sorted(path.name for path in (ready.run_folder(one) / "maps").iterdir())
+    assert "facts.json" in maps
+    for other in (three, seven):
+        again = ready.run_folder(other) / "maps"
+        assert sorted(path.name for path in again.iterdir()) == maps
+        for name in maps:
+            assert (again / name).read_bytes() == (
+                ready.run_folder(one) / "maps" / name
+            ).read_bytes()

@@ -20,6 +20,7 @@ from amae_engine.jobs.judging.rerank import rerank
 from amae_engine.jobs.training.stage2_modules import BASIS_FILE
 from amae_engine.jobs.training.train_stage2 import module_file
 from amae_engine.jobs.training.unlabeled_scores import PROBE_FILE
+from amae_engine.method import processes
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
 from amae_engine.runs.map_files import MapWriter, maps_folder
@@ -112,6 +113,8 @@ def _score(
         stage1_run = runs.get(session, config.stage2_run).parent_id or 0
     ids, rows = _in_order(record.inputs, config)
     values = yield from _compare(project, config, record, ids, rows)
+    if not processes.leads():
+        return
     normal = record.inputs.images[Split.NORMAL]
     values[ScoreKind.GREY_STATISTICS] = yield from _grey(project, normal.store_rows, rows)
     if config.rerank:
@@ -142,7 +145,10 @@ def _compare(
     ids: npt.NDArray[np.int64],
     rows: npt.NDArray[np.int64],
 ) -> Generator[Event, None, dict[ScoreKind, Values]]:
-    """The scores (n,) that come from the modules; every map is written on the way."""
+    """The scores (n,) that come from the modules; every map is written on the way.
+
+    Several processes share the batches; each batch is that of one process.
+    """
     from amae_engine.jobs.judging.make_maps import FROM_MODULES
     from amae_engine.jobs.training.image_access import images_of
     from amae_engine.method.compute_device import choose_device
@@ -153,18 +159,21 @@ def _compare(
     maker = _maker(project, config, record, device)
     values = {kind: np.zeros(len(ids)) for kind in FROM_MODULES}
     batches = split_rows(len(ids), config.batch_size)
-    at_once, start, began = min(maker.at_once, config.batch_size), 0, time.monotonic()
-    with MapWriter(maps_folder(project, record.id), ids) as writer:
-        for batch in images_of(project, rows, device).batches(batches):
+    mine = batches[processes.share(len(batches))]
+    first, last = (int(mine[0][0]), int(mine[-1][-1]) + 1) if mine else (0, 0)
+    at_once, start, began = min(maker.at_once, config.batch_size), first, time.monotonic()
+    with MapWriter(maps_folder(project, record.id), ids, first) as writer:
+        for batch in images_of(project, rows, device).batches(mine):
             made, at_once = in_parts(partial(maker.make, batch), at_once)
             end = start + len(batch)
             for kind in FROM_MODULES:
                 values[kind][start:end] = made.scores[kind]
             writer.write(made.maps)
             start = end
-            rate = end / (time.monotonic() - began)
-            yield Progress("Scoring", end, len(ids), rate, (len(ids) - end) / rate)
-    return values
+            rate = (end - first) / (time.monotonic() - began)
+            yield Progress("Scoring", end - first, last - first, rate, (last - end) / rate)
+    shares = processes.gathered({kind: own[first:last] for kind, own in values.items()})
+    return {kind: np.concatenate([share[kind] for share in shares]) for kind in values}
 
 
 def _maker(
