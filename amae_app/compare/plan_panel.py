@@ -86,29 +86,31 @@ class PlanPanel(QWidget):
         self.minutes.setDecimals(1)
         self.minutes.setSpecialValueText("every epoch")
         self.minutes.setSuffix(" min a peer")
-        row = QHBoxLayout()
-        for widget, name, tip in (
-            (self.kind, "experimentCombo", "Which table or figure of the paper"),
-            (self.replicates, "replicatesSpin", "Runs that differ in their seed; the paper: 4"),
-            (self.peer_size, "peerSizeCombo",
+        rows = [QHBoxLayout(), QHBoxLayout()]
+        for row, widget, name, tip in (
+            (0, self.kind, "experimentCombo", "Which table or figure of the paper"),
+            (0, self.replicates, "replicatesSpin", "Runs that differ in their seed; the paper: 4"),
+            (1, self.peer_size, "peerSizeCombo",
              "How large the methods that AMAE is compared with are; compact ones train on a laptop "
              "and are named so in every table"),
-            (self.minutes, "peerMinutesSpin",
+            (1, self.minutes, "peerMinutesSpin",
              "As many epochs of each method as fit into so many minutes; 0 for all of its own"),
-            (self.measure, "measurePeersButton",
+            (1, self.measure, "measurePeersButton",
              "Try each method for a few steps, to say how long the grid would take here"),
-            (self.add, "queueExperimentButton",
+            (0, self.add, "queueExperimentButton",
              "Queue the whole grid; a worker goes on when the window closes"),
         ):  # fmt: skip
             widget.setObjectName(name)
             widget.setAccessibleName(tip)
             widget.setToolTip(tip)
-            row.addWidget(widget, 1 if widget is self.kind else 0)
+            rows[row].addWidget(widget, 1 if widget is self.kind else 0)
         self.add.setProperty("primary", True)
         self.told.setObjectName("experimentTold")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(row)
+        rows[1].addStretch(1)
+        for each in rows:
+            column.addLayout(each)
         column.addWidget(self.told)
 
     def _plan(self) -> Plan:
