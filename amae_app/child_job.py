@@ -10,6 +10,8 @@ from typing import Any
 from amae_engine.events import Event
 from amae_engine.jobs.child_process import run_in_child
 
+_ANSWERS = ("peer_times",)  # jobs whose result only a window waits for
+
 
 @dataclass(frozen=True, slots=True)
 class ChildJob:
@@ -17,7 +19,7 @@ class ChildJob:
 
     Attributes:
         folder: Of the project.
-        name: "pretrain", "stage1", "stage2" or "score".
+        name: As `make_job` has it.
         config: Settings of a new run.
         resume: A run to go on with instead.
     """
@@ -26,6 +28,11 @@ class ChildJob:
     name: str
     config: dict[str, Any]
     resume: int | None = None
+
+    @property
+    def goes_on_alone(self) -> bool:
+        """Whether it is of use when the window is closed."""
+        return self.name not in _ANSWERS
 
     def __call__(self) -> Generator[Event, None, object]:
         """Begin."""

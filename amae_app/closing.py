@@ -27,7 +27,7 @@ def jobs_to_hand_over(queue: JobQueue, project: Project) -> list[HandedJob]:
     found = []
     for job in ([running] if running is not None else []) + list(queue.waiting):
         make = job.make
-        if isinstance(make, ChildJob) and make.folder == project.folder:
+        if isinstance(make, ChildJob) and make.folder == project.folder and make.goes_on_alone:
             begun = job is running or make.resume is not None
             found.append(HandedJob(job.title, make.name, make.config, begun))
     return found

@@ -10,7 +10,8 @@ from widgets_by_name import WAIT
 
 from amae_app import closing
 from amae_app.child_job import ChildJob
-from amae_app.closing import Closing, ask_closing
+from amae_app.closing import Closing, ask_closing, jobs_to_hand_over
+from amae_app.job_queue import JobQueue, Owner, QueuedJob
 from amae_engine.catalog import job_queue, runs
 from amae_engine.catalog.tables import QueueState, RunState
 from amae_engine.config import Stage1Config, TrainingConfig
@@ -97,3 +98,11 @@ def test_the_question_offers_what_is_possible(qtbot, can_go_on):
     assert ask_closing(parent, "Stage 1", can_go_on) is Closing.STOP
     assert (Closing.GO_ON.value in seen[0]) is can_go_on
     assert WAIT
+
+
+def test_trials_whose_answer_only_the_window_wants_do_not_go_on(small_project: Project):
+    queue = JobQueue()
+    folder = small_project.folder
+    for name in ("score", "peer_times"):
+        queue._waiting.append(QueuedJob(name, ChildJob(folder, name, {}), 1, Owner(folder)))
+    assert [job.job for job in jobs_to_hand_over(queue, small_project)] == ["score"]

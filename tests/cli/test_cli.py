@@ -126,3 +126,14 @@ def test_the_demo_runs_without_a_display(tmp_path: Path):
         assert label in done.stdout
     assert "CC BY 4.0" in done.stdout
     assert (tmp_path / "demo" / "exports").is_dir()
+
+
+def test_a_reader_that_has_read_enough_ends_the_command_well():
+    """As `amae peer --list | head -1` does."""
+    command = [sys.executable, "-m", "amae_engine.cli", "peer", "--list"]
+    done = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.stdout is not None
+    done.stdout.close()
+    _, told = done.communicate(timeout=60)
+    assert told == ""
+    assert done.returncode == 0
