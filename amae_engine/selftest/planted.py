@@ -23,7 +23,7 @@ _BIG5 = "Secretperson 王祕密".encode("big5")
 _CODES = ("utf-8", "utf-16-le", "big5")
 _TEXT = {
     **dict.fromkeys(("PN",), "Secretperson^Quentin=王祕密"),
-    **dict.fromkeys(("LO", "LT", "ST", "UC", "UT"), "Secretperson Quentin ACC-99133"),
+    **dict.fromkeys(("LO", "LT", "ST", "UC", "UT"), "Secretperson Quentin ACC-99133 SECRET~1"),
     **dict.fromkeys(("SH", "CS", "AE"), "SECRETPERSON"),
     **dict.fromkeys(("DS", "IS"), "77120415"),
     "DA": "19610203",
@@ -77,7 +77,7 @@ def planted_files(folder: Path) -> tuple[list[SourceFile], int]:
     exif = Image.Exif()
     exif[0x010E], exif[0x013B] = "Secretperson 77120415", "Quentin"
     Image.fromarray(images[3]).save(folder / "acc-99133.jpg", exif=exif, comment=_BIG5)
-    (folder / "Secretperson_broken.dcm").write_bytes(b"Secretperson Quentin" * 40)
+    (folder / "SECRET~1.DCM").write_bytes(b"Secretperson Quentin SECRET~1" * 40)  # broken
     bad = pydicom.dcmread(folder / "Quentin.dcm")
     bad.BodyPartExamined = "SECRETPERSON"
     bad.save_as(folder / "Quentin_other_part.dcm")
