@@ -1,33 +1,36 @@
 """`amae selftest window`: planted identities through the window, and a search of all that it wrote.
 
-The window imports, shows every page and the originals, decides, marks, exports and prints; then its
+The window imports, shows every page and every image of Studies, decides, exports and prints; then its
 settings, the home folder, the project (but for `private/`) and the copy to share are searched.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
-import sys
 import tempfile
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
 from amae_app.main_window import MainWindow
 from amae_app.results.export_dialog import ExportChoice
 from amae_app.results.results_page import ResultsPage
-from amae_app.settings import Settings
-from amae_app.soak import said_by_qt
+from amae_app.scripted_window import (
+    LONGEST_WAIT_SECONDS,
+    decide,
+    open_project,
+    said_by_qt,
+    say,
+    scripted_window,
+    show,
+)
 from amae_app.studies.studies_page import StudiesPage
-from amae_app.theme import apply_theme
 from amae_app.waiting import let_run, wait_until
 from amae_engine.jobs.importing.import_plan import ImportPlan
 from amae_engine.jobs.judging.evaluate_run import judged_runs
@@ -36,7 +39,6 @@ from amae_engine.selftest.planted import leaking_files, leaks, planted_files, pl
 from amae_engine.selftest.small_project import make_scored_project
 from amae_engine.selftest.tried import Tried
 
-_LONGEST_WAIT_SECONDS = 120.0
 _WRITTEN = (".pdf", ".html", ".dcm", "scores.csv", "bundle.zip", ".ini")  # by name's end
 _HOMES = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
 _EVERYTHING = ExportChoice(
@@ -54,8 +56,6 @@ def private_window(words: Sequence[str]) -> int:
     parser = ArgumentParser(prog="amae selftest window")
     parser.add_argument("--json", action="store_true", help="JSON output")
     options = parser.parse_args(words)
-    if not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
-        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     before = {name: os.environ.get(name) for name in _HOMES}
     with tempfile.TemporaryDirectory(prefix="amae-selftest-") as text:
         place = Path(text)
@@ -80,37 +80,22 @@ def private_window(words: Sequence[str]) -> int:
     failures += tuple(f"no {name} was written" for name in absent)
     tried = Tried("window", "planted identities", planted, planted - len(failures), failures,
                   facts={"found": len(failures), "files searched": len(written)})  # fmt: skip
-    if options.json:
-        told = {"name": tried.name, "tried": tried.tried, "survived": tried.survived,
-                "failures": tried.failures, "facts": tried.facts}  # fmt: skip
-        sys.stdout.write(json.dumps(told, indent=1) + "\n")
-    else:
-        sys.stdout.write("\n".join(tried.lines()) + "\n")
-    return 0 if tried.has_passed else 1
+    return say(tried, options.json)
 
 
 def _use(place: Path) -> int:
     """All the acts; how many identities were planted."""
-    QSettings.setPath(
-        QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(place / "home" / "settings")
-    )
-    application = QApplication.instance() or QApplication(sys.argv[:1])
-    settings = Settings()
-    settings.reader = "SELFTEST"
-    apply_theme(application, settings.theme)  # type: ignore[arg-type]
     folder = make_scored_project(place, "SELFTEST")
     files = place / "MRN-77120415 Secretperson"
     _, planted = planted_files(files)
     tables, in_tables = planted_tables(place / "Quentin 19610203")
-    window = MainWindow(settings)
-    window.resize(1366, 768)
-    window.show()
-    _open(window, folder)
+    window = scripted_window(place / "home" / "settings", "SELFTEST")
+    open_project(window, folder)
     for plan in (ImportPlan((files,), role="test", source="ward"), *tables):
         _import(window, plan)
     for page in range(5):
-        window.show_page(page)
-        let_run(0.5)
+        show(window, page)
+    decide(window, Qt.Key.Key_A)
     _look_at_every_image(window)
     _export(window, place / "copy")
     context = window.context
@@ -122,20 +107,14 @@ def _use(place: Path) -> int:
     return planted + in_tables
 
 
-def _open(window: MainWindow, folder: Path) -> None:
-    window.open_project(folder)
-    wait_until(lambda: window.context is not None, _LONGEST_WAIT_SECONDS)
-    let_run(0.5)
-
-
 def _import(window: MainWindow, plan: ImportPlan) -> None:
-    """As the import dialog does it, preview included."""
+    """As the import dialog does when it is accepted."""
     page = window.pages[0]
     assert isinstance(page, StudiesPage)
-    window.show_page(0)
+    show(window, 0)
     before = len(page.reports)
     page.start_import(plan)
-    wait_until(lambda: len(page.reports) > before, _LONGEST_WAIT_SECONDS)
+    wait_until(lambda: len(page.reports) > before, LONGEST_WAIT_SECONDS)
     let_run(0.2)
 
 
@@ -143,7 +122,7 @@ def _look_at_every_image(window: MainWindow) -> None:
     """Each row of Studies, so that its image, its original and its history are shown."""
     page = window.pages[0]
     assert isinstance(page, StudiesPage)
-    window.show_page(0)
+    show(window, 0)
     page.table.selectRow(0)
     for _ in range(page.model.rowCount()):
         QTest.keyClick(page.table, Qt.Key.Key_Down)
@@ -154,9 +133,9 @@ def _export(window: MainWindow, copy: Path) -> None:
     page, context = window.pages[3], window.context
     assert isinstance(page, ResultsPage)
     assert context is not None
-    window.show_page(3)
+    show(window, 3)
     newest = judged_runs(context.project)[0].id
     page.exports.export(newest, replace(_EVERYTHING, share=copy))
     wait_until(
-        lambda: not context.queue.running and not context.queue.waiting, _LONGEST_WAIT_SECONDS
+        lambda: not context.queue.running and not context.queue.waiting, LONGEST_WAIT_SECONDS
     )

@@ -7,41 +7,41 @@ its interval. Every warning that is logged meanwhile is told.
 from __future__ import annotations
 
 import itertools
-import json
 import logging
-import os
 import sys
 import tempfile
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import psutil
-from PySide6.QtCore import QSettings, Qt, QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
 from amae_app.main_window import MainWindow
-from amae_app.pseudo_labels.pseudo_labels_page import PseudoLabelsPage
-from amae_app.settings import Settings
+from amae_app.scripted_window import (
+    decide,
+    open_project,
+    said_by_qt,
+    say,
+    scripted_window,
+    show,
+)
 from amae_app.studies.studies_page import StudiesPage
-from amae_app.theme import ThemeName, apply_theme
-from amae_app.waiting import let_run, wait_until
+from amae_app.theme import ThemeName
+from amae_app.waiting import let_run
 from amae_engine.selftest.heard import heard
 from amae_engine.selftest.small_project import make_scored_project
 from amae_engine.selftest.tried import Tried
 
 _SECONDS_BETWEEN_LOOKS = 2.0
-_LONGEST_WAIT_SECONDS = 120.0
 # what a slope may be, per hour, at the lower end of its interval: more is a leak
 _ALLOWED = {"memory, MB": 60.0, "open files": 4.0, "threads": 2.0}
 _FEWEST = 8  # looks that a slope is fitted to
-_EXPECTED = ("propagateSizeHints",)  # what the offscreen platform says of itself
 
 
 @dataclass(slots=True)
@@ -74,21 +74,6 @@ class _Looks:
         return float(slope), float(1.96 * np.sqrt(variance[0, 0]))
 
 
-@contextmanager
-def said_by_qt(lines: list[str]) -> Iterator[None]:
-    """Keep what Qt says, but for what it says of a platform without a screen."""
-
-    def keep(kind: QtMsgType, _context: object, text: str) -> None:
-        if kind is not QtMsgType.QtDebugMsg and not any(each in text for each in _EXPECTED):
-            lines.append(text)
-
-    before = qInstallMessageHandler(keep)
-    try:
-        yield
-    finally:
-        qInstallMessageHandler(before)
-
-
 def soak(words: Sequence[str]) -> int:
     """Use the window by a script; 1 where something grows or warns.
 
@@ -99,8 +84,6 @@ def soak(words: Sequence[str]) -> int:
     parser.add_argument("--minutes", type=float, default=60.0, help="how long")
     parser.add_argument("--json", action="store_true", help="JSON output")
     options = parser.parse_args(words)
-    if not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
-        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     with (
         heard(logging.WARNING) as ear,
         said_by_qt(ear.lines),
@@ -109,12 +92,7 @@ def soak(words: Sequence[str]) -> int:
         acts, looks = _use(Path(place), 60 * options.minutes)
     tried = _judged(acts, looks, ear.lines)
     facts = {**tried.facts, "minutes": options.minutes}
-    if options.json:
-        told = {"name": tried.name, "tried": tried.tried, "failures": tried.failures, **facts}
-        sys.stdout.write(json.dumps(told, indent=1) + "\n")
-    else:
-        sys.stdout.write("\n".join(tried.lines()) + "\n")
-    return 0 if tried.has_passed else 1
+    return say(replace(tried, facts=facts), options.json)
 
 
 def _judged(acts: int, looks: _Looks, warnings: list[str]) -> Tried:
@@ -131,17 +109,10 @@ def _judged(acts: int, looks: _Looks, warnings: list[str]) -> Tried:
 
 def _use(place: Path, seconds: float) -> tuple[int, _Looks]:
     """Make a scored project, open it, and go round the acts until the time is over."""
-    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(place))
-    application = QApplication.instance() or QApplication(sys.argv[:1])
-    settings = Settings()
-    settings.reader = "SOAK"
-    apply_theme(application, settings.theme)  # type: ignore[arg-type]
     folder = make_scored_project(place, "SOAK")
-    window = MainWindow(settings)
-    window.resize(1366, 768)
-    window.show()
+    window = scripted_window(place, "SOAK")
     looks, began, looked, acts = _Looks(), time.monotonic(), 0.0, 0
-    first: list[Callable[[], None]] = [partial(_open, window, folder)]
+    first: list[Callable[[], None]] = [partial(open_project, window, folder)]
     for act in itertools.chain(first, _round(window, folder)):
         act()
         acts += 1
@@ -155,49 +126,27 @@ def _use(place: Path, seconds: float) -> tuple[int, _Looks]:
     return acts, looks
 
 
-def _open(window: MainWindow, folder: Path) -> None:
-    before = window.context
-    window.open_project(folder)
-    wait_until(
-        lambda: window.context is not None and window.context is not before, _LONGEST_WAIT_SECONDS
-    )
-    let_run(0.3)
-
-
 def _round(window: MainWindow, folder: Path) -> Iterator[Callable[[], None]]:
     """Acts without end: pages, images, decisions and their undo, filters, themes, opening again."""
     for number in itertools.count():
         for page in range(5):
-            yield partial(_show, window, page)
+            yield partial(show, window, page)
         yield from (partial(_next_image, window) for _ in range(6))
-        yield from (partial(_decide, window, key) for key in (Qt.Key.Key_N, Qt.Key.Key_A))
+        yield from (partial(decide, window, key) for key in (Qt.Key.Key_N, Qt.Key.Key_A))
         yield partial(_undo, window)
         yield partial(_filter, window, ("split:test", "truth:normal", "")[number % 3])
         yield partial(_theme, window, (ThemeName.LIGHT, ThemeName.DARK)[number % 2])
         if number % 4 == 3:
-            yield partial(_open, window, folder)
-
-
-def _show(window: MainWindow, page: int) -> None:
-    window.show_page(page)
-    let_run(0.15)
+            yield partial(open_project, window, folder)
 
 
 def _next_image(window: MainWindow) -> None:
-    _show(window, 0)
+    show(window, 0)
     page = window.pages[0]
     assert isinstance(page, StudiesPage)
     if page.table.currentIndex().row() + 1 >= page.model.rowCount():
         page.table.selectRow(0)
     QTest.keyClick(page.table, Qt.Key.Key_Down)
-    let_run(0.1)
-
-
-def _decide(window: MainWindow, key: Qt.Key) -> None:
-    _show(window, 2)
-    page = window.pages[2]
-    assert isinstance(page, PseudoLabelsPage)
-    QTest.keyClick(page.gallery, key)
     let_run(0.1)
 
 
@@ -211,7 +160,7 @@ def _filter(window: MainWindow, text: str) -> None:
     page = window.pages[0]
     assert isinstance(page, StudiesPage)
     page.filter.setText(text)
-    _show(window, 0)
+    show(window, 0)
 
 
 def _theme(window: MainWindow, name: ThemeName) -> None:

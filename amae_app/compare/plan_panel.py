@@ -26,7 +26,6 @@ from amae_engine.jobs.estimates import Estimate, Like, estimate
 from amae_engine.jobs.experiments.plans import Experiment, Plan, plan_jobs
 from amae_engine.jobs.experiments.queue_experiment import queue_experiment
 
-_TRIALS = "Trials of peers"
 _SIZES = {
     PeerSize.PUBLISHED: "peers as published",
     PeerSize.COMPACT: "compact peers (64 px)",
@@ -46,6 +45,7 @@ class PlanPanel(QWidget):
         super().__init__(parent)
         self._context = context
         self._tried: dict[Like, float] = {}
+        self._trials: ChildJob | None = None
         self.kind = QComboBox()
         self.replicates = QSpinBox()
         self.peer_size = QComboBox()
@@ -147,13 +147,13 @@ class PlanPanel(QWidget):
             if not peers:
                 self._context.notify("This experiment has no peer; its own steps tell their time.")
                 return
-            job = ChildJob(project.folder, "peer_times", {"configs": peers})
-            self._context.queue.add((_TRIALS, job))
+            self._trials = ChildJob(project.folder, "peer_times", {"configs": peers})
+            self._context.queue.add(("Trials of peers", self._trials))
 
         self._context.act(lambda: plan_jobs(project, plan), measure)
 
     @Slot(object, object, str)
     def _on_ended(self, job: QueuedJob, result: object, _message: str) -> None:
-        if job.title == _TRIALS and isinstance(result, dict):
+        if job.make is self._trials and isinstance(result, dict):
             self._tried |= result
             self.tell()

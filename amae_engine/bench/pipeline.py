@@ -22,7 +22,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from amae_engine.bench.cost import matmul_peak, peak_memory_bytes
-from amae_engine.catalog.tables import RunKind
+from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import Precision, Stage1Config
 from amae_engine.events import Event
 from amae_engine.images.csv_table import CsvColumns, from_csv
@@ -30,17 +30,13 @@ from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.defaults import default_config
 from amae_engine.jobs.demo import run_demo
 from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.needs import VIEWS
 from amae_engine.jobs.training.starting_weights import frozen_encoder, weights_path
 from amae_engine.method.compute_device import choose_device
 from amae_engine.project import Project
 from amae_engine.resources import required_resource
 
 _IMPORT, _PREPARING = "Import", "Settings and inputs"
-_VIEWS = {
-    "normal": 4,
-    "unlabeled": 4,
-    "test": 2,
-}  # whole, mirrored, and two random ones to train on
 _DECODED = 200  # files that the floor of import is measured on, at most
 _GAMMAS, _NOISE = (0.8, 1.25), 6  # of the variants; noise in grey values of 255
 
@@ -96,7 +92,7 @@ def bench_pipeline(count: int, epochs: int | None = None) -> Pipeline:
             config = default_config(project, RunKind.STAGE1).config
             assert isinstance(config, Stage1Config)
             taken |= _seconds(run_demo(project, epochs))
-            images = {role: sum(f.role == role for f in files) for role in _VIEWS}
+            images = {str(role): sum(f.role == role for f in files) for role in Split}
             floors = {_IMPORT: _decoding(files), **_encoding(project, config, images)}
         steps = tuple(
             PipelineStep(name, round(seconds, 2), floors.get(name))
@@ -176,7 +172,7 @@ def _encoding(project: Project, config: Stage1Config, images: dict[str, int]) ->
         encoder.patch_tokens(image)
     seconds = counter.get_total_flops() / matmul_peak(device, Precision.AUTO)
     return {
-        f"Stage 1 · features of {role} images": seconds * _VIEWS[role] * number
+        f"Stage 1 · features of {role} images": seconds * VIEWS[Split(role)] * number
         for role, number in images.items()
     }
 

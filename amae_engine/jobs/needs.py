@@ -33,7 +33,7 @@ from amae_engine.runs.run_files import read_header
 # foundation and compact, 1.07 GB in stage 2, 1.17 GB while scoring
 _PROGRAM_BYTES = 1_000_000_000  # PyTorch, timm and scikit-learn
 _AT_WORK = 5  # times the widest tensor of a batch of 64 that goes through an encoder
-_VIEWS = {Split.NORMAL: 4, Split.UNLABELED: 4, Split.TEST: 2}  # whole, mirrored, two random ones
+VIEWS = {Split.NORMAL: 4, Split.UNLABELED: 4, Split.TEST: 2}  # whole, mirrored, two random ones
 _STATE_BYTES = 12  # of a parameter in a checkpoint: its weight and AdamW's two moments
 _TOKEN_PARAMETERS, _TOKEN_NUMBERS, _TOKEN_SIDE = 830_000, 64, 8  # of `token_network`
 _PIXEL_MAPS, _TOKEN_MAPS = 6, 4  # of a scored image, float16
@@ -80,7 +80,7 @@ def needs_of_stage1(project: Project, config: Stage1Config) -> Needs:
     images, encoder = _counts(project), _encoder(project, config)
     start = _Network.of(weights_path(project, config.weights))
     one_split = max(images.values()) * project.pixels.side**2
-    features = 4 * encoder.features * sum(n * _VIEWS[split] for split, n in images.items())
+    features = 4 * encoder.features * sum(n * VIEWS[split] for split, n in images.items())
     tokens = 2 * encoder.grid**2 * encoder.width * sum(images.values())
     stored = 4 * encoder.features * sum(images.values())
     weights = 4 * (encoder.parameters + start.parameters)

@@ -112,12 +112,18 @@ def maps_folder(project: Project, run_id: int) -> Path:
     return project.run_folder(run_id) / "maps"
 
 
-def load_image_maps(project: Project, run_id: int, image_id: int) -> ImageMaps | None:
-    """The maps of one image in a run, or None where the run does not have them."""
+def mapped_images(project: Project, run_id: int) -> npt.NDArray[np.int64]:
+    """The images (n,) int64 that a run has maps of, ascending; none where it has no maps."""
     folder = maps_folder(project, run_id)
     if not (folder / "facts.json").is_file():
-        return None
-    ids = np.load(folder / "image_ids.npy")
+        return np.zeros(0, dtype=np.int64)
+    ids: npt.NDArray[np.int64] = np.load(folder / "image_ids.npy")
+    return ids
+
+
+def load_image_maps(project: Project, run_id: int, image_id: int) -> ImageMaps | None:
+    """The maps of one image in a run, or None where the run does not have them."""
+    folder, ids = maps_folder(project, run_id), mapped_images(project, run_id)
     place = int(np.searchsorted(ids, image_id))
     if place >= len(ids) or ids[place] != image_id:
         return None

@@ -16,7 +16,7 @@ from amae_engine.evaluation.localisation import Localisation, judge_maps
 from amae_engine.evaluation.regions import Outline, outlines_mask
 from amae_engine.jobs.judging.evaluate_run import judged_run, judged_runs, peer_title
 from amae_engine.project import Project
-from amae_engine.runs.map_files import load_image_maps
+from amae_engine.runs.map_files import load_image_maps, mapped_images
 
 
 def regions_by_image(project: Project, reader: str = "") -> dict[int, list[Outline]]:
@@ -44,10 +44,7 @@ def evaluate_maps(
         NotReady: The run has no map of any marked image.
     """
     run = judged_run(project, score_run, "Evaluating maps").id
-    shown = [
-        image for image in _marked_test_images(project, marked) if _has_map(project, run, image)
-    ]
-    found = _judged(project, run, marked, shown)
+    found = _judged(project, run, marked, _marked_test_images(project, marked))
     if not found:
         raise NotReady(
             f"No test image of run {run} that has a map is marked; draw or agree with regions in "
@@ -90,9 +87,9 @@ def compare_maps(
     Raises:
         NotReady: No run has a map of a marked image, or no image has one of every run.
     """
-    test = _marked_test_images(project, marked)
+    test = set(_marked_test_images(project, marked))
     rows = [row for row in judged_runs(project) if not score_runs or row.id in score_runs]
-    shown = {row.id: {i for i in test if _has_map(project, row.id, i)} for row in rows}
+    shown = {row.id: test & set(mapped_images(project, row.id).tolist()) for row in rows}
     rows = [row for row in rows if shown[row.id]]
     if not rows:
         raise NotReady(
@@ -117,15 +114,10 @@ def _marked_test_images(project: Project, marked: Mapping[int, Sequence[Outline]
     return [image for image in test if marked.get(image)]
 
 
-def _has_map(project: Project, run: int, image: int) -> bool:
-    found = load_image_maps(project, run, image)
-    return found is not None and bool(found.scored)
-
-
 def _judged(
     project: Project, run: int, marked: Mapping[int, Sequence[Outline]], images: Sequence[int]
 ) -> dict[ScoreKind, Localisation]:
-    """Every map of a run on some images that it has maps of."""
+    """Every map of a run on those images that it has maps of."""
     pairs: dict[ScoreKind, list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
     for image in images:
         found = load_image_maps(project, run, image)
