@@ -117,8 +117,13 @@ def joined() -> Iterator[None]:
         yield
         return
     import torch
+    import torch.distributed.nn  # noqa: F401
     from torch import distributed
 
+    # torch.distributed.nn is imported before there is a group: its functions take the group of the
+    # moment as a default and hold it (PyTorch 2.14; the optimizers import it), so that gloo's
+    # threads would outlive the group, and one that still frees a tensor while Python ends aborts
+    # the process after its work is done
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     try:
         if backend == "nccl":

@@ -133,3 +133,22 @@ def test_three_processes_score_byte_for_byte_what_one_scores(ready: Project, ove
             assert (again / name).read_bytes() == (
                 ready.run_folder(one) / "maps" / name
             ).read_bytes()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in Linux's /proc")
+def test_a_group_that_is_left_leaves_no_thread_behind(tmp_path: Path):
+    """Gloo's threads, alive while Python ends, abort a process whose work is done."""
+    script = tmp_path / "leave.py"
+    script.write_text(
+        "import os, sys, torch\n"
+        "from amae_engine.method import processes\n"
+        "with processes.joined():\n"
+        "    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])\n"
+        "    processes.gathered(processes.rank())\n"
+        "    assert 'torch.distributed.fsdp' in sys.modules  # imported while there is a group\n"
+        "names = [open(f'/proc/self/task/{t}/comm').read() for t in os.listdir('/proc/self/task')]\n"
+        "assert not [name for name in names if 'gloo' in name], names\n"
+    )
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run([*start, str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
