@@ -64,6 +64,7 @@ class Card:
         resumable: A run that can go on from its last whole epoch, or None.
         can_start: Whether its button can work.
         only_score: Whether scoring alone is missing.
+        begun_score: An unfinished score run of these modules, whose images so far are kept.
     """
 
     state: CardState
@@ -72,6 +73,7 @@ class Card:
     resumable: int | None = None
     can_start: bool = True
     only_score: bool = False
+    begun_score: RunRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +257,17 @@ def _stage2_card(
         return Card(CardState.STALE, _run_facts(run), reason, resumable)
     unscored = _unscored_reason(project, rows, run)
     state = CardState.STALE if unscored else CardState.DONE
-    return Card(state, _run_facts(run), unscored, resumable, only_score=bool(unscored))
+    begun = _resumable(rows, RunKind.SCORE)
+    return Card(
+        state,
+        _run_facts(run),
+        unscored,
+        resumable,
+        only_score=bool(unscored),
+        begun_score=next(
+            (row for row in rows if row.id == begun and row.parent_id == run.id), None
+        ),
+    )
 
 
 def _stage2_reason(project: Project, run: RunRow, view: PseudoLabelView | None) -> str:

@@ -103,9 +103,15 @@ class TrainingPage(QWidget):
     def start_stage2(self) -> None:
         """Queue stage 2, and scoring after it, with the settings shown."""
         if self._state is not None and self._state.stage2.only_score:
-            self._context.queue.add(
-                ("Scoring", self._job("score", self.settings.score().to_dict()))
-            )
+            score = self.settings.score()
+            begun = self._state.stage2.begun_score
+            if (
+                begun is not None
+                and begun.config != score.replace(stage2_run=begun.parent_id).to_dict()
+            ):
+                begun = None  # the reader wants other settings than it has
+            run = None if begun is None else begun.id
+            self._context.queue.add(("Scoring", self._job("score", score.to_dict(), run)))
             return
         self._context.queue.add(
             ("Stage 2", self._job("stage2", self.settings.stage2().to_dict())),

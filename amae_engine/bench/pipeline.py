@@ -1,6 +1,6 @@
 """The default pipeline end to end on so many images: seconds of each step, beside its floor.
 
-More images than the demo has are seeded variants of its images: mirrored, another gamma, noise.
+More images than there are are seeded variants of them: mirrored, another gamma, noise.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Pipeline:
 
     Attributes:
         images: By role.
-        variants: How many of them are variants of the demo's.
+        variants: How many of them are variants of others.
         encoder: Stage 1's frozen one; "" is that of the starting weights alone.
     """
 
@@ -77,16 +77,19 @@ class Pipeline:
         return sum(step.seconds for step in self.steps)
 
 
-def bench_pipeline(count: int, epochs: int | None = None) -> Pipeline:
+def bench_pipeline(
+    count: int | None = None, table: Path | None = None, epochs: int | None = None
+) -> Pipeline:
     """Import, stage 1, pseudo-labels, stage 2, scores and maps.
 
     Args:
-        count: Images in all.
+        count: Images in all; None takes all that there are.
+        table: Of the images (columns file, split, truth, patient) in place of the demo's.
         epochs: Of both stages, in place of the default.
     """
     with TemporaryDirectory(prefix="amae-bench-") as text:
         place = Path(text)
-        files = _files(place / "images", count)
+        files, variants = _files(place / "images", count, table)
         with closing(Project.create(place / "project", "Bench")) as project:
             taken = {_IMPORT: sum(_seconds(import_images(project, files, "bench")).values())}
             config = default_config(project, RunKind.STAGE1).config
@@ -98,7 +101,6 @@ def bench_pipeline(count: int, epochs: int | None = None) -> Pipeline:
             PipelineStep(name, round(seconds, 2), floors.get(name))
             for name, seconds in taken.items()
         )
-    variants = max(0, len(files) - len(_demo()))
     memory = peak_memory_bytes(choose_device("auto"))
     return Pipeline(images, variants, config.encoder, steps, memory)
 
@@ -116,28 +118,27 @@ def _seconds(job: Generator[Event, None, Any]) -> dict[str, float]:
     return taken
 
 
-def _demo() -> list[SourceFile]:
-    return list(from_csv(required_resource("demo/manifest.csv"), CsvColumns()))
-
-
-def _files(folder: Path, count: int) -> list[SourceFile]:
-    """The demo's images, then variants of them with their roles and truths."""
-    demo = _demo()
-    if count <= len(demo):
-        step = len(demo) / count  # spread over roles and truths
-        return [demo[int(number * step)] for number in range(count)]
+def _files(
+    folder: Path, count: int | None, table: Path | None = None
+) -> tuple[list[SourceFile], int]:
+    """The demo's or a table's images, then so many variants of them with their roles and truths."""
+    real = list(from_csv(table or required_resource("demo/manifest.csv"), CsvColumns()))
+    count = count or len(real)
+    if count <= len(real):
+        step = len(real) / count  # spread over roles and truths
+        return [real[int(number * step)] for number in range(count)], 0
     folder.mkdir()
     table = folder / "table.csv"
     with table.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
         writer.writerow(("file", "split", "truth", "patient"))
-        for number in range(count - len(demo)):
-            source = demo[number % len(demo)]
+        for number in range(count - len(real)):
+            source = real[number % len(real)]
             name = f"{number:06d}.jpeg"
             _variant(source.path, number).save(folder / name, quality=90)
             truth = "" if source.truth is None else source.truth
             writer.writerow((name, source.role, truth, f"v{number}"))
-    return [*demo, *from_csv(table, CsvColumns())]
+    return [*real, *from_csv(table, CsvColumns())], count - len(real)
 
 
 def _variant(path: Path, number: int) -> Image.Image:
@@ -180,7 +181,7 @@ def _encoding(project: Project, config: Stage1Config, images: dict[str, int]) ->
 def lines(found: Pipeline) -> Iterator[str]:
     """The table for a terminal."""
     roles = ", ".join(f"{number} {role}" for role, number in found.images.items())
-    variants = f"; {found.variants} are variants of the demo's" if found.variants else ""
+    variants = f"; {found.variants} are variants of the others" if found.variants else ""
     yield f"pipeline of {roles} images, encoder {found.encoder or 'of the weights'}{variants}"
     yield f"  {'step':<44} {'seconds':>8}  {'floor':>7}  times floor"
     for step in found.steps:

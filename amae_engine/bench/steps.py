@@ -48,9 +48,10 @@ from amae_engine.method.stored_images import StoredImages, free_bytes
 from amae_engine.method.training_loop import make_optimizer
 from amae_engine.models.anomaly_classifier import AnomalyClassifier
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
-from amae_engine.synthesis.lung_mask import lung_masks
+from amae_engine.synthesis.lung_mask import lungs_alone, together
 
 T = TypeVar("T")
+_STORED_SIDE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +144,11 @@ def bench_step(name: str, paths: list[Path], settings: Settings) -> Measured:
         paths: Real images as files; the plain loop decodes them, ours keeps them in memory.
         settings: How to measure.
     """
-    torch.manual_seed(0)
     device = choose_device(settings.device)
-    network = MaskedAutoencoder(require_preset(settings.preset)).to(device)
-    stored = torch.from_numpy(np.stack([read_for_store(p, 256).image.pixels for p in paths]))
-    make = {"stage0": _stage0, "stage1": _stage1, "stage2": _stage2, "score": _score}[name]
-    step = make(network, stored.to(device), paths, settings)
+    step = make_step(name, paths, settings)
     precision = TrainingConfig().precision
     peak = matmul_peak(device, precision)
-    per_step = _time(step.run, device, settings.seconds)
+    per_step = time_step(step.run, device, settings.seconds)
     peak = max(peak, matmul_peak(device, precision))  # what else runs here slows a trial down
     needed = suggested = None
     if step.memory is not None:
@@ -168,7 +165,7 @@ def bench_step(name: str, paths: list[Path], settings: Settings) -> Measured:
         operations_per_second=step.operations * step.images / per_step,
         peak_operations_per_second=peak,
         floor_images_per_second=peak / step.operations,
-        bytes_per_image=int(stored[0].numel()),
+        bytes_per_image=_STORED_SIDE**2,
         needed_memory_bytes=needed,
         peak_memory_bytes=peak_memory_bytes(device),
         suggested_batch_size=suggested,
@@ -176,6 +173,16 @@ def bench_step(name: str, paths: list[Path], settings: Settings) -> Measured:
             _plain_rate(step.plain, settings.seconds) if settings.against_plain else None
         ),
     )
+
+
+def make_step(name: str, paths: list[Path], settings: Settings) -> Step:
+    """The step behind `bench_step`, with a new network."""
+    torch.manual_seed(0)
+    device = choose_device(settings.device)
+    network = MaskedAutoencoder(require_preset(settings.preset)).to(device)
+    pixels = [read_for_store(path, _STORED_SIDE).image.pixels for path in paths]
+    make = {"stage0": _stage0, "stage1": _stage1, "stage2": _stage2, "score": _score}[name]
+    return make(network, torch.from_numpy(np.stack(pixels)).to(device), paths, settings)
 
 
 def _stage0(
@@ -240,7 +247,7 @@ def _stage1(
     slow = plain.PublishedAutoencoder(network.config).to(stored.device).eval()
     network.eval().requires_grad_(False)
     arrays = stored.cpu().numpy()
-    packed = _end(lung_masks(len(arrays), arrays.shape[-1], lambda some: arrays[some])).packed
+    packed = together([lungs_alone(arrays)], arrays.shape[-1]).packed
     found = np.unpackbits(packed, axis=-1, count=arrays.shape[-1])
     lungs = resize_lungs(torch.from_numpy(found), network.config.image_size).to(stored.device)
     features = _end(extract_features(network, StoredImages.of(stored), precision))[:, 0]
@@ -305,7 +312,7 @@ def _score(
     )
 
 
-def _time(step: Callable[[], None], device: torch.device, seconds: float) -> float:
+def time_step(step: Callable[[], Any], device: torch.device, seconds: float) -> float:
     """Seconds of one step: the median after two to warm up."""
     for _ in range(2):
         step()

@@ -117,7 +117,7 @@ def _add_judging(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _add_machine(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     bench = verbs.add_parser("bench", help="how fast this machine runs each step")
     names = (
-        "catalog, import, pipeline (end to end), stage0, stage1, stage2, score, window, reading or "
+        "catalog, gpu (its bars), import, pipeline (end to end), stage0, stage1, stage2, score, window, reading or "
         "all (the four steps)"
     )
     bench.add_argument("names", nargs="*", default=["all"], help=names)
@@ -135,6 +135,9 @@ def _add_machine(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         type=int,
         nargs="+",
         help="so many images: imported, scored as a job, or in the catalog",
+    )
+    bench.add_argument(
+        "--table", type=Path, help="for `pipeline`: a table of images in place of the demo's"
     )
     bench.add_argument("--catalog", default="", help="an empty PostgreSQL database, for `catalog`")
     bench.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
@@ -223,6 +226,12 @@ def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--names", action="store_true", help="with the files' names in it, which may be patients'"
     )
     verb.add_argument(
+        "--processes",
+        type=int,
+        default=0,
+        help="decode so many files at the same time; one a core by default",
+    )
+    verb.add_argument(
         "--keep-suspects", action="store_true", help="keep images that are probably there already"
     )
     verb.add_argument(
@@ -286,14 +295,13 @@ def _add_training(
         action="store_true",
         help="every choice of the method as in the paper, with the preset's network and schedule",
     )
-    if name != "score":
-        verb.add_argument(
-            "--resume",
-            nargs="?",
-            type=int,
-            const=0,
-            help="go on with an unfinished run (the newest by default)",
-        )
+    verb.add_argument(
+        "--resume",
+        nargs="?",
+        type=int,
+        const=0,
+        help="go on with an unfinished run (the newest by default)",
+    )
     verb.add_argument(
         "--processes",
         type=int,

@@ -90,6 +90,8 @@ def _plan(options: Namespace) -> ImportPlan:
     table = options.repartition or options.csv
     said = (options.file_column, options.role_column, options.truth_column, options.patient_column)
     default = ("file", "split", "truth", "patient")
+    if options.processes < 0:
+        raise BadSetting("--processes needs a number from 1 on.")
     columns = tuple(name or other for name, other in zip(said, default, strict=True))
     return ImportPlan(
         paths=(table,) if table else tuple(options.paths),
@@ -104,6 +106,7 @@ def _plan(options: Namespace) -> ImportPlan:
         manifest=options.manifest,
         keep_suspects=options.keep_suspects,
         outside=options.outside,
+        at_once=options.processes,
     )
 
 

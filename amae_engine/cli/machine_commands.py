@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _CATALOGS = [1000, 10_000, 100_000, 1_000_000]
 _IMPORTED = 24  # files of each kind
-_DEMO_IMAGES = 240
 
 
 def doctor(options: Namespace) -> None:
@@ -77,6 +76,8 @@ def bench(options: Namespace) -> None:
         _bench_import(options)
     elif "pipeline" in options.names:
         _bench_pipeline(options)
+    elif "gpu" in options.names:
+        _bench_gpu(options)
     elif options.images:
         _bench_scoring(options)
     else:
@@ -100,12 +101,29 @@ def _bench_import(options: Namespace) -> None:
 def _bench_pipeline(options: Namespace) -> None:
     from amae_engine.bench.pipeline import bench_pipeline, lines
 
-    for count in options.images or [_DEMO_IMAGES]:
-        found = bench_pipeline(count)
+    for count in options.images or [None]:
+        found = bench_pipeline(count, options.table)
         if options.json:
             say_json({**dataclasses.asdict(found), "seconds": round(found.seconds, 2)})
         else:
             say("\n".join(lines(found)))
+
+
+def _bench_gpu(options: Namespace) -> None:
+    from amae_engine.bench.gpu import bench_gpu, line
+    from amae_engine.bench.steps import Settings
+
+    chosen = Settings(
+        seconds=options.seconds,
+        device=options.device,
+        batch_size=options.batch_size,
+        compile=Compile(options.compile),
+    )
+    for found in bench_gpu(chosen):
+        if options.json:
+            say_json({**dataclasses.asdict(found), "is_met": found.is_met})
+        else:
+            say(line(found))
 
 
 def _bench_scoring(options: Namespace) -> None:
@@ -151,7 +169,8 @@ def _say_imported(imported: Imported, as_json: bool) -> None:
         return
     say(
         f"import {imported.kind}: {imported.images_per_second:.1f} images/s; plain loop "
-        f"{imported.plain_images_per_second:.1f}: {imported.ratio:.2f} times faster; "
+        f"{imported.plain_images_per_second:.1f}: {imported.ratio:.2f} times faster; the decoder "
+        f"alone, on every core, {imported.decoded_images_per_second:.1f}; "
         f"{imported.bytes_per_image / 1e6:.1f} MB a file; peak memory "
         f"{imported.peak_memory_bytes / 1e9:.2f} GB"
     )

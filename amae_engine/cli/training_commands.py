@@ -114,7 +114,7 @@ def _start_processes(count: int, arguments: list[str]) -> None:
     if ended.returncode:
         raise TrainingFailed(
             f"One of the {count} processes ended with code {ended.returncode}; its message stands "
-            f"above. The last whole epoch is kept: go on with --resume."
+            f"above. What was whole is kept (epochs, scored images): go on with --resume."
         )
 
 

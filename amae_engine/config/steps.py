@@ -144,6 +144,7 @@ class TrainingConfig(JsonConfig):
     device: str = "auto"  # stage 2: also one for A and one for B, "cuda:0,cuda:1"
     precision: Precision = Precision.AUTO
     compile: Compile = Compile.AUTO
+    deterministic: bool = False  # on a GPU: only kernels that add in one order, bit for bit again
 
     def __post_init__(self) -> None:
         require(self.epochs >= 1, f"epochs must be at least 1; it is {self.epochs}.")

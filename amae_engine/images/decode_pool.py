@@ -6,7 +6,6 @@ that crashes on a broken file takes only its own process along.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -16,6 +15,7 @@ from pathlib import Path
 from amae_engine.images.decode import IncomingImage, read_for_store
 from amae_engine.images.decoded_image import Refusal
 from amae_engine.images.picture import SUFFIXES
+from amae_engine.worker_pool import worker_pool
 
 _AHEAD = 128  # files decoded before they are asked for
 _PER_WORKER = 8  # files that pay for starting another process
@@ -23,14 +23,20 @@ _PER_WORKER = 8  # files that pay for starting another process
 Decoded = IncomingImage | Refusal
 
 
-def decode_all(paths: Sequence[Path], side: int) -> Iterator[Decoded]:
+def decode_all(paths: Sequence[Path], side: int, at_once: int = 0) -> Iterator[Decoded]:
     """The image of each path at the store's `side`, or why there is none; in the order given.
 
     Closing the iterator ends its processes.
+
+    Args:
+        paths: The files.
+        side: Of the images, pixels.
+        at_once: Files that are decoded at the same time; 0 is one a core.
     """
     dicom = sum(not _is_picture(path) for path in paths)
-    workers = max(1, min(os.cpu_count() or 1, -(-dicom // _PER_WORKER)))
-    with ThreadPoolExecutor() as threads, _Processes(workers) as processes:
+    cores = at_once or os.cpu_count() or 1
+    workers = max(1, min(cores, -(-dicom // _PER_WORKER)))
+    with ThreadPoolExecutor(cores) as threads, _Processes(workers) as processes:
         ahead: list[tuple[Path, Future[Decoded]]] = []
         waiting = iter(paths)
         while True:
@@ -79,7 +85,7 @@ class _Processes:
 
     def submit(self, path: Path, side: int) -> Future[Decoded]:
         if self._pool is None:
-            self._pool = _pool(self._workers)
+            self._pool = worker_pool(self._workers)
         try:
             return self._pool.submit(decode, path, side)
         except BrokenProcessPool as error:
@@ -90,7 +96,7 @@ class _Processes:
     def decode_alone(self, path: Path, side: int) -> Decoded:
         """Decode the file that may have ended a process, in a process of its own."""
         self._end()
-        with _pool(1) as alone:
+        with worker_pool(1) as alone:
             try:
                 return alone.submit(decode, path, side).result()
             except BrokenProcessPool:
@@ -100,10 +106,6 @@ class _Processes:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
 
 
 def _is_picture(path: Path) -> bool:

@@ -47,7 +47,7 @@ _OTHER_PARTS = (  # named in a reason; any other word could be a name
 _PIECE = 1 << 22  # bytes inflated at a time
 _HUMAN = ("", "HOMO SAPIENS", "HUMAN")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
-_DECODERS = {  # the fastest and strictest of each; pydicom would take GDCM first
+DECODERS = {  # the fastest and strictest of each; pydicom would take GDCM first
     uid.JPEGBaseline8Bit: "pillow",
     uid.JPEGExtended12Bit: "gdcm",
     uid.JPEGLossless: "gdcm",
@@ -196,7 +196,7 @@ def _require_pixels(dataset: FileDataset) -> None:
     if not 1 <= bits <= 16:
         raise Refusal(f"its pixels have {bits} bits; an image has 8 to 16.")
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in _DECODERS:
+    if syntax in DECODERS:
         require_whole(_frame(dataset), rows, columns)
 
 
@@ -217,8 +217,8 @@ def _decoded(dataset: FileDataset) -> npt.NDArray[Any]:
             return decode_jpeg_extended(
                 _frame(dataset), dataset.Rows, dataset.Columns, dataset.BitsStored
             )
-        if syntax in _DECODERS or _shift(dataset) == 0:
-            return pixel_array(dataset, decoding_plugin=_DECODERS.get(syntax, ""))
+        if syntax in DECODERS or _shift(dataset) == 0:
+            return pixel_array(dataset, decoding_plugin=DECODERS.get(syntax, ""))
         raw = pixel_array(dataset, decoding_plugin="", correct_unused_bits=False)
         return _from_high_bit(raw, int(dataset.BitsStored), _shift(dataset))
     except (Refusal, MemoryError):

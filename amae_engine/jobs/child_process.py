@@ -54,24 +54,21 @@ def make_job(
     from amae_engine.jobs.training.train_stage1 import train_stage1
     from amae_engine.jobs.training.train_stage2 import train_stage2
 
-    trainings: dict[str, tuple[type[settings.JsonConfig], Callable[..., Any]]] = {
+    jobs: dict[str, tuple[type[settings.JsonConfig], Callable[..., Any]]] = {
         "pretrain": (settings.PretrainConfig, pretrain_weights),
         "stage1": (settings.Stage1Config, train_stage1),
         "stage2": (settings.Stage2Config, train_stage2),
+        "score": (settings.ScoreConfig, score_images),
         "peer": (PeerConfig, train_peer),
     }
     if job == "rounds":
         return more_rounds(project, **config)
     if job == "peer_times":
         return peer_times(project, **config)
-    if job == "score":
-        if resume is not None:
-            raise BadSetting("A score run is short and cannot be resumed; score again.")
-        return score_images(project, settings.ScoreConfig.from_dict(config), repeats)
-    if job not in trainings:
-        raise BadSetting(f"There is no job '{job}'; jobs are {', '.join(trainings)} and score.")
-    kind, train = trainings[job]
-    made: Generator[Event, None, object] = train(project, kind.from_dict(config), resume, repeats)
+    if job not in jobs:
+        raise BadSetting(f"There is no job '{job}'; jobs are {', '.join(jobs)}.")
+    kind, start = jobs[job]
+    made: Generator[Event, None, object] = start(project, kind.from_dict(config), resume, repeats)
     return made
 
 
@@ -139,6 +136,8 @@ def _end(here: Connection, process: SpawnProcess) -> None:
 def _child(
     there: Connection, folder: Path, job: str, config: dict[str, Any], resume: int | None
 ) -> None:
+    # a daemon, so that it ends with the window; but its job may have worker processes of its own
+    multiprocessing.current_process().daemon = False
     try:
         project = Project.open(folder)
         events = make_job(project, job, config, resume)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -32,6 +33,16 @@ def choose_device(name: str) -> torch.device:
             f"device '{name}' is not usable on this machine; choose auto or cpu."
         ) from error
     return device
+
+
+def be_deterministic(wanted: bool) -> None:
+    """Take only kernels that add in one order, so that a GPU repeats a run bit for bit; or any again.
+
+    On a CPU they all do, with equal threads. PyTorch names an operation that has no such kernel.
+    """
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read with the first product
+    torch.use_deterministic_algorithms(wanted)
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:

@@ -117,7 +117,7 @@ def joined() -> Iterator[None]:
         yield
         return
     import torch
-    import torch.distributed.nn  # noqa: F401
+    import torch.distributed.nn
     from torch import distributed
 
     # torch.distributed.nn is imported before there is a group: its functions take the group of the

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -52,16 +53,16 @@ class ImageMaps:
 class MapWriter:
     """Streams maps to disk, batch by batch; at the end of its `with` come the facts, if all is well.
 
-    Several processes may write the maps of their own images, each from its first one on.
+    Several processes may write the maps of their own images, each from its own place on; the
+    leader, to whom the samples of all are given, writes the facts.
 
     Args:
         folder: Made with the first map; a method without maps leaves none.
         image_ids: (n,) of the images of all processes, ascending.
-        first: Place of the first image that is written here.
     """
 
-    def __init__(self, folder: Path, image_ids: npt.NDArray[np.int64], first: int = 0) -> None:
-        self._folder, self._ids, self._first = folder, image_ids, first
+    def __init__(self, folder: Path, image_ids: npt.NDArray[np.int64]) -> None:
+        self._folder, self._ids, self._first = folder, image_ids, 0
         self._files: dict[str, BinaryIO] = {}
         self._samples: dict[str, list[Map]] = {}
 
@@ -69,12 +70,28 @@ class MapWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        self._close()
+        if kind is None and processes.leads() and self._samples:
+            self._write_facts()
+
+    def go_to(self, place: int) -> None:
+        """The next map is that of the image at `place`."""
+        self._close()
+        self._first = place
+
+    def taken(self) -> dict[str, Map]:
+        """The samples (k,) of what was written since they were last taken, when it is on the disk."""
         for file in self._files.values():
-            file.close()
-        if kind is None:
-            samples = processes.gathered(self._samples)
-            if processes.leads() and any(samples):
-                self._write_facts(samples)
+            file.flush()
+            os.fsync(file.fileno())
+        taken = {name: np.concatenate(parts) for name, parts in self._samples.items()}
+        self._samples = {}
+        return taken
+
+    def give(self, samples: Mapping[str, Map]) -> None:
+        """Samples (k,) of maps that are in the files already."""
+        for name, values in samples.items():
+            self._samples.setdefault(name, []).append(values)
 
     def write(self, maps: Mapping[str, npt.NDArray[np.floating]]) -> None:
         """Write the next batch of maps (B, H, W), by name; the same names each time."""
@@ -88,17 +105,20 @@ class MapWriter:
                 sample = np.abs(array.reshape(-1)[::every].astype(np.float32))
                 self._samples.setdefault(name, []).append(sample)
 
-    def _write_facts(self, samples: Sequence[Mapping[str, list[Map]]]) -> None:
-        """Note the ids, and the common scale of every map over all processes."""
+    def _write_facts(self) -> None:
+        """Note the ids, and the common scale of every map."""
         np.save(self._folder / "image_ids.npy", self._ids)
-        names = next(each for each in samples if each)
-        parts = {name: [p for each in samples for p in each.get(name, ())] for name in names}
         scale = {
-            name: max(float(np.percentile(np.concatenate(found), _SCALE_PERCENTILE)), 1e-6)
-            for name, found in parts.items()
+            name: max(float(np.percentile(np.concatenate(parts), _SCALE_PERCENTILE)), 1e-6)
+            for name, parts in self._samples.items()
         }
         facts = json.dumps({"scale": scale})
         (self._folder / "facts.json").write_text(facts, encoding="utf-8")
+
+    def _close(self) -> None:
+        for file in self._files.values():
+            file.close()
+        self._files = {}
 
     def _new_file(self, name: str, shape: tuple[int, ...]) -> BinaryIO:
         """The file of one map; the first one makes the folder."""

@@ -30,7 +30,7 @@ def work(folder: Path, step: str, weights: Path) -> None:
         if step == "import":
             run(import_images(project, some_files(), "demo", "demo"))
         elif step in ("stage1", "stage2", "score"):
-            begun = None if step == "score" else _unfinished(project, step)
+            begun = _unfinished(project, step)
             run(make_job(project, step, settings_of(step, weights), begun))
         elif step == "labels":
             _decide(project)

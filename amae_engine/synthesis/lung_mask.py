@@ -7,7 +7,7 @@ standard ellipses; how many images took which step is part of the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -75,30 +75,32 @@ def segment_lungs(image: Pixels) -> Mask:
     return lungs
 
 
-def lung_masks(
-    count: int, side: int, read: Callable[[slice], Pixels]
-) -> Generator[int, None, LungMasks]:
-    """Masks of many images; yields the images done after each tenth one.
-
-    Args:
-        count: n.
-        side: S.
-        read: Gives some of the images, (B, S, S) uint8; only so many are in memory at once.
-    """
+def lungs_alone(images: Pixels) -> LungMasks:
+    """Masks of some images (B, S, S), each by itself: STANDARD, and empty, where none was found."""
+    count, side = images.shape[:2]
     packed = np.zeros((count, side, -(-side // 8)), dtype=np.uint8)
     steps = np.full(count, LungStep.STANDARD, dtype=np.int8)
-    found = np.zeros((side, side), dtype=np.int64)  # how many images have lung here
-    for start in range(0, count, _AT_ONCE):
-        for row, image in enumerate(read(slice(start, start + _AT_ONCE)), start=start):
-            for step, segment in ((LungStep.SEGMENTED, segment_lungs), (LungStep.SOFTER, _softer)):
-                mask = segment(image)
-                if _PLAUSIBLE[0] <= mask.mean() <= _PLAUSIBLE[1]:
-                    packed[row], steps[row] = np.packbits(mask, axis=-1), step
-                    found += mask
-                    break
-            if row % 10 == 9:
-                yield row + 1
-    _fall_back(packed, steps, found)
+    for row, image in enumerate(images):
+        for step, segment in ((LungStep.SEGMENTED, segment_lungs), (LungStep.SOFTER, _softer)):
+            mask = segment(image)
+            if _PLAUSIBLE[0] <= mask.mean() <= _PLAUSIBLE[1]:
+                packed[row], steps[row] = np.packbits(mask, axis=-1), step
+                break
+    return LungMasks(packed, steps)
+
+
+def together(parts: Sequence[LungMasks], side: int) -> LungMasks:
+    """The masks of a whole set; where an image has none, the mean lung of the others, or a standard.
+
+    Args:
+        parts: From `lungs_alone`, in the images' order.
+        side: S.
+    """
+    packed = np.concatenate(
+        [np.zeros((0, side, -(-side // 8)), np.uint8), *(p.packed for p in parts)]
+    )
+    steps = np.concatenate([np.zeros(0, np.int8), *(p.steps for p in parts)])
+    _fall_back(packed, steps, side)
     return LungMasks(packed, steps)
 
 
@@ -133,14 +135,18 @@ def _softer(image: Pixels) -> Mask:
     return ndimage.binary_dilation(large[labels], _SQUARE)
 
 
-def _fall_back(packed: Pixels, steps: npt.NDArray[np.int8], found: npt.NDArray[np.int64]) -> None:
+def _fall_back(packed: Pixels, steps: npt.NDArray[np.int8], side: int) -> None:
     """Give images without lungs the mean lung of the others, or a standard shape."""
     lost = steps > LungStep.SOFTER
     others = len(steps) - int(lost.sum())
     if not lost.any():
         return
+    found = np.zeros((side, side), dtype=np.int64)  # how many images have lung here
+    for start in range(0, len(packed), _AT_ONCE):
+        some = packed[start : start + _AT_ONCE]
+        found += np.unpackbits(some, axis=-1, count=side).sum(axis=0, dtype=np.int64)
     mean = found > 0.5 * others
     if others >= _MEAN_NEEDS and mean.any():
         packed[lost], steps[lost] = np.packbits(mean, axis=-1), LungStep.MEAN_OF_OTHERS
         return
-    packed[lost] = np.packbits(standard_lungs(len(found)), axis=-1)
+    packed[lost] = np.packbits(standard_lungs(side), axis=-1)

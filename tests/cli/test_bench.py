@@ -69,9 +69,9 @@ def test_the_pipeline_is_timed_step_by_step_beside_its_floors():
 
 
 def test_more_images_than_the_demo_has_are_its_variants(tmp_path):
-    files = _files(tmp_path / "images", 250)
-    assert len(files) == 250
+    files, variants = _files(tmp_path / "images", 250)
+    assert (len(files), variants) == (250, 10)
     assert sum(file.path.parent == tmp_path / "images" for file in files) == 10
-    again = _files(tmp_path / "again", 250)
+    again, _ = _files(tmp_path / "again", 250)
     assert files[-1].path.read_bytes() == again[-1].path.read_bytes()
     assert {file.role for file in files} == {"normal", "unlabeled", "test"}

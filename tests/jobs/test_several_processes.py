@@ -1,5 +1,6 @@
 """Training with several processes (gloo on the CPU): the result is that of one process."""
 
+import json
 import os
 import subprocess
 import sys
@@ -15,14 +16,22 @@ from safetensors.torch import load_file
 from amae_engine.catalog import decisions, image_tables, runs, scores
 from amae_engine.catalog.tables import Label, RunKind, RunState, Split
 from amae_engine.cli import main
-from amae_engine.config import Precision, PretrainConfig, Stage1Config, TrainingConfig
-from amae_engine.events import EpochEnd, Event
+from amae_engine.config import (
+    Precision,
+    PretrainConfig,
+    ScoreConfig,
+    Stage1Config,
+    TrainingConfig,
+)
+from amae_engine.events import EpochEnd, Event, Progress
+from amae_engine.jobs.judging import score_images as score_images_module
+from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.training.pretrain_weights import pretrain_weights
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.project import Project
 
 EXACT = TrainingConfig(epochs=2, warmup_epochs=1, batch_size=6, precision=Precision.FLOAT32)
-_SETTINGS = [f"training.{name}={value}" for name, value in EXACT.to_dict().items()]
+_SETTINGS = [f"training.{name}={json.dumps(value)}" for name, value in EXACT.to_dict().items()]
 SET = [part for text in _SETTINGS for part in ("--set", text)]
 
 
@@ -97,42 +106,89 @@ def test_a_process_that_fails_is_told_with_the_cure(ready: Project, capfd):
         assert all(row.kind is RunKind.STAGE1 for row in runs.list_runs(session))
 
 
+def _score_apart(project: Project, *options: str) -> None:
+    """Score in processes of their own, with one thread each."""
+    command = [sys.executable, "-m", "amae_engine.cli", "score", "--project", str(project.folder)]
+    done = subprocess.run(
+        [*command, *options],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def _require_same_scores_and_maps(project: Project, one: int, other: int) -> None:
+    with project.session() as session:
+        kinds = scores.kinds(session, one)
+        assert scores.kinds(session, other) == kinds
+        for kind in kinds:
+            pairs = (scores.load(session, run, kind) for run in (one, other))
+            for expected, values in zip(*pairs, strict=True):
+                assert np.array_equal(expected, values)
+    folders = [project.run_folder(run) / "maps" for run in (one, other)]
+    names = [sorted(path.name for path in folder.iterdir()) for folder in folders]
+    assert "facts.json" in names[0]
+    assert names[0] == names[1]
+    for name in names[0]:
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
+
+
 @pytest.mark.parametrize("over", ["tokens", "pixels"])
 def test_three_processes_score_byte_for_byte_what_one_scores(ready: Project, over: str):
-    """With equal threads; eight test images in batches of two, so that one process has two of them."""
-    folder = str(ready.folder)
+    """With equal threads; ten test images in batches of two, so that of seven two have none."""
     stage2 = ["--set", "stage1_run=1", "--set", f"reconstructs={over}", *SET]
-    assert main(["stage2", "--project", folder, *stage2]) == 0
+    assert main(["stage2", "--project", str(ready.folder), *stage2]) == 0
     for processes in ("1", "3", "7"):
-        command = [sys.executable, "-m", "amae_engine.cli", "score", "--project", folder]
-        done = subprocess.run(
-            [*command, "--set", "batch_size=2", "--processes", processes],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        _score_apart(ready, "--set", "batch_size=2", "--processes", processes)
     with ready.session() as session:
-        found = runs.list_runs(session)
-        one, three, seven = sorted(row.id for row in found if row.kind is RunKind.SCORE)
-        kinds = scores.kinds(session, one)
-        for other in (three, seven):
-            assert scores.kinds(session, other) == kinds
-            for kind in kinds:
-                for expected, values in zip(
-                    scores.load(session, one, kind), scores.load(session, other, kind), strict=True
-                ):
-                    assert np.array_equal(expected, values)
-    maps = sorted(path.name for path in (ready.run_folder(one) / "maps").iterdir())
-    assert "facts.json" in maps
-    for other in (three, seven):
-        again = ready.run_folder(other) / "maps"
-        assert sorted(path.name for path in again.iterdir()) == maps
-        for name in maps:
-            assert (again / name).read_bytes() == (
-                ready.run_folder(one) / "maps" / name
-            ).read_bytes()
+        found = [row.id for row in runs.list_runs(session) if row.kind is RunKind.SCORE]
+    one, three, seven = sorted(found)
+    _require_same_scores_and_maps(ready, one, three)
+    _require_same_scores_and_maps(ready, one, seven)
+
+
+@pytest.mark.parametrize("processes", ["1", "3"])
+def test_a_score_run_that_was_stopped_goes_on_from_its_pieces(
+    ready: Project, processes: str, monkeypatch: pytest.MonkeyPatch
+):
+    stage2 = ["--set", "stage1_run=1", "--set", "reconstructs=tokens", *SET]
+    assert main(["stage2", "--project", str(ready.folder), *stage2]) == 0
+    _score_apart(ready, "--set", "batch_size=2")
+    with ready.session() as session:
+        config = ScoreConfig.from_dict(runs.get(session, 3).config)
+    monkeypatch.setattr(score_images_module, "_SECONDS_A_PIECE", 0.0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        job = score_images(ready, config)
+        for event in job:
+            if isinstance(event, Progress) and event.done == 4:
+                break
+        job.close()
+    finally:
+        torch.set_num_threads(threads)
+    assert _state(ready, 4)[0] is RunState.CANCELLED
+    pieces = sorted((ready.run_folder(4) / "pieces").iterdir())
+    assert [path.name for path in pieces] == ["00000000-1.npz", "00000001-1.npz"]
+
+    _score_apart(ready, "--resume", "--processes", processes)
+    assert _state(ready, 4)[0] is RunState.FINISHED
+    assert not (ready.run_folder(4) / "pieces").exists()
+    _require_same_scores_and_maps(ready, 3, 4)
+
+
+def test_what_a_stopped_score_run_has_done_is_not_done_again(
+    ready: Project, monkeypatch: pytest.MonkeyPatch
+):
+    assert main(["stage2", "--project", str(ready.folder), "--set", "stage1_run=1", *SET]) == 0
+    monkeypatch.setattr(score_images_module, "_SECONDS_A_PIECE", 0.0)
+    job = score_images(ready, ScoreConfig(batch_size=2))
+    next(event for event in job if isinstance(event, Progress) and event.done == 6)
+    job.close()
+    again = list(score_images(ready, ScoreConfig(), resume=3))
+    assert [e.done for e in again if isinstance(e, Progress) and e.step == "Scoring"] == [2, 4]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads in Linux's /proc")

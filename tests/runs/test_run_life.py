@@ -27,7 +27,7 @@ from amae_engine.config import (
     TrainingConfig,
 )
 from amae_engine.config.peers import PeerConfig, PeerMethod
-from amae_engine.errors import BadSetting, BadWeights, NotReady
+from amae_engine.errors import BadWeights, NotReady
 from amae_engine.events import EpochEnd
 from amae_engine.images.csv_table import CsvColumns, from_csv
 from amae_engine.jobs.importing.import_images import import_images
@@ -321,13 +321,6 @@ def test_settings_with_resume_are_an_error(small_project: Project, capsys, optio
     told = capsys.readouterr().err
     assert f"{option[0]} cannot be given with it" in told
     assert "start a new run" in told
-
-
-def test_a_score_run_cannot_be_resumed(small_project: Project):
-    from amae_engine.jobs.child_process import make_job
-
-    with pytest.raises(BadSetting, match="cannot be resumed; score again"):
-        make_job(small_project, "score", {}, resume=1)
 
 
 # --- what is judged ------------------------------------------------------------------------------

@@ -10,20 +10,18 @@ from PIL import Image
 
 from amae_engine.synthesis import lung_mask
 from amae_engine.synthesis.anatpaste import AREA, OPACITY, anatpaste, draw_pastes, paste_mask
-from amae_engine.synthesis.lung_mask import LungStep, lung_masks, segment_lungs, standard_lungs
+from amae_engine.synthesis.lung_mask import (
+    LungStep,
+    lungs_alone,
+    segment_lungs,
+    standard_lungs,
+    together,
+)
 
 
 def _images(count: int, side: int = 256) -> np.ndarray:
     paths = sorted((DEMO / "images").glob("normal_*.jpeg"))[:count]
     return np.stack([np.asarray(Image.open(p).convert("L").resize((side, side))) for p in paths])
-
-
-def _finish(job):
-    while True:
-        try:
-            next(job)
-        except StopIteration as stop:
-            return stop.value
 
 
 def test_lung_masks_agree_with_the_original_code(shared: Path):
@@ -45,29 +43,24 @@ def _masks(found):
 def test_no_image_is_left_without_lungs():
     stored = _images(10)
     stored[3] = 128  # an image without any structure
-    found = _finish(lung_masks(len(stored), stored.shape[-1], lambda some: stored[some]))
+    found = together([lungs_alone(stored[:4]), lungs_alone(stored[4:])], stored.shape[-1])
     assert (_masks(found).mean(axis=(1, 2)) > 0.03).all()
     assert found.steps[3] == LungStep.MEAN_OF_OTHERS
     assert found.count(LungStep.SEGMENTED) + found.count(LungStep.SOFTER) == 9
 
 
-def test_only_some_images_are_in_memory_at_once(monkeypatch):
+def test_the_mean_lung_is_that_of_all_images_in_pieces_or_at_once(monkeypatch):
     stored = _images(10)
-    sizes = []
-
-    def read(some: slice) -> np.ndarray:
-        sizes.append(len(stored[some]))
-        return stored[some]
-
-    whole = _finish(lung_masks(len(stored), stored.shape[-1], lambda some: stored[some]))
+    stored[3] = 128
+    whole = together([lungs_alone(stored)], stored.shape[-1])
     monkeypatch.setattr(lung_mask, "_AT_ONCE", 4)
-    found = _finish(lung_masks(len(stored), stored.shape[-1], read))
-    assert sizes == [4, 4, 2]
+    found = together([lungs_alone(stored[i : i + 1]) for i in range(10)], stored.shape[-1])
     assert np.array_equal(found.packed, whole.packed)
+    assert np.array_equal(found.steps, whole.steps)
 
 
 def test_standard_lungs_serve_when_no_image_could_be_segmented():
-    found = _finish(lung_masks(2, 64, lambda _: np.full((2, 64, 64), 128, dtype=np.uint8)))
+    found = together([lungs_alone(np.full((2, 64, 64), 128, dtype=np.uint8))], 64)
     assert (found.steps == LungStep.STANDARD).all()
     assert np.array_equal(_masks(found)[0], standard_lungs(64))
 

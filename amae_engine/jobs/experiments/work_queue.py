@@ -153,7 +153,7 @@ def _settings(project: Project, job: QueueRow) -> dict[str, object]:
 
 def _resumable(project: Project, job: QueueRow) -> int | None:
     """The run that an earlier worker began and did not end; None to begin a new one."""
-    if job.run_id is None or job.job == "score":
+    if job.run_id is None:
         return None
     with project.session() as session:
         state = runs.get(session, job.run_id).state

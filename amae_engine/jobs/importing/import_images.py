@@ -29,6 +29,7 @@ def import_images(
     source: str,
     reader: str = "",
     keep_suspects: bool = False,
+    at_once: int = 0,
 ) -> Generator[Event, None, ImportReport]:
     """Import images; a bad file is refused with its reason and the others go on.
 
@@ -40,6 +41,7 @@ def import_images(
         source: A short label of where the images come from; put no patient into it.
         reader: Who imports, for the audit.
         keep_suspects: Import images too that are probably there in another format.
+        at_once: Files that are decoded at the same time; 0 is one a core.
 
     Raises:
         BadInput: There is no file.
@@ -51,7 +53,7 @@ def import_images(
     intake = ImageIntake(project, source, reader, keep_suspects)
     began = last_event = time.monotonic()
     allowed = [file for file in files if not file.refused]
-    for batch in decode_ahead(allowed, lambda file: file.path, project.pixels.side):
+    for batch in decode_ahead(allowed, lambda file: file.path, project.pixels.side, at_once):
         fates += intake.store(batch)
         now = time.monotonic()
         if now - last_event > _SECONDS_BETWEEN_EVENTS or len(fates) == len(files):

@@ -39,6 +39,7 @@ class ImportPlan:
         manifest: A table with columns file and patient, for a repartition.
         keep_suspects: Import images too that are probably there in another format.
         outside: Whether a table may name files outside the folder with the images.
+        at_once: Files that are decoded at the same time; 0 is one a core.
     """
 
     paths: tuple[Path, ...]
@@ -53,6 +54,7 @@ class ImportPlan:
     manifest: Path | None = None
     keep_suspects: bool = False
     outside: bool = False
+    at_once: int = 0
 
     def unpacked(self, folder: Path) -> ImportPlan:
         """This plan with its zip archives unpacked into `folder`.
@@ -120,7 +122,7 @@ def import_plan(
     # originals out of an archive stay with the project: they are looked at in full
     files = plan.unpacked(project.folder / "private" / "originals").select(project).files
     report = yield from import_images(
-        project, files, plan.source or default, reader, plan.keep_suspects
+        project, files, plan.source or default, reader, plan.keep_suspects, plan.at_once
     )
     return report
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,9 +26,11 @@ from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
 from amae_engine.runs.map_files import MapWriter, maps_folder
 from amae_engine.runs.record import NewRun, RunRecord, newest_finished, open_run
+from amae_engine.runs.score_pieces import Piece, ScorePieces, missing_batches
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from amae_engine.jobs.judging.make_maps import MapMaker
 
@@ -39,17 +42,21 @@ _FROM_STAGE1 = (
     ScoreKind.UNLABELED_PROBE,
 )
 _IMAGES_AT_ONCE = 256  # in memory, for the baseline
+_SECONDS_A_PIECE = 5.0  # of work are done again at most where a process is killed
 _MODULES = "AB"
 
 
 def score_images(
-    project: Project, config: ScoreConfig, repeats: int | None = None
+    project: Project, config: ScoreConfig, resume: int | None = None, repeats: int | None = None
 ) -> Generator[Event, None, int]:
     """Compare the two modules on every image of the chosen splits, and store scores and maps.
 
+    A run that was killed goes on from its last whole piece, by any number of processes.
+
     Args:
         project: Whose images.
-        config: Settings.
+        config: Settings of a new run.
+        resume: A run to go on with, with its own settings.
         repeats: A run to make again, from what that one saw.
 
     Returns:
@@ -66,7 +73,7 @@ def score_images(
         seen = recorded or score_inputs(project, chosen)
         return NewRun(chosen, seen, parent.id, 0, _notes(chosen))
 
-    record = open_run(project, RunKind.SCORE, new, repeats=repeats)
+    record = open_run(project, RunKind.SCORE, new, resume, repeats)
     config = ScoreConfig.from_dict(record.config)
     yield from record.follow("Scoring", _score(project, config, record))
     return record.id
@@ -147,33 +154,70 @@ def _compare(
 ) -> Generator[Event, None, dict[ScoreKind, Values]]:
     """The scores (n,) that come from the modules; every map is written on the way.
 
-    Several processes share the batches; each batch is that of one process.
+    Several processes share the batches that are not done; each batch is that of one process.
     """
+    from amae_engine.method.stored_images import split_rows
+
+    batches = split_rows(len(ids), config.batch_size)
+    kept = ScorePieces(record.folder)
+    before = processes.gathered(kept.load() if processes.leads() else [])[0]
+    missing = missing_batches(len(batches), before)
+    mine = missing[processes.share(len(missing))]
+    with MapWriter(maps_folder(project, record.id), ids) as writer:
+        own = yield from _work(project, config, record, rows, writer, batches, mine, kept)
+        shares = processes.gathered(own)
+        if not processes.leads():
+            return {}
+        pieces = sorted([*before, *chain(*shares)], key=lambda piece: piece.first)
+        for piece in pieces:
+            writer.give(piece.samples)
+    kept.drop()
+    kinds = pieces[0].scores
+    return {kind: np.concatenate([piece.scores[kind] for piece in pieces]) for kind in kinds}
+
+
+def _work(
+    project: Project,
+    config: ScoreConfig,
+    record: RunRecord,
+    rows: npt.NDArray[np.int64],
+    writer: MapWriter,
+    batches: Sequence[Tensor],
+    mine: Sequence[int],
+    kept: ScorePieces,
+) -> Generator[Event, None, list[Piece]]:
+    """Score the images of some batches; every few seconds keep what is done as a piece."""
     from amae_engine.jobs.judging.make_maps import FROM_MODULES
     from amae_engine.jobs.training.image_access import images_of
     from amae_engine.method.compute_device import choose_device
     from amae_engine.method.memory import in_parts
-    from amae_engine.method.stored_images import split_rows
 
     device = choose_device(config.device)
     maker = _maker(project, config, record, device)
-    values = {kind: np.zeros(len(ids)) for kind in FROM_MODULES}
-    batches = split_rows(len(ids), config.batch_size)
-    mine = batches[processes.share(len(batches))]
-    first, last = (int(mine[0][0]), int(mine[-1][-1]) + 1) if mine else (0, 0)
-    at_once, start, began = min(maker.at_once, config.batch_size), first, time.monotonic()
-    with MapWriter(maps_folder(project, record.id), ids, first) as writer:
-        for batch in images_of(project, rows, device).batches(mine):
-            made, at_once = in_parts(partial(maker.make, batch), at_once)
-            end = start + len(batch)
-            for kind in FROM_MODULES:
-                values[kind][start:end] = made.scores[kind]
-            writer.write(made.maps)
-            start = end
-            rate = (end - first) / (time.monotonic() - began)
-            yield Progress("Scoring", end - first, last - first, rate, (last - end) / rate)
-    shares = processes.gathered({kind: own[first:last] for kind, own in values.items()})
-    return {kind: np.concatenate([share[kind] for share in shares]) for kind in values}
+    at_once = min(maker.at_once, config.batch_size)
+    images = images_of(project, rows, device).batches([batches[number] for number in mine])
+    done, total, began = 0, sum(len(batches[number]) for number in mine), time.monotonic()
+    found: list[Piece] = []
+    parts: dict[ScoreKind, list[Values]] = {kind: [] for kind in FROM_MODULES}
+    first, piece_began = 0, began
+    for place, (number, batch) in enumerate(zip(mine, images, strict=True)):
+        if not parts[FROM_MODULES[0]]:
+            first, piece_began = number, time.monotonic()
+            writer.go_to(int(batches[number][0]))
+        made, at_once = in_parts(partial(maker.make, batch), at_once)
+        for kind, values in parts.items():
+            values.append(np.asarray(made.scores[kind], dtype=np.float64))
+        writer.write(made.maps)
+        done += len(batch)
+        is_last = place + 1 == len(mine) or mine[place + 1] != number + 1
+        if is_last or time.monotonic() - piece_began > _SECONDS_A_PIECE:
+            scored = {kind: np.concatenate(values) for kind, values in parts.items()}
+            found.append(Piece(first, number + 1 - first, scored, writer.taken()))
+            kept.keep(found[-1])
+            parts = {kind: [] for kind in FROM_MODULES}
+        rate = done / (time.monotonic() - began)
+        yield Progress("Scoring", done, total, rate, (total - done) / rate)
+    return found
 
 
 def _maker(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from amae_engine.images.deidentify import keyed_hash
 from amae_engine.images.picture import SUFFIXES
 from amae_engine.images.windowing import GreyScale
 from amae_engine.project import Project
+from amae_engine.worker_pool import worker_pool
 
 __all__ = ["GreyScale", "OriginalImage", "OriginalReader", "OriginalState", "Spacing"]
 
@@ -103,9 +103,7 @@ class OriginalReader:
         if path.suffix.lower() in SUFFIXES:
             return _decode(path)
         if self._processes is None:
-            self._processes = ProcessPoolExecutor(
-                1, mp_context=multiprocessing.get_context("spawn")
-            )
+            self._processes = worker_pool(1)
         try:
             return self._processes.submit(_decode, path).result()
         except BrokenProcessPool as error:

@@ -85,11 +85,12 @@ def _train(
     import torch
 
     from amae_engine.jobs.training.image_access import images_of
-    from amae_engine.method.compute_device import choose_device
+    from amae_engine.method.compute_device import be_deterministic, choose_device
     from amae_engine.method.pretrain import pretrain
     from amae_engine.models.checkpoint import save_weights
 
     device = choose_device(config.training.device)
+    be_deterministic(config.training.deterministic)
     torch.manual_seed(config.training.seed)
     start = weights_path(project, config.weights) if config.weights else None
     if start is not None:

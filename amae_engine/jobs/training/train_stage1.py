@@ -15,7 +15,7 @@ from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.errors import TooFewImages
 from amae_engine.events import Event, Notice, Progress
-from amae_engine.jobs.training.image_lungs import lung_seconds, lungs_of
+from amae_engine.jobs.training.image_lungs import LungSearch, lung_seconds
 from amae_engine.jobs.training.leakage import require_one_split_a_patient
 from amae_engine.jobs.training.starting_weights import (
     WEIGHTS_FILE,
@@ -34,6 +34,7 @@ from amae_engine.runs.token_files import TokenWriter
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from amae_engine.method.stored_images import StoredImages
     from amae_engine.models.anomaly_classifier import AnomalyClassifier
     from amae_engine.models.encoders import FrozenEncoder
     from amae_engine.models.masked_autoencoder import MaskedAutoencoder
@@ -141,7 +142,8 @@ def _notes(seen: RunInputs, config: Stage1Config) -> tuple[str, ...]:
 
 
 def _run(project: Project, config: Stage1Config, record: RunRecord) -> Generator[Event, None, None]:
-    from amae_engine.method.compute_device import choose_device
+    from amae_engine.method.compute_device import be_deterministic, choose_device
+    from amae_engine.method.stage1 import STEP
     from amae_engine.models.checkpoint import save_weights
 
     path = weights_path(project, config.weights)
@@ -150,16 +152,20 @@ def _run(project: Project, config: Stage1Config, record: RunRecord) -> Generator
     for note in notes:
         yield Notice(note)
     device = choose_device(config.training.device)
+    be_deterministic(config.training.deterministic)
     encoder: FrozenEncoder = network.to(device)
     if config.encoder:
         encoder = frozen_encoder(project, config, path).to(device)
     pace = _pace(project, record, config)
-    features = yield from _features(project, encoder, record, config, pace)
-    if processes.leads():  # before the classifier, so that the first scores are there at once
-        yield from rate_against_unlabeled(project, record, encoder, config, features)
-    normal = features[Split.NORMAL]
+    with LungSearch(project, record.inputs.images[Split.NORMAL].store_rows) as lungs:
+        if device.type != "cpu" and processes.leads():
+            lungs.start()  # on the cores, beside the encoder
+        features = yield from _features(project, encoder, record, config, pace)
+        if processes.leads():  # before the classifier, so that the first scores are there at once
+            yield from rate_against_unlabeled(project, record, encoder, config, features)
+        found = yield from lungs.masks(encoder.image_size, device, STEP, pace.following or 0.0)
     classifier = yield from _classifier(
-        project, encoder, record, config, normal, pace.following or 0.0
+        project, encoder, record, config, features[Split.NORMAL], found
     )
     if processes.leads():
         save_weights(network, record.folder / WEIGHTS_FILE, {"config": config.to_json()})
@@ -254,22 +260,19 @@ def _classifier(
     record: RunRecord,
     config: Stage1Config,
     features: Tensor,
-    epochs_seconds: float,
+    lungs: StoredImages,
 ) -> Generator[Event, None, AnomalyClassifier]:
     """The trained head; `features` (n, V, d) are those of the normal images."""
     import torch
 
     from amae_engine.jobs.training.image_access import images_of
     from amae_engine.method.held_out import held_out_rows
-    from amae_engine.method.stage1 import STEP, Stage1Data, train_classifier
+    from amae_engine.method.stage1 import Stage1Data, train_classifier
     from amae_engine.models.anomaly_classifier import AnomalyClassifier
 
     device, seed = features.device, config.training.seed
     normal = record.inputs.images[Split.NORMAL]
     rows = normal.store_rows
-    lungs = yield from lungs_of(
-        project, rows, encoder.image_size, device, STEP, following_seconds=epochs_seconds
-    )
     torch.manual_seed(seed)
     classifier = AnomalyClassifier(encoder.token_width).to(device)
     held_out = held_out_rows(normal.patient_ids, config.validation_percent, seed)

@@ -177,12 +177,13 @@ def _notes(config: Stage2Config, seen: RunInputs) -> tuple[str, ...]:
 def _train(
     project: Project, config: Stage2Config, record: RunRecord
 ) -> Generator[Event, None, None]:
-    from amae_engine.method.compute_device import choose_device
+    from amae_engine.method.compute_device import be_deterministic, choose_device
     from amae_engine.method.side_by_side import side_by_side
 
     record.inputs.require_weights(_files(project, config, config.stage1_run))
     plan = plan_modules(config, record.inputs)
     names = config.training.device.split(",")
+    be_deterministic(config.training.deterministic)
     devices = dict(zip("AB", (choose_device(names[0]), choose_device(names[-1])), strict=True))
     if config.module_a_run and processes.leads():
         other = project.run_folder(config.module_a_run)
