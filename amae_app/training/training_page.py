@@ -17,7 +17,7 @@ from amae_app.training.shortcut_panel import check_some
 from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
 from amae_app.words import reading_only
-from amae_engine.config import PseudoLabelConfig
+from amae_engine.config import PseudoLabelConfig, ScoreConfig
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, EpochEnd, Event, Preview
 from amae_engine.jobs.needs import Needs, needs_of_scoring, needs_of_stage1, needs_of_stage2
@@ -105,10 +105,8 @@ class TrainingPage(QWidget):
         if self._state is not None and self._state.stage2.only_score:
             score = self.settings.score()
             begun = self._state.stage2.begun_score
-            if (
-                begun is not None
-                and begun.config != score.replace(stage2_run=begun.parent_id).to_dict()
-            ):
+            wanted = score if begun is None else score.replace(stage2_run=begun.parent_id)
+            if begun is not None and ScoreConfig.from_dict(begun.config) != wanted:
                 begun = None  # the reader wants other settings than it has
             run = None if begun is None else begun.id
             self._context.queue.add(("Scoring", self._job("score", score.to_dict(), run)))

@@ -102,13 +102,14 @@ def current(session: Session, image_ids: Sequence[int] | None = None) -> dict[in
     """The newest decision of each image that has one; undone ones are left out."""
     newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
     every: Iterable[list[int] | None] = [None] if image_ids is None else id_chunks(image_ids)
+    labels = {str(label): label for label in Label}
     found: dict[int, Label] = {}
     for some in every:
         last = newest if some is None else newest.where(LabelDecision.image_id.in_(some))
         query = select(LabelDecision.image_id, LabelDecision.after).where(
             LabelDecision.id.in_(last), LabelDecision.after != Label.NONE
         )
-        found.update({row[0]: Label(row[1]) for row in session.execute(query)})
+        found.update({image: labels[after] for image, after in session.execute(query)})
     return found
 
 
@@ -127,14 +128,17 @@ def images_by_reader(session: Session) -> dict[str, int]:
 
 def fair_sample(session: Session) -> dict[int, Label]:
     """The decisions that stand and were made on images in random order, without their truth."""
-    stands = current(session)
-    newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
-    query = select(LabelDecision.image_id).where(
-        LabelDecision.id.in_(newest),
-        LabelDecision.offered == RANDOM,
-        LabelDecision.truth_shown.is_(False),
-    )
-    return {i: stands[i] for i in session.scalars(query) if i in stands}
+    fair = (LabelDecision.offered == RANDOM) & LabelDecision.truth_shown.is_(False)
+    images = session.scalars(select(LabelDecision.image_id).where(fair).distinct()).all()
+    newest: set[int] = set()
+    for some in id_chunks(images):
+        query = select(func.max(LabelDecision.id)).where(LabelDecision.image_id.in_(some))
+        newest.update(session.scalars(query.group_by(LabelDecision.image_id)))
+    kept: set[int] = set()
+    for some in id_chunks(list(newest)):
+        query = select(LabelDecision.image_id).where(LabelDecision.id.in_(some), fair)
+        kept.update(session.scalars(query))
+    return current(session, list(kept)) if kept else {}
 
 
 def undo(session: Session, reader: str) -> Step:

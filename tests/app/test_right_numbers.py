@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from pathlib import Path
@@ -91,6 +92,31 @@ def test_modules_that_have_not_scored_offer_scoring_alone(whole_path: Project):
     assert card.reason == "the test images are not scored yet"
     finish(score_images(whole_path, ScoreConfig()))
     assert _cards(whole_path).stage2.state is CardState.DONE
+
+
+def test_scoring_that_was_stopped_goes_on_unless_its_settings_were_changed(
+    open_window, whole_path, qtbot
+):
+    finish(train_stage2(whole_path, Stage2Config(training=SHORT)))
+    window = open_window(whole_path)
+    window.show_page(1)
+    page = window._pages[1]
+    qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
+    job = score_images(whole_path, page.settings.score())
+    next(event for event in job if isinstance(event, Progress))
+    job.close()
+    begun = _cards(whole_path).stage2.begun_score
+    assert begun is not None
+    page._state = dataclasses.replace(page._state, stage2=_cards(whole_path).stage2)
+    added = []
+    window.context.queue.add = lambda *jobs: added.extend(jobs)
+    page.start_stage2()
+    settings = page.settings.score
+    page.settings.score = lambda: settings().replace(seed=7)
+    page.start_stage2()
+    assert [(title, job.resume) for title, job in added] == [
+        ("Scoring", begun.id), ("Scoring", None)
+    ]  # fmt: skip
 
 
 # --- pre-training --------------------------------------------------------------------------------

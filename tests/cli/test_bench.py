@@ -1,5 +1,6 @@
 """The benchmark command; nothing here asserts a time."""
 
+import csv
 import json
 
 import pytest
@@ -7,9 +8,10 @@ import torch
 from demo_images import DEMO, TINY
 from torch.utils.flop_counter import FlopCounterMode
 
-from amae_engine.bench import plain
+from amae_engine.bench import gpu, plain
 from amae_engine.bench.cost import forward_operations, training_operations
 from amae_engine.bench.pipeline import _files, bench_pipeline, lines
+from amae_engine.bench.steps import Settings
 from amae_engine.cli import main
 from amae_engine.config import PRESETS
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
@@ -75,3 +77,44 @@ def test_more_images_than_the_demo_has_are_its_variants(tmp_path):
     again, _ = _files(tmp_path / "again", 250)
     assert files[-1].path.read_bytes() == again[-1].path.read_bytes()
     assert {file.role for file in files} == {"normal", "unlabeled", "test"}
+
+
+def test_the_pipeline_is_measured_on_a_table_of_ones_own(tmp_path):
+    with (DEMO / "manifest.csv").open(encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))[::8]
+    table = tmp_path / "own.csv"
+    with table.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, ["file", "split", "truth"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows({**row, "file": DEMO / row["file"]} for row in rows)
+    files, variants = _files(tmp_path / "images", None, table)
+    assert (len(files), variants) == (len(rows), 0)
+    more, variants = _files(tmp_path / "images", len(rows) + 3, table)
+    assert (len(more), variants) == (len(rows) + 3, 3)
+
+
+def test_import_is_measured_beside_its_decoder(capsys):
+    assert main(["bench", "import", "--images", "2", "--json"]) == 0
+    text = capsys.readouterr().out
+    for found in (json.loads(part + "}") for part in text.strip().rstrip("}").split("}\n")):
+        assert found["decoded_images_per_second"] > 0
+        assert found["ratio_to_plain"] > 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+def test_the_bars_of_a_gpu_need_one_or_another_device_by_name(capsys):
+    assert main(["bench", "gpu"]) == 1
+    assert "There is no GPU on this machine; --device cpu tries" in capsys.readouterr().err
+
+
+def test_every_bar_of_a_gpu_is_measured(monkeypatch):
+    monkeypatch.setattr(gpu, "_PAPER", "compact")
+    found = list(gpu.bench_gpu(Settings(seconds=0.01, device="cpu")))
+    assert [bar.unit for bar in found] == ["s", "times", "times", "times", "images/s", "images/s"]
+    assert all(bar.value > 0 for bar in found)
+    assert [bar.bar for bar in found] == [120, 8, None, None, 5000, 2000]
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert "at most 120" in gpu.line(found[0])
+    slow, fast = (gpu.Bar("scoring", "images/s", value, 2000) for value in (1.0, 2000.0))
+    assert (slow.is_met, fast.is_met) == (False, True)
+    assert "NOT met" in gpu.line(slow)

@@ -83,6 +83,18 @@ def test_an_import_that_fails_makes_no_project(tmp_path: Path):
     assert not (tmp_path / "new").exists()
 
 
+def test_files_are_decoded_by_as_many_as_are_asked_for(tmp_path: Path):
+    images = sorted((DEMO / "images").glob("normal_*.jpeg"))[:6]
+    stored = []
+    for at_once in ("1", "3"):
+        project = tmp_path / at_once
+        words = ["import", "--project", str(project), "--role", "normal", "--processes", at_once]
+        assert main([*words, *map(str, images)]) == 0
+        stored.append((project / "pixels" / "images.u8").read_bytes())
+    assert stored[0] == stored[1]
+    assert len(stored[0]) == 6 * 256 * 256
+
+
 def _entry(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """The program as it is started, on a machine without a display."""
     return subprocess.run(
