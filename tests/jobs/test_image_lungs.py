@@ -28,3 +28,20 @@ def test_lungs_found_by_workers_are_those_found_here(
         with np.load(small_project.folder / "pixels" / cache) as stored:
             kept.append({name: stored[name] for name in stored})
     assert all(np.array_equal(kept[0][name], kept[1][name]) for name in ("rows", "masks", "steps"))
+
+
+def test_lungs_are_found_though_a_worker_is_killed(
+    small_project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    with small_project.session() as session:
+        rows = image_tables.images_in(session, Split.NORMAL).store_rows
+    monkeypatch.setattr(image_lungs.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(image_lungs, "_PER_WORKER", 5)
+    monkeypatch.setattr(image_lungs, "_AT_ONCE", 2)
+    with LungSearch(small_project, rows, "killed.npz") as search:
+        search.start()
+        for worker in search._pool._processes.values():
+            worker.kill()
+        finish(search.masks(64, torch.device("cpu"), "Stage 1"))
+    with np.load(small_project.folder / "pixels" / "killed.npz") as stored:
+        assert np.array_equal(stored["rows"], rows)

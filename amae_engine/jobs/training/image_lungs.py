@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Generator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -94,6 +95,14 @@ class LungSearch:
             self._rows[start : start + _AT_ONCE] for start in range(0, len(self._rows), _AT_ONCE)
         ]
 
+    def _part(self, number: int, rows: npt.NDArray[np.int64]) -> LungMasks:
+        if self._parts:
+            try:
+                return self._parts[number].result()
+            except BrokenProcessPool:
+                self._parts = []  # a worker was killed: the rest is found here
+        return _lungs(self._pixels, rows)
+
     def _find(self, step: str, following_seconds: float) -> Generator[Event, None, None]:
         from amae_engine.synthesis.lung_mask import LungStep, together
 
@@ -101,9 +110,7 @@ class LungSearch:
         total = len(self._rows)
         pace, parts, done = Pace(total, following_seconds=following_seconds), [], 0
         for number, rows in enumerate(self._chunks()):
-            parts.append(
-                self._parts[number].result() if self._parts else _lungs(self._pixels, rows)
-            )
+            parts.append(self._part(number, rows))
             done += len(rows)
             left = pace.seconds_left(done)
             yield Progress(f"{step} · finding lungs", done, total, seconds_left=left)
