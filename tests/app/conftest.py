@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -30,6 +31,15 @@ from amae_engine.jobs.defaults import choose_label_settings
 from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
+
+
+@pytest.fixture(autouse=True)
+def garbage_is_collected_here() -> Generator[None, None, None]:
+    """In the main thread, when no window is open: elsewhere Qt's objects may not be deleted."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from pathlib import Path
@@ -329,8 +330,33 @@ def test_what_a_closed_project_still_computes_holds_nobody(
     assert answers == []  # nobody waits for it any more
 
 
+def test_garbage_is_collected_in_the_thread_of_the_window(open_window, qtbot):
+    gc.enable()
+    open_window(None)
+    threads: list[threading.Thread] = []
+    kept: list[list[int]] = []
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            threads.append(threading.current_thread())
+
+    def work() -> None:  # allocates more than Python would let pass without a collection
+        Cycle()
+        kept.extend([number] for number in range(200_000))
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    worker.join()
+    assert not gc.isenabled()
+    assert threads == []
+    qtbot.waitUntil(lambda: bool(threads), timeout=WAIT)
+    assert threads == [threading.main_thread()]
+
+
 def test_a_closed_project_leaves_nothing_in_memory(open_window, small_project, tmp_path, qtbot):
-    import gc
     import weakref
 
     window = open_window(small_project)
