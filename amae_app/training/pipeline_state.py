@@ -257,16 +257,17 @@ def _stage2_card(
         return Card(CardState.STALE, _run_facts(run), reason, resumable)
     unscored = _unscored_reason(project, rows, run)
     state = CardState.STALE if unscored else CardState.DONE
-    begun = _resumable(rows, RunKind.SCORE)
+    unfinished = _resumable(rows, RunKind.SCORE)
+    begun = next((row for row in rows if row.id == unfinished and row.parent_id == run.id), None)
+    if unscored and begun is not None:
+        unscored += f"; scoring, run {begun.id}, was stopped and goes on with the same settings"
     return Card(
         state,
         _run_facts(run),
         unscored,
         resumable,
         only_score=bool(unscored),
-        begun_score=next(
-            (row for row in rows if row.id == begun and row.parent_id == run.id), None
-        ),
+        begun_score=begun,
     )
 
 

@@ -107,6 +107,7 @@ def test_scoring_that_was_stopped_goes_on_unless_its_settings_were_changed(
     job.close()
     begun = _cards(whole_path).stage2.begun_score
     assert begun is not None
+    assert f"scoring, run {begun.id}, was stopped" in _cards(whole_path).stage2.reason
     page._state = dataclasses.replace(page._state, stage2=_cards(whole_path).stage2)
     added = []
     window.context.queue.add = lambda *jobs: added.extend(jobs)
