@@ -27,6 +27,7 @@ from amae_engine.events import clock
 from amae_engine.jobs.estimates import estimate
 from amae_engine.jobs.training.starting_weights import encoder_path, weights_path
 from amae_engine.project import Project
+from amae_engine.runs.map_files import sample_bytes
 from amae_engine.runs.run_files import read_header
 
 # Measured on 1,999 images: at most 1.76 GB and 1.18 GB resident in stage 1 with the presets
@@ -37,6 +38,7 @@ VIEWS = {Split.NORMAL: 4, Split.UNLABELED: 4, Split.TEST: 2}  # whole, mirrored,
 _STATE_BYTES = 12  # of a parameter in a checkpoint: its weight and AdamW's two moments
 _TOKEN_PARAMETERS, _TOKEN_NUMBERS, _TOKEN_SIDE = 830_000, 64, 8  # of `token_network`
 _PIXEL_MAPS, _TOKEN_MAPS = 6, 4  # of a scored image, float16
+_SAMPLED_MAPS = 4  # all but the means
 _HEADROOM = 1 << 28  # bytes that stay free on the disk
 
 
@@ -111,7 +113,7 @@ def needs_of_stage2(project: Project, config: Stage2Config, stage1: Stage1Config
 def needs_of_scoring(
     project: Project, config: ScoreConfig, stage1: Stage1Config, stage2: Stage2Config
 ) -> Needs:
-    """Of scoring: its images and their maps.
+    """Of scoring: its images, their maps, and until its end samples of these.
 
     Raises:
         BadWeights: Stage 1's weights are missing.
@@ -122,7 +124,8 @@ def needs_of_scoring(
     side = encoder.grid * _TOKEN_SIDE if over_tokens else encoder.image_size
     maps = 2 * side**2 * (_TOKEN_MAPS if over_tokens else _PIXEL_MAPS)
     memory = 4 * encoder.parameters + scored * project.pixels.side**2
-    return _needs(project, "score", config, memory, scored * maps)
+    samples = _SAMPLED_MAPS * sample_bytes(scored * side**2)
+    return _needs(project, "score", config, memory, scored * maps + samples)
 
 
 def _needs(project: Project, job: str, config: JsonConfig, memory: int, disk: int) -> Needs:

@@ -27,6 +27,7 @@ _SCALE_PERCENTILE = 99.5  # of all pixels of all images: the overlay's common up
 _SAMPLED_PIXELS = 2_000_000
 _LARGEST = 65504.0  # of a float16
 Map = npt.NDArray[np.float32]
+Samples = npt.NDArray[np.float16]  # (k,) absolute values of a map
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class MapWriter:
     def __init__(self, folder: Path, image_ids: npt.NDArray[np.int64]) -> None:
         self._folder, self._ids, self._first = folder, image_ids, 0
         self._files: dict[str, BinaryIO] = {}
-        self._samples: dict[str, list[Map]] = {}
+        self._samples: dict[str, list[Samples]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +80,7 @@ class MapWriter:
         self._close()
         self._first = place
 
-    def taken(self) -> dict[str, Map]:
+    def taken(self) -> dict[str, Samples]:
         """The samples (k,) of what was written since they were last taken, when it is on the disk."""
         for file in self._files.values():
             file.flush()
@@ -88,7 +89,7 @@ class MapWriter:
         self._samples = {}
         return taken
 
-    def give(self, samples: Mapping[str, Map]) -> None:
+    def give(self, samples: Mapping[str, Samples]) -> None:
         """Samples (k,) of maps that are in the files already."""
         for name, values in samples.items():
             self._samples.setdefault(name, []).append(values)
@@ -101,15 +102,14 @@ class MapWriter:
                 self._files[name] = self._new_file(name, array.shape[1:])
             self._files[name].write(array.tobytes())
             if name not in MEANS:
-                every = max(1, len(self._ids) * math.prod(array.shape[1:]) // _SAMPLED_PIXELS)
-                sample = np.abs(array.reshape(-1)[::every].astype(np.float32))
-                self._samples.setdefault(name, []).append(sample)
+                every = _every(len(self._ids) * math.prod(array.shape[1:]))
+                self._samples.setdefault(name, []).append(np.abs(array.reshape(-1)[::every]))
 
     def _write_facts(self) -> None:
         """Note the ids, and the common scale of every map."""
         np.save(self._folder / "image_ids.npy", self._ids)
         scale = {
-            name: max(float(np.percentile(np.concatenate(parts), _SCALE_PERCENTILE)), 1e-6)
+            name: max(float(np.percentile(_whole(parts), _SCALE_PERCENTILE)), 1e-6)
             for name, parts in self._samples.items()
         }
         facts = json.dumps({"scale": scale})
@@ -125,6 +125,19 @@ class MapWriter:
         if not self._files:
             self._folder.mkdir(parents=True, exist_ok=True)
         return half_file_from(self._folder / f"{name}.npy", (len(self._ids), *shape), self._first)
+
+
+def sample_bytes(pixels: int) -> int:
+    """Of the samples of one map of so many pixels over all images."""
+    return 2 * -(-pixels // _every(pixels))
+
+
+def _every(pixels: int) -> int:
+    return max(1, pixels // _SAMPLED_PIXELS)
+
+
+def _whole(samples: list[Samples]) -> Map:
+    return np.concatenate(samples).astype(np.float32)
 
 
 def maps_folder(project: Project, run_id: int) -> Path:

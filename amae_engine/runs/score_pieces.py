@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.config import ScoreKind
-from amae_engine.runs.map_files import Map
+from amae_engine.runs.map_files import Samples
 
 _FOLDER, _SCORE, _SAMPLE = "pieces", "score ", "sample "
 
@@ -28,13 +28,13 @@ class Piece:
         first: The first batch; the batches are those of the whole run, whoever makes them.
         batches: How many.
         scores: (b,) float64 of each kind, in the images' order.
-        samples: (k,) float32 values of each map, for the scale of its colours.
+        samples: (k,) float16 values of each map, for the scale of its colours.
     """
 
     first: int
     batches: int
     scores: Mapping[ScoreKind, npt.NDArray[np.float64]]
-    samples: Mapping[str, Map]
+    samples: Mapping[str, Samples]
 
 
 class ScorePieces:
