@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ def run_application(project: Path | None = None, demo: Path | None = None) -> in
     settings = Settings()
     apply_theme(application, settings.theme)
     application.setWindowIcon(app_icon())
+    gc.freeze()  # modules stay: a collection, which holds the window up, need not look at them
     window = MainWindow(settings)
     window.asks_at_close = True
     CrashGuard(window).install()

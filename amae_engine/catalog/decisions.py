@@ -130,15 +130,18 @@ def fair_sample(session: Session) -> dict[int, Label]:
     """The decisions that stand and were made on images in random order, without their truth."""
     fair = (LabelDecision.offered == RANDOM) & LabelDecision.truth_shown.is_(False)
     images = session.scalars(select(LabelDecision.image_id).where(fair).distinct()).all()
-    newest: set[int] = set()
+    last: dict[int, tuple[bool, str]] = {}
     for some in id_chunks(images):
-        query = select(func.max(LabelDecision.id)).where(LabelDecision.image_id.in_(some))
-        newest.update(session.scalars(query.group_by(LabelDecision.image_id)))
-    kept: set[int] = set()
-    for some in id_chunks(list(newest)):
-        query = select(LabelDecision.image_id).where(LabelDecision.id.in_(some), fair)
-        kept.update(session.scalars(query))
-    return current(session, list(kept)) if kept else {}
+        query = select(LabelDecision.image_id, fair, LabelDecision.after).where(
+            LabelDecision.image_id.in_(some)
+        )
+        for image, is_fair, after in session.execute(query.order_by(LabelDecision.id)):
+            last[image] = (is_fair, after)
+    return {
+        image: Label(after)
+        for image, (is_fair, after) in last.items()
+        if is_fair and after != Label.NONE
+    }
 
 
 def undo(session: Session, reader: str) -> Step:
