@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_app.words import plural
-from amae_engine.catalog import decisions, runs
+from amae_engine.catalog import decisions, image_tables, runs
 from amae_engine.catalog.decisions import DecisionRow
-from amae_engine.catalog.tables import Label, RunKind
+from amae_engine.catalog.standing import StandingDecisions
+from amae_engine.catalog.tables import RunKind
 from amae_engine.config import KeepRule, PseudoLabelConfig, PseudoLabelSource
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.agreement import wilson_interval
@@ -20,8 +21,9 @@ from amae_engine.jobs.reading.orders import Clusters, Disagreement, clusters, di
 from amae_engine.jobs.reading.stage2_effect import Stage2Effect, stage2_effect
 from amae_engine.jobs.training.assign_pseudo_labels import (
     PseudoLabelView,
-    current_pseudo_labels,
+    Ratings,
     has_ranking,
+    read_ratings,
 )
 from amae_engine.project import Project
 
@@ -63,19 +65,18 @@ class OrderData:
 
 @dataclass(frozen=True, slots=True)
 class CurationState:
-    """The view, the readers' decisions, and the newest acts.
+    """The view with the readers' decisions, and the newest acts.
 
     Attributes:
-        fair: Decisions on images that came in random order, without their truth.
+        is_fair: (M,) whether a reader decided on the image in random order, without its truth.
         effect: What the decisions did to the newest stage 2's images.
         worth: What stage 1's classifier is worth here, where it rates the images; else "".
         has_ranking: Whether a stage 2 has ranked the images for a second round.
     """
 
     view: PseudoLabelView
-    decided: dict[int, Label]
     history: tuple[DecisionRow, ...]
-    fair: dict[int, Label]
+    is_fair: npt.NDArray[np.bool_]
     effect: Stage2Effect
     worth: str
     has_ranking: bool
@@ -127,26 +128,23 @@ class CurationState:
 
     def purity_text(self) -> str:
         """How often readers agree with each set that the ratings make, on images they checked."""
-        fair = {i: label for i, label in self.fair.items() if label is not Label.EXCLUDE}
-        checked = {i: label for i, label in self.decided.items() if label is not Label.EXCLUDE}
+        labels, by_rating = self.view.labels, self.by_rating
+        checked = self.view.by_reader & (labels != EXCLUDED)
         parts, biased = [], False
         for name, value in _SETS:
-            ids = self.view.image_ids[self.by_rating == value].tolist()
-            of_set = [i for i in ids if i in fair]
-            if not of_set:
-                of_set = [i for i in ids if i in checked]
-                biased = biased or bool(of_set)
-            if not of_set:
+            of_set = labels[checked & self.is_fair & (by_rating == value)]
+            if not len(of_set):
+                of_set = labels[checked & (by_rating == value)]
+                biased = biased or len(of_set) > 0
+            if not len(of_set):
                 parts.append(f"{name}: none checked")
                 continue
-            wanted = Label.ABNORMAL if value == ABNORMAL else Label.NORMAL
-            right = sum(checked.get(i) is wanted for i in of_set)
-            share = wilson_interval(right, len(of_set))
+            share = wilson_interval(int((of_set == value).sum()), len(of_set))
             parts.append(
                 f"{name} {100 * share.value:.0f} % pure (95 % interval {100 * share.low:.0f}–"
                 f"{100 * share.high:.0f}, n = {len(of_set)})"
             )
-        if not checked:
+        if not checked.any():
             return "No image is checked yet: purity is unknown."
         text = f"Readers find {'; '.join(parts)}."
         if biased:
@@ -230,28 +228,61 @@ class CurationState:
         return [np.minimum(to_normal, np.abs(p - self.view.cut_abnormal))]
 
 
-def read_curation_state(project: Project, config: PseudoLabelConfig) -> CurationState:
-    """Read scores and decisions.
+class CurationReader:
+    """Reads a project's state again and again; what no decision changes is read once.
 
-    Raises:
-        NotReady: Stage 1 has not run yet.
+    For one thread at a time.
     """
-    with project.session() as session:
-        if runs.newest(session, RunKind.STAGE1) is None:
-            raise NotReady(
-                "Stage 1 has not run yet: it gives every unlabeled image a probability to check."
-            )
-    view = current_pseudo_labels(project, config)
-    with project.session() as session:
-        decided = decisions.current(session)
-        history = tuple(decisions.history(session, limit=30))
-        fair = decisions.fair_sample(session)
-    worth = ""
-    if config.source is PseudoLabelSource.PROXY:
-        worth = proxy_text(proxy_worth(project, view.run_id))
-    effect = stage2_effect(project, view)
-    ranked = has_ranking(project, view.run_id)
-    return CurationState(view, decided, history, fair, effect, worth, ranked)
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._standing = StandingDecisions()
+        self._rated: _Rated | None = None
+
+    def read(self, config: PseudoLabelConfig) -> CurationState:
+        """The state as it is now.
+
+        Raises:
+            NotReady: Stage 1 has not run yet.
+        """
+        with self._project.session() as session:
+            if runs.newest(session, RunKind.STAGE1) is None:
+                raise NotReady(
+                    "Stage 1 has not run yet: it gives every unlabeled image a probability to check."
+                )
+            images = image_tables.newest_change(session)
+            known = tuple((run.id, run.state) for run in runs.list_runs(session))
+            standing = self._standing.read(session)
+            history = tuple(decisions.history(session, limit=30))
+        rated = self._rated_by(config.source, (config.source, images, known))
+        view = rated.ratings.labelled(standing.decided, config)
+        return CurationState(
+            view,
+            history,
+            np.isin(view.image_ids, standing.fair),
+            stage2_effect(self._project, view),
+            rated.worth,
+            rated.has_ranking,
+        )
+
+    def _rated_by(self, source: PseudoLabelSource, of: tuple[object, ...]) -> _Rated:
+        """What a source says of the images and runs as they are: `of` is another after a change."""
+        if self._rated is None or self._rated.of != of:
+            ratings = read_ratings(self._project, source)
+            worth = ""
+            if source is PseudoLabelSource.PROXY:
+                worth = proxy_text(proxy_worth(self._project, ratings.run_id))
+            ranked = has_ranking(self._project, ratings.run_id)
+            self._rated = _Rated(of, ratings, worth, ranked)
+        return self._rated
+
+
+@dataclass(frozen=True, slots=True)
+class _Rated:
+    of: tuple[object, ...]
+    ratings: Ratings
+    worth: str
+    has_ranking: bool
 
 
 def read_order_data(project: Project, view: PseudoLabelView, order: Order) -> OrderData:

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 from amae_app.image_loader import ImageLoader
 from amae_app.pseudo_labels.blind_panel import BlindPanel
 from amae_app.pseudo_labels.curation_actions import CurationActions
-from amae_app.pseudo_labels.curation_state import CurationState, read_curation_state
+from amae_app.pseudo_labels.curation_state import CurationReader, CurationState
 from amae_app.pseudo_labels.cuts_panel import CutsPanel
 from amae_app.pseudo_labels.gallery import Tile
 from amae_app.pseudo_labels.gallery_panel import GalleryPanel
@@ -49,6 +49,7 @@ class PseudoLabelsPage(QWidget):
     def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
+        self._reader = CurationReader(context.project)
         self._state: CurationState | None = None
         self._blind: int | None = None
         self._is_other_list = True  # than the one on screen; until it is shown
@@ -229,11 +230,11 @@ class PseudoLabelsPage(QWidget):
         self._context.queue.changed.connect(self._show_review)
 
     def _read(self) -> None:
-        project, config, blind = self._context.project, self._context.labels, self._blind
+        config, blind = self._context.labels, self._blind
         self.cuts.show_rule(config)
 
         def read() -> Answer:
-            state = read_curation_state(project, config)
+            state = self._reader.read(config)
             return state, None if blind is None else self.dialogs.items(blind)
 
         self._context.background("pseudo-labels", read, self._show)

@@ -9,12 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amae_engine.bench.process_memory import resident_bytes
-from amae_engine.catalog import studies
+from amae_engine.catalog import decisions, image_tables, studies
+from amae_engine.catalog.decisions import RANDOM, Offer
+from amae_engine.catalog.standing import StandingDecisions
 from amae_engine.catalog.studies import SORT_KEYS
 from amae_engine.catalog.synthetic import add_synthetic_images
+from amae_engine.catalog.tables import Label, Split
 from amae_engine.project import Project
 
 _TRIALS = 3
+_MOST_DECIDED = 100_000
+_AN_ACT = 5_000  # images
 _PAGE = 100
 _FILTERS = (
     "", "split:unlabeled", "truth:abnormal", "truth:unknown", "source:hospital-7", "view:PA",
@@ -31,6 +36,9 @@ class CatalogTimes:
         sorts: All images by each key, ascending and descending.
         page: A hundred rows out of the middle.
         counts: Images and patients of every split.
+        decided: Images with a decision, made before what follows.
+        standing: Which decisions stand, read for the first time.
+        standing_next: The same after one more decision, by who has read them before.
     """
 
     images: int
@@ -40,6 +48,9 @@ class CatalogTimes:
     sorts: dict[str, float]
     page: float
     counts: float
+    decided: int
+    standing: float
+    standing_next: float
     resident_bytes: int
 
 
@@ -85,23 +96,51 @@ def _measure(folder: Path, count: int) -> CatalogTimes:
         for descending in (False, True):
             name = f"{key} {'descending' if descending else 'ascending'}"
             sorts[name] = _best(lambda k=key, d=descending: ids("", k, d))  # type: ignore[misc]
+    size = sum(path.stat().st_size for path in folder.glob("catalog.sqlite*"))
+    decided = _decide(project)
+    kept = StandingDecisions()
+
+    def standing(reader: StandingDecisions) -> int:
+        with project.session() as session:
+            return len(reader.read(session).decided)
+
+    def one_more() -> None:
+        with project.session() as session:
+            decisions.decide(session, decided[:1], Label.NORMAL, "bench")
+
+    standing(kept)
     found = CatalogTimes(
         images=count,
-        database_bytes=sum(path.stat().st_size for path in folder.glob("catalog.sqlite*")),
+        database_bytes=size,
         open=opened,
         filters=filters,
         sorts=sorts,
         page=_best(page),
         counts=_best(split_counts),
+        decided=len(decided),
+        standing=_best(lambda: standing(StandingDecisions())),
+        standing_next=_best(lambda: standing(kept), before=one_more),
         resident_bytes=resident_bytes(),
     )
     project.close()
     return found
 
 
-def _best(act: Callable[[], int]) -> float:
+def _decide(project: Project) -> list[int]:
+    """Decide on the unlabeled images, at most a hundred thousand; returns which."""
+    with project.session() as session:
+        ids = image_tables.images_in(session, Split.UNLABELED).ids[:_MOST_DECIDED].tolist()
+    for start in range(0, len(ids), _AN_ACT):
+        with project.session() as session:
+            some = ids[start : start + _AN_ACT]
+            decisions.decide(session, some, Label.ABNORMAL, "bench", offer=Offer(RANDOM))
+    return ids
+
+
+def _best(act: Callable[[], int], before: Callable[[], None] = lambda: None) -> float:
     times = []
     for _ in range(_TRIALS):
+        before()
         began = time.perf_counter()
         act()
         times.append(1000 * (time.perf_counter() - began))

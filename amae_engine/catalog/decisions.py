@@ -46,6 +46,7 @@ class Offer:
 
 
 RANDOM = "random"  # the one order that makes checked images a fair sample
+IS_FAIR = (LabelDecision.offered == RANDOM) & LabelDecision.truth_shown.is_(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +129,10 @@ def images_by_reader(session: Session) -> dict[str, int]:
 
 def fair_sample(session: Session) -> dict[int, Label]:
     """The decisions that stand and were made on images in random order, without their truth."""
-    fair = (LabelDecision.offered == RANDOM) & LabelDecision.truth_shown.is_(False)
-    images = session.scalars(select(LabelDecision.image_id).where(fair).distinct()).all()
+    images = session.scalars(select(LabelDecision.image_id).where(IS_FAIR).distinct()).all()
     last: dict[int, tuple[bool, str]] = {}
     for some in id_chunks(images):
-        query = select(LabelDecision.image_id, fair, LabelDecision.after).where(
+        query = select(LabelDecision.image_id, IS_FAIR, LabelDecision.after).where(
             LabelDecision.image_id.in_(some)
         )
         for image, is_fair, after in session.execute(query.order_by(LabelDecision.id)):

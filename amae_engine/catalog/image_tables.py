@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.tables import Image, Split
+from amae_engine.catalog.tables import Audit, Image, Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,13 @@ class ImageTable:
             aspects=self.aspects[keep],
             is_validation=self.is_validation[keep],
         )
+
+
+def newest_change(session: Session) -> tuple[int, int]:
+    """What is another one after images came, went or were changed: each such act is in the audit."""
+    newest = (session.scalar(select(func.max(table.id))) or 0 for table in (Image, Audit))
+    image, act = newest
+    return image, act
 
 
 def images_in(session: Session, split: Split) -> ImageTable:

@@ -189,6 +189,7 @@ def _say_catalog(times: CatalogTimes, as_json: bool) -> None:
     )
     say(
         f"catalog of {times.images} images: open {times.open:.0f} ms; {slowest_of_each}; page of rows "
-        f"{times.page} ms; counts {times.counts} ms; process {times.resident_bytes / 1e6:.0f} MB; "
+        f"{times.page} ms; counts {times.counts} ms; which of {times.decided} decisions stand "
+        f"{times.standing} ms, after one more {times.standing_next} ms; process {times.resident_bytes / 1e6:.0f} MB; "
         f"database {times.database_bytes / 1e6:.0f} MB"
     )

@@ -9,7 +9,7 @@ _READ_ALL = """
 import sys
 from pathlib import Path
 import amae_app.main_window
-from amae_app.pseudo_labels.curation_state import read_curation_state
+from amae_app.pseudo_labels.curation_state import CurationReader
 from amae_app.results.review_state import read_review_state
 from amae_app.training.pipeline_state import read_pipeline_state
 from amae_engine.config import PseudoLabelConfig
@@ -17,7 +17,7 @@ from amae_engine.jobs.judging.what_scores_learned import proxy_worth
 from amae_engine.project import Project
 project = Project.open(Path(sys.argv[1]))
 read_pipeline_state(project, PseudoLabelConfig())
-read_curation_state(project, PseudoLabelConfig())
+CurationReader(project).read(PseudoLabelConfig())
 read_review_state(project)
 proxy_worth(project, 1)
 print(sorted(name for name in ("torch", "timm", "torchvision") if name in sys.modules))

@@ -63,8 +63,12 @@ def stage2_effect(project: Project, view: PseudoLabelView) -> Stage2Effect:
         then = read_inputs(project.run_folder(run.id)).images
     except NotReady:  # a run of AMAE 0.1 kept none
         return Stage2Effect(0)
-    now = view.inputs()
-    moved = {name: len(np.setxor1d(then[name].ids, now[name].ids)) for name in now if name in then}
+    now = view.input_ids()
+    moved = {
+        name: len(np.setxor1d(then[name].ids, now[name], assume_unique=True))
+        for name in now
+        if name in then
+    }
     return Stage2Effect(
         run.id,
         since,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,6 +106,55 @@ class PseudoLabelView:
             PSEUDO_ABNORMAL: InputImages.of(self.unlabeled, self.labels == PseudoLabel.ABNORMAL),
         }
 
+    def input_ids(self) -> dict[str, npt.NDArray[np.int64]]:
+        """The ids of `inputs`, without the digests of what they show."""
+        return {
+            NORMAL: self.normal.ids,
+            PSEUDO_NORMAL: self.image_ids[self.labels == PseudoLabel.NORMAL],
+            PSEUDO_ABNORMAL: self.image_ids[self.labels == PseudoLabel.ABNORMAL],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """The unlabeled images as a source rates them: the same for every K and every decision.
+
+    The attributes are those of `PseudoLabelView`.
+    """
+
+    run_id: int
+    source: PseudoLabelSource
+    unlabeled: image_tables.ImageTable
+    log_odds: npt.NDArray[np.float64]
+    normal: image_tables.ImageTable
+
+    def labelled(self, decided: Mapping[int, Label], config: PseudoLabelConfig) -> PseudoLabelView:
+        """Label the images (section 2.2); a reader's decision always wins.
+
+        Args:
+            decided: Which decisions stand.
+            config: K and its reading.
+        """
+        reader = np.full(len(self.log_odds), PseudoLabel.UNUSED, dtype=np.int8)
+        ids = np.fromiter(decided, np.int64, len(decided))
+        found = np.fromiter((_DECIDED[label] for label in decided.values()), np.int8, len(decided))
+        places = np.searchsorted(self.unlabeled.ids, ids)
+        is_rated = places < len(reader)
+        is_rated[is_rated] = self.unlabeled.ids[places[is_rated]] == ids[is_rated]
+        reader[places[is_rated]] = found[is_rated]
+        labelled = assign(self.log_odds, reader, config)
+        return PseudoLabelView(
+            run_id=self.run_id,
+            source=self.source,
+            unlabeled=self.unlabeled,
+            log_odds=self.log_odds,
+            labels=labelled.labels,
+            by_reader=labelled.by_reader,
+            cut_normal=labelled.cut_normal,
+            cut_abnormal=labelled.cut_abnormal,
+            normal=self.normal,
+        )
+
 
 def current_pseudo_labels(
     project: Project, config: PseudoLabelConfig, stage1_run: int = 0
@@ -120,37 +170,41 @@ def current_pseudo_labels(
         NotReady: Stage 1 has not run yet, or the run does not have the source's score.
         TooFewImages: No unlabeled image is rated.
     """
+    ratings = read_ratings(project, config.source, stage1_run)
+    with project.session() as session:
+        decided = decisions.current(session)
+    return ratings.labelled(decided, config)
+
+
+def read_ratings(project: Project, source: PseudoLabelSource, stage1_run: int = 0) -> Ratings:
+    """How a source rates the unlabeled images.
+
+    Args:
+        project: Where the scores are.
+        source: What rates them.
+        stage1_run: Its scores are used; 0 is the newest finished one.
+
+    Raises:
+        NotReady: Stage 1 has not run yet, or the run does not have the source's score.
+        TooFewImages: No unlabeled image is rated.
+    """
     run = newest_finished(project, RunKind.STAGE1, stage1_run, "Pseudo-labelling")
-    kind, holder = _KINDS[config.source], run.id
-    if config.source is PseudoLabelSource.ROUNDS:
+    kind, holder = _KINDS[source], run.id
+    if source is PseudoLabelSource.ROUNDS:
         holder = _required_ranking(project, run.id)
     with project.session() as session:
         table = image_tables.images_in(session, Split.UNLABELED)
         normal = image_tables.images_in(session, Split.NORMAL)
         rated = scores.of_images(session, holder, kind, table.ids)
         of_normal = scores.of_images(session, run.id, kind, normal.ids)
-        decided = decisions.current(session)
     known = ~np.isnan(rated)
     if not known.any():
         _explain_nothing_rated(project, run.id, kind, table)
     unlabeled = table.chosen(known)
     counts = _counts(project, run.id, normal.ids)
     has = ~np.isnan(of_normal)
-    log_odds = _log_odds(config.source, rated[known], of_normal[has], counts[has])
-    ids = unlabeled.ids.tolist()
-    reader = [_DECIDED.get(decided.get(i, Label.NONE), PseudoLabel.UNUSED) for i in ids]
-    labelled = assign(log_odds, np.array(reader, dtype=np.int8), config)
-    return PseudoLabelView(
-        run_id=run.id,
-        source=config.source,
-        unlabeled=unlabeled,
-        log_odds=log_odds,
-        labels=labelled.labels,
-        by_reader=labelled.by_reader,
-        cut_normal=labelled.cut_normal,
-        cut_abnormal=labelled.cut_abnormal,
-        normal=normal,
-    )
+    log_odds = _log_odds(source, rated[known], of_normal[has], counts[has])
+    return Ratings(run.id, source, unlabeled, log_odds, normal)
 
 
 def has_ranking(project: Project, stage1: int) -> bool:
