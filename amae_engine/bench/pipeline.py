@@ -1,6 +1,7 @@
 """The default pipeline end to end on so many images: seconds of each step, beside its floor.
 
-More images than there are are seeded variants of them: mirrored, another gamma, noise.
+More images than there are are seeded variants of them: turned, enlarged, cut out, mirrored, another
+gamma, noise. So import takes them for other images, and not for copies that it leaves out.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from amae_engine.bench.cost import matmul_peak, peak_memory_bytes
+from amae_engine.catalog import studies
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import Precision, Stage1Config
 from amae_engine.events import Event
@@ -38,7 +40,8 @@ from amae_engine.resources import required_resource
 
 _IMPORT, _PREPARING = "Import", "Settings and inputs"
 _DECODED = 200  # files that the floor of import is measured on, at most
-_GAMMAS, _NOISE = (0.8, 1.25), 6  # of the variants; noise in grey values of 255
+# of the variants: degrees, share of the side that is left, and noise in grey values of 255
+_TURNS, _ZOOMS, _GAMMAS, _NOISE = (-12, 12), (0.7, 0.9), (0.8, 1.25), 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Pipeline:
     """All steps of one run.
 
     Attributes:
-        images: By role.
+        images: By role, in the catalog: what import left out is not among them.
         variants: How many of them are variants of others.
         encoder: Stage 1's frozen one; "" is that of the starting weights alone.
     """
@@ -95,7 +98,9 @@ def bench_pipeline(
             config = default_config(project, RunKind.STAGE1).config
             assert isinstance(config, Stage1Config)
             taken |= _seconds(run_demo(project, epochs))
-            images = {str(role): sum(f.role == role for f in files) for role in Split}
+            with project.session() as session:
+                counts = studies.split_counts(session)
+            images = {str(role): counts[role].images for role in Split}
             floors = {_IMPORT: _decoding(files), **_encoding(project, config, images)}
         steps = tuple(
             PipelineStep(name, round(seconds, 2), floors.get(name))
@@ -143,7 +148,13 @@ def _files(
 
 def _variant(path: Path, number: int) -> Image.Image:
     random = np.random.default_rng(number)
-    grey = np.asarray(Image.open(path).convert("L"), dtype=np.float32) / 255
+    picture = Image.open(path).convert("L")
+    turned = picture.rotate(random.uniform(*_TURNS), Image.Resampling.BICUBIC)
+    width, height = (random.uniform(*_ZOOMS) * side for side in picture.size)
+    left, top = random.uniform(0, picture.width - width), random.uniform(0, picture.height - height)
+    cut = (left, top, left + width, top + height)
+    part = turned.resize(picture.size, Image.Resampling.BICUBIC, box=cut)
+    grey = np.asarray(part, dtype=np.float32) / 255
     if random.random() < 0.5:
         grey = grey[:, ::-1]
     noisy = 255 * grey ** random.uniform(*_GAMMAS) + random.normal(0, _NOISE, grey.shape)

@@ -5,15 +5,17 @@ import json
 
 import pytest
 import torch
-from demo_images import DEMO, TINY
+from demo_images import DEMO, TINY, finish
 from torch.utils.flop_counter import FlopCounterMode
 
 from amae_engine.bench import gpu, plain
 from amae_engine.bench.cost import forward_operations, training_operations
 from amae_engine.bench.pipeline import _files, bench_pipeline, lines
 from amae_engine.bench.steps import Settings
+from amae_engine.catalog import studies
 from amae_engine.cli import main
 from amae_engine.config import PRESETS
+from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 
@@ -77,6 +79,14 @@ def test_more_images_than_the_demo_has_are_its_variants(tmp_path):
     again, _ = _files(tmp_path / "again", 250)
     assert files[-1].path.read_bytes() == again[-1].path.read_bytes()
     assert {file.role for file in files} == {"normal", "unlabeled", "test"}
+
+
+def test_variants_are_imported_as_images_of_their_own(project, tmp_path):
+    files, _ = _files(tmp_path / "images", 480)
+    finish(import_images(project, files, "bench"))
+    with project.session() as session:
+        imported = sum(count.images for count in studies.split_counts(session).values())
+    assert imported > 0.95 * 480
 
 
 def test_the_pipeline_is_measured_on_a_table_of_ones_own(tmp_path):
