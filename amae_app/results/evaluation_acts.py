@@ -1,9 +1,10 @@
-"""What a reader does about the judgement of a run: choose a point, lock it, seal."""
+"""What a reader does about the judgement of a run: choose a point, lock it, seal; ask for maps."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from amae_app.child_job import ChildJob
 from amae_app.results.start_points import locked_text
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import locked_points
@@ -43,6 +44,12 @@ class EvaluationActs(QObject):
                 self.chosen.emit(point)
 
         self._context.background("choose", lambda: choose_point(project, run, kind, choice), show)
+
+    def make_maps(self, run: int, image_ids: list[int]) -> None:
+        """Queue the making of images' maps, of a run that kept none."""
+        config = {"run_id": run, "image_ids": image_ids}
+        job = ChildJob(self._context.project.folder, "maps", config)
+        self._context.queue.add((f"Maps of run {run}", job))
 
     def lock(self, run: int, kind: ScoreKind, choice: RuleChoice) -> None:
         """Choose, fix the point with the reader's name, and open the test images."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -20,31 +19,13 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.results.map_views import MAP_TEXTS, Colouring, MapView, map_of, views_of
+from amae_app.results.reviewed_image import ReviewedImage
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.colour_bar import ColourBar
 from amae_app.widgets.image_view import ImageView
 from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.widgets.map_colours import SEQUENTIAL, map_colours
 from amae_app.widgets.page_keys import PageKeys
-from amae_engine.config import ScoreKind
-from amae_engine.runs.map_files import ImageMaps
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewedImage:
-    """What is shown beside the image itself: its maps, and texts.
-
-    Attributes:
-        aspect: Width over height of the original.
-        kind: The score that is shown; the map is that score's.
-    """
-
-    image_id: int
-    name: str
-    why: str
-    aspect: float
-    maps: ImageMaps | None
-    kind: ScoreKind
 
 
 class ImageReview(QWidget):
@@ -52,9 +33,11 @@ class ImageReview(QWidget):
 
     Signals:
         map_cut(): the map is cut at another value.
+        maps_wanted(): maps are to be made, of this image and those that come after it.
     """
 
     map_cut = Signal()
+    maps_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -69,6 +52,7 @@ class ImageReview(QWidget):
         self.small = tuple(ImageView(f"View {number} beside the image") for number in (1, 2, 3))
         self.choices = tuple(QComboBox() for _ in self.small)
         self.map_name = quiet()
+        self.make_maps = QPushButton("Make maps")
         self._buttons: dict[str, QPushButton] = {}
         self._foot = QVBoxLayout()
         self.opacity = QSlider(Qt.Orientation.Horizontal)
@@ -200,6 +184,11 @@ class ImageReview(QWidget):
         self.map_name.setObjectName("mapName")
         self.map_name.setToolTip("The map always belongs to the score that is chosen")
         choices.addWidget(self.map_name, 1)
+        self.make_maps.setObjectName("makeMapsButton")
+        self.make_maps.setToolTip("Of this image and the next in the list; they are kept")
+        self.make_maps.clicked.connect(self.maps_wanted)
+        self.make_maps.hide()
+        choices.addWidget(self.make_maps)
         for text, widget, name, tip in (
             ("Opacity", self.opacity, "overlaySlider", "The same for every value of the map"),
             ("Show above", self.threshold, "thresholdSlider", "Share of the scale below which "
@@ -249,6 +238,7 @@ class ImageReview(QWidget):
         if isinstance(sender, QComboBox) and sender in self.choices:
             sender.setProperty("chosen", True)
         shown, name = self._shown, self.colour_map.currentText()
+        self.make_maps.setVisible(shown is not None and shown.can_make)
         if shown is None:
             return
         self._draw_beside(shown.aspect, name)
@@ -256,7 +246,8 @@ class ImageReview(QWidget):
         if own is None:
             others = [kind.label for kind in shown.maps.scored] if shown.maps else []
             hint = f"; choose {' or '.join(others)} to see one" if others else ""
-            self.map_name.setText(f"Map: this score has none{hint}")
+            none = "made when asked for" if shown.can_make else f"this score has none{hint}"
+            self.map_name.setText(f"Map: {none}")
             self.main.show_map(None)
             self.bar.show_scale(name, 0.0, 0.0, signed=False)
             return

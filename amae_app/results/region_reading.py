@@ -8,9 +8,10 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from amae_app.results.image_review import ImageReview, ReviewedImage
+from amae_app.results.image_review import ImageReview
 from amae_app.results.region_panel import ACTS, RegionPanel
 from amae_app.results.region_table import is_offered
+from amae_app.results.reviewed_image import ReviewedImage
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.region_layer import Look, RegionLayer, ShownOutline, Tool
 from amae_app.window_context import WindowContext

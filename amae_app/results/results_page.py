@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
+
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from amae_app.image_loader import ImageLoader
 from amae_app.results.evaluation_acts import EvaluationActs
 from amae_app.results.export_acts import ExportActs
-from amae_app.results.image_review import ImageReview, ReviewedImage
+from amae_app.results.image_review import ImageReview
 from amae_app.results.left_view import LeftView
 from amae_app.results.list_panel import ListPanel
 from amae_app.results.region_reading import RegionReading
-from amae_app.results.review_state import (
-    Listed,
-    ReviewState,
-    read_review_state,
-)
+from amae_app.results.review_state import Listed, ReviewState, read_review_state
+from amae_app.results.reviewed_image import ReviewedImage, read_reviewed_image
 from amae_app.results.roc_panel import RocPanel
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.page_keys import PageKeys
@@ -27,8 +27,8 @@ from amae_engine.errors import AmaeError
 from amae_engine.evaluation.operating_rules import RuleChoice
 from amae_engine.events import Changed
 from amae_engine.jobs.judging.operating_points import ChosenPoint
-from amae_engine.runs.map_files import load_image_maps
 
+_MADE_AT_ONCE = 32  # maps, where they are made when asked for
 _TRUTHS = {0: "truth: normal", 1: "truth: abnormal", -1: "truth unknown"}
 
 
@@ -126,6 +126,7 @@ class ResultsPage(QWidget):
 
     def _connect(self) -> None:
         self.empty.pressed.connect(self._on_go)
+        self.review.maps_wanted.connect(self._on_maps_wanted)
         self._context.run_wanted.connect(self._show_run)
         self.run_combo.activated.connect(self._on_run)
         self.score_combo.activated.connect(self._show_score)
@@ -221,28 +222,22 @@ class ResultsPage(QWidget):
         place = self.model.place(self.table.currentIndex().row())
         if self._state is None or place is None:
             return
-        state, project, kind = self._state, self._context.project, self.kind
-        image_id = int(state.image_ids[place])
-        self.loader.show(state.ref(place), self._likely())
-
-        def read() -> ReviewedImage:
-            return ReviewedImage(
-                image_id,
-                state.names[place],
-                state.why(place),
-                float(state.aspects[place]),
-                load_image_maps(project, state.run_id, image_id),
-                kind,
-            )
-
+        read = partial(read_reviewed_image, self._context.project, self._state, place, self.kind)
+        self.loader.show(self._state.ref(place), self._near((1, -1, 2)))
         self._context.background("results-image", read, self._show_image)
 
-    def _likely(self) -> list[int]:
-        """Ids of the images that may be read next: those below, then the one above."""
+    def _near(self, steps: Iterable[int]) -> list[int]:
+        """Ids of the images so many rows below the current one."""
         row = self.table.currentIndex().row()
-        places = [self.model.place(row + step) for step in (1, -1, 2)]
+        places = [self.model.place(row + step) for step in steps]
         ids = self._state.image_ids if self._state is not None else ()
         return [int(ids[place]) for place in places if place is not None]
+
+    @Slot()
+    def _on_maps_wanted(self) -> None:
+        """Make the maps of this image and of those that come after it."""
+        if self._state is not None:
+            self.acts.make_maps(self._state.run_id, self._near(range(_MADE_AT_ONCE)))
 
     def _show_image(self, shown: ReviewedImage | AmaeError) -> None:
         if isinstance(shown, AmaeError):

@@ -49,6 +49,10 @@ _MODULE_B = {
     "abnormal and normal": ModuleBLearns.WITH_NORMALS,
     "abnormal only (paper)": ModuleBLearns.ABNORMAL,
 }
+_KEEPS_MAPS = {
+    "kept for every image": True,
+    "made when asked for": False,
+}
 _SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 
 
@@ -57,7 +61,7 @@ class SettingsPanel(QWidget):
 
     Signals:
         labels_chosen(config): the reader chose another source, or a preset brought its own.
-        network_chosen(): another preset, or other modules.
+        network_chosen(): another preset, other modules, or maps kept or not.
     """
 
     labels_chosen = Signal(object)
@@ -74,6 +78,7 @@ class SettingsPanel(QWidget):
         self.plan = QComboBox()
         self.reconstructs = QComboBox()
         self.module_b = QComboBox()
+        self.maps = QComboBox()
         self.device = QComboBox()
         self.fields: dict[str, QSpinBox | QDoubleSpinBox] = {}
         self.why = quiet("A setting that is chosen is explained here.")
@@ -86,6 +91,7 @@ class SettingsPanel(QWidget):
         self.preset.currentTextChanged.connect(self.apply_preset)
         self.source.activated.connect(self._on_source)
         self.reconstructs.activated.connect(self._on_reconstructs)
+        self.maps.activated.connect(self.network_chosen)
         for field in self.findChildren(QWidget):
             if field.toolTip():
                 field.installEventFilter(self)
@@ -197,6 +203,7 @@ class SettingsPanel(QWidget):
             mask_ratio=float(self.fields["ratio"].value()),
             mask_plan=plan,
             masked_only=masked_only,
+            keep_maps=_KEEPS_MAPS[self.maps.currentText()],
             seed=int(self.fields["seed"].value()),
             device=self.device.currentText(),
             precision=Precision(self.precision.currentText()),
@@ -248,6 +255,9 @@ class SettingsPanel(QWidget):
             ("Scoring masks", self.plan, list(_PLANS), "maskPlanCombo",
              "The paper draws masks independently and averages all predictions; complementary "
              "masks hide every patch equally often and count hidden patches only"),
+            ("Maps", self.maps, list(_KEEPS_MAPS), "mapsCombo",
+             "Maps of all images take 0.1 to 0.6 MB each. Made when asked for, a map takes seconds the "
+             "first time it is looked at; scores are the same"),
             ("Device", self.device, ["auto", "cpu", "cuda"], "deviceCombo",
              "auto takes a GPU where there is one"),
         )  # fmt: skip

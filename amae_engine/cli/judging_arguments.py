@@ -1,4 +1,4 @@
-"""Arguments of honest evaluation: validation images, operating points, the sealed test set."""
+"""Arguments of honest evaluation: validation images, operating points, the sealed test set; maps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from amae_engine.evaluation.operating_rules import Rule
 
 
 def add_judging(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `validation` and `operating-point`."""
+    """Add `validation`, `operating-point` and `maps`."""
     validation = verbs.add_parser(
         "validation", help="labelled test images that thresholds are chosen by, never tested on"
     )
@@ -33,7 +33,17 @@ def add_judging(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     point.add_argument("--prevalence", type=float, default=0.5, help="of abnormal images, in use")
     point.add_argument("--lock", action="store_true", help="fix it, and open the test images")
     point.set_defaults(command=judging_commands.operating_point)
+    maps = verbs.add_parser(
+        "maps", help="make the maps of some images of a run that kept none (keep_maps=false)"
+    )
+    maps.add_argument("images", nargs="*", metavar="IMAGE", help="such as CXR-00012")
+    maps.add_argument(
+        "--marked", action="store_true", help="of every image on which a region is marked"
+    )
+    maps.add_argument("--run", type=int, default=0, help="score run; the newest by default")
+    maps.set_defaults(command=judging_commands.maps)
     for verb in (validation, point):
-        verb.add_argument("--project", type=Path, required=True, help="the project's folder")
         verb.add_argument("--reader", default="", help="who decides")
+    for verb in (validation, point, maps):
+        verb.add_argument("--project", type=Path, required=True, help="the project's folder")
         verb.add_argument("--json", action="store_true", help="JSON output")

@@ -1,4 +1,4 @@
-"""Validation images, operating points, subgroups, from the command line."""
+"""Validation images, operating points, subgroups, maps on demand, from the command line."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from amae_engine.catalog import locked_points, studies, validation_images
 from amae_engine.catalog.tables import Split
 from amae_engine.cli.output import say, say_json
+from amae_engine.cli.progress import Console
 from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput, BadSetting, NotReady
 from amae_engine.project import Project
@@ -82,6 +83,27 @@ def operating_point(options: Namespace) -> None:
         return
     for name, value in facts.items():
         say(f"{name.replace('_', ' '):<14} {value}")
+
+
+def maps(options: Namespace) -> None:
+    """Make the maps of some images of a run that kept none."""
+    from amae_engine.jobs.judging.evaluate_maps import regions_by_image
+    from amae_engine.jobs.judging.evaluate_run import judged_run
+    from amae_engine.jobs.judging.make_maps import make_maps_of
+
+    project = Project.open(options.project)
+    run = judged_run(project, options.run, "Making maps").id
+    with project.session() as session:
+        ids = [_id(studies.page_of_ids(session, f"name:{n}").tolist(), n) for n in options.images]
+    if options.marked:
+        ids += regions_by_image(project)
+    if not ids:
+        raise BadInput("Say of which images: name some, or --marked (where a region is marked).")
+    made = Console(options.json).drive(make_maps_of(project, run, ids))
+    if options.json:
+        say_json({"run": run, "made": made})
+        return
+    say(f"Maps of {made} images of run {run} are made.")
 
 
 def _kind(project: Project, run_id: int, name: str) -> ScoreKind:

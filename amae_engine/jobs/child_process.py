@@ -35,7 +35,7 @@ def make_job(
 
     Args:
         project: Where it works.
-        job: A `RunKind` ("pretrain", "stage1", "stage2", "score", "peer"), "rounds" or
+        job: A `RunKind` ("pretrain", "stage1", "stage2", "score", "peer"), "rounds", "maps" or
             "peer_times".
         config: Settings of a new run, as JSON values; a resumed run has its own.
         resume: A run to go on with.
@@ -63,6 +63,10 @@ def make_job(
     }
     if job == "rounds":
         return more_rounds(project, **config)
+    if job == "maps":
+        from amae_engine.jobs.judging.make_maps import make_maps_of
+
+        return make_maps_of(project, **config)
     if job == "peer_times":
         return peer_times(project, **config)
     if job not in jobs:

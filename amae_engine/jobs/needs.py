@@ -113,7 +113,7 @@ def needs_of_stage2(project: Project, config: Stage2Config, stage1: Stage1Config
 def needs_of_scoring(
     project: Project, config: ScoreConfig, stage1: Stage1Config, stage2: Stage2Config
 ) -> Needs:
-    """Of scoring: its images, their maps, and until its end samples of these.
+    """Of scoring: its images, their maps where they are kept, and until its end samples of these.
 
     Raises:
         BadWeights: Stage 1's weights are missing.
@@ -125,7 +125,7 @@ def needs_of_scoring(
     maps = 2 * side**2 * (_TOKEN_MAPS if over_tokens else _PIXEL_MAPS)
     memory = 4 * encoder.parameters + scored * project.pixels.side**2
     samples = _SAMPLED_MAPS * sample_bytes(scored * side**2)
-    return _needs(project, "score", config, memory, scored * maps + samples)
+    return _needs(project, "score", config, memory, config.keep_maps * scored * maps + samples)
 
 
 def _needs(project: Project, job: str, config: JsonConfig, memory: int, disk: int) -> Needs:

@@ -7,7 +7,7 @@ again, reads only this: what was imported or decided in between is for the next 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -88,6 +88,13 @@ class RunInputs:
             **{f"weights.{name}": digest for name, digest in self.weights.items()},
             "decisions": hashlib.sha256(decided.encode()).hexdigest(),
         }
+
+    def in_order(self, sets: Sequence[str]) -> tuple[Ids, Ids]:
+        """Ids and store rows (n,) of the images of some sets together, by id."""
+        ids = np.concatenate([self.images[name].ids for name in sets])
+        rows = np.concatenate([self.images[name].store_rows for name in sets])
+        order = np.argsort(ids)
+        return ids[order], rows[order]
 
     def facts(self) -> dict[str, Any]:
         """What `run.json` says of them."""

@@ -1,7 +1,8 @@
 """The maps behind a run's scores: one format for AMAE's own and every other method's.
 
 In `runs/NNN/maps`: a float16 array (n, H, W) for each map, the image ids, and a common scale for
-each but the means, which are grey values; a map with a score has the score's name.
+each but the means, which are grey values; a map with a score has the score's name. A run that keeps
+no maps has their scale alone; those that are made later lie in `runs/NNN/made_maps`, a file an image.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +22,13 @@ from amae_engine.config import ScoreKind
 from amae_engine.method import processes
 from amae_engine.project import Project
 from amae_engine.row_files import half_file_from
+from amae_engine.runs.run_files import MADE_MAPS
 
 MEANS = ("mean_a", "mean_b")  # grey values 0…1; every other map is in its method's own units
 _SCALE_PERCENTILE = 99.5  # of all pixels of all images: the overlay's common upper end
 _SAMPLED_PIXELS = 2_000_000
 _LARGEST = 65504.0  # of a float16
+_ON_DEMAND = "on_demand"
 Map = npt.NDArray[np.float32]
 Samples = npt.NDArray[np.float16]  # (k,) absolute values of a map
 
@@ -60,10 +63,11 @@ class MapWriter:
     Args:
         folder: Made with the first map; a method without maps leaves none.
         image_ids: (n,) of the images of all processes, ascending.
+        keep: Whether the maps are kept, or their scale alone.
     """
 
-    def __init__(self, folder: Path, image_ids: npt.NDArray[np.int64]) -> None:
-        self._folder, self._ids, self._first = folder, image_ids, 0
+    def __init__(self, folder: Path, image_ids: npt.NDArray[np.int64], keep: bool = True) -> None:
+        self._folder, self._ids, self._keep, self._first = folder, image_ids, keep, 0
         self._files: dict[str, BinaryIO] = {}
         self._samples: dict[str, list[Samples]] = {}
 
@@ -97,22 +101,24 @@ class MapWriter:
     def write(self, maps: Mapping[str, npt.NDArray[np.floating]]) -> None:
         """Write the next batch of maps (B, H, W), by name; the same names each time."""
         for name, values in maps.items():
-            array = np.clip(values, -_LARGEST, _LARGEST).astype(np.float16)
-            if name not in self._files:
-                self._files[name] = self._new_file(name, array.shape[1:])
-            self._files[name].write(array.tobytes())
+            array = _half(values)
+            if self._keep:
+                if name not in self._files:
+                    self._files[name] = self._new_file(name, array.shape[1:])
+                self._files[name].write(array.tobytes())
             if name not in MEANS:
                 every = _every(len(self._ids) * math.prod(array.shape[1:]))
                 self._samples.setdefault(name, []).append(np.abs(array.reshape(-1)[::every]))
 
     def _write_facts(self) -> None:
         """Note the ids, and the common scale of every map."""
+        self._folder.mkdir(parents=True, exist_ok=True)
         np.save(self._folder / "image_ids.npy", self._ids)
         scale = {
             name: max(float(np.percentile(_whole(parts), _SCALE_PERCENTILE)), 1e-6)
             for name, parts in self._samples.items()
         }
-        facts = json.dumps({"scale": scale})
+        facts = json.dumps({"scale": scale, **({} if self._keep else {_ON_DEMAND: True})})
         (self._folder / "facts.json").write_text(facts, encoding="utf-8")
 
     def _close(self) -> None:
@@ -125,6 +131,10 @@ class MapWriter:
         if not self._files:
             self._folder.mkdir(parents=True, exist_ok=True)
         return half_file_from(self._folder / f"{name}.npy", (len(self._ids), *shape), self._first)
+
+
+def _half(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float16]:
+    return np.clip(values, -_LARGEST, _LARGEST).astype(np.float16)
 
 
 def sample_bytes(pixels: int) -> int:
@@ -147,20 +157,62 @@ def maps_folder(project: Project, run_id: int) -> Path:
 
 def mapped_images(project: Project, run_id: int) -> npt.NDArray[np.int64]:
     """The images (n,) int64 that a run has maps of, ascending; none where it has no maps."""
-    folder = maps_folder(project, run_id)
-    if not (folder / "facts.json").is_file():
+    facts = _facts(project, run_id)
+    if facts is None:
         return np.zeros(0, dtype=np.int64)
-    ids: npt.NDArray[np.int64] = np.load(folder / "image_ids.npy")
+    if _ON_DEMAND in facts:
+        made = _made_folder(project, run_id).glob("*.npz")
+        return np.array(sorted(int(path.stem) for path in made), dtype=np.int64)
+    ids: npt.NDArray[np.int64] = np.load(maps_folder(project, run_id) / "image_ids.npy")
     return ids
+
+
+def makes_maps_on_demand(project: Project, run_id: int) -> bool:
+    """Whether a run kept no maps: `make_maps_of` makes those that are asked for."""
+    return _ON_DEMAND in (_facts(project, run_id) or {})
+
+
+def keep_made(
+    project: Project, run_id: int, image_id: int, maps: Mapping[str, npt.NDArray[np.floating]]
+) -> None:
+    """Keep the maps (H, W) of one image of a run that kept none, by name."""
+    folder = _made_folder(project, run_id)
+    folder.mkdir(exist_ok=True)
+    beside = folder / f"{image_id}.part"
+    arrays: dict[str, Any] = {name: _half(values) for name, values in maps.items()}
+    with beside.open("wb") as file:
+        np.savez(file, **arrays)
+    beside.replace(folder / f"{image_id}.npz")
+
+
+def _made_folder(project: Project, run_id: int) -> Path:
+    return project.run_folder(run_id) / MADE_MAPS
+
+
+def _facts(project: Project, run_id: int) -> dict[str, Any] | None:
+    """What a run says of its maps; None where it has none, or is not whole."""
+    path = maps_folder(project, run_id) / "facts.json"
+    if not path.is_file():
+        return None
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return facts
 
 
 def load_image_maps(project: Project, run_id: int, image_id: int) -> ImageMaps | None:
     """The maps of one image in a run, or None where the run does not have them."""
+    facts = _facts(project, run_id)
+    if facts is None:
+        return None
+    if _ON_DEMAND in facts:
+        made = _made_folder(project, run_id) / f"{image_id}.npz"
+        if not made.is_file():
+            return None
+        with np.load(made) as stored:
+            return ImageMaps({n: stored[n].astype(np.float32) for n in stored}, facts["scale"])
     folder, ids = maps_folder(project, run_id), mapped_images(project, run_id)
     place = int(np.searchsorted(ids, image_id))
     if place >= len(ids) or ids[place] != image_id:
         return None
-    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     maps = {
         path.stem: np.load(path, mmap_mode="r")[place].astype(np.float32)
         for path in sorted(folder.glob("*.npy"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 FILES = "files.json"
+MADE_MAPS = "made_maps"  # a folder: what is made of a finished run when it is asked for
 _OWN = (FILES, "lease.lock")
 _AT_ONCE = 1 << 22  # bytes
 _TENSORS = ".safetensors"
@@ -75,7 +76,10 @@ def result_digests(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): _content_digest(path)
         for path in sorted(folder.rglob("*"))
-        if path.suffix in _RESULTS and path.name not in _NO_RESULTS and ".part" not in path.suffixes
+        if path.suffix in _RESULTS
+        and path.name not in _NO_RESULTS
+        and ".part" not in path.suffixes
+        and path.parent.name != MADE_MAPS
     }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from demo_images import finish
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QSlider
+from PySide6.QtWidgets import QLabel, QPushButton, QSlider
 from widgets_by_name import WAIT, click, find
 
 from amae_app.compare import compare_state
@@ -20,6 +20,7 @@ from amae_engine.config import (
 from amae_engine.config.peers import PeerConfig, PeerMethod
 from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.training.train_peer import train_peer
+from amae_engine.runs.map_files import mapped_images
 
 
 @pytest.fixture
@@ -219,3 +220,28 @@ def test_compare_says_that_there_are_older_runs(open_window, whole_path, qtbot, 
     page.more.click()
     qtbot.waitUntil(lambda: page.table.rowCount() == 2, timeout=WAIT)
     assert not page.more.isVisible()
+
+
+def test_maps_that_are_not_kept_are_made_when_asked_for(
+    open_window, whole_path, qtbot, monkeypatch
+):
+    monkeypatch.setattr("amae_app.results.results_page._MADE_AT_ONCE", 3)
+    run, _ = finish(score_images(whole_path, ScoreConfig(keep_maps=False)))
+    window = open_window(whole_path)
+    window.show_page(3)
+    page = window._pages[3]
+    qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
+    button = find(page, QPushButton, "makeMapsButton")
+    assert page._state.run_id == run
+    assert button.isVisible()
+    assert "made when asked for" in page.review.map_name.text()
+    click(qtbot, page, "makeMapsButton")
+    qtbot.waitUntil(lambda: not button.isVisible(), timeout=60_000)
+    assert page.review._shown.maps is not None
+    wanted = [int(page._state.image_ids[page.model.place(row)]) for row in range(3)]
+    assert mapped_images(whole_path, run).tolist() == sorted(wanted)
+    qtbot.keyClick(page.table, Qt.Key.Key_Space)  # the page's keys work after the click
+    qtbot.waitUntil(lambda: page.review._shown.image_id == wanted[1], timeout=WAIT)
+    assert not button.isVisible()
+    page.table.selectRow(3)
+    qtbot.waitUntil(button.isVisible, timeout=WAIT)

@@ -16,7 +16,7 @@ from amae_engine.evaluation.localisation import Localisation, judge_maps
 from amae_engine.evaluation.regions import Outline, outlines_mask
 from amae_engine.jobs.judging.evaluate_run import judged_run, judged_runs, peer_title
 from amae_engine.project import Project
-from amae_engine.runs.map_files import load_image_maps, mapped_images
+from amae_engine.runs.map_files import load_image_maps, makes_maps_on_demand, mapped_images
 
 
 def regions_by_image(project: Project, reader: str = "") -> dict[int, list[Outline]]:
@@ -45,6 +45,11 @@ def evaluate_maps(
     """
     run = judged_run(project, score_run, "Evaluating maps").id
     found = _judged(project, run, marked, _marked_test_images(project, marked))
+    if not found and makes_maps_on_demand(project, run):
+        raise NotReady(
+            f"Run {run} makes its maps on demand, and has none of a marked test image: make them "
+            f"first (`amae maps --run {run} --marked`)."
+        )
     if not found:
         raise NotReady(
             f"No test image of run {run} that has a map is marked; draw or agree with regions in "

@@ -1,9 +1,14 @@
-"""Scores and maps of a batch of images: of modules over pixels, over tokens, and of the probe."""
+"""Scores and maps of a batch of images: of modules over pixels, over tokens, and of the probe.
+
+And the maps of a run that kept none, when they are asked for.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -12,22 +17,38 @@ import torch
 from torch import Tensor
 
 from amae_engine.catalog import runs
-from amae_engine.config import Precision, ScoreConfig, ScoreKind, Stage1Config
+from amae_engine.catalog.tables import RunKind
+from amae_engine.config import (
+    Precision,
+    Reconstructs,
+    ScoreConfig,
+    ScoreKind,
+    Stage1Config,
+    Stage2Config,
+)
+from amae_engine.errors import NotReady
+from amae_engine.events import Changed, Changes, Event, Progress
+from amae_engine.jobs.training.image_access import images_of
+from amae_engine.jobs.training.stage2_modules import BASIS_FILE
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, frozen_encoder
+from amae_engine.jobs.training.train_stage2 import MODULES, module_file
 from amae_engine.jobs.training.unlabeled_scores import PROBE_FILE, load_probe_maps
-from amae_engine.method.compute_device import random_generator
+from amae_engine.method.compute_device import choose_device, random_generator
 from amae_engine.method.discrepancy import compare_modules, compare_patches
 from amae_engine.method.features import encode_for_maps, whole_images
 from amae_engine.method.image_batches import to_grey
 from amae_engine.method.masking import scoring_masks
-from amae_engine.method.memory import even_parts, images_at_once
+from amae_engine.method.memory import even_parts, images_at_once, in_parts
+from amae_engine.method.stored_images import split_rows
 from amae_engine.method.token_maps import half_shifted, smooth_map
 from amae_engine.method.token_modules import TokenBasis
 from amae_engine.method.unlabeled_probe import ProbeMaps
+from amae_engine.models.checkpoint import load_weights
 from amae_engine.models.encoders import FrozenEncoder
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 from amae_engine.project import Project
-from amae_engine.runs.map_files import MEANS
+from amae_engine.runs.inputs import RunInputs, read_inputs
+from amae_engine.runs.map_files import MEANS, keep_made, makes_maps_on_demand, mapped_images
 
 FROM_MODULES = (ScoreKind.DISCREPANCY, ScoreKind.LIKELIHOOD_RATIO)
 _ENCODED_AT_ONCE = 16  # images, in four views each
@@ -180,6 +201,77 @@ class TokenMaps(MapMaker):
         spread = found.spread.mean(dim=2).unflatten(1, (grid, grid))
         maps["spread"] = smooth_map(spread, self.size, grid)
         return scores, maps | self._frozen.probe_map(tokens, self.size)
+
+
+def map_maker(
+    project: Project, config: ScoreConfig, inputs: RunInputs, device: torch.device
+) -> MapMaker:
+    """What makes the scores and maps of a score run.
+
+    Raises:
+        BadWeights: The modules are not those that the run began with, or are missing.
+    """
+    folder = project.run_folder(config.stage2_run)
+    files = {module: folder / module_file(module) for module in MODULES}
+    inputs.require_weights(files)
+    networks = [load_weights(path).network.to(device).eval() for path in files.values()]
+    with project.session() as session:
+        row = runs.get(session, config.stage2_run)
+    stage1 = row.parent_id or 0
+    frozen = partial(FrozenPart.of_run, project, stage1, config.precision, device)
+    if Stage2Config.from_dict(row.config).reconstructs is Reconstructs.PIXELS:
+        has_probe = (project.run_folder(stage1) / PROBE_FILE).is_file()
+        return PixelMaps(networks[0], networks[1], config, frozen() if has_probe else None)
+    return TokenMaps(
+        networks[0], networks[1], config, frozen(), TokenBasis.load(folder / BASIS_FILE)
+    )
+
+
+def make_maps_of(
+    project: Project, run_id: int, image_ids: Sequence[int]
+) -> Generator[Event, None, int]:
+    """Make the maps of some images of a run that kept none, and keep these.
+
+    They are those whose means the run scored, to the rounding of a batch of other images.
+
+    Args:
+        project: Where the run is.
+        run_id: A score run with `keep_maps` off.
+        image_ids: Of images that it scored; those whose maps are there are left out.
+
+    Returns:
+        How many images got maps.
+
+    Raises:
+        NotReady: The run keeps all its maps, or has scored none of the images.
+        BadWeights: The modules have changed or are missing.
+    """
+    with project.session() as session:
+        row = runs.get(session, run_id)
+    if row.kind is not RunKind.SCORE or not makes_maps_on_demand(project, run_id):
+        raise NotReady(f"Run {run_id} makes no maps on demand: it keeps all that it has.")
+    config, inputs = ScoreConfig.from_dict(row.config), read_inputs(project.run_folder(run_id))
+    ids, rows = inputs.in_order(config.splits)
+    is_wanted = np.isin(ids, np.asarray(image_ids, dtype=np.int64))
+    if not is_wanted.any():
+        raise NotReady(f"Run {run_id} has scored none of these images.")
+    is_wanted &= ~np.isin(ids, mapped_images(project, run_id))
+    ids, rows = ids[is_wanted], rows[is_wanted]
+    yield Progress("Making maps", 0, len(ids))
+    if len(ids):
+        device = choose_device(config.device)
+        maker = map_maker(project, config, inputs, device)
+        batches = split_rows(len(ids), config.batch_size)
+        at_once, done = min(maker.at_once, config.batch_size), 0
+        for batch in images_of(project, rows, device).batches(batches):
+            made, at_once = in_parts(partial(maker.make, batch), at_once)
+            for place in range(len(batch)):
+                maps = {name: values[place] for name, values in made.maps.items()}
+                keep_made(project, run_id, int(ids[done + place]), maps)
+            done += len(batch)
+            yield Progress("Making maps", done, len(ids))
+    yield Changes(Changed.SCORES)
+    return len(ids)
 
 
 def _means(maps: Tensor) -> npt.NDArray[np.float64]:

@@ -13,14 +13,12 @@ import numpy.typing as npt
 
 from amae_engine.catalog import decisions, image_tables, runs, scores
 from amae_engine.catalog.tables import Label, RunKind, Split
-from amae_engine.config import MaskPlan, Reconstructs, ScoreConfig, ScoreKind, Stage2Config
+from amae_engine.config import MaskPlan, ScoreConfig, ScoreKind
 from amae_engine.errors import BadSetting, TooFewImages
 from amae_engine.evaluation.grey_statistics import grey_distance, grey_features
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.jobs.judging.rerank import rerank
-from amae_engine.jobs.training.stage2_modules import BASIS_FILE
-from amae_engine.jobs.training.train_stage2 import module_file
-from amae_engine.jobs.training.unlabeled_scores import PROBE_FILE
+from amae_engine.jobs.training.train_stage2 import MODULES, module_file
 from amae_engine.method import processes
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
@@ -29,10 +27,7 @@ from amae_engine.runs.record import NewRun, RunRecord, newest_finished, open_run
 from amae_engine.runs.score_pieces import Piece, ScorePieces, missing_batches
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
-
-    from amae_engine.jobs.judging.make_maps import MapMaker
 
 Values = npt.NDArray[np.float64]
 
@@ -43,7 +38,6 @@ _FROM_STAGE1 = (
 )
 _IMAGES_AT_ONCE = 256  # in memory, for the baseline
 _SECONDS_A_PIECE = 5.0  # of work are done again at most where a process is killed
-_MODULES = "AB"
 
 
 def score_images(
@@ -97,7 +91,7 @@ def score_inputs(project: Project, config: ScoreConfig) -> RunInputs:
             f"role 'test'."
         )
     folder = project.run_folder(config.stage2_run)
-    weights = {module: file_digest(folder / module_file(module)) for module in _MODULES}
+    weights = {module: file_digest(folder / module_file(module)) for module in MODULES}
     images = {str(split): InputImages.of(table) for split, table in tables.items()}
     decided: Mapping[int, Label] = {}
     if config.rerank:
@@ -118,7 +112,7 @@ def _score(
 ) -> Generator[Event, None, None]:
     with project.session() as session:
         stage1_run = runs.get(session, config.stage2_run).parent_id or 0
-    ids, rows = _in_order(record.inputs, config)
+    ids, rows = record.inputs.in_order(config.splits)
     values = yield from _compare(project, config, record, ids, rows)
     if not processes.leads():
         return
@@ -136,15 +130,6 @@ def _score(
         )
 
 
-def _in_order(inputs: RunInputs, config: ScoreConfig) -> tuple[npt.NDArray[np.int64], ...]:
-    """Ids and store rows of the images to score, by id."""
-    chosen = [inputs.images[split] for split in config.splits]
-    ids = np.concatenate([each.ids for each in chosen])
-    rows = np.concatenate([each.store_rows for each in chosen])
-    order = np.argsort(ids)
-    return ids[order], rows[order]
-
-
 def _compare(
     project: Project,
     config: ScoreConfig,
@@ -152,7 +137,7 @@ def _compare(
     ids: npt.NDArray[np.int64],
     rows: npt.NDArray[np.int64],
 ) -> Generator[Event, None, dict[ScoreKind, Values]]:
-    """The scores (n,) that come from the modules; every map is written on the way.
+    """The scores (n,) that come from the modules; every map is made on the way.
 
     Several processes share the batches that are not done; each batch is that of one process.
     """
@@ -163,7 +148,7 @@ def _compare(
     before = processes.gathered(kept.load() if processes.leads() else [])[0]
     missing = missing_batches(len(batches), before)
     mine = missing[processes.share(len(missing))]
-    with MapWriter(maps_folder(project, record.id), ids) as writer:
+    with MapWriter(maps_folder(project, record.id), ids, config.keep_maps) as writer:
         own = yield from _work(project, config, record, rows, writer, batches, mine, kept)
         shares = processes.gathered(own)
         if not processes.leads():
@@ -187,13 +172,13 @@ def _work(
     kept: ScorePieces,
 ) -> Generator[Event, None, list[Piece]]:
     """Score the images of some batches; every few seconds keep what is done as a piece."""
-    from amae_engine.jobs.judging.make_maps import FROM_MODULES
+    from amae_engine.jobs.judging.make_maps import FROM_MODULES, map_maker
     from amae_engine.jobs.training.image_access import images_of
     from amae_engine.method.compute_device import choose_device
     from amae_engine.method.memory import in_parts
 
     device = choose_device(config.device)
-    maker = _maker(project, config, record, device)
+    maker = map_maker(project, config, record.inputs, device)
     at_once = min(maker.at_once, config.batch_size)
     images = images_of(project, rows, device).batches([batches[number] for number in mine])
     done, total, began = 0, sum(len(batches[number]) for number in mine), time.monotonic()
@@ -218,29 +203,6 @@ def _work(
         rate = done / (time.monotonic() - began)
         yield Progress("Scoring", done, total, rate, (total - done) / rate)
     return found
-
-
-def _maker(
-    project: Project, config: ScoreConfig, record: RunRecord, device: torch.device
-) -> MapMaker:
-    from amae_engine.jobs.judging.make_maps import FrozenPart, PixelMaps, TokenMaps
-    from amae_engine.method.token_modules import TokenBasis
-    from amae_engine.models.checkpoint import load_weights
-
-    folder = project.run_folder(config.stage2_run)
-    files = {module: folder / module_file(module) for module in _MODULES}
-    record.inputs.require_weights(files)
-    networks = [load_weights(path).network.to(device).eval() for path in files.values()]
-    with project.session() as session:
-        row = runs.get(session, config.stage2_run)
-    stage1 = row.parent_id or 0
-    frozen = partial(FrozenPart.of_run, project, stage1, config.precision, device)
-    if Stage2Config.from_dict(row.config).reconstructs is Reconstructs.PIXELS:
-        has_probe = (project.run_folder(stage1) / PROBE_FILE).is_file()
-        return PixelMaps(networks[0], networks[1], config, frozen() if has_probe else None)
-    return TokenMaps(
-        networks[0], networks[1], config, frozen(), TokenBasis.load(folder / BASIS_FILE)
-    )
 
 
 def _grey(

@@ -49,6 +49,9 @@ _START, _MODULE_A = "start", "module_a"
 _OF_B_ALONE = ("module_a_run", "module_b_learns", "abnormal_share", "pseudo_labels")
 
 
+MODULES = "AB"
+
+
 def module_file(module: str) -> str:
     """The weights file of module "A" or "B" in its run's folder."""
     return f"module_{module.lower()}.safetensors"
