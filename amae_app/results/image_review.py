@@ -246,7 +246,7 @@ class ImageReview(QWidget):
         if own is None:
             others = [kind.label for kind in shown.maps.scored] if shown.maps else []
             hint = f"; choose {' or '.join(others)} to see one" if others else ""
-            none = "made when asked for" if shown.can_make else f"this score has none{hint}"
+            none = "not made yet" if shown.can_make else f"this score has none{hint}"
             self.map_name.setText(f"Map: {none}")
             self.main.show_map(None)
             self.bar.show_scale(name, 0.0, 0.0, signed=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -116,9 +117,15 @@ class FileIndex:
         """Why a file that was found may not come in: by `..`, by its path or by a link it lies
         outside the folder; "" where it may, and where there is no such file.
         """
-        if self._outside or not is_there(path):
+        if self._outside:
             return ""
-        if path.is_symlink():
+        try:
+            is_link = stat.S_ISLNK(path.lstat().st_mode)
+        except (OSError, ValueError):
+            return ""
+        if is_link:
+            if not is_there(path):
+                return ""
             real = os.path.realpath(path)
         else:
             folder = path.parent

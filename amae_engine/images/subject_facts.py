@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydicom.dataset import Dataset
 
@@ -68,18 +69,22 @@ NOTHING_KNOWN = SubjectFacts()
 
 def facts_of_line(line: Mapping[str, str]) -> SubjectFacts:
     """What a table's line says, by the usual names of columns."""
-    by_name = {name.strip().lower(): text for name, text in line.items()}
-
-    def first(names: tuple[str, ...]) -> str:
-        return next((by_name[name] for name in names if by_name.get(name)), "")
-
-    view = first(_VIEW_COLUMNS).strip().upper()
-    return SubjectFacts(
-        sex_of(first(_SEX_COLUMNS)),
-        age_band(first(_AGE_COLUMNS)),
-        findings_of(first(_FINDING_COLUMNS)),
-        view if view in ("PA", "AP") else "",
+    found = (
+        next((line[name] for name in names if line[name]), "") for names in _columns(tuple(line))
     )
+    sex, age, findings, view = found
+    view = view.strip().upper()
+    return SubjectFacts(
+        sex_of(sex), age_band(age), findings_of(findings), view if view in ("PA", "AP") else ""
+    )
+
+
+@lru_cache(maxsize=64)
+def _columns(names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Those of a table's columns that say the sex, the age, the findings and the view."""
+    by_name = {name.strip().lower(): name for name in names}
+    usual = (_SEX_COLUMNS, _AGE_COLUMNS, _FINDING_COLUMNS, _VIEW_COLUMNS)
+    return tuple(tuple(by_name[name] for name in each if name in by_name) for each in usual)
 
 
 def facts_of_header(header: Dataset) -> SubjectFacts:
