@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 
 
 def import_images(options: Namespace) -> None:
-    """Import images, or say what would happen."""
+    """Import images, or say what would happen; several processes, as `torchrun` starts them, decode."""
+    from amae_engine.jobs.importing.decode_ahead import end_help, help_decode
+    from amae_engine.method import processes
+
+    with processes.joined():
+        if not processes.leads():
+            help_decode(options.processes)
+            return
+        _import(options)
+        end_help()  # after an error torchrun ends the others
+
+
+def _import(options: Namespace) -> None:
     from amae_engine.jobs.importing.import_plan import import_plan
     from amae_engine.jobs.importing.import_report import NothingImported
 

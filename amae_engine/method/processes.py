@@ -1,4 +1,4 @@
-"""Several processes of one training run, as `torchrun` starts them.
+"""Several processes of one run or one import, as `torchrun` starts them.
 
 Every process draws the same random numbers for the whole batch and works on its own share, so the
 result is that of one process with the same batch, whatever their number.
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def count() -> int:
-    """Processes that train together: 1 where `torchrun` started none."""
+    """Processes that work together: 1 where `torchrun` started none."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -41,7 +41,7 @@ def share(total: int) -> slice:
     return slice(total * number // each, total * (number + 1) // each)
 
 
-def agreed(value: int) -> int:
+def agreed(value: T) -> T:
     """The leader's value, in every process."""
     if count() == 1:
         return value
@@ -49,7 +49,18 @@ def agreed(value: int) -> int:
 
     box = [value]
     distributed.broadcast_object_list(box)
-    return int(box[0])
+    return box[0]
+
+
+def handed_over(value: T) -> list[T]:
+    """What every process gives, by rank, in the leader; nothing in the others."""
+    if count() == 1:
+        return [value]
+    from torch import distributed
+
+    found: list[T] = [value] * count() if leads() else []
+    distributed.gather_object(value, found if leads() else None)
+    return found
 
 
 def gathered(value: T) -> list[T]:

@@ -1,21 +1,65 @@
-"""Decoded images in batches, beside what they belong to."""
+"""Decoded images in batches, beside what they belong to; by several machines where they are joined."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from amae_engine.images.decode_pool import Decoded, decode_all
+from amae_engine.method import processes
 
 T = TypeVar("T")
 BATCH = 64  # images that are handed over at once
+_TOLD = 1 << 16  # files that the other processes are told of at once
 
 
 def decode_ahead(
     items: Sequence[T], path_of: Callable[[T], Path], side: int, at_once: int = 0
 ) -> Iterator[list[tuple[T, Decoded]]]:
-    """Images of items, or why there is none, in the order given; `at_once` as in `decode_all`."""
-    images = decode_all([path_of(item) for item in items], side, at_once)
-    for start in range(0, len(items), BATCH):
-        yield list(zip(items[start : start + BATCH], images, strict=False))
+    """Images of items, or why there is none, in the order given; `at_once` as in `decode_all`.
+
+    Where several processes are joined, the leader asks, and the others `help_decode`.
+    """
+    for told in range(0, len(items), _TOLD):
+        some = items[told : told + _TOLD]
+        images = _decode_shared([path_of(item) for item in some], side, at_once)
+        for start in range(0, len(some), BATCH):
+            yield list(zip(some[start : start + BATCH], images, strict=False))
+
+
+def help_decode(at_once: int = 0) -> None:
+    """Decode what the leader asks for, until it says that it is done."""
+    while asked := processes.agreed(None):
+        paths, side = asked
+        for _ in _decode_share(paths, side, at_once):
+            pass
+
+
+def end_help() -> None:
+    """Let the processes go that help."""
+    processes.agreed(None)
+
+
+def _decode_shared(paths: list[Path], side: int, at_once: int) -> Iterator[Decoded]:
+    """The images of all paths, in the leader."""
+    if processes.count() == 1:
+        yield from decode_all(paths, side, at_once)
+        return
+    processes.agreed((paths, side))
+    for batches in _decode_share(paths, side, at_once):
+        for batch in batches:
+            yield from batch
+
+
+def _decode_share(paths: list[Path], side: int, at_once: int) -> Iterator[list[list[Decoded]]]:
+    """Decode every so many of the batches; the leader gets one of each process, by rank."""
+    each, rank = processes.count(), processes.rank()
+    batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
+    mine = batches[rank::each]
+    images = decode_all([path for batch in mine for path in batch], side, at_once)
+    for first in range(0, len(batches), each):
+        is_mine = first + rank < len(batches)
+        own = list(islice(images, len(batches[first + rank]))) if is_mine else []
+        yield processes.handed_over(own)
