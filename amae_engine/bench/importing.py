@@ -23,6 +23,7 @@ from pydicom.uid import (
 )
 
 from amae_engine.bench.process_memory import peak_resident_bytes
+from amae_engine.bench.variants import variant
 from amae_engine.images.dicom import DECODERS
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.importing.import_images import import_images
@@ -76,7 +77,8 @@ def bench_import(images: int) -> Iterator[Imported]:
             paths = []
             for number in range(count):
                 paths.append(folder / "images" / f"{number}{'.png' if 'PNG' in name else '.dcm'}")
-                write(paths[-1], Image.open(sources[number % len(sources)]).convert("L"), number)
+                source = Image.open(sources[number % len(sources)]).convert("L")
+                write(paths[-1], variant(source, number), number)
             yield _measure(name, paths, plain, folder)
 
 

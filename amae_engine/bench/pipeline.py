@@ -23,6 +23,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from amae_engine.bench.cost import matmul_peak, peak_memory_bytes
+from amae_engine.bench.variants import variant
 from amae_engine.catalog import studies
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import Precision, Stage1Config
@@ -40,8 +41,7 @@ from amae_engine.resources import required_resource
 
 _IMPORT, _PREPARING = "Import", "Settings and inputs"
 _DECODED = 200  # files that the floor of import is measured on, at most
-# of the variants: degrees, share of the side that is left, and noise in grey values of 255
-_TURNS, _ZOOMS, _GAMMAS, _NOISE = (-12, 12), (0.7, 0.9), (0.8, 1.25), 6
+_GAMMAS, _NOISE = (0.8, 1.25), 6  # of the variants; noise in grey values of 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +148,7 @@ def _files(
 
 def _variant(path: Path, number: int) -> Image.Image:
     random = np.random.default_rng(number)
-    picture = Image.open(path).convert("L")
-    turned = picture.rotate(random.uniform(*_TURNS), Image.Resampling.BICUBIC)
-    width, height = (random.uniform(*_ZOOMS) * side for side in picture.size)
-    left, top = random.uniform(0, picture.width - width), random.uniform(0, picture.height - height)
-    cut = (left, top, left + width, top + height)
-    part = turned.resize(picture.size, Image.Resampling.BICUBIC, box=cut)
-    grey = np.asarray(part, dtype=np.float32) / 255
-    if random.random() < 0.5:
-        grey = grey[:, ::-1]
+    grey = np.asarray(variant(Image.open(path).convert("L"), number), dtype=np.float32) / 255
     noisy = 255 * grey ** random.uniform(*_GAMMAS) + random.normal(0, _NOISE, grey.shape)
     return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
 

@@ -27,11 +27,15 @@ _LONGEST_LINE, _MOST_CHARACTERS = 1 << 20, 1 << 30
 _READ_ERRORS = (OSError, EOFError, UnicodeDecodeError, csv.Error)
 
 
+_ALSO_ROLE = "role"
+
+
 @dataclass(frozen=True, slots=True)
 class CsvColumns:
     """Which column of a table says what; "" for a column that is not there.
 
     Attributes:
+        role: A column "role" serves where this one is not there.
         truth_values: What values of the truth column mean, beside 0, 1, normal and abnormal.
     """
 
@@ -108,6 +112,7 @@ def from_csv(
             f"{table.name} has no column '{columns.file}' with the file names; its columns are "
             f"{', '.join(names) or 'none'}."
         )
+    role_column = columns.role if columns.role in names else _ALSO_ROLE
     files = FileIndex(root or table.parent, outside)
     found, is_empty = [], True
     for number, line in lines(table):
@@ -116,7 +121,7 @@ def from_csv(
         truth = parse_truth(line.get(columns.truth, ""), where, columns.truth_values)
         if truth is TruthWord.SKIP:
             continue
-        own_role = line.get(columns.role, "").lower() or role
+        own_role = line.get(role_column, "").lower() or role
         path = files.find(line[columns.file])
         found.append(
             SourceFile(

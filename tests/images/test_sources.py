@@ -206,3 +206,12 @@ def test_patients_come_from_a_manifest(tmp_path: Path):
     manifest.write_text("name,patient\na.png,p7\n")
     with pytest.raises(BadInput, match="has no column 'file'; it needs file and patient"):
         patients_of(manifest)
+
+
+def test_a_column_role_serves_where_there_is_no_split(tmp_path: Path):
+    _images(tmp_path, "a.png")
+    table = tmp_path / "t.csv"
+    table.write_text("file,role\na.png,unlabeled\n")
+    assert [file.role for file in from_csv(table, CsvColumns())] == ["unlabeled"]
+    table.write_text("file,split,role\na.png,normal,technician\n")
+    assert [file.role for file in from_csv(table, CsvColumns())] == ["normal"]

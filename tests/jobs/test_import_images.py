@@ -146,6 +146,15 @@ def test_when_every_file_is_bad_the_reasons_are_told_and_the_report_is_kept(
     assert (tmp_path / "report.csv").read_text().count("refused") == 3
 
 
+def test_when_no_file_may_come_in_that_is_an_error_too(project: Project, tmp_path: Path):
+    """Files that a table refuses at the door count as refused like any other."""
+    (tmp_path / "b.dcm").write_text("x")
+    outside = SourceFile(tmp_path / "a.png", "test", refused="it lies outside")
+    for files in ([outside], [outside, SourceFile(tmp_path / "b.dcm", "test")]):
+        with pytest.raises(NothingImported, match="it lies outside"):
+            finish(import_images(project, files, "bad"))
+
+
 def test_a_image_with_a_window_is_windowed(image: np.ndarray, tmp_path: Path):
     from amae_engine.images.decode import read_image
 

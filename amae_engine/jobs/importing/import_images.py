@@ -56,11 +56,11 @@ def import_images(
     for batch in decode_ahead(allowed, lambda file: file.path, project.pixels.side, at_once):
         fates += intake.store(batch)
         now = time.monotonic()
-        if now - last_event > _SECONDS_BETWEEN_EVENTS or len(fates) == len(files):
+        if now - last_event > _SECONDS_BETWEEN_EVENTS or len(fates) == len(allowed):
             last_event = now
             rate = len(fates) / (now - began)
-            left = (len(files) - len(fates)) / rate
-            yield Progress(f"Importing {source}", len(fates), len(files), rate, left)
+            left = (len(allowed) - len(fates)) / rate
+            yield Progress(f"Importing {source}", len(fates), len(allowed), rate, left)
             yield Changes(Changed.IMAGES)
     came = iter(fates)
     report = ImportReport(
@@ -70,7 +70,7 @@ def import_images(
         )
     )
     intake.end(report)
-    if report.count(Outcome.REFUSED) == len(fates):
+    if report.count(Outcome.REFUSED) == len(files):
         raise NothingImported(report)
     yield from _told(project, report)
     return report
