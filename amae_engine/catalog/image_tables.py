@@ -53,9 +53,8 @@ class ImageTable:
 
 def newest_change(session: Session) -> tuple[int, int]:
     """What is another one after images came, went or were changed: each such act is in the audit."""
-    newest = (session.scalar(select(func.max(table.id))) or 0 for table in (Image, Audit))
-    image, act = newest
-    return image, act
+    newest = session.scalar(select(func.max(Image.id))) or 0
+    return newest, session.scalar(select(func.count(Audit.id))) or 0
 
 
 def images_in(session: Session, split: Split) -> ImageTable:

@@ -31,7 +31,8 @@ class Standing:
 class StandingDecisions:
     """Reads what was decided since it last read: the table of decisions only grows.
 
-    For one catalog, and one thread at a time. A hundred thousand decisions are read once.
+    Its rows become visible in the order of their numbers, as acts wait for each other
+    (`one_act_at_a_time`). For one catalog, and one thread at a time.
     """
 
     def __init__(self) -> None:
