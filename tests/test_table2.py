@@ -1,4 +1,4 @@
-"""README's table of peers is the one that the committed cells make."""
+"""README's tables of peers and of Fig. 3 are those that the committed cells make."""
 
 from __future__ import annotations
 
@@ -24,10 +24,23 @@ def _cells() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_readme_s_table_is_made_of_the_committed_cells():
+def test_readme_s_tables_are_made_of_the_committed_cells():
     maker, readme = _maker(), (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = readme.split(maker.BEGIN)[1].split(maker.END)[0].strip()
-    assert shown == maker.table(_cells())
+    made = maker.tables()
+    assert set(made) >= {"table2", "fig3c"}
+    for name, table in made.items():
+        begin, end = maker.marks(name)
+        assert readme.split(begin)[1].split(end)[0].strip() == table, name
+
+
+def test_every_point_of_a_figure_lies_in_its_interval():
+    with (_FOLDER / "fig3.csv").open(newline="", encoding="utf-8") as file:
+        points = list(csv.DictReader(file))
+    keys = {(p["figure"], p["row"], p["column"], p["seed"]) for p in points}
+    assert len(keys) == len(points)
+    for point in points:
+        if point["low"]:
+            assert 0 <= float(point["low"]) <= float(point["auc"]) <= float(point["high"]) <= 1
 
 
 def test_every_cell_is_of_a_method_at_a_size_that_can_be_trained_again():

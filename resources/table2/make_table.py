@@ -1,6 +1,6 @@
-"""README's table of peers from `cells.csv`: a line a method, the mean AUC over its seeds.
+"""README's tables of Table 2 and Fig. 3 from `cells.csv` and `fig3.csv`: the mean over seeds.
 
-Usage: python resources/table2/make_table.py [README.md]; with a file, its table is written anew.
+Usage: python resources/table2/make_table.py [README.md]; with a file, its tables are written anew.
 """
 
 from __future__ import annotations
@@ -12,21 +12,35 @@ from pathlib import Path
 from statistics import fmean
 
 SETS = {"zhanglab": "Zhang lab", "rsna": "RSNA"}
-BEGIN, END = "<!-- table2 -->", "<!-- /table2 -->"
+_FOLDER = Path(__file__).parent
+Lines = list[dict[str, str]]
 
 
-def table(cells: list[dict[str, str]]) -> str:
-    """The table in Markdown: AUC with DeLong's interval for one seed, else mean and the seeds."""
-    found: dict[tuple[str, str], dict[str, list[dict[str, str]]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
+def tables() -> dict[str, str]:
+    """Each table in Markdown, by its name."""
+    drawn = _read("fig3.csv")
+    figures = dict.fromkeys(line["figure"] for line in drawn)
+    return {
+        "table2": table2(_read("cells.csv")),
+        **{
+            name: figure_table([line for line in drawn if line["figure"] == name])
+            for name in figures
+        },
+    }
+
+
+def marks(name: str) -> tuple[str, str]:
+    """What stands in README before and after a table."""
+    return f"<!-- {name} -->", f"<!-- /{name} -->"
+
+
+def table2(cells: Lines) -> str:
+    """A line a method: AUC with DeLong's interval for one seed, else mean and the seeds."""
+    found: dict[tuple[str, str], dict[str, Lines]] = defaultdict(lambda: defaultdict(list))
     for cell in cells:
         found[(cell["method"], cell["protocol"])][cell["set"]].append(cell)
     heads = [f"{title}: AUC" for title in SETS.values()]
-    lines = [
-        f"| method | protocol | {' | '.join(heads)} | RSNA: pixel AUC of its map |",
-        "|" + "---|" * (len(heads) + 3),
-    ]
+    lines = _head(["method", "protocol", *heads, "RSNA: pixel AUC of its map"])
     for (method, protocol), of_sets in found.items():
         texts = [_text(of_sets.get(name, [])) for name in SETS]
         pixels = [float(c["pixel_auc"]) for c in of_sets.get("rsna", []) if c["pixel_auc"]]
@@ -35,30 +49,54 @@ def table(cells: list[dict[str, str]]) -> str:
     return "\n".join(lines)
 
 
-def _text(cells: list[dict[str, str]]) -> str:
+def figure_table(cells: Lines) -> str:
+    """A line a row of the figure, its columns in the order in which they come."""
+    columns = list(dict.fromkeys(cell["column"] for cell in cells))
+    lines = _head(["", *columns])
+    for row in dict.fromkeys(cell["row"] for cell in cells):
+        texts = [
+            _text([cell for cell in cells if (cell["row"], cell["column"]) == (row, column)])
+            for column in columns
+        ]
+        lines.append(f"| {row} | {' | '.join(texts)} |")
+    return "\n".join(lines)
+
+
+def _head(names: list[str]) -> list[str]:
+    return [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
+
+
+def _text(cells: Lines) -> str:
     cells = sorted(cells, key=lambda cell: int(cell["seed"]))
     if not cells:
         return "…"
-    if len(cells) == 1:
-        (cell,) = cells
-        low, high = float(cell["low"]), float(cell["high"])
-        return f"{float(cell['auc']):.3f} ({low:.3f}–{high:.3f})"
     values = [float(cell["auc"]) for cell in cells]
-    each = ", ".join(f"{value:.3f}" for value in values)
-    return f"{fmean(values):.3f} ({each})"
+    if len(cells) > 1:
+        each = ", ".join(f"{value:.3f}" for value in values)
+        return f"{fmean(values):.3f} ({each})"
+    low, high = cells[0]["low"], cells[0]["high"]
+    interval = f" ({float(low):.3f}–{float(high):.3f})" if low else ""
+    return f"{values[0]:.3f}{interval}"
+
+
+def _read(name: str) -> Lines:
+    with (_FOLDER / name).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def main() -> None:
-    """Print the table, or write it into a file between its marks."""
-    with (Path(__file__).parent / "cells.csv").open(newline="", encoding="utf-8") as file:
-        made = table(list(csv.DictReader(file)))
+    """Print the tables, or write them into a file between their marks."""
+    made = tables()
     if len(sys.argv) < 2:
-        sys.stdout.write(f"{made}\n")
+        sys.stdout.write("\n\n".join(made.values()) + "\n")
         return
     readme = Path(sys.argv[1])
-    before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    readme.write_text(f"{before}{BEGIN}\n{made}\n{END}{after}", encoding="utf-8")
+    text = readme.read_text(encoding="utf-8")
+    for name, table in made.items():
+        begin, end = marks(name)
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+    readme.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
