@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -375,6 +376,7 @@ def test_what_waits_is_foretold_by_runs_like_it(open_window, scored_project, qtb
 
     def holds():
         while held:
+            time.sleep(0.02)  # like a job that works, and not one that only reports
             yield Progress("x", 0, 1)
 
     job = ChildJob(scored_project.folder, "score", ScoreConfig().to_dict())
