@@ -39,6 +39,7 @@ def test_every_point_of_a_figure_lies_in_its_interval():
     keys = {(p["figure"], p["row"], p["column"], p["seed"]) for p in points}
     assert len(keys) == len(points)
     for point in points:
+        assert bool(point["auc"]) != bool(point["why"])
         if point["low"]:
             assert 0 <= float(point["low"]) <= float(point["auc"]) <= float(point["high"]) <= 1
 

@@ -70,6 +70,9 @@ def _text(cells: Lines) -> str:
     cells = sorted(cells, key=lambda cell: int(cell["seed"]))
     if not cells:
         return "…"
+    without = [cell["why"] for cell in cells if not cell["auc"]]
+    if without:
+        return f"none: {without[0]}"
     values = [float(cell["auc"]) for cell in cells]
     if len(cells) > 1:
         each = ", ".join(f"{value:.3f}" for value in values)
