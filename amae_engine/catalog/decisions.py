@@ -46,7 +46,6 @@ class Offer:
 
 
 RANDOM = "random"  # the one order that makes checked images a fair sample
-IS_FAIR = (LabelDecision.offered == RANDOM) & LabelDecision.truth_shown.is_(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +124,6 @@ def images_by_reader(session: Session) -> dict[str, int]:
     count = func.count(LabelDecision.image_id.distinct())
     query = select(LabelDecision.reader, count).group_by(LabelDecision.reader)
     return {row[0]: row[1] for row in session.execute(query)}
-
-
-def fair_sample(session: Session) -> dict[int, Label]:
-    """The decisions that stand and were made on images in random order, without their truth."""
-    images = session.scalars(select(LabelDecision.image_id).where(IS_FAIR).distinct()).all()
-    last: dict[int, tuple[bool, str]] = {}
-    for some in id_chunks(images):
-        query = select(LabelDecision.image_id, IS_FAIR, LabelDecision.after).where(
-            LabelDecision.image_id.in_(some)
-        )
-        for image, is_fair, after in session.execute(query.order_by(LabelDecision.id)):
-            last[image] = (is_fair, after)
-    return {
-        image: Label(after)
-        for image, (is_fair, after) in last.items()
-        if is_fair and after != Label.NONE
-    }
 
 
 def undo(session: Session, reader: str) -> Step:

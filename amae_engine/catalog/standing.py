@@ -9,10 +9,11 @@ import numpy.typing as npt
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.decisions import IS_FAIR
+from amae_engine.catalog.decisions import RANDOM
 from amae_engine.catalog.tables import Label, LabelDecision
 
 _LABELS = {str(label): label for label in Label}
+_IS_FAIR = (LabelDecision.offered == RANDOM) & LabelDecision.truth_shown.is_(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class StandingDecisions:
         newest = session.scalar(select(func.max(LabelDecision.id))) or 0
         if newest < self._last:  # the catalog was put back from a backup
             self._last, self._decided, self._fair = 0, {}, set()
-        query = select(LabelDecision.id, LabelDecision.image_id, LabelDecision.after, IS_FAIR)
+        query = select(LabelDecision.id, LabelDecision.image_id, LabelDecision.after, _IS_FAIR)
         since = query.where(LabelDecision.id > self._last).order_by(LabelDecision.id)
         for number, image, after, was_fair in session.execute(since):
             self._last = number
