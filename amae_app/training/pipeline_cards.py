@@ -6,7 +6,8 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from amae_app.theme import card, heading, quiet, restyle
-from amae_app.training.pipeline_state import Card, CardState, PipelineState
+from amae_app.training.card import Card, CardState
+from amae_app.training.pipeline_state import PipelineState
 from amae_app.training.shortcut_panel import ShortcutPanel
 from amae_engine.events import EpochEnd
 from amae_engine.jobs.needs import Needs
@@ -23,7 +24,7 @@ class StepCard(QFrame):
     def __init__(self, title: str, button: str, name: str, explanation: str) -> None:
         super().__init__()
         self._resumable = 0
-        self._text, self._score_text = button, "Score the test images"
+        self._text = button
         frame, layout = card()
         self.state = QLabel()
         self.facts = QLabel()
@@ -67,7 +68,8 @@ class StepCard(QFrame):
         # what was begun is gone on with, unless the reader wants it anew
         goes_on = shown.state is CardState.UNFINISHED
         anew = "Start anew" if goes_on else self._text
-        self.button.setText(self._score_text if shown.only_score else anew)
+        scores = "Score without stage 2" if shown.without_stage2 else "Score the test images"
+        self.button.setText(scores if shown.only_score else anew)
         self.button.setEnabled(is_idle and shown.can_start)
         restyle(self.button, "primary", is_next and not goes_on)
         restyle(self.resume_button, "primary", is_next and goes_on)

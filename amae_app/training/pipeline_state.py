@@ -6,74 +6,37 @@ Knows no Qt: catalog rows in, one frozen state out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
+from amae_app.training.card import Card, CardState, of_kind, run_facts, unfinished_run
 from amae_app.training.checks import checks_before_training
+from amae_app.training.stage2_card import stage2_card
 from amae_app.words import plural
 from amae_engine.catalog import decisions, image_tables, runs, studies
 from amae_engine.catalog.runs import RunRow
 from amae_engine.catalog.tables import RunKind, RunState, Split
-from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, Stage1Config, Stage2Config
+from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, Stage1Config
 from amae_engine.errors import AmaeError
 from amae_engine.events import EpochEnd, Preview
 from amae_engine.jobs.judging.what_scores_learned import proxy_worth
 from amae_engine.jobs.training.assign_pseudo_labels import (
-    NORMAL,
-    PSEUDO_ABNORMAL,
-    PSEUDO_NORMAL,
     PseudoLabelView,
     current_pseudo_labels,
 )
 from amae_engine.jobs.training.pretrain_weights import FEWEST_IMAGES
 from amae_engine.jobs.training.train_stage1 import FEWEST_NORMALS, stage1_inputs
-from amae_engine.jobs.training.train_stage2 import inputs_of
 from amae_engine.project import Project
 from amae_engine.resources import resource
 from amae_engine.runs.inputs import InputImages, read_inputs
 from amae_engine.runs.record import input_hashes, read_metrics, read_previews
 
 _STAGE1 = "frozen encoder, 3-layer head, AnatPaste"
-_STAGE2 = "modules A and B"
 _STEPS = {
     RunKind.PRETRAIN: "Starting weights",
     RunKind.STAGE1: "Stage 1",
     RunKind.STAGE2: "Stage 2",
 }
-
-
-class CardState(StrEnum):
-    """What a card says about its step."""
-
-    WAITING = "waiting"
-    READY = "ready"
-    RUNNING = "running"
-    DONE = "done"
-    STALE = "out of date"
-    UNFINISHED = "unfinished"
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One step.
-
-    Attributes:
-        facts: What the step is made of, in a line.
-        reason: Why it waits or is out of date; "" when nothing is wrong.
-        resumable: A run that can go on from its last whole epoch, or None.
-        can_start: Whether its button can work.
-        only_score: Whether scoring alone is missing.
-        begun_score: An unfinished score run of these modules, whose images so far are kept.
-    """
-
-    state: CardState
-    facts: str
-    reason: str = ""
-    resumable: int | None = None
-    can_start: bool = True
-    only_score: bool = False
-    begun_score: RunRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +81,7 @@ def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> Pipeline
     view, pseudo = _pseudo_card(project, labels, stage1)
     of_others = (RunKind.SCORE, RunKind.PEER)
     trained = next((row.id for row in rows if row.kind not in of_others), None)
-    stage2 = _stage2_card(project, rows, view, pseudo)
+    stage2 = stage2_card(project, rows, view, pseudo, stage1)
     return PipelineState(
         weights=_weights_card(rows, counts),
         stage1=stage1,
@@ -126,7 +89,7 @@ def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> Pipeline
         stage2=stage2,
         next_step=_next_step(counts[Split.NORMAL].images, stage1, stage2),
         checks=checks_before_training(counts, shared, view),
-        pretrain_runs=tuple(r.id for r in _of(rows, RunKind.PRETRAIN, RunState.FINISHED)),
+        pretrain_runs=tuple(r.id for r in of_kind(rows, RunKind.PRETRAIN, RunState.FINISHED)),
         last_epochs=read_metrics(project, trained) if trained else (),
         last_previews=read_previews(project, trained) if trained else (),
         trained=tuple((row.id, _STEPS[row.kind]) for row in rows if row.kind in _STEPS),
@@ -135,16 +98,12 @@ def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> Pipeline
     )
 
 
-def _of(rows: list[RunRow], kind: RunKind, state: RunState) -> list[RunRow]:
-    return [row for row in rows if row.kind is kind and row.state is state]
-
-
 def _weights_card(rows: list[RunRow], counts: dict[Split, studies.SplitCount]) -> Card:
-    running = _of(rows, RunKind.PRETRAIN, RunState.RUNNING)
+    running = of_kind(rows, RunKind.PRETRAIN, RunState.RUNNING)
     if running:
         facts = f"run {running[0].id} · pre-training on your own images"
         return Card(CardState.RUNNING, facts, can_start=False)
-    own = _of(rows, RunKind.PRETRAIN, RunState.FINISHED)
+    own = of_kind(rows, RunKind.PRETRAIN, RunState.FINISHED)
     bundled = resource("weights/compact.safetensors").is_file()
     parts = ["bundled compact weights" if bundled else "the bundled weights are missing"]
     parts += [f"run {row.id} (your own images)" for row in own[:2]]
@@ -152,26 +111,26 @@ def _weights_card(rows: list[RunRow], counts: dict[Split, studies.SplitCount]) -
     images = counts[Split.NORMAL].images + counts[Split.UNLABELED].images
     enough = images >= FEWEST_IMAGES
     reason = "" if enough else f"pre-training needs {FEWEST_IMAGES} images; there are {images}"
-    resumable = _resumable(rows, RunKind.PRETRAIN)
+    resumable = unfinished_run(rows, RunKind.PRETRAIN)
     return Card(state, " · ".join(parts), reason, resumable, can_start=enough)
 
 
 def _stage1_card(
     project: Project, rows: list[RunRow], normals: int, labels: PseudoLabelConfig
 ) -> Card:
-    running = _of(rows, RunKind.STAGE1, RunState.RUNNING)
+    running = of_kind(rows, RunKind.STAGE1, RunState.RUNNING)
     if running:
-        return Card(CardState.RUNNING, _run_facts(running[0]))
+        return Card(CardState.RUNNING, run_facts(running[0]))
     if normals < FEWEST_NORMALS:
         reason = f"needs at least {FEWEST_NORMALS} normal images; there are {normals}"
         return Card(CardState.WAITING, _STAGE1, reason, can_start=False)
-    resumable = _resumable(rows, RunKind.STAGE1)
-    finished = _of(rows, RunKind.STAGE1, RunState.FINISHED)
+    resumable = unfinished_run(rows, RunKind.STAGE1)
+    finished = of_kind(rows, RunKind.STAGE1, RunState.FINISHED)
     if not finished:
         state = CardState.UNFINISHED if resumable else CardState.READY
         return Card(state, _STAGE1, "", resumable)
     run = finished[0]
-    reason, facts = _stage1_reason(project, run), _run_facts(run)
+    reason, facts = _stage1_reason(project, run), run_facts(run)
     worth = proxy_worth(project, run.id)
     if worth is not None:
         facts += f" · held-out N against U: AUC {worth.auc.value:.2f}"
@@ -232,97 +191,6 @@ def _pseudo_card(
     )
     state = CardState.STALE if stage1.state is CardState.STALE else CardState.READY
     return view, Card(state, facts, stage1.reason)
-
-
-def _stage2_card(
-    project: Project, rows: list[RunRow], view: PseudoLabelView | None, pseudo: Card
-) -> Card:
-    running = _of(rows, RunKind.STAGE2, RunState.RUNNING) + _of(
-        rows, RunKind.SCORE, RunState.RUNNING
-    )
-    if running:
-        return Card(CardState.RUNNING, _run_facts(running[0]))
-    finished = _of(rows, RunKind.STAGE2, RunState.FINISHED)
-    resumable = _resumable(rows, RunKind.STAGE2)
-    if not finished:
-        if pseudo.state is CardState.WAITING:
-            return Card(
-                CardState.WAITING, _STAGE2, "needs pseudo-labels", resumable, can_start=False
-            )
-        state = CardState.UNFINISHED if resumable else CardState.READY
-        return Card(state, _STAGE2, "", resumable)
-    run = finished[0]
-    reason = _stage2_reason(project, run, view)
-    if reason:
-        return Card(CardState.STALE, _run_facts(run), reason, resumable)
-    unscored = _unscored_reason(project, rows, run)
-    state = CardState.STALE if unscored else CardState.DONE
-    unfinished = _resumable(rows, RunKind.SCORE)
-    begun = next((row for row in rows if row.id == unfinished and row.parent_id == run.id), None)
-    if unscored and begun is not None:
-        unscored += f"; scoring, run {begun.id}, was stopped and goes on with the same settings"
-    return Card(
-        state,
-        _run_facts(run),
-        unscored,
-        resumable,
-        only_score=bool(unscored),
-        begun_score=begun,
-    )
-
-
-def _stage2_reason(project: Project, run: RunRow, view: PseudoLabelView | None) -> str:
-    """Why stage 2 would see other inputs now; "" where it would not."""
-    recorded = input_hashes(project, run.id)
-    if view is None or not recorded:
-        return ""
-    try:
-        seen = inputs_of(project, Stage2Config.from_dict(run.config), view)
-    except AmaeError as error:
-        return str(error)
-    hashes = seen.hashes()
-    if all(recorded.get(part) == hashes[part] for part in hashes):
-        return ""
-    reasons = []
-    before = read_inputs(project.run_folder(run.id)).images
-    for module, names in (("A", (NORMAL, PSEUDO_NORMAL)), ("B", (PSEUDO_ABNORMAL,))):
-        was = np.concatenate([before[name].ids for name in names])
-        now = np.concatenate([seen.images[name].ids for name in names])
-        moved = len(np.setxor1d(was, now))
-        if moved:
-            share = 100 * moved / max(len(was), 1)
-            reasons.append(f"{moved} of module {module}'s images changed ({share:.1f} %)")
-    weights = [name for name in hashes if name.startswith("weights.")]
-    if any(recorded.get(name) != hashes[name] for name in weights):
-        reasons.append("stage 1 has other weights now")
-    return "; ".join(reasons) or "its images have changed"
-
-
-def _unscored_reason(project: Project, rows: list[RunRow], run: RunRow) -> str:
-    """Why the test images should be scored (again) with the modules that are there."""
-    scored = [r for r in _of(rows, RunKind.SCORE, RunState.FINISHED) if r.parent_id == run.id]
-    with project.session() as session:
-        test = image_tables.images_in(session, Split.TEST).ids
-    if not scored or len(test) == 0:
-        return "the test images are not scored yet" if len(test) else ""
-    if not input_hashes(project, scored[0].id):
-        return ""
-    seen = read_inputs(project.run_folder(scored[0].id)).images
-    new = len(np.setdiff1d(test, seen[Split.TEST].ids)) if Split.TEST in seen else len(test)
-    return f"{plural(new, 'test image')} not scored yet" if new else ""
-
-
-def _resumable(rows: list[RunRow], kind: RunKind) -> int | None:
-    """The newest unfinished run, unless a later one of its kind has finished."""
-    for row in rows:
-        if row.kind is kind:
-            return row.id if row.state in runs.RESUMABLE else None
-    return None
-
-
-def _run_facts(run: RunRow) -> str:
-    epochs = f" · epoch {run.epoch} of {run.epochs}" if run.epochs else ""
-    return f"run {run.id}{epochs}"
 
 
 def _next_step(normals: int, stage1: Card, stage2: Card) -> str:

@@ -102,10 +102,12 @@ class TrainingPage(QWidget):
     @Slot()
     def start_stage2(self) -> None:
         """Queue stage 2, and scoring after it, with the settings shown."""
-        if self._state is not None and self._state.stage2.only_score:
-            score = self.settings.score()
-            begun = self._state.stage2.begun_score
-            wanted = score if begun is None else score.replace(stage2_run=begun.parent_id)
+        card = self._state.stage2 if self._state is not None else None
+        if card is not None and card.only_score:
+            score = self.settings.score().replace(without_stage2=card.without_stage2)
+            begun = card.begun_score
+            above = "stage1_run" if card.without_stage2 else "stage2_run"
+            wanted = score if begun is None else score.replace(**{above: begun.parent_id})
             if begun is not None and ScoreConfig.from_dict(begun.config) != wanted:
                 begun = None  # the reader wants other settings than it has
             run = None if begun is None else begun.id
@@ -182,14 +184,17 @@ class TrainingPage(QWidget):
             self.cards.show_needs(())
             return
         first, second, score = settings.stage1(), settings.stage2(), settings.score()
-        is_first = self._state.next_step == "stage1"
+        is_first, card = self._state.next_step == "stage1", self._state.stage2
+        score = score.replace(without_stage2=card.without_stage2)
 
         def needs() -> tuple[Needs, ...]:
             if is_first:
                 return (needs_of_stage1(project, first),)
+            scoring = needs_of_scoring(project, score, first, second)
             return (
-                needs_of_stage2(project, second, first),
-                needs_of_scoring(project, score, first, second),
+                (scoring,)
+                if card.only_score
+                else (needs_of_stage2(project, second, first), scoring)
             )
 
         self._context.background("needs", needs, self._show_needs)

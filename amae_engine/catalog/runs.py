@@ -50,6 +50,14 @@ def start(
     return run.id
 
 
+def stage1_of(session: Session, run: RunRow) -> RunRow | None:
+    """The stage-1 run that a run stands on, or is; None for a peer's or for pre-training."""
+    row: RunRow | None = run
+    while row is not None and row.kind is not RunKind.STAGE1:
+        row = get(session, row.parent_id) if row.parent_id else None
+    return row
+
+
 def restart(session: Session, run_id: int) -> None:
     """Mark a run as running again."""
     _set(session, run_id, state=RunState.RUNNING, error="", heartbeat_at=now(), finished_at=None)

@@ -286,6 +286,8 @@ class ScoreConfig(JsonConfig):
     """Scores and maps of the test images (Eq. 4)."""
 
     stage2_run: int = 0  # 0: the newest finished stage-2 run
+    without_stage2: bool = False  # what stage 1 says alone: where stage 2 has nothing to learn from
+    stage1_run: int = 0  # then; 0: the newest finished stage-1 run
     splits: tuple[str, ...] = ("test",)
     masks_per_image: int = 4
     mask_ratio: float = 0.75
@@ -308,6 +310,10 @@ class ScoreConfig(JsonConfig):
         require(
             not self.rerank or "unlabeled" in self.splits,
             f"rerank needs 'unlabeled' among the splits; they are {', '.join(self.splits)}.",
+        )
+        require(
+            not (self.rerank and self.without_stage2),
+            "rerank ranks by stage 2's likelihood ratio, which without_stage2 leaves out.",
         )
 
 

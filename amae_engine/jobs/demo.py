@@ -17,7 +17,6 @@ from amae_engine.jobs.importing.import_report import ImportReport
 from amae_engine.project import Project
 from amae_engine.resources import required_resource
 
-_BUILDS_ON = {RunKind.STAGE2: RunKind.STAGE1, RunKind.SCORE: RunKind.STAGE2}
 NAME = "Demo"
 DEMO_SOURCE = "demo"
 ATTRIBUTION = "Demo images: Kermany, Zhang, Goldbaum, Mendeley Data 2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0"
@@ -62,7 +61,7 @@ def run_demo(project: Project, epochs: int | None = None) -> Generator[Event, No
     Returns:
         The score run's number.
     """
-    parent = 0
+    parent, before = 0, RunKind.STAGE1
     for kind in (RunKind.STAGE1, RunKind.STAGE2, RunKind.SCORE):
         chosen = default_config(project, kind, parent=parent)
         yield Notice(chosen.why)
@@ -70,7 +69,7 @@ def run_demo(project: Project, epochs: int | None = None) -> Generator[Event, No
         if epochs is not None and "training" in config:
             config["training"] |= {"epochs": epochs, "warmup_epochs": min(1, epochs - 1)}
         if parent:
-            config[f"{_BUILDS_ON[kind]}_run"] = parent
+            config[f"{before}_run"] = parent
         result: Any = yield from make_job(project, str(kind), config)
-        parent = int(result)
+        parent, before = int(result), kind
     return parent

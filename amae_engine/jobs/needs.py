@@ -120,9 +120,10 @@ def needs_of_scoring(
     """
     images, encoder = _counts(project), _encoder(project, stage1)
     scored = sum(images[Split(split)] for split in config.splits)
-    over_tokens = stage2.reconstructs is Reconstructs.TOKENS
+    over_tokens = config.without_stage2 or stage2.reconstructs is Reconstructs.TOKENS
     side = encoder.grid * _TOKEN_SIDE if over_tokens else encoder.image_size
-    maps = 2 * side**2 * (_TOKEN_MAPS if over_tokens else _PIXEL_MAPS)
+    of_modules = _TOKEN_MAPS if over_tokens else _PIXEL_MAPS
+    maps = 2 * side**2 * (1 if config.without_stage2 else of_modules)
     memory = 4 * encoder.parameters + scored * project.pixels.side**2
     samples = _SAMPLED_MAPS * sample_bytes(scored * side**2)
     return _needs(project, "score", config, memory, config.keep_maps * scored * maps + samples)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from demo_images import DEMO, demo_files, finish
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton
 from widgets_by_name import WAIT
 
 from amae_app.job_queue import JobQueue, Owner
-from amae_app.training.pipeline_state import CardState, read_pipeline_state
+from amae_app.training.card import CardState
+from amae_app.training.pipeline_state import read_pipeline_state
 from amae_app.widgets.score_histogram import Histogram
 from amae_engine.catalog import decisions, image_tables, runs
 from amae_engine.catalog.tables import Label, RunKind, Split
@@ -22,6 +24,7 @@ from amae_engine.config import (
     PseudoLabelConfig,
     PseudoLabelSource,
     ScoreConfig,
+    Stage1Config,
     Stage2Config,
     TrainingConfig,
 )
@@ -30,6 +33,7 @@ from amae_engine.images.csv_table import CsvColumns, from_csv
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
 
@@ -92,6 +96,36 @@ def test_modules_that_have_not_scored_offer_scoring_alone(whole_path: Project):
     assert card.reason == "the test images are not scored yet"
     finish(score_images(whole_path, ScoreConfig()))
     assert _cards(whole_path).stage2.state is CardState.DONE
+
+
+def test_where_stage2_has_nothing_to_learn_from_its_button_scores_without_it(
+    open_window, small_project, tiny_weights, qtbot
+):
+    finish(train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=SHORT)))
+    with small_project.session() as session:
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
+        decisions.decide(session, ids, Label.NORMAL, "BB")
+    card = _cards(small_project).stage2
+    assert (card.state, card.without_stage2) == (CardState.READY, True)
+    assert "Module B needs at least 2 pseudo-abnormal images; there are 0" in card.reason
+    window = open_window(small_project)
+    window.show_page(1)
+    page = window._pages[1]
+    qtbot.waitUntil(
+        lambda: page.cards.stage2.button.text() == "Score without stage 2", timeout=WAIT
+    )
+    qtbot.mouseClick(page.cards.stage2.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: page.cards.results_button.isVisible(), timeout=10 * WAIT)
+    state = _cards(small_project)
+    assert (state.stage2.state, state.next_step) == (CardState.DONE, "results")
+    qtbot.mouseClick(page.cards.results_button, Qt.MouseButton.LeftButton)
+    results = window._pages[3]
+    qtbot.waitUntil(lambda: results.score_combo.count() == 4, timeout=WAIT)
+    # an image more that a reader calls abnormal, and one more: stage 2 can begin
+    with small_project.session() as session:
+        decisions.decide(session, ids[:2], Label.ABNORMAL, "BB")
+    card = _cards(small_project).stage2
+    assert (card.state, card.only_score) == (CardState.READY, False)
 
 
 def test_scoring_that_was_stopped_goes_on_unless_its_settings_were_changed(

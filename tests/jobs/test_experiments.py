@@ -12,10 +12,10 @@ import time
 import pytest
 from demo_images import finish
 
-from amae_engine.catalog import image_tables, job_queue, runs
+from amae_engine.catalog import decisions, image_tables, job_queue, runs
 from amae_engine.catalog.image_draws import drawn, most_for_every_ratio
 from amae_engine.catalog.job_queue import NewJob
-from amae_engine.catalog.tables import QueueState, RunKind, RunState, Split
+from amae_engine.catalog.tables import Label, QueueState, RunKind, RunState, Split
 from amae_engine.cli import main
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, UnlabeledDraw
 from amae_engine.config.peers import PeerMethod
@@ -98,6 +98,27 @@ def test_every_experiment_is_planned_with_its_cells(small_project: Project):
         jobs(Experiment.FIG3B, settings={"stage1": {"magic": 1}})
     with pytest.raises(BadSetting, match="each once"):
         Plan(Experiment.FIG3A, (1, 1))
+
+
+def test_where_no_image_is_pseudo_abnormal_a_sweep_has_the_scores_without_stage_2(quick):
+    project, settings = quick
+    with project.session() as session:
+        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
+        decisions.decide(session, ids, Label.NORMAL, "BB")
+    plan = Plan(
+        Experiment.FIG3A, (0,), (PeerMethod.AE,), (0.0,), settings=settings, preset="compact"
+    )
+    name, _ = queue_experiment(project, plan)
+    finish(work_queue(project))
+    table = experiment_table(project, name)
+    leading, a_inter = (
+        table.cells[row, "0 %"] for row in ("AMAE, leading score", "AMAE, A_inter (Eq. 4)")
+    )
+    assert (list(leading.values), leading.failed) == ([0], {})
+    found = evaluate_run(project, leading.runs[0])
+    assert leading.values[0] == found.score(found.leading.kind).auc.value
+    assert a_inter.text == "failed"
+    assert any("A_inter (Eq. 4), 0 %, seed 0" in each for each in table.failures)
 
 
 def test_a_grid_is_worked_each_cell_linked_to_its_run(quick, tmp_path):

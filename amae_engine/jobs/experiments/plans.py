@@ -212,6 +212,10 @@ def _chain(
                 reads if kind == "score" else (),
             )
         )
+    if draw is not None:  # where few images are abnormal, stage 2 may have nothing to learn from
+        alone = _changed(plan, "score", {**configs["score"], "without_stage2": True})
+        title = f"AMAE without stage 2, {column}, seed {seed}"
+        jobs.append(NewJob(title, "score", alone, first, reads[:1]))
 
 
 def _changed(plan: Plan, kind: str, config: dict[str, Any]) -> dict[str, Any]:

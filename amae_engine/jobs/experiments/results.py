@@ -177,6 +177,8 @@ def _fill(
 ) -> None:
     row, column, seed = str(read["row"]), str(read["column"]), int(str(read["seed"]))
     cell = cells.setdefault((row, column), Cell(row, column, {}, {}, {}, 0))
+    if seed in cell.values:
+        return  # a later job of the cell stands in only where an earlier one has no number
     score = None
     if evaluation is not None:
         leading = evaluation.leading.kind if evaluation.leading else ScoreKind.DISCREPANCY
@@ -186,6 +188,7 @@ def _fill(
     if score is not None and job.run_id is not None:
         cell.values[seed] = score.auc.value if measure == "auc" else score.chi_square
         cell.runs[seed] = job.run_id
+        cell.failed.pop(seed, None)
     elif problem:
         cell.failed[seed] = problem
     else:

@@ -26,7 +26,6 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 _PATIENCE = 2.0  # seconds for the lock, which who asks `is_at_work` has for a moment
 _SECONDS_TO_START = 60.0
 _started: list[subprocess.Popen[bytes]] = []  # so that those that have ended are laid to rest
-_BUILDS_ON = {"stage2": "stage1_run", "score": "stage2_run"}
 
 
 def work_queue(project: Project) -> Generator[Event, None, int]:
@@ -147,8 +146,8 @@ def _settings(project: Project, job: QueueRow) -> dict[str, object]:
     if job.needs is None:
         return job.config
     with project.session() as session:
-        run = job_queue.get(session, job.needs).run_id
-    return {**job.config, _BUILDS_ON[job.job]: run}
+        before = job_queue.get(session, job.needs)
+    return {**job.config, f"{before.job}_run": before.run_id}
 
 
 def _resumable(project: Project, job: QueueRow) -> int | None:

@@ -178,12 +178,7 @@ def evaluate_run(
 def _learned(project: Project, run: runs.RunRow) -> tuple[str, ...]:
     """Of the stage-1 run that a score run stands on; () for a peer."""
     with project.session() as session:
-        stage2 = (
-            runs.get(session, run.parent_id)
-            if run.kind is RunKind.SCORE and run.parent_id
-            else None
-        )
-        stage1 = runs.get(session, stage2.parent_id) if stage2 and stage2.parent_id else None
+        stage1 = runs.stage1_of(session, run)
     if stage1 is None:
         return ()
     return what_scores_learned(project, stage1.id, Stage1Config.from_dict(stage1.config))

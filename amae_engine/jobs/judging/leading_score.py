@@ -63,12 +63,12 @@ def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> Lea
     """
     with project.session() as session:
         kinds = scores.kinds(session, score_run)
-        stage2 = runs.get(session, score_run).parent_id
-        stage1 = runs.get(session, stage2).parent_id if stage2 else None
+        row = runs.stage1_of(session, runs.get(session, score_run))
         decided = decisions.current(session)
     candidates = [kind for kind in _CANDIDATES if kind in kinds]
-    if stage1 is None or not candidates:
+    if row is None or not candidates:
         return None
+    stage1 = row.id
     judged = _on_validation(project, score_run, kinds, fewest)
     if judged:
         first = next(iter(judged.values()))

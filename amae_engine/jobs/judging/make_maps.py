@@ -31,8 +31,8 @@ from amae_engine.events import Changed, Changes, Event, Progress
 from amae_engine.jobs.training.image_access import images_of
 from amae_engine.jobs.training.stage2_modules import BASIS_FILE
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, frozen_encoder
-from amae_engine.jobs.training.train_stage2 import MODULES, module_file
-from amae_engine.jobs.training.unlabeled_scores import PROBE_FILE, load_probe_maps
+from amae_engine.jobs.training.train_stage2 import network_files
+from amae_engine.jobs.training.unlabeled_scores import has_probe, load_probe_maps
 from amae_engine.method.compute_device import choose_device, random_generator
 from amae_engine.method.discrepancy import compare_modules, compare_patches
 from amae_engine.method.features import encode_for_maps, whole_images
@@ -50,8 +50,8 @@ from amae_engine.project import Project
 from amae_engine.runs.inputs import RunInputs, read_inputs
 from amae_engine.runs.map_files import MEANS, keep_made, makes_maps_on_demand, mapped_images
 
-FROM_MODULES = (ScoreKind.DISCREPANCY, ScoreKind.LIKELIHOOD_RATIO)
 _ENCODED_AT_ONCE = 16  # images, in four views each
+_CELL_SIDE = 8  # pixels of the probe's map to a token, where no module has a size of its own
 
 Scores = dict[ScoreKind, npt.NDArray[np.float64]]  # (B,) each
 
@@ -85,8 +85,7 @@ class FrozenPart:
         with project.session() as session:
             settings = Stage1Config.from_dict(runs.get(session, stage1).config)
         encoder = frozen_encoder(project, settings, folder / WEIGHTS_FILE).to(device)
-        has_probe = (folder / PROBE_FILE).is_file()
-        probe = load_probe_maps(folder / PROBE_FILE, encoder) if has_probe else None
+        probe = load_probe_maps(project, stage1, encoder) if has_probe(project, stage1) else None
         return cls(encoder, probe, precision)
 
     def tokens(self, stored: Tensor) -> Tensor:
@@ -106,28 +105,15 @@ class FrozenPart:
 
 
 class MapMaker(ABC):
-    """Two modules and what stage 1 brings, over batches of stored images.
+    """The networks of a score run, over batches of stored images.
 
     Attributes:
+        kinds: The scores that it makes.
         at_once: How many images to give to the networks together.
-        size: Side of the maps.
     """
 
-    def __init__(
-        self, module_a: MaskedAutoencoder, module_b: MaskedAutoencoder, config: ScoreConfig
-    ) -> None:
-        self._a, self._b, self._config = module_a, module_b, config
-        network = module_a.config
-        device = next(module_a.parameters()).device
-        self.size = network.image_size
-        self.at_once = images_at_once(network, config.masks_per_image, device)
-        self._masks = scoring_masks(
-            config.masks_per_image,
-            network.patches,
-            config.mask_ratio,
-            config.mask_plan,
-            random_generator(device, config.seed),
-        )
+    kinds: tuple[ScoreKind, ...] = ()
+    at_once: int
 
     def make(self, stored: Tensor, at_once: int) -> Made:
         """Scores and maps of images (B, S, S) uint8, `at_once` of them at a time."""
@@ -143,7 +129,41 @@ class MapMaker(ABC):
         """Scores, and maps (B, H, W), of images that go through together."""
 
 
-class PixelMaps(MapMaker):
+class ProbeAlone(MapMaker):
+    """Without stage 2: the map of stage 1's probe; no score, since stage 1 has given these."""
+
+    at_once = _ENCODED_AT_ONCE
+
+    def __init__(self, frozen: FrozenPart) -> None:
+        self._frozen, self._size = frozen, _CELL_SIDE * frozen.encoder.grid
+
+    def _part(self, stored: Tensor) -> tuple[Scores, dict[str, Tensor]]:
+        return {}, self._frozen.probe_map(self._frozen.tokens(stored), self._size)
+
+
+class ModuleMaps(MapMaker):
+    """Two modules, compared under the same masks."""
+
+    kinds = (ScoreKind.DISCREPANCY, ScoreKind.LIKELIHOOD_RATIO)
+
+    def __init__(
+        self, module_a: MaskedAutoencoder, module_b: MaskedAutoencoder, config: ScoreConfig
+    ) -> None:
+        self._a, self._b, self._config = module_a, module_b, config
+        network = module_a.config
+        device = next(module_a.parameters()).device
+        self._size = network.image_size
+        self.at_once = images_at_once(network, config.masks_per_image, device)
+        self._masks = scoring_masks(
+            config.masks_per_image,
+            network.patches,
+            config.mask_ratio,
+            config.mask_plan,
+            random_generator(device, config.seed),
+        )
+
+
+class PixelMaps(ModuleMaps):
     """Modules that reconstruct pixels; the paper's."""
 
     def __init__(
@@ -157,20 +177,20 @@ class PixelMaps(MapMaker):
         self._frozen = frozen
 
     def _part(self, stored: Tensor) -> tuple[Scores, dict[str, Tensor]]:
-        images = whole_images(stored, self.size)
+        images = whole_images(stored, self._size)
         settings = (self._masks, self._config.precision, self._config.masked_only)
         found = compare_modules(self._a, self._b, images, *settings)
-        maps: dict[str, Tensor] = {kind.value: getattr(found, kind) for kind in FROM_MODULES}
-        scores = {kind: _means(maps[kind]) for kind in FROM_MODULES}
+        maps: dict[str, Tensor] = {kind.value: getattr(found, kind) for kind in self.kinds}
+        scores = {kind: _means(maps[kind]) for kind in self.kinds}
         maps["spread"] = found.spread
         for name in MEANS:
             maps[name] = to_grey(getattr(found, name)).clamp(0, 1)
         if self._frozen is not None:
-            maps |= self._frozen.probe_map(self._frozen.tokens(stored), self.size)
+            maps |= self._frozen.probe_map(self._frozen.tokens(stored), self._size)
         return scores, maps
 
 
-class TokenMaps(MapMaker):
+class TokenMaps(ModuleMaps):
     """Modules that reconstruct tokens of stage 1's encoder: they have no mean reconstructions."""
 
     def __init__(
@@ -194,13 +214,13 @@ class TokenMaps(MapMaker):
         scores: Scores = {}
         maps: dict[str, Tensor] = {}
         grid = self._a.grid
-        for kind in FROM_MODULES:
+        for kind in self.kinds:
             cells = getattr(found, kind).mean(dim=2).unflatten(1, (grid, grid))
             scores[kind] = _means(cells)
-            maps[kind.value] = smooth_map(cells, self.size, grid)
+            maps[kind.value] = smooth_map(cells, self._size, grid)
         spread = found.spread.mean(dim=2).unflatten(1, (grid, grid))
-        maps["spread"] = smooth_map(spread, self.size, grid)
-        return scores, maps | self._frozen.probe_map(tokens, self.size)
+        maps["spread"] = smooth_map(spread, self._size, grid)
+        return scores, maps | self._frozen.probe_map(tokens, self._size)
 
 
 def map_maker(
@@ -209,22 +229,22 @@ def map_maker(
     """What makes the scores and maps of a score run.
 
     Raises:
-        BadWeights: The modules are not those that the run began with, or are missing.
+        BadWeights: The networks are not those that the run began with, or are missing.
     """
-    folder = project.run_folder(config.stage2_run)
-    files = {module: folder / module_file(module) for module in MODULES}
+    files = network_files(project, config)
     inputs.require_weights(files)
+    if config.without_stage2:
+        return ProbeAlone(FrozenPart.of_run(project, config.stage1_run, config.precision, device))
     networks = [load_weights(path).network.to(device).eval() for path in files.values()]
     with project.session() as session:
         row = runs.get(session, config.stage2_run)
     stage1 = row.parent_id or 0
     frozen = partial(FrozenPart.of_run, project, stage1, config.precision, device)
     if Stage2Config.from_dict(row.config).reconstructs is Reconstructs.PIXELS:
-        has_probe = (project.run_folder(stage1) / PROBE_FILE).is_file()
-        return PixelMaps(networks[0], networks[1], config, frozen() if has_probe else None)
-    return TokenMaps(
-        networks[0], networks[1], config, frozen(), TokenBasis.load(folder / BASIS_FILE)
-    )
+        brings_maps = has_probe(project, stage1)
+        return PixelMaps(networks[0], networks[1], config, frozen() if brings_maps else None)
+    basis = TokenBasis.load(project.run_folder(config.stage2_run) / BASIS_FILE)
+    return TokenMaps(networks[0], networks[1], config, frozen(), basis)
 
 
 def make_maps_of(

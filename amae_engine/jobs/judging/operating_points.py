@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from amae_engine.catalog import image_tables, locked_points, runs, scores
 from amae_engine.catalog.locked_points import LockedRow
-from amae_engine.catalog.tables import RunKind, Split
+from amae_engine.catalog.tables import Split
 from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.agreement import Proportion, wilson_interval
@@ -217,20 +217,17 @@ def calibrate(
 def _of_normals(project: Project, run: runs.RunRow, kind: ScoreKind) -> npt.NDArray[np.float64]:
     """A score of normal images that its model has not learnt from."""
     with project.session() as session:
+        stage1 = runs.stage1_of(session, run)
         normal = image_tables.images_in(session, Split.NORMAL).ids
-        stage2 = runs.get(session, run.parent_id) if run.parent_id else None
-    stage1 = stage2.parent_id if stage2 is not None and run.kind is RunKind.SCORE else None
     if kind not in _OF_STAGE1 or stage1 is None:
         raise NotReady(
             f"The model behind {kind.label} has learnt from every normal image, so that they say "
             f"nothing about new ones; choose the point on validation images."
         )
-    with project.session() as session:
-        config = Stage1Config.from_dict(runs.get(session, stage1).config)
     if kind is ScoreKind.STAGE1_PROBABILITY:
-        normal = held_out_normals(project, stage1, config)
+        normal = held_out_normals(project, stage1.id, Stage1Config.from_dict(stage1.config))
     with project.session() as session:
-        own = scores.of_images(session, stage1, kind, normal)
+        own = scores.of_images(session, stage1.id, kind, normal)
     found = own[~np.isnan(own)]
     if len(found) < FEWEST:
         raise NotReady(

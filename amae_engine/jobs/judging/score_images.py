@@ -18,7 +18,8 @@ from amae_engine.errors import BadSetting, TooFewImages
 from amae_engine.evaluation.grey_statistics import grey_distance, grey_features
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.jobs.judging.rerank import rerank
-from amae_engine.jobs.training.train_stage2 import MODULES, module_file
+from amae_engine.jobs.training.train_stage2 import network_files
+from amae_engine.jobs.training.unlabeled_scores import has_probe
 from amae_engine.method import processes
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
@@ -45,6 +46,9 @@ def score_images(
 ) -> Generator[Event, None, int]:
     """Compare the two modules on every image of the chosen splits, and store scores and maps.
 
+    Without stage 2, which cannot learn where hardly an image is pseudo-abnormal, there is what stage 1
+    says alone: its scores, the map of its probe, and the grey statistics.
+
     A run that was killed goes on from its last whole piece, by any number of processes.
 
     Args:
@@ -57,13 +61,17 @@ def score_images(
         The run's number.
 
     Raises:
-        NotReady: Stage 2 has not run yet.
+        NotReady: Stage 2, or without it stage 1, has not run yet.
         TooFewImages: The chosen splits have no image.
     """
 
     def new(recorded: RunInputs | None) -> NewRun:
-        parent = newest_finished(project, RunKind.STAGE2, config.stage2_run, "Scoring")
-        chosen = config.replace(stage2_run=parent.id)
+        if config.without_stage2:
+            parent = newest_finished(project, RunKind.STAGE1, config.stage1_run, "Scoring")
+            chosen = config.replace(stage1_run=parent.id)
+        else:
+            parent = newest_finished(project, RunKind.STAGE2, config.stage2_run, "Scoring")
+            chosen = config.replace(stage2_run=parent.id)
         seen = recorded or score_inputs(project, chosen)
         return NewRun(chosen, seen, parent.id, 0, _notes(chosen))
 
@@ -74,7 +82,7 @@ def score_images(
 
 
 def score_inputs(project: Project, config: ScoreConfig) -> RunInputs:
-    """What scoring would see now: the test images, N for the grey statistics, and the modules.
+    """What scoring would see now: the test images, N for the grey statistics, and the networks.
 
     Raises:
         TooFewImages: The chosen splits have no image.
@@ -90,8 +98,7 @@ def score_inputs(project: Project, config: ScoreConfig) -> RunInputs:
             f"There is no image to score in {', '.join(config.splits)}; import images with the "
             f"role 'test'."
         )
-    folder = project.run_folder(config.stage2_run)
-    weights = {module: file_digest(folder / module_file(module)) for module in MODULES}
+    weights = {name: file_digest(path) for name, path in network_files(project, config).items()}
     images = {str(split): InputImages.of(table) for split, table in tables.items()}
     decided: Mapping[int, Label] = {}
     if config.rerank:
@@ -101,6 +108,8 @@ def score_inputs(project: Project, config: ScoreConfig) -> RunInputs:
 
 
 def _notes(config: ScoreConfig) -> tuple[str, ...]:
+    if config.without_stage2:
+        return ("Scored without stage 2: there is no A_inter and no likelihood ratio.",)
     plan = "complementary" if config.mask_plan is MaskPlan.COMPLEMENTARY else "independent"
     return (
         f"One set of {config.masks_per_image} {plan} masks serves all images and both modules.",
@@ -111,9 +120,12 @@ def _score(
     project: Project, config: ScoreConfig, record: RunRecord
 ) -> Generator[Event, None, None]:
     with project.session() as session:
-        stage1_run = runs.get(session, config.stage2_run).parent_id or 0
+        stage1 = runs.stage1_of(session, runs.get(session, record.id))
+    stage1_run = stage1.id if stage1 is not None else 0
     ids, rows = record.inputs.in_order(config.splits)
-    values = yield from _compare(project, config, record, ids, rows)
+    values: dict[ScoreKind, Values] = {}
+    if not config.without_stage2 or has_probe(project, stage1_run):
+        values = yield from _compare(project, config, record, ids, rows)
     if not processes.leads():
         return
     normal = record.inputs.images[Split.NORMAL]
@@ -137,7 +149,7 @@ def _compare(
     ids: npt.NDArray[np.int64],
     rows: npt.NDArray[np.int64],
 ) -> Generator[Event, None, dict[ScoreKind, Values]]:
-    """The scores (n,) that come from the modules; every map is made on the way.
+    """The scores (n,) that come from the modules, if any; every map is made on the way.
 
     Several processes share the batches that are not done; each batch is that of one process.
     """
@@ -172,7 +184,7 @@ def _work(
     kept: ScorePieces,
 ) -> Generator[Event, None, list[Piece]]:
     """Score the images of some batches; every few seconds keep what is done as a piece."""
-    from amae_engine.jobs.judging.make_maps import FROM_MODULES, map_maker
+    from amae_engine.jobs.judging.make_maps import map_maker
     from amae_engine.jobs.training.image_access import images_of
     from amae_engine.method.compute_device import choose_device
     from amae_engine.method.memory import in_parts
@@ -183,11 +195,11 @@ def _work(
     images = images_of(project, rows, device).batches([batches[number] for number in mine])
     done, total, began = 0, sum(len(batches[number]) for number in mine), time.monotonic()
     found: list[Piece] = []
-    parts: dict[ScoreKind, list[Values]] = {kind: [] for kind in FROM_MODULES}
-    first, piece_began = 0, began
+    parts: dict[ScoreKind, list[Values]] = {kind: [] for kind in maker.kinds}
+    first, piece_began, is_new = 0, began, True
     for place, (number, batch) in enumerate(zip(mine, images, strict=True)):
-        if not parts[FROM_MODULES[0]]:
-            first, piece_began = number, time.monotonic()
+        if is_new:
+            first, piece_began, is_new = number, time.monotonic(), False
             writer.go_to(int(batches[number][0]))
         made, at_once = in_parts(partial(maker.make, batch), at_once)
         for kind, values in parts.items():
@@ -199,7 +211,7 @@ def _work(
             scored = {kind: np.concatenate(values) for kind, values in parts.items()}
             found.append(Piece(first, number + 1 - first, scored, writer.taken()))
             kept.keep(found[-1])
-            parts = {kind: [] for kind in FROM_MODULES}
+            parts, is_new = {kind: [] for kind in maker.kinds}, True
         rate = done / (time.monotonic() - began)
         yield Progress("Scoring", done, total, rate, (total - done) / rate)
     return found

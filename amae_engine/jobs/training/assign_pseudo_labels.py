@@ -294,7 +294,8 @@ def require_both_classes(view: PseudoLabelView) -> None:
         raise TooFewImages(
             f"Module B needs at least {FEWEST_PER_MODULE} pseudo-abnormal images; there are "
             f"{abnormal}. Mark abnormal images in Pseudo-labels, raise K, or import more unlabeled "
-            f"images."
+            f"images; until then, score without stage 2 (Train, or `amae score --set "
+            f"without_stage2=true`)."
         )
 
 

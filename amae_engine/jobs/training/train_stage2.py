@@ -11,7 +11,7 @@ import numpy as np
 
 from amae_engine.catalog import runs
 from amae_engine.catalog.tables import RunKind
-from amae_engine.config import ModuleBLearns, Reconstructs, Stage2Config
+from amae_engine.config import ModuleBLearns, Reconstructs, ScoreConfig, Stage2Config
 from amae_engine.errors import NotReady
 from amae_engine.events import Event
 from amae_engine.jobs.training.assign_pseudo_labels import (
@@ -55,6 +55,14 @@ MODULES = "AB"
 def module_file(module: str) -> str:
     """The weights file of module "A" or "B" in its run's folder."""
     return f"module_{module.lower()}.safetensors"
+
+
+def network_files(project: Project, config: ScoreConfig) -> dict[str, Path]:
+    """The weights that a score run compares: both modules', or without stage 2 stage 1's."""
+    if config.without_stage2:
+        return {"stage1": project.run_folder(config.stage1_run) / WEIGHTS_FILE}
+    folder = project.run_folder(config.stage2_run)
+    return {module: folder / module_file(module) for module in MODULES}
 
 
 def train_stage2(

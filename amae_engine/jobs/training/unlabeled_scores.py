@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from amae_engine.method.unlabeled_probe import Probe, ProbeMaps
     from amae_engine.models.encoders import FrozenEncoder
 
-PROBE_FILE = "probe.npz"
+_PROBE_FILE = "probe.npz"
 STEP = ScoreKind.UNLABELED_PROBE.label
 _IMAGES = 256  # of each side, over which the mean of each patch's share is taken
 _AT_ONCE = 32
@@ -90,7 +90,7 @@ def rate_against_unlabeled(
     counts = np.ones(len(normal)) if matched is None else matched.weights[: len(normal)]
     known_normal = _Counted(normal.ids[counts > 0], counts[counts > 0])
     maps = _probe_maps(kept, probe, known_normal, unlabeled.ids[is_unlabeled], encoder.grid)
-    _save(record.folder / PROBE_FILE, probe, maps)
+    _save(record.folder / _PROBE_FILE, probe, maps)
     _, share = mixture_log_odds(found[Split.NORMAL], found[Split.UNLABELED], counts)
     yield Notice(
         f"By '{STEP}', about {100 * share:.0f} % of the {len(unlabeled)} unlabeled images are "
@@ -172,12 +172,17 @@ def _save(path: Path, probe: Probe, maps: ProbeMaps) -> None:
     beside.replace(path)
 
 
-def load_probe_maps(path: Path, encoder: FrozenEncoder) -> ProbeMaps:
+def has_probe(project: Project, stage1: int) -> bool:
+    """Whether a stage-1 run tells U from N, and so has a map of it."""
+    return (project.run_folder(stage1) / _PROBE_FILE).is_file()
+
+
+def load_probe_maps(project: Project, stage1: int, encoder: FrozenEncoder) -> ProbeMaps:
     """What the maps of a run's probe are made of."""
     from amae_engine.method.unlabeled_probe import ProbeMaps
     from amae_engine.models.token_groups import group_slice
 
-    with np.load(path) as stored:
+    with np.load(project.run_folder(stage1) / _PROBE_FILE) as stored:
         # AMAE 0.1: one direction for all groups, no weights, another name
         shares = stored["normal_shares"] if "normal_shares" in stored else stored["usual"]
         direction = stored.get("map_direction", stored["direction"])
