@@ -168,5 +168,12 @@ def _say_counts(project: Project, as_json: bool) -> None:
     for split, count in counts.items():
         unknown = f", {count.unknown} of unknown patients" if count.unknown else ""
         say(f"{split:<10} {count.images} images of {count.patients} patients{unknown}")
+    test = counts[Split.TEST]
+    untold = test.images - test.normal - test.abnormal
+    if untold:
+        say(
+            f"Of {untold} test images the truth is not known, so they cannot be judged by: import "
+            f"them again with a table that has it (--truth-column), or set it in Studies."
+        )
     if shared:
         say(f"{len(shared)} patients are in more than one split.")

@@ -1,5 +1,6 @@
 """Import as a user does it: every file's fate, identity, duplicates, crashes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ from demo_images import DEMO, demo_files, finish
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+from sqlalchemy import select
 
 from amae_engine.catalog import image_tables, studies
-from amae_engine.catalog.tables import Split
+from amae_engine.catalog.tables import Audit, Split
+from amae_engine.cli import main
 from amae_engine.errors import BadInput
 from amae_engine.events import Changed, Changes, Notice, Progress
 from amae_engine.images.sources import SourceFile
@@ -90,6 +93,35 @@ def test_the_same_image_comes_in_once(project: Project, image: np.ndarray, tmp_p
     again, _ = finish(import_images(project, files[:1], "again"))
     assert again.fates[0].outcome is Outcome.DUPLICATE
     assert "CXR-00001" in again.fates[0].reason
+
+
+def test_a_table_that_comes_again_with_its_truth_completes_the_images_that_lack_it(
+    project: Project, capsys
+):
+    every = [f for f in demo_files(2, 4, 6) if f.role != "normal"]
+    folder = str(project.folder)
+    finish(import_images(project, [replace(f, truth=None) for f in every], "demo"))
+    assert main(["import", "--project", folder, str(DEMO / "images" / "normal_001.jpeg"),
+                 "--role", "normal"]) == 0  # fmt: skip
+    assert "Of 6 test images the truth is not known" in capsys.readouterr().out
+    with project.session() as session:
+        first = image_tables.images_in(session, Split.TEST).ids[:1].tolist()
+        studies.set_truth(session, first, 1 - every[4].truth, "BB")
+    again, _ = finish(import_images(project, every, "demo", "AB"))
+    assert again.summary() == (
+        "0 images imported, 10 already there (9 got the truth that they lacked), 0 refused."
+    )
+    with project.session() as session:
+        truth = {s: image_tables.images_in(session, s).truth.tolist() for s in Split}
+        said = [row.reader for row in session.scalars(select(Audit)) if row.act == "set_truth"]
+    wanted = [f.truth for f in every]
+    assert truth[Split.UNLABELED] == wanted[:4]
+    assert truth[Split.TEST] == [1 - wanted[4], *wanted[5:]]  # what a reader said stays
+    assert said == ["BB", "AB", "AB"]
+    # and one that knows nothing takes nothing away
+    finish(import_images(project, [replace(f, truth=None) for f in every], "demo"))
+    with project.session() as session:
+        assert image_tables.images_in(session, Split.TEST).truth.tolist() == truth[Split.TEST]
 
 
 def test_a_known_patient_is_recognised_without_being_named(

@@ -35,7 +35,7 @@ class ImageIntake:
     def __init__(self, project: Project, source: str, reader: str, keep_suspects: bool) -> None:
         self._project = project
         self._source = project.source_names.code(source)
-        self._keep_suspects = keep_suspects
+        self._reader, self._keep_suspects = reader, keep_suspects
         self._prints = Fingerprints(project.folder / "pixels", project.pixels)
         with project.session() as session:
             self.import_id = imports.begin(session, self._source, reader)
@@ -61,10 +61,32 @@ class ImageIntake:
                 self._prints.add(image.image.pixels, image.fingerprint)
                 new.append((number, file, image))
         names = self._add([(file, image) for _, file, image in new])
+        self._complete(batch, fates, known)
         for (number, file, _), name in zip(new, names, strict=True):
             reason = f"{name}; {fates[number].reason}" if fates[number].reason else name
             fates[number] = FileFate(file.path, fates[number].outcome, reason)
         return fates
+
+    def _complete(
+        self,
+        batch: list[tuple[SourceFile, IncomingImage | Refusal]],
+        fates: list[FileFate],
+        known: dict[str, str],
+    ) -> None:
+        """Images that are there without a truth get that of the files that repeat them."""
+        stated: dict[int, dict[str, int]] = {0: {}, 1: {}}  # by truth: the place of each name
+        for place, (file, image) in enumerate(batch):
+            if isinstance(image, Refusal) or file.truth is None:
+                continue
+            if fates[place].outcome is Outcome.DUPLICATE:
+                name = next(known[key] for key in keys_of(self._project, image) if key in known)
+                stated[file.truth][name] = place
+        with self._project.session() as session:
+            for truth, places in stated.items():
+                for name in studies.complete_truth(session, list(places), truth, self._reader):
+                    fate = fates[places[name]]
+                    reason = f"{fate.reason}, which now has its truth"
+                    fates[places[name]] = FileFate(fate.path, Outcome.COMPLETED, reason)
 
     def end(self, report: ImportReport) -> None:
         """Note the import's result in the audit, and the last images' hashes on disk."""

@@ -19,6 +19,7 @@ class Outcome(StrEnum):
 
     IMPORTED = "imported"
     DUPLICATE = "duplicate"
+    COMPLETED = "truth added"  # the same as an image whose truth nobody knew: this file's is taken
     SUSPECT = "suspect"  # probably an image that is there, in another format: the reader decides
     HELD = "held back"  # looks unlike a frontal chest: the reader lets it in or leaves it out
     REFUSED = "refused"
@@ -48,9 +49,11 @@ class ImportReport:
 
     def summary(self) -> str:
         """One sentence for the reader."""
+        completed = self.count(Outcome.COMPLETED)
         text = (
             f"{self.count(Outcome.IMPORTED)} images imported, "
-            f"{self.count(Outcome.DUPLICATE)} already there, "
+            f"{self.count(Outcome.DUPLICATE) + completed} already there"
+            f"{f' ({completed} got the truth that they lacked)' if completed else ''}, "
             f"{self.count(Outcome.REFUSED)} refused"
         )
         held = self.count(Outcome.HELD)
