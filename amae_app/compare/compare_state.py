@@ -26,6 +26,7 @@ from amae_engine.jobs.judging.evaluate_run import (
     ScoreEvaluation,
     evaluate_run,
     judged_runs,
+    method_title,
 )
 from amae_engine.project import Project
 from amae_engine.runs.record import read_metrics
@@ -47,7 +48,7 @@ class ComparedRun:
     @property
     def method(self) -> str:
         """The method's name in full."""
-        return self.evaluation.peer if self.evaluation and self.evaluation.peer else "AMAE"
+        return method_title(self.score_run)
 
     @property
     def leading(self) -> ScoreKind | None:

@@ -21,6 +21,7 @@ from amae_engine.jobs.judging.evaluate_run import (
     ScoreEvaluation,
     evaluate_run,
     judged_runs,
+    method_title,
     peer_title,
     rated_images,
     score_label,
@@ -219,7 +220,7 @@ def read_review_state(
     judged = {score.kind: score for score in evaluation.scores} if evaluation else {}
     return ReviewState(
         run_id=chosen.id,
-        runs=tuple((row.id, peer_title(row) or "AMAE") for row in found),
+        runs=tuple((row.id, method_title(row)) for row in found),
         image_ids=shown.ids,
         store_rows=shown.store_rows,
         truth=np.full_like(shown.truth, -1) if is_sealed else shown.truth,

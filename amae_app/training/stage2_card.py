@@ -16,7 +16,7 @@ from amae_engine.jobs.training.assign_pseudo_labels import (
     PSEUDO_ABNORMAL,
     PSEUDO_NORMAL,
     PseudoLabelView,
-    require_both_classes,
+    why_too_few,
 )
 from amae_engine.jobs.training.train_stage2 import inputs_of
 from amae_engine.project import Project
@@ -51,8 +51,8 @@ def stage2_card(
     resumable = unfinished_run(rows, RunKind.STAGE2)
     if not finished:
         is_rated = stage1.state in (CardState.DONE, CardState.STALE)
-        why = _why_nothing_to_learn(view, pseudo) if is_rated else ""
-        if why:
+        why = pseudo.reason if view is None else why_too_few(view)
+        if is_rated and why:
             return _stage1_alone_card(project, rows, why, resumable)
         if pseudo.state is CardState.WAITING:
             return Card(
@@ -77,17 +77,6 @@ def stage2_card(
         only_score=bool(unscored),
         begun_score=begun,
     )
-
-
-def _why_nothing_to_learn(view: PseudoLabelView | None, pseudo: Card) -> str:
-    """Why stage 2 cannot begin though stage 1 has rated the images; "" where it can."""
-    if view is None:
-        return pseudo.reason
-    try:
-        require_both_classes(view)
-    except AmaeError as error:
-        return str(error)
-    return ""
 
 
 def _stage1_alone_card(

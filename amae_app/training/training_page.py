@@ -86,8 +86,11 @@ class TrainingPage(QWidget):
         """What runs, or the next step."""
         if self._context.queue.running:
             return self._context.queue.running.lower()
-        names = {"import": "needs images", "stage1": "next: stage 1", "stage2": "next: stage 2"}
-        return names.get(self._state.next_step, "done") if self._state else ""
+        if self._state is None:
+            return ""
+        then = "scoring" if self._state.stage2.only_score else "stage 2"
+        names = {"import": "needs images", "stage1": "next: stage 1", "stage2": f"next: {then}"}
+        return names.get(self._state.next_step, "done")
 
     @Slot(object)
     def _on_labels(self, config: PseudoLabelConfig) -> None:

@@ -163,11 +163,11 @@ def test_an_experiment_is_queued_followed_and_shown(page, whole_path, qtbot, mon
     panel = page.experiments
     panel.plan.kind.setCurrentIndex(panel.plan.kind.findData(str(Experiment.FIG3A)))
     panel.plan.replicates.setValue(1)
-    qtbot.waitUntil(lambda: panel.plan.told.text().startswith("30 jobs"), timeout=WAIT)
+    qtbot.waitUntil(lambda: panel.plan.told.text().startswith("36 jobs"), timeout=WAIT)
     click(qtbot, page.window(), "queueExperimentButton")
-    qtbot.waitUntil(lambda: panel.jobs.rowCount() == 30, timeout=WAIT)
+    qtbot.waitUntil(lambda: panel.jobs.rowCount() == 36, timeout=WAIT)
     assert "drawn by their hidden truth" in panel.plan.told.text()
-    assert panel.plan.told.text().startswith("fig3a-1: 30 jobs")
+    assert panel.plan.told.text().startswith("fig3a-1: 36 jobs")
     qtbot.waitUntil(lambda: len(started) == 1, timeout=WAIT)
     assert panel.table.horizontalHeaderItem(1).text() == "20 %"
     click(qtbot, page.window(), "pauseQueueButton")

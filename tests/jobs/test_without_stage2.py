@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from demo_images import demo_files, finish
 
-from amae_engine.catalog import decisions, image_tables, scores
+from amae_engine.catalog import decisions, image_tables, runs, scores
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.cli import main
 from amae_engine.config import ScoreConfig, ScoreKind, Stage1Config, Stage2Config, TrainingConfig
@@ -14,7 +14,7 @@ from amae_engine.errors import BadSetting, BadWeights, TooFewImages
 from amae_engine.events import Progress
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.judging import score_images as score_images_module
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
+from amae_engine.jobs.judging.evaluate_run import evaluate_run, method_title
 from amae_engine.jobs.judging.make_maps import make_maps_of
 from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.rerun import rerun
@@ -66,6 +66,8 @@ def test_what_stage_1_says_is_a_score_run_of_its_own(all_normal: Project):
     maps = load_image_maps(all_normal, run, int(test[0]))
     assert maps is not None
     assert maps.scored == (ScoreKind.UNLABELED_PROBE,)
+    with all_normal.session() as session:
+        assert method_title(runs.get(session, run)) == "AMAE without stage 2"
     assert "without stage 2" in str(run_facts(all_normal, run)["notes"])
 
 

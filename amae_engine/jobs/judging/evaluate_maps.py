@@ -14,7 +14,7 @@ from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.localisation import Localisation, judge_maps
 from amae_engine.evaluation.regions import Outline, outlines_mask
-from amae_engine.jobs.judging.evaluate_run import judged_run, judged_runs, peer_title
+from amae_engine.jobs.judging.evaluate_run import judged_run, judged_runs, method_title
 from amae_engine.project import Project
 from amae_engine.runs.map_files import load_image_maps, makes_maps_on_demand, mapped_images
 
@@ -106,7 +106,7 @@ def compare_maps(
         numbers = ", ".join(str(row.id) for row in rows)
         raise NotReady(f"No marked test image has a map of each of the runs {numbers}; name fewer.")
     judged = [
-        JudgedMap(row.id, peer_title(row) or "AMAE", kind, found)
+        JudgedMap(row.id, method_title(row), kind, found)
         for row in rows
         for kind, found in _judged(project, row.id, marked, shared).items()
     ]

@@ -237,6 +237,12 @@ def peer_title(run: runs.RunRow) -> str:
     return PeerConfig.from_dict(run.config).title if run.kind is RunKind.PEER else ""
 
 
+def method_title(run: runs.RunRow) -> str:
+    """What made a score run or a peer's, for lists of runs."""
+    without = " without stage 2" if run.config.get("without_stage2") else ""
+    return peer_title(run) or f"AMAE{without}"
+
+
 def judged_runs(project: Project) -> list[runs.RunRow]:
     """Finished score runs and peers' runs, newest first: all that `evaluate_run` can judge."""
     with project.session() as session:

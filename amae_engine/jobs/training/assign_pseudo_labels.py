@@ -283,19 +283,27 @@ def _log_odds(
     return log_odds_of(unlabeled)
 
 
+def why_too_few(view: PseudoLabelView) -> str:
+    """Why module B has nothing to learn from, and what to do; "" where it has."""
+    abnormal = view.count(PseudoLabel.ABNORMAL)
+    if abnormal >= FEWEST_PER_MODULE:
+        return ""
+    return (
+        f"Module B needs at least {FEWEST_PER_MODULE} pseudo-abnormal images; there are "
+        f"{abnormal}. Mark abnormal images in Pseudo-labels, raise K, or import more unlabeled "
+        f"images."
+    )
+
+
 def require_both_classes(view: PseudoLabelView) -> None:
     """Stage 2 needs images for module B.
 
     Raises:
-        TooFewImages: A class is empty; the message says what to do.
+        TooFewImages: There are too few; the message says what to do.
     """
-    abnormal = view.count(PseudoLabel.ABNORMAL)
-    if abnormal < FEWEST_PER_MODULE:
+    if why := why_too_few(view):
         raise TooFewImages(
-            f"Module B needs at least {FEWEST_PER_MODULE} pseudo-abnormal images; there are "
-            f"{abnormal}. Mark abnormal images in Pseudo-labels, raise K, or import more unlabeled "
-            f"images; until then, score without stage 2 (Train, or `amae score --set "
-            f"without_stage2=true`)."
+            f"{why} Until then, score without stage 2 (`amae score --set without_stage2=true`)."
         )
 
 
