@@ -129,10 +129,9 @@ def _stage1_of(project: Project, kind: RunKind, parent: int) -> runs.RunRow | No
     """The stage-1 run that the next stage-2 or score run builds on."""
     above = {RunKind.SCORE: RunKind.STAGE2, RunKind.STAGE2: RunKind.STAGE1}
     with project.session() as session:
-        row = runs.get(session, parent) if parent else runs.newest(session, above[kind])
-        if row is not None and row.kind is RunKind.STAGE2:
-            row = runs.get(session, row.parent_id) if row.parent_id else None
-    return row
+        newest = runs.newest(session, above[kind]) or runs.newest(session, RunKind.STAGE1)
+        row = runs.get(session, parent) if parent else newest
+        return None if row is None else runs.stage1_of(session, row)
 
 
 def _weights(project: Project, preset: str) -> str:

@@ -1,5 +1,6 @@
 """Scores without stage 2: where it has nothing to learn from, what stage 1 says is judged and seen."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,12 @@ import pytest
 from demo_images import demo_files, finish
 
 from amae_engine.catalog import decisions, image_tables, runs, scores
-from amae_engine.catalog.tables import Label, RunKind, Split
+from amae_engine.catalog.tables import Label, Run, RunKind, Split
 from amae_engine.cli import main
 from amae_engine.config import ScoreConfig, ScoreKind, Stage1Config, Stage2Config, TrainingConfig
 from amae_engine.errors import BadSetting, BadWeights, TooFewImages
 from amae_engine.events import Progress
+from amae_engine.jobs.defaults import default_config
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.judging import score_images as score_images_module
 from amae_engine.jobs.judging.evaluate_run import evaluate_run, method_title
@@ -156,6 +158,16 @@ def test_weights_of_stage_1_that_have_changed_are_told(all_normal: Project):
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\1")
     with pytest.raises(BadWeights):
         finish(score_images(all_normal, ALONE, resume=run + 1))
+
+
+def test_its_settings_are_those_of_stage_1_s_preset(all_normal: Project):
+    run = newest_finished(all_normal, RunKind.STAGE1, 0, "").id
+    with all_normal.session() as session:
+        row = session.get_one(Run, run)
+        row.config = json.dumps({**json.loads(row.config), "preset": "compact"})
+    assert default_config(all_normal, RunKind.SCORE).why.startswith(
+        f"Preset compact: that of stage 1, run {run}"
+    )
 
 
 def test_ranking_anew_needs_stage_2():
