@@ -27,7 +27,7 @@ _OWN_MAPS = {"cutpaste", "cutpaste_scar", "cutpaste_union", "anatpaste", "igd"}
 _EPOCHS = {
     PeerMethod.ANATPASTE: 12,
     PeerMethod.DRAEM: 6,
-    PeerMethod.CUTPASTE_SCAR: 6,
+    PeerMethod.CUTPASTE_SCAR: 24,
     PeerMethod.CUTPASTE_UNION: 12,
 }  # their anomalies are faint
 _RATE = {PeerMethod.MASK_RECONSTRUCTION: 2e-3, PeerMethod.NO_PSEUDO_LABELS: 2e-3}
