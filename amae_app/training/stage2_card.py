@@ -134,7 +134,7 @@ def _stage2_reason(project: Project, run: RunRow, view: PseudoLabelView | None) 
 
 
 def _unscored_reason(project: Project, rows: list[RunRow], run: RunRow) -> str:
-    """Why the test images should be scored (again) with the modules that are there."""
+    """Why the test images should be scored (again) on top of a run: a stage 2, or stage 1 alone."""
     scored = [r for r in of_kind(rows, RunKind.SCORE, RunState.FINISHED) if r.parent_id == run.id]
     with project.session() as session:
         test = image_tables.images_in(session, Split.TEST).ids

@@ -193,12 +193,8 @@ class TrainingPage(QWidget):
         def needs() -> tuple[Needs, ...]:
             if is_first:
                 return (needs_of_stage1(project, first),)
-            scoring = needs_of_scoring(project, score, first, second)
-            return (
-                (scoring,)
-                if card.only_score
-                else (needs_of_stage2(project, second, first), scoring)
-            )
+            before = () if card.only_score else (needs_of_stage2(project, second, first),)
+            return (*before, needs_of_scoring(project, score, first, second))
 
         self._context.background("needs", needs, self._show_needs)
 

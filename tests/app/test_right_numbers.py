@@ -128,6 +128,25 @@ def test_where_stage2_has_nothing_to_learn_from_its_button_scores_without_it(
     assert (card.state, card.only_score) == (CardState.READY, False)
 
 
+def test_without_unlabeled_images_the_test_images_are_scored_without_stage2(
+    project: Project, tiny_weights: Path
+):
+    finish(import_images(project, demo_files(20, 0, 10), "demo"))
+    finish(train_stage1(project, Stage1Config(weights=str(tiny_weights), training=SHORT)))
+    card = _cards(project).stage2
+    assert (card.state, card.without_stage2) == (CardState.READY, True)
+    assert "none of the 0 unlabeled images" in card.reason
+    finish(score_images(project, ScoreConfig(without_stage2=True)))
+    assert _cards(project).next_step == "results"
+
+
+def test_without_test_images_there_is_nothing_to_score(project: Project, tiny_weights: Path):
+    finish(import_images(project, demo_files(20, 0, 0), "demo"))
+    finish(train_stage1(project, Stage1Config(weights=str(tiny_weights), training=SHORT)))
+    card = _cards(project).stage2
+    assert (card.state, card.can_start) == (CardState.WAITING, False)
+
+
 def test_scoring_that_was_stopped_goes_on_unless_its_settings_were_changed(
     open_window, whole_path, qtbot
 ):
