@@ -134,7 +134,7 @@ class OperatingPanel(QWidget):
         found = result_at(judged.truth, judged.values, threshold, self.prevalence.value() / 100)
         self.point.setText(
             f"threshold {threshold:.4g} · on {judged.images} {self._state.images_are} · χ² distance "
-            f"of the histograms {judged.chi_square:.1f}"
+            f"of the histograms {judged.chi_square:.1f} ({judged.chi_square_by_chance:.1f} by chance)"
         )
         for listed, count in (
             (Listed.TRUE_POSITIVE, found.point.true_positives),

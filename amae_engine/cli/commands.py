@@ -250,6 +250,7 @@ def _evaluation_json(evaluation: Any) -> dict[str, Any]:
                 "auc": [s.auc.value, s.auc.low, s.auc.high],
                 "ap": [s.ap, s.ap_low, s.ap_high],
                 "chi_square": s.chi_square,
+                "chi_square_by_chance": s.chi_square_by_chance,
             }
             for s in evaluation.scores
         },

@@ -132,8 +132,9 @@ def _show(project: Project, options: Namespace) -> None:
                 "experiment": table.experiment,
                 "about": table.about,
                 "cells": [
-                    {"row": c.row, "column": c.column, "values": c.values, "runs": c.runs,
-                     "failed": c.failed, "open": c.open}
+                    {"row": c.row, "column": c.column, "values": c.values,
+                     "by_chance": c.by_chance, "runs": c.runs, "failed": c.failed,
+                     "open": c.open}
                     for c in table.cells.values()
                 ],
                 "files": [str(file) for file in files],

@@ -8,7 +8,7 @@ from amae_engine.errors import BadInput
 from amae_engine.evaluation.agreement import cohens_kappa, wilson_interval
 from amae_engine.evaluation.delong import auc_interval, compare_aucs
 from amae_engine.evaluation.grey_statistics import grey_distance, grey_features
-from amae_engine.evaluation.histograms import chi_square_distance
+from amae_engine.evaluation.histograms import chi_square_by_chance, chi_square_distance
 from amae_engine.evaluation.roc import (
     average_precision,
     average_precision_interval,
@@ -142,6 +142,20 @@ def test_chi_square_distance_is_zero_for_equal_and_largest_for_separate_scores()
     apart = np.repeat([0.0, 1.0], 50)
     # two single bins of density 100: ½ (100²/100 + 100²/100)
     assert chi_square_distance(truth, apart) == pytest.approx(100)
+    assert chi_square_distance(truth, np.ones(100)) == 0
+
+
+def test_chi_square_by_chance_is_the_mean_over_shuffled_truth():
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1], (30, 70))
+    scores = rng.normal(size=100).round(1)  # several images in some bins, none in others
+    shuffled = [chi_square_distance(rng.permutation(truth), scores) for _ in range(4000)]
+    exact = chi_square_by_chance(truth, scores)
+    assert exact == pytest.approx(np.mean(shuffled), abs=4 * np.std(shuffled) / 4000**0.5)
+    assert 10 < exact < 90  # what so few images give with nothing to be told apart
+    assert chi_square_by_chance(truth, np.ones(100)) == pytest.approx(0)
+    many = np.tile(np.linspace(0, 1, 50_000), 2)
+    assert chi_square_by_chance(np.repeat([0, 1], 50_000), many) < 0.1
 
 
 def test_grey_statistics_reproduce_the_published_baseline(shared):

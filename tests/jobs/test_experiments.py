@@ -139,15 +139,17 @@ def test_a_grid_is_worked_each_cell_linked_to_its_run(quick, tmp_path):
     for seed, run in cell.runs.items():
         from amae_engine.config import ScoreKind
 
-        assert (
-            cell.values[seed] == evaluate_run(project, run).score(ScoreKind.DISCREPANCY).chi_square
-        )
+        judged = evaluate_run(project, run).score(ScoreKind.DISCREPANCY)
+        assert cell.values[seed] == judged.chi_square
+        assert cell.by_chance[seed] == judged.chi_square_by_chance > 0
         with project.session() as session:
             assert runs.get(session, run).experiment == name
     # the reader's own next step never builds on a grid's run
     with project.session() as session:
         assert runs.newest(session, RunKind.STAGE1) is None
     assert "±" in table.text(*next(iter(table.cells)))
+    assert "by chance)" in cell.text
+    assert "dealt at random" in table.about
     files = write_results(table, tmp_path / "out")
     assert {f.suffix for f in files} == {".txt", ".csv", ".tex", ".png", ".svg"}
     with files[1].open(encoding="utf-8") as file:
@@ -158,6 +160,9 @@ def test_a_grid_is_worked_each_cell_linked_to_its_run(quick, tmp_path):
     assert {int(row["run"]) for row in rows if row["row"].startswith("AMAE, A")} == set(
         cell.runs.values()
     )
+    assert {float(row["by_chance"]) for row in rows} == {
+        round(chance, 6) for each in table.cells.values() for chance in each.by_chance.values()
+    }
     assert r"\begin{tabular}{lc}" in files[2].read_text()
     again = estimate(project, plan_jobs(project, Plan(Experiment.FIG3B, (5,), settings=settings,
                                                      preset="compact")))  # fmt: skip

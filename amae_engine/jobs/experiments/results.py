@@ -6,8 +6,9 @@ import csv
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 
 from amae_engine.catalog import job_queue, runs
 from amae_engine.catalog.job_queue import QueueRow
@@ -31,6 +32,7 @@ class Cell:
         runs: The run behind each value, by seed.
         failed: Why, by seed.
         open: How many seeds are still to come.
+        by_chance: For χ², what truth dealt at random gives on average, by seed.
     """
 
     row: str
@@ -39,6 +41,7 @@ class Cell:
     runs: dict[int, int]
     failed: dict[int, str]
     open: int
+    by_chance: dict[int, float] = field(default_factory=dict)
 
     @property
     def over_seeds(self) -> Replicates:
@@ -47,13 +50,16 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """Mean ± 1.96 std; the value alone for one seed; "failed"; "…" while it is to come."""
+        """Mean ± 1.96 std; the value alone for one seed; "failed"; "…" while it is to come; for χ²
+        beside what chance alone gives.
+        """
         found = self.over_seeds
         if not found.count:
             return "failed" if self.failed else "…"
         spread = "" if math.isnan(found.std) else f" ± {found.half:.3f}"
         fewer = f" (n = {found.count})" if self.failed or self.open else ""
-        return f"{found.mean:.3f}{spread}{fewer}"
+        chance = f" ({fmean(self.by_chance.values()):.3f} by chance)" if self.by_chance else ""
+        return f"{found.mean:.3f}{spread}{chance}{fewer}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,11 @@ class ExperimentTable:
     @property
     def about(self) -> str:
         """What the numbers are, for every place that shows them."""
-        name = {"auc": "AUC", "chi_square": "χ² distance of the score histograms"}[self.measure]
+        name = {
+            "auc": "AUC",
+            "chi_square": "χ² distance of the score histograms (0 to 100; in brackets what truth "
+            "dealt at random gives)",
+        }[self.measure]
         truth = (
             " The unlabeled images were drawn by their hidden truth."
             if self.uses_hidden_truth
@@ -186,13 +196,17 @@ def _fill(
         score = evaluation.score(kind)
         problem = problem or ("" if score else "its run does not have this score")
     if score is not None and job.run_id is not None:
-        cell.values[seed] = score.auc.value if measure == "auc" else score.chi_square
+        if measure == "auc":
+            cell.values[seed] = score.auc.value
+        else:
+            cell.values[seed] = score.chi_square
+            cell.by_chance[seed] = score.chi_square_by_chance
         cell.runs[seed] = job.run_id
         cell.failed.pop(seed, None)
     elif problem:
         cell.failed[seed] = problem
     else:
-        cells[row, column] = Cell(row, column, cell.values, cell.runs, cell.failed, cell.open + 1)
+        cells[row, column] = replace(cell, open=cell.open + 1)
 
 
 def _in_order(names: Iterable[str]) -> tuple[str, ...]:
@@ -214,14 +228,15 @@ def write_csv(table: ExperimentTable, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         file.write(f"# {table.about}\n")
         writer = csv.writer(file)
-        writer.writerow(("row", "column", "seed", table.measure, "run", "failed"))
+        writer.writerow(("row", "column", "seed", table.measure, "by_chance", "run", "failed"))
         for cell in table.cells.values():
             for seed in sorted({*cell.values, *cell.failed}):
-                value = cell.values.get(seed)
-                writer.writerow(
-                    (cell.row, cell.column, seed, "" if value is None else f"{value:.6f}",
-                     cell.runs.get(seed, ""), cell.failed.get(seed, ""))
-                )  # fmt: skip
+                value, chance = (
+                    "" if number is None else f"{number:.6f}"
+                    for number in (cell.values.get(seed), cell.by_chance.get(seed))
+                )
+                run, why = cell.runs.get(seed, ""), cell.failed.get(seed, "")
+                writer.writerow((cell.row, cell.column, seed, value, chance, run, why))
 
 
 def write_latex(table: ExperimentTable, path: Path) -> None:

@@ -13,7 +13,7 @@ from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.config.peers import PeerConfig
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.delong import Auc, auc_interval
-from amae_engine.evaluation.histograms import chi_square_distance
+from amae_engine.evaluation.histograms import chi_square_by_chance, chi_square_distance
 from amae_engine.evaluation.roc import (
     Curve,
     average_precision,
@@ -38,7 +38,8 @@ class ScoreEvaluation:
         values: (n,) the scores.
         patients: (n,) whose images they are.
         ap, ap_low, ap_high: Average precision, its bootstrap interval over patients.
-        chi_square: Distance of the two classes' histograms.
+        chi_square: Distance of the two classes' histograms, 0 to 100.
+        chi_square_by_chance: What truth dealt at random gives on average.
     """
 
     kind: ScoreKind
@@ -54,6 +55,7 @@ class ScoreEvaluation:
     roc: Curve
     pr: Curve
     chi_square: float
+    chi_square_by_chance: float
 
     @property
     def images(self) -> str:
@@ -284,4 +286,5 @@ def _judge(
         roc=roc_curve(truth, values),
         pr=precision_recall_curve(truth, values),
         chi_square=chi_square_distance(truth, values),
+        chi_square_by_chance=chi_square_by_chance(truth, values),
     )
