@@ -42,6 +42,8 @@ def test_every_point_of_a_figure_lies_in_its_interval():
         assert bool(point["auc"]) != bool(point["why"])
         if point["low"]:
             assert 0 <= float(point["low"]) <= float(point["auc"]) <= float(point["high"]) <= 1
+        assert (point["figure"] == "fig3b") == bool(point["chi_square"]) == bool(point["by_chance"])
+        assert all(0 <= float(point[name] or 0) <= 100 for name in ("chi_square", "by_chance"))
 
 
 def test_every_cell_is_of_a_method_at_a_size_that_can_be_trained_again():

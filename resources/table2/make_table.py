@@ -55,11 +55,21 @@ def figure_table(cells: Lines) -> str:
     lines = _head(["", *columns])
     for row in dict.fromkeys(cell["row"] for cell in cells):
         texts = [
-            _text([cell for cell in cells if (cell["row"], cell["column"]) == (row, column)])
+            _point([cell for cell in cells if (cell["row"], cell["column"]) == (row, column)])
             for column in columns
         ]
         lines.append(f"| {row} | {' | '.join(texts)} |")
     return "\n".join(lines)
+
+
+def _point(cells: Lines) -> str:
+    """A point of a figure: its AUC, for (b) after its χ² and what chance gives."""
+    if not any(cell["chi_square"] for cell in cells):
+        return _text(cells)
+    found, chance = (
+        fmean(float(cell[name]) for cell in cells) for name in ("chi_square", "by_chance")
+    )
+    return f"χ² {found:.1f} ({chance:.1f} by chance), AUC {_text(cells)}"
 
 
 def _head(names: list[str]) -> list[str]:
