@@ -23,7 +23,7 @@ from amae_app.theme import card, colours, quiet
 from amae_app.widgets.score_histogram import Histogram
 from amae_engine.config import ScoreKind
 from amae_engine.evaluation.operating_rules import Rule, RuleChoice
-from amae_engine.jobs.judging.operating_points import ChosenPoint, result_at
+from amae_engine.jobs.judging.operating_points import ChosenPoint, falls_short, result_at
 
 _TARGETS = {Rule.SENSITIVITY: 0.95, Rule.SPECIFICITY: 0.95, Rule.NORMALS: 0.95, Rule.COST: 5.0}
 
@@ -52,6 +52,7 @@ class OperatingPanel(QWidget):
         self._state: ReviewState | None = None
         self._kind = ScoreKind.DISCREPANCY
         self._start: StartPoint | None = None
+        self._chosen: ChosenPoint | None = None  # by hand, since a score is shown
         self._threshold = 0.0
         self.histogram = Histogram("score")
         self.histogram.setObjectName("scoreHistogram")
@@ -59,6 +60,9 @@ class OperatingPanel(QWidget):
         self.point.setObjectName("pointLabel")
         self.why = quiet()
         self.why.setObjectName("pointReason")
+        self.short = quiet()
+        self.short.setObjectName("pointShort")
+        self.short.setProperty("state", "warning")
         self.rule = QComboBox()
         self.target = QDoubleSpinBox()
         self.prevalence = QDoubleSpinBox()
@@ -73,6 +77,7 @@ class OperatingPanel(QWidget):
         layout.addLayout(self._matrix())
         layout.addWidget(self.point)
         layout.addWidget(self.why)
+        layout.addWidget(self.short)
         layout.addWidget(self.histogram, 1)
         layout.addWidget(self.seal)
         outer = QVBoxLayout(self)
@@ -86,11 +91,9 @@ class OperatingPanel(QWidget):
         is_untouched = (
             self._start is None or self._start.rule is list(Rule)[self.rule.currentIndex()]
         )
-        if start.rule is not None and is_untouched:
-            self.rule.setCurrentIndex(
-                list(Rule).index(start.rule)
-            )  # what is shown is what Lock locks
-        self._state, self._kind, self._start = state, kind, start
+        if start.rule is not None and is_untouched:  # what is shown is what Lock locks
+            self.rule.setCurrentIndex(list(Rule).index(start.rule))
+        self._state, self._kind, self._start, self._chosen = state, kind, start, None
         c, judged = colours(), state.judged(kind)
         if judged is None:
             values = state.values[kind]
@@ -114,10 +117,9 @@ class OperatingPanel(QWidget):
             return
         self._threshold = threshold
         self.histogram.set_lines([threshold], [colours().text])
-        is_start = threshold == self._start.threshold
-        locked = self._start.locked
-        moved = MOVED if locked is None else f"Not the locked point. {locked_text(locked)}"
-        self.why.setText(self._start.why if is_start else moved)
+        why, by = self._chosen_by(threshold)
+        self.why.setText(why)
+        self.short.hide()
         judged = self._state.judged(self._kind)
         for button in (*self.cells.values(), *self.numbers.values()):
             button.setEnabled(judged is not None)
@@ -132,6 +134,8 @@ class OperatingPanel(QWidget):
                 button.setText("–")
             return
         found = result_at(judged.truth, judged.values, threshold, self.prevalence.value() / 100)
+        self.short.setText(falls_short(by, found) if by is not None else "")
+        self.short.setVisible(bool(self.short.text()))
         self.point.setText(
             f"threshold {threshold:.4g} · on {judged.images} {self._state.images_are} · χ² distance "
             f"of the histograms {judged.chi_square:.1f} ({judged.chi_square_by_chance:.1f} by chance)"
@@ -159,7 +163,8 @@ class OperatingPanel(QWidget):
 
     def show_choice(self, point: ChosenPoint) -> None:
         """Say how the threshold that is shown was chosen; it is not locked."""
-        self.why.setText(f"Chosen: {point.choice.rule.label}; on {point.chosen_on}. Not locked.")
+        self._chosen = point
+        self.show_threshold(point.threshold)
 
     def choice(self) -> RuleChoice:
         """The rule as it stands."""
@@ -168,6 +173,17 @@ class OperatingPanel(QWidget):
         if rule is Rule.YOUDEN:
             target = 0.5
         return RuleChoice(rule, target, self.prevalence.value() / 100)
+
+    def _chosen_by(self, threshold: float) -> tuple[str, RuleChoice | None]:
+        """How a threshold came about, in words, and the rule that chose it, where one did."""
+        point, start = self._chosen, self._start
+        if point is not None and threshold == point.threshold:
+            why = f"Chosen: {point.choice.rule.label}; on {point.chosen_on}. Not locked."
+            return why, point.choice
+        if start is not None and threshold == start.threshold:
+            return start.why, start.choice
+        locked = None if start is None else start.locked
+        return (MOVED if locked is None else f"Not the locked point. {locked_text(locked)}"), None
 
     def _choice(self) -> QVBoxLayout:
         self.rule.addItems([rule.label for rule in Rule])

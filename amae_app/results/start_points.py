@@ -27,13 +27,18 @@ class StartPoint:
 
     Attributes:
         locked: The lock that fixed it, where there is one.
-        rule: The rule that chose it, where nobody locked it and no test image was used.
+        choice: The rule that chose it, with its target; None where these test images did.
     """
 
     threshold: float
     why: str
     locked: LockedRow | None = None
-    rule: Rule | None = None
+    choice: RuleChoice | None = None
+
+    @property
+    def rule(self) -> Rule | None:
+        """Of the choice."""
+        return None if self.choice is None else self.choice.rule
 
 
 def locked_text(row: LockedRow) -> str:
@@ -67,7 +72,8 @@ def _start(
     judged: ScoreEvaluation | None,
 ) -> StartPoint:
     if locked is not None:
-        return StartPoint(locked.threshold, locked_text(locked), locked)
+        by = RuleChoice(Rule(locked.rule), locked.target, locked.prevalence)
+        return StartPoint(locked.threshold, locked_text(locked), locked, by)
     for choice in (_VALIDATION, _NORMALS):
         try:
             found = choose_point(project, run_id, kind, choice)
@@ -75,7 +81,7 @@ def _start(
             continue
         share = f" {100 * choice.target:.0f} %" if choice is _NORMALS else ""
         why = f"Chosen: {choice.rule.label}{share}; on {found.chosen_on}."
-        return StartPoint(found.threshold, why, rule=choice.rule)
+        return StartPoint(found.threshold, why, choice=choice)
     if judged is None:
         return StartPoint(float("nan"), "Nothing to choose a point on.")
     best = int(np.argmax(judged.roc.y - judged.roc.x))

@@ -48,7 +48,12 @@ def operating_point(options: Namespace) -> None:
     """Choose a threshold; lock it; say what it does."""
     from amae_engine.evaluation.operating_rules import Rule, RuleChoice
     from amae_engine.jobs.judging.evaluate_run import evaluate_run, judged_run
-    from amae_engine.jobs.judging.operating_points import choose_point, lock_point, result_at
+    from amae_engine.jobs.judging.operating_points import (
+        choose_point,
+        falls_short,
+        lock_point,
+        result_at,
+    )
 
     project = Project.open(options.project)
     run = judged_run(project, options.run, "An operating point")
@@ -77,6 +82,7 @@ def operating_point(options: Namespace) -> None:
                 "ppv": found.predictive.ppv,
                 "npv": found.predictive.npv,
                 "prevalence": found.prevalence,
+                "falls_short": falls_short(choice, found),
             }
     if options.json:
         say_json(facts)

@@ -10,7 +10,8 @@ from amae_app.results.review_state import Listed
 from amae_engine.catalog import image_tables, locked_points, validation_images
 from amae_engine.catalog.tables import Image, Split
 from amae_engine.config import ScoreKind
-from amae_engine.evaluation.operating_rules import Rule
+from amae_engine.evaluation.operating_rules import Rule, RuleChoice
+from amae_engine.jobs.judging.operating_points import ChosenPoint
 
 
 @pytest.fixture
@@ -106,6 +107,24 @@ def test_a_rule_chooses_and_says_on_what(page, qtbot):
     page._context.noticed.connect(lambda text, _level: notices.append(text))
     click(qtbot, page.window(), "choosePointButton")
     qtbot.waitUntil(lambda: any("has learnt from every normal" in n for n in notices), timeout=WAIT)
+
+
+def test_a_point_that_does_not_keep_its_word_says_so(page):
+    """Here it calls every image abnormal, though it asked to spare 95 % of the normal ones."""
+    operating, state = page.panel.operating, page._state
+    low = float(np.nanmin(state.values[page.kind]))
+    choice = RuleChoice(Rule.NORMALS, 0.95)
+    page._on_chosen(
+        ChosenPoint(state.run_id, page.kind, low, choice, "5 normal training images", 5, 0, None)
+    )
+    assert operating.short.isVisible()
+    assert "Asked for specificity of at least 95%; here it is 0%" in operating.short.text()
+    operating.prevalence.setValue(10)  # another prevalence, the same point
+    assert operating.why.text().endswith("on 5 normal training images. Not locked.")
+    assert operating.short.isVisible()
+    page._on_threshold(low - 1)
+    assert "optimistic" in operating.why.text()
+    assert not operating.short.isVisible()
 
 
 def test_every_number_lists_its_images(page, qtbot):

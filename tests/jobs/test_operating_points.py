@@ -19,6 +19,7 @@ from amae_engine.jobs.judging.leading_score import leading_score
 from amae_engine.jobs.judging.operating_points import (
     calibrate,
     choose_point,
+    falls_short,
     lock_point,
     result_at,
 )
@@ -162,6 +163,22 @@ def test_results_and_predictive_values_at_a_point():
     assert found.predictive.npv == pytest.approx(0.9 / (0.9 + 0.1 * 0.25))
 
 
+def test_a_point_falls_short_where_the_whole_interval_lies_below_its_target():
+    truth, values = np.repeat([0, 1], 20).astype(np.int8), np.arange(40.0)
+    calls_five_normal = result_at(truth, values, 15.0, 0.5)  # 15 of 20 spared: 0.53 to 0.89
+    assert falls_short(RuleChoice(Rule.NORMALS, 0.85), calls_five_normal) == ""
+    for rule in (Rule.NORMALS, Rule.SPECIFICITY):
+        said = falls_short(RuleChoice(rule, 0.95), calls_five_normal)
+        assert said.startswith("Asked for specificity of at least 95%; here it is 75% (53% to 89%)")
+    assert falls_short(RuleChoice(Rule.SENSITIVITY, 0.95), calls_five_normal) == ""
+    misses = falls_short(RuleChoice(Rule.SENSITIVITY, 0.95), result_at(truth, values, 30.0, 0.5))
+    assert "sensitivity" in misses
+    assert "abnormal images are not like" in misses
+    assert falls_short(RuleChoice(Rule.YOUDEN), calls_five_normal) == ""
+    none_normal = result_at(np.ones(5, dtype=np.int8), np.arange(5.0), 2.0, 0.5)
+    assert falls_short(RuleChoice(Rule.NORMALS, 0.95), none_normal) == ""
+
+
 def test_subgroups_are_judged_apart(judged):
     project, run = judged
     with project.session() as session:
@@ -199,6 +216,7 @@ def test_the_command_line_sets_apart_seals_locks_and_opens(whole_path: Project, 
     found = json.loads(capsys.readouterr().out)
     assert found["blind"] is True
     assert found["on_test"]["prevalence"] == 0.1
+    assert "falls_short" in found["on_test"]
     assert sum(found["on_test"][n] for n in ("true_positives", "false_negatives")) == 2
     assert main(["evaluate", *project, "--subgroups", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["subgroups"][0]["of"] == "source"

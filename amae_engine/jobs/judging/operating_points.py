@@ -177,6 +177,27 @@ def result_at(
     )
 
 
+def falls_short(choice: RuleChoice, found: PointResult) -> str:
+    """What a rule asked for and the judged images do not have, in words; "" where they may.
+
+    It is said where the whole 95 % interval lies below: the rule kept its word on the images that
+    it chose on, and these are not like them.
+    """
+    if choice.rule is Rule.SENSITIVITY:
+        name, share, whose = "sensitivity", found.sensitivity, "abnormal"
+    elif choice.rule in (Rule.SPECIFICITY, Rule.NORMALS):
+        name, share, whose = "specificity", found.specificity, "normal"
+    else:
+        return ""
+    if not share.high < choice.target:  # NaN where no image tells
+        return ""
+    return (
+        f"Asked for {name} of at least {choice.target:.0%}; here it is {share.value:.0%} "
+        f"({share.low:.0%} to {share.high:.0%}): these {whose} images are not like those that the "
+        f"point was chosen on. Choose it on validation images from where it will be used."
+    )
+
+
 def calibrate(
     project: Project,
     run_id: int,
