@@ -159,6 +159,7 @@ class ImageReview(QWidget):
             )
             choice.setMinimumContentsLength(8)
             choice.activated.connect(self._draw_maps)
+            view.setMinimumHeight(50)  # three of them fit a window of 640 pixels
             grid.addWidget(choice, 2 * place, 1)
             grid.addWidget(view, 2 * place + 1, 1)
         grid.setColumnStretch(0, 3)

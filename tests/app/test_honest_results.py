@@ -118,7 +118,7 @@ def test_a_point_that_does_not_keep_its_word_says_so(page):
         ChosenPoint(state.run_id, page.kind, low, choice, "5 normal training images", 5, 0, None)
     )
     assert operating.short.isVisible()
-    assert "Asked for specificity of at least 95%; here it is 0%" in operating.short.text()
+    assert "Asked for specificity of at least 95 %; here it is 0 %" in operating.short.text()
     operating.prevalence.setValue(10)  # another prevalence, the same point
     assert operating.why.text().endswith("on 5 normal training images. Not locked.")
     assert operating.short.isVisible()

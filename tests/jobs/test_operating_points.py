@@ -169,7 +169,7 @@ def test_a_point_falls_short_where_the_whole_interval_lies_below_its_target():
     assert falls_short(RuleChoice(Rule.NORMALS, 0.85), calls_five_normal) == ""
     for rule in (Rule.NORMALS, Rule.SPECIFICITY):
         said = falls_short(RuleChoice(rule, 0.95), calls_five_normal)
-        assert said.startswith("Asked for specificity of at least 95%; here it is 75% (53% to 89%)")
+        assert said.startswith("Asked for specificity of at least 95 %; here it is 75 % (53–89 %)")
     assert falls_short(RuleChoice(Rule.SENSITIVITY, 0.95), calls_five_normal) == ""
     misses = falls_short(RuleChoice(Rule.SENSITIVITY, 0.95), result_at(truth, values, 30.0, 0.5))
     assert "sensitivity" in misses

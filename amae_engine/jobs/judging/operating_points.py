@@ -192,8 +192,9 @@ def falls_short(choice: RuleChoice, found: PointResult) -> str:
     if not share.high < choice.target:  # NaN where no image tells
         return ""
     return (
-        f"Asked for {name} of at least {choice.target:.0%}; here it is {share.value:.0%} "
-        f"({share.low:.0%} to {share.high:.0%}): these {whose} images are not like those that the "
+        f"Asked for {name} of at least {100 * choice.target:g} %; here it is "
+        f"{100 * share.value:.0f} % ({100 * share.low:.0f}–{100 * share.high:.0f} %): these {whose} "
+        f"images are not like those that the "
         f"point was chosen on. Choose it on validation images from where it will be used."
     )
 
