@@ -126,13 +126,7 @@ class StudiesPage(QWidget):
     def _table_card(self) -> QWidget:
         frame, layout = card()
         top = QHBoxLayout()
-        names = QVBoxLayout()
-        names.setSpacing(0)
-        names.addWidget(heading("Studies"))
-        self.summary.setWordWrap(False)
-        self.summary.setMinimumWidth(1)
-        names.addWidget(self.summary)
-        top.addLayout(names, 1)
+        top.addWidget(heading("Studies"), 1)
         self.filter.setObjectName("filterEdit")
         self.filter.setPlaceholderText("Filter: split:test truth:abnormal source:demo")
         self.filter.setAccessibleName("Filter the images")
@@ -151,6 +145,7 @@ class StudiesPage(QWidget):
         top.addWidget(self.actions_of_page.button())
         top.addWidget(button)
         layout.addLayout(top)
+        layout.addWidget(self.summary)  # of the whole width: what is wrong with a filter fits
         self._lay_out_table()
         self._stack = QStackedWidget()
         self._stack.addWidget(self.table)
