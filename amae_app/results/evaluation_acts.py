@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal, Slot
 
 from amae_app.child_job import ChildJob
-from amae_app.results.start_points import locked_text
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import locked_points
 from amae_engine.catalog.locked_points import LockedRow
@@ -56,7 +55,7 @@ class EvaluationActs(QObject):
         project, reader = self._context.project, self._context.reader
 
         def done(row: LockedRow) -> None:
-            self._context.notify(locked_text(row))
+            self._context.notify(row.text)
             self._context.announce(Changed.SCORES)
 
         self._context.act(

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.results.review_state import Listed, ReviewState
-from amae_app.results.start_points import MOVED, StartPoint, locked_text
+from amae_app.results.start_points import MOVED, StartPoint
 from amae_app.theme import card, colours, quiet
 from amae_app.widgets.score_histogram import Histogram
 from amae_engine.config import ScoreKind
@@ -178,12 +178,12 @@ class OperatingPanel(QWidget):
         """How a threshold came about, in words, and the rule that chose it, where one did."""
         point, start = self._chosen, self._start
         if point is not None and threshold == point.threshold:
-            why = f"Chosen: {point.choice.rule.label}; on {point.chosen_on}. Not locked."
+            why = f"Chosen: {point.choice.text}; on {point.chosen_on}. Not locked."
             return why, point.choice
         if start is not None and threshold == start.threshold:
             return start.why, start.choice
         locked = None if start is None else start.locked
-        return (MOVED if locked is None else f"Not the locked point. {locked_text(locked)}"), None
+        return (MOVED if locked is None else f"Not the locked point. {locked.text}"), None
 
     def _choice(self) -> QVBoxLayout:
         self.rule.addItems([rule.label for rule in Rule])

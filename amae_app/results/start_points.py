@@ -41,15 +41,6 @@ class StartPoint:
         return None if self.choice is None else self.choice.rule
 
 
-def locked_text(row: LockedRow) -> str:
-    """Who locked a point, when, and on what; and whether the test images were closed then."""
-    blind = "before the test images were opened"
-    if not row.is_blind:
-        blind = f"after the test images had been opened ({row.seen_before[:16].replace('T', ' ')})"
-    at = row.locked_at[:16].replace("T", " ")
-    return f"Locked by {row.reader} at {at} UTC, {blind}. Chosen on {row.chosen_on}."
-
-
 def start_points(
     project: Project,
     run_id: int,
@@ -73,14 +64,14 @@ def _start(
 ) -> StartPoint:
     if locked is not None:
         by = RuleChoice(Rule(locked.rule), locked.target, locked.prevalence)
-        return StartPoint(locked.threshold, locked_text(locked), locked, by)
+        why = f"{locked.text} Chosen: {by.text}; on {locked.chosen_on}."
+        return StartPoint(locked.threshold, why, locked, by)
     for choice in (_VALIDATION, _NORMALS):
         try:
             found = choose_point(project, run_id, kind, choice)
         except (NotReady, BadInput):
             continue
-        share = f" {100 * choice.target:.0f} %" if choice is _NORMALS else ""
-        why = f"Chosen: {choice.rule.label}{share}; on {found.chosen_on}."
+        why = f"Chosen: {choice.text}; on {found.chosen_on}."
         return StartPoint(found.threshold, why, choice=choice)
     if judged is None:
         return StartPoint(float("nan"), "Nothing to choose a point on.")

@@ -46,6 +46,16 @@ class LockedRow:
         """Whether it was locked before the test images were opened."""
         return not self.seen_before
 
+    @property
+    def text(self) -> str:
+        """Who locked it and when, and whether the test images were closed then."""
+        blind = "before the test images were opened"
+        if not self.is_blind:
+            seen = self.seen_before[:16].replace("T", " ")
+            blind = f"after the test images had been opened ({seen})"
+        at = self.locked_at[:16].replace("T", " ")
+        return f"Locked by {self.reader} at {at} UTC, {blind}."
+
 
 def is_sealed(session: Session) -> bool:
     """Whether the truth of the test images is closed to every reader."""

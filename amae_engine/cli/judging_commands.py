@@ -49,6 +49,7 @@ def operating_point(options: Namespace) -> None:
     from amae_engine.evaluation.operating_rules import Rule, RuleChoice
     from amae_engine.jobs.judging.evaluate_run import evaluate_run, judged_run
     from amae_engine.jobs.judging.operating_points import (
+        at_prevalence,
         choose_point,
         falls_short,
         lock_point,
@@ -69,6 +70,7 @@ def operating_point(options: Namespace) -> None:
     }
     if chosen.point is not None:
         facts["on_validation"] = asdict(chosen.point)
+    row = found = None
     if options.lock:
         row = lock_point(project, chosen, options.reader)
         facts |= {"locked_by": row.reader, "locked_at": row.locked_at, "blind": row.is_blind}
@@ -87,8 +89,15 @@ def operating_point(options: Namespace) -> None:
     if options.json:
         say_json(facts)
         return
-    for name, value in facts.items():
-        say(f"{name.replace('_', ' '):<14} {value}")
+    say(f"{kind.label} of run {run.id}: threshold {chosen.threshold:.6g}.")
+    say(f"Chosen: {choice.text}; on {chosen.chosen_on}.")
+    if chosen.point is not None:
+        say(f"There: {at_prevalence(chosen.point, options.prevalence).text}.")
+    say("Not locked; --lock fixes it and opens the test images." if row is None else row.text)
+    if found is not None and score is not None:
+        say(f"On {score.images} test images: {found.text}.")
+        if short := falls_short(choice, found):
+            say(short)
 
 
 def maps(options: Namespace) -> None:

@@ -54,9 +54,20 @@ class RuleChoice:
     target: float = 0.95
     prevalence: float = 0.5
 
+    @property
+    def text(self) -> str:
+        """The rule with what it asks for: "sensitivity of at least 95 %"."""
+        if self.rule is Rule.YOUDEN:
+            return self.rule.label
+        asked = f"{100 * self.target:g} %" if self._is_share else f"{self.target:g}"
+        return f"{self.rule.label} {asked}"
+
+    @property
+    def _is_share(self) -> bool:
+        return self.rule in (Rule.SENSITIVITY, Rule.SPECIFICITY, Rule.NORMALS)
+
     def __post_init__(self) -> None:
-        is_share = self.rule in (Rule.SENSITIVITY, Rule.SPECIFICITY, Rule.NORMALS)
-        if is_share and not 0 < self.target < 1:
+        if self._is_share and not 0 < self.target < 1:
             raise BadInput(f"A {self.rule} target lies between 0 and 1; it is {self.target:g}.")
         if self.rule is Rule.COST and not (self.target > 0 and math.isfinite(self.target)):
             raise BadInput(f"The cost of a missed image must be above 0; it is {self.target:g}.")

@@ -160,6 +160,8 @@ def test_results_and_predictive_values_at_a_point():
     assert (found.point.true_positives, found.point.false_positives) == (15, 0)
     assert found.sensitivity.value == 0.75
     assert found.predictive.ppv == 1.0
+    assert found.text.startswith("sensitivity 0.75 (0.53–0.89; 15 of 20), specificity 1.00 (")
+    assert found.text.endswith("; 40 of 40), PPV 1.00 and NPV 0.97 at a prevalence of 10 %")
     assert found.predictive.npv == pytest.approx(0.9 / (0.9 + 0.1 * 0.25))
 
 
@@ -218,6 +220,10 @@ def test_the_command_line_sets_apart_seals_locks_and_opens(whole_path: Project, 
     assert found["on_test"]["prevalence"] == 0.1
     assert "falls_short" in found["on_test"]
     assert sum(found["on_test"][n] for n in ("true_positives", "false_negatives")) == 2
+    assert main([*lock[:3], "--by", "normals", "--target", "0.8", "--prevalence", "0.1"]) == 0
+    told = capsys.readouterr().out
+    assert "Chosen: from normal images alone: specificity of at least 80 %; on" in told
+    assert "Not locked" in told
     assert main(["evaluate", *project, "--subgroups", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["subgroups"][0]["of"] == "source"
     assert main([*lock[:3], "--score", "magic"]) == 1

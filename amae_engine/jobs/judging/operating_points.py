@@ -72,6 +72,22 @@ class PointResult:
     predictive: Predictive
     prevalence: float
 
+    @property
+    def text(self) -> str:
+        """Its numbers for a terminal, each share with its 95 % interval and its counts."""
+        at = self.point
+        shares = ", ".join(
+            f"{name} {share.value:.2f} ({share.low:.2f}–{share.high:.2f}; {right} of {right + wrong})"
+            for name, share, right, wrong in (
+                ("sensitivity", self.sensitivity, at.true_positives, at.false_negatives),
+                ("specificity", self.specificity, at.true_negatives, at.false_positives),
+            )
+        )
+        return (
+            f"{shares}, PPV {self.predictive.ppv:.2f} and NPV {self.predictive.npv:.2f} at a "
+            f"prevalence of {100 * self.prevalence:g} %"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -167,7 +183,15 @@ def result_at(
     Raises:
         BadInput: The prevalence is not between 0 and 1.
     """
-    point = operating_point(truth, values, threshold)
+    return at_prevalence(operating_point(truth, values, threshold), prevalence)
+
+
+def at_prevalence(point: OperatingPoint, prevalence: float) -> PointResult:
+    """Shares with their intervals, and what a call means, of counts that are known.
+
+    Raises:
+        BadInput: The prevalence is not between 0 and 1.
+    """
     return PointResult(
         point,
         wilson_interval(point.true_positives, point.true_positives + point.false_negatives),
