@@ -363,6 +363,8 @@ def test_a_cell_says_how_many_replicates_it_has():
     assert Cell("r", "c", {0: 0.5, 1: 0.6, 2: 0.7}, {}, {}, 0).text == "0.600 ± 0.196"
     assert Cell("r", "c", {0: 0.5}, {}, {1: "NaN"}, 1).text == "0.500 (n = 1)"
     assert math.isnan(Cell("r", "c", {}, {}, {}, 2).over_seeds.mean)
+    chi_square = Cell("r", "c", {0: 40.0, 1: 44.0}, {}, {}, 1, by_chance={0: 27.0, 1: 28.0})
+    assert chi_square.text == "42.0 ± 5.5 (27.5 by chance) (n = 2)"
 
 
 def test_a_table_in_latex_has_its_spread_and_its_stars(tmp_path):

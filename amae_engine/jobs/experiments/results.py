@@ -56,10 +56,11 @@ class Cell:
         found = self.over_seeds
         if not found.count:
             return "failed" if self.failed else "…"
-        spread = "" if math.isnan(found.std) else f" ± {found.half:.3f}"
+        digits = 1 if self.by_chance else 3  # χ² goes up to 100, AUC to 1
+        spread = "" if math.isnan(found.std) else f" ± {found.half:.{digits}f}"
         fewer = f" (n = {found.count})" if self.failed or self.open else ""
-        chance = f" ({fmean(self.by_chance.values()):.3f} by chance)" if self.by_chance else ""
-        return f"{found.mean:.3f}{spread}{chance}{fewer}"
+        chance = f" ({fmean(self.by_chance.values()):.1f} by chance)" if self.by_chance else ""
+        return f"{found.mean:.{digits}f}{spread}{chance}{fewer}"
 
 
 @dataclass(frozen=True, slots=True)
