@@ -13,7 +13,7 @@ from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput, NotReady
 from amae_engine.evaluation.operating_rules import Rule, RuleChoice
 from amae_engine.jobs.judging.evaluate_run import ScoreEvaluation
-from amae_engine.jobs.judging.operating_points import choose_point
+from amae_engine.jobs.judging.operating_points import choice_of, choose_point
 from amae_engine.project import Project
 
 _NORMALS = RuleChoice(Rule.NORMALS, 0.95)
@@ -63,7 +63,7 @@ def _start(
     judged: ScoreEvaluation | None,
 ) -> StartPoint:
     if locked is not None:
-        by = RuleChoice(Rule(locked.rule), locked.target, locked.prevalence)
+        by = choice_of(locked)
         why = f"{locked.text} Chosen: {by.text}; on {locked.chosen_on}."
         return StartPoint(locked.threshold, why, locked, by)
     for choice in (_VALIDATION, _NORMALS):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amae_engine.catalog import locked_points, studies, validation_images
 from amae_engine.catalog.tables import Split
@@ -13,6 +13,9 @@ from amae_engine.cli.progress import Console
 from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput, BadSetting, NotReady
 from amae_engine.project import Project
+
+if TYPE_CHECKING:
+    from amae_engine.jobs.judging.operating_points import PointResult
 
 
 def validation(options: Namespace) -> None:
@@ -92,12 +95,19 @@ def operating_point(options: Namespace) -> None:
     say(f"{kind.label} of run {run.id}: threshold {chosen.threshold:.6g}.")
     say(f"Chosen: {choice.text}; on {chosen.chosen_on}.")
     if chosen.point is not None:
-        say(f"There: {at_prevalence(chosen.point, options.prevalence).text}.")
+        say("There:")
+        _say_point(at_prevalence(chosen.point, options.prevalence))
     say("Not locked; --lock fixes it and opens the test images." if row is None else row.text)
     if found is not None and score is not None:
-        say(f"On {score.images} test images: {found.text}.")
+        say(f"On {score.images} test images:")
+        _say_point(found)
         if short := falls_short(choice, found):
             say(short)
+
+
+def _say_point(found: PointResult) -> None:
+    for name, number in found.numbers.items():
+        say(f"  {name:<30} {number}")
 
 
 def maps(options: Namespace) -> None:

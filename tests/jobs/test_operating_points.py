@@ -160,8 +160,9 @@ def test_results_and_predictive_values_at_a_point():
     assert (found.point.true_positives, found.point.false_positives) == (15, 0)
     assert found.sensitivity.value == 0.75
     assert found.predictive.ppv == 1.0
-    assert found.text.startswith("sensitivity 0.75 (0.53–0.89; 15 of 20), specificity 1.00 (")
-    assert found.text.endswith("; 40 of 40), PPV 1.00 and NPV 0.97 at a prevalence of 10 %")
+    assert found.numbers["sensitivity"] == "0.75 (0.53–0.89; 15 of 20)"
+    assert found.numbers["specificity"].endswith("; 40 of 40)")
+    assert found.numbers["NPV at a prevalence of 10 %"] == "0.97"
     assert found.predictive.npv == pytest.approx(0.9 / (0.9 + 0.1 * 0.25))
 
 

@@ -21,6 +21,7 @@ from amae_engine.errors import BadInput
 from amae_engine.evaluation.regions import box_outline
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
 from amae_engine.jobs.judging.export import export_results
+from amae_engine.jobs.judging.operating_points import result_at
 from amae_engine.jobs.reporting.make_report import make_report
 from amae_engine.project import Project
 
@@ -57,6 +58,9 @@ def test_a_report_says_what_was_done_on_what_and_what_came_of_it(whole_path: Pro
         locked_points.lock(
             session, 3, ScoreKind.DISCREPANCY, 0.25, "sensitivity", 0.9, 0.5, "6 images", "BB"
         )
+        locked_points.lock(  # it calls every image abnormal
+            session, 3, ScoreKind.MAHALANOBIS, -1.0, "normals", 0.95, 0.5, "normal images", "BB"
+        )
     path, page = _report(whole_path)
     said = " ".join(page.texts)
     for heading in (
@@ -68,7 +72,13 @@ def test_a_report_says_what_was_done_on_what_and_what_came_of_it(whole_path: Pro
     for score in evaluation.scores:
         assert f"{score.auc.value:.3f} ({score.auc.low:.3f}–{score.auc.high:.3f})" in said
     assert "Research use only. Not a medical device." in said
-    assert "0.25" in said
+    assert "sensitivity of at least 90 %" in said
+    judged = evaluation.score(ScoreKind.DISCREPANCY)
+    assert "Feature distance: Asked for specificity of at least 95 %; here it is 0 %" in said
+    point = result_at(judged.truth, judged.values, 0.25, 0.5)
+    for name, number in point.numbers.items():
+        assert name in page.texts
+        assert number in page.texts
     assert "BB 5" in said  # decided on five images
     assert "CLAIM 2024" in said
     assert "TRIPOD+AI" in said

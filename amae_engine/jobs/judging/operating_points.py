@@ -73,20 +73,22 @@ class PointResult:
     prevalence: float
 
     @property
-    def text(self) -> str:
-        """Its numbers for a terminal, each share with its 95 % interval and its counts."""
+    def numbers(self) -> dict[str, str]:
+        """Its numbers by their name, a share with its 95 % interval and its counts."""
         at = self.point
-        shares = ", ".join(
-            f"{name} {share.value:.2f} ({share.low:.2f}–{share.high:.2f}; {right} of {right + wrong})"
+        shares = {
+            name: f"{share.value:.2f} ({share.low:.2f}–{share.high:.2f}; {right} of {right + wrong})"
             for name, share, right, wrong in (
                 ("sensitivity", self.sensitivity, at.true_positives, at.false_negatives),
                 ("specificity", self.specificity, at.true_negatives, at.false_positives),
             )
-        )
-        return (
-            f"{shares}, PPV {self.predictive.ppv:.2f} and NPV {self.predictive.npv:.2f} at a "
-            f"prevalence of {100 * self.prevalence:g} %"
-        )
+        }
+        at_prevalence = f"at a prevalence of {100 * self.prevalence:g} %"
+        return {
+            **shares,
+            f"PPV {at_prevalence}": f"{self.predictive.ppv:.2f}",
+            f"NPV {at_prevalence}": f"{self.predictive.npv:.2f}",
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,11 @@ def at_prevalence(point: OperatingPoint, prevalence: float) -> PointResult:
         predictive_values(point, prevalence),
         prevalence,
     )
+
+
+def choice_of(locked: LockedRow) -> RuleChoice:
+    """The rule that chose a locked point."""
+    return RuleChoice(Rule(locked.rule), locked.target, locked.prevalence)
 
 
 def falls_short(choice: RuleChoice, found: PointResult) -> str:

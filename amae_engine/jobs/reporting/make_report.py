@@ -14,6 +14,7 @@ from amae_engine.errors import BadInput
 from amae_engine.events import Event, Progress
 from amae_engine.jobs.judging.evaluate_run import RunEvaluation
 from amae_engine.jobs.judging.export import image_panels, shown_score, write_run_curves
+from amae_engine.jobs.reporting.operating_section import operating_section
 from amae_engine.jobs.reporting.regions_section import regions_section
 from amae_engine.jobs.reporting.report_sections import (
     again_section,
@@ -21,7 +22,6 @@ from amae_engine.jobs.reporting.report_sections import (
     learned_section,
     limits_section,
     method_section,
-    operating_section,
     readers_section,
     result_section,
     subgroup_section,
@@ -79,7 +79,7 @@ def make_report(
         data_section(project),
         method_section(project, evaluation.run_id),
         result_section(evaluation, curves),
-        operating_section(project, evaluation.run_id),
+        operating_section(project, evaluation),
         learned_section(evaluation),
         subgroup_section(project, evaluation),
         cases,

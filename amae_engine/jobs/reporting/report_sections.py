@@ -10,7 +10,6 @@ from amae_engine.catalog import (
     blind_readings,
     decisions,
     image_sources,
-    locked_points,
     studies,
 )
 from amae_engine.catalog.runs import RunRow
@@ -197,44 +196,6 @@ def learned_section(evaluation: RunEvaluation) -> ReportSection:
         "What the scores have learned: proxy task and shortcuts",
         "CLAIM 2024: bias. TRIPOD+AI: 14 (fairness), 25 (limitations)",
         lines,
-    )
-
-
-def operating_section(project: Project, run_id: int) -> ReportSection:
-    """Thresholds that were locked, when, by whom, on what."""
-    with project.session() as session:
-        points = locked_points.of_run(session, run_id)
-        opened = locked_points.opened_at(session, run_id)
-    columns = (
-        "score",
-        "threshold",
-        "rule",
-        "chosen on",
-        "locked by, at (UTC)",
-        "before the test images were opened",
-    )
-    lines = tuple(
-        (
-            point.kind.label,
-            f"{point.threshold:.6g}",
-            f"{point.rule} {point.target:g}",
-            point.chosen_on,
-            f"{point.reader}, {point.locked_at[:19]}",
-            "yes" if point.is_blind else f"no, opened {point.seen_before[:19]}",
-        )
-        for point in points
-    )
-    said = f"The truth of the test images was first shown for this run at {opened[:19]} UTC."
-    none = (
-        ()
-        if points
-        else ("No operating point was locked: every threshold on these images is optimistic.",)
-    )
-    return ReportSection(
-        "Operating points",
-        "CLAIM 2024: thresholds. TRIPOD+AI: 12g (model output, thresholds)",
-        (said if opened else "The truth of the test images was not shown yet.", *none),
-        (ReportTable(columns, lines),) if points else (),
     )
 
 
