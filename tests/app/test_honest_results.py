@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from widgets_by_name import WAIT, click
@@ -125,6 +127,18 @@ def test_a_point_that_does_not_keep_its_word_says_so(page):
     page._on_threshold(low - 1)
     assert "optimistic" in operating.why.text()
     assert not operating.short.isVisible()
+
+
+def test_the_small_views_stand_apart_in_the_smallest_window(page, qtbot):
+    window = page.window()
+    window.resize(1024, 640)
+    qtbot.waitUntil(lambda: (window.width(), window.height()) == (1024, 640), timeout=WAIT)
+    review = page.review
+    review.why.setText("\n".join(["Normal against unlabeled: 8.523 · above 100 %"] * 6))
+    qtbot.wait(100)  # the lines of six scores take their place
+    stacked = [part for pair in zip(review.choices, review.small, strict=True) for part in pair]
+    edges = [(part.geometry().top(), part.geometry().bottom()) for part in stacked]
+    assert all(above[1] < below[0] for above, below in pairwise(edges))
 
 
 def test_every_number_lists_its_images(page, qtbot):

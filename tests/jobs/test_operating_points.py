@@ -163,6 +163,8 @@ def test_results_and_predictive_values_at_a_point():
     assert found.numbers["sensitivity"] == "0.75 (0.53–0.89; 15 of 20)"
     assert found.numbers["specificity"].endswith("; 40 of 40)")
     assert found.numbers["NPV at a prevalence of 10 %"] == "0.97"
+    calls_none = result_at(truth, values, 60.0, 0.1).numbers
+    assert calls_none["PPV at a prevalence of 10 %"] == "none is called so"
     assert found.predictive.npv == pytest.approx(0.9 / (0.9 + 0.1 * 0.25))
 
 

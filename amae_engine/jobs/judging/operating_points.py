@@ -83,12 +83,13 @@ class PointResult:
                 ("specificity", self.specificity, at.true_negatives, at.false_positives),
             )
         }
-        at_prevalence = f"at a prevalence of {100 * self.prevalence:g} %"
-        return {
-            **shares,
-            f"PPV {at_prevalence}": f"{self.predictive.ppv:.2f}",
-            f"NPV {at_prevalence}": f"{self.predictive.npv:.2f}",
+        meanings = {
+            f"{name} at a prevalence of {100 * self.prevalence:g} %": f"{value:.2f}"
+            if np.isfinite(value)
+            else "none is called so"
+            for name, value in (("PPV", self.predictive.ppv), ("NPV", self.predictive.npv))
         }
+        return shares | meanings
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +226,8 @@ def falls_short(choice: RuleChoice, found: PointResult) -> str:
     return (
         f"Asked for {name} of at least {100 * choice.target:g} %; here it is "
         f"{100 * share.value:.0f} % ({100 * share.low:.0f}–{100 * share.high:.0f} %): these {whose} "
-        f"images are not like those that the "
-        f"point was chosen on. Choose it on validation images from where it will be used."
+        f"images are not like those that the point was chosen on. Choose it on validation images "
+        f"from where it will be used."
     )
 
 
