@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from demo_images import finish
 from PIL import Image
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRect, Qt
 from PySide6.QtWidgets import QPushButton
 from widgets_by_name import WAIT, click
 
@@ -109,6 +109,18 @@ def _unlike_a_chest(folder: Path, number: int) -> Path:
     path = folder / f"stripes{number}.png"
     Image.fromarray(stripes).save(path)
     return path
+
+
+def test_what_is_wrong_with_a_filter_is_seen_whole(studies_page, qtbot):
+    page = studies_page
+    page.window().resize(1024, 640)
+    page.filter.setText("spilt:test")
+    qtbot.waitUntil(lambda: "Unknown filter 'spilt:'" in page.summary.text(), timeout=WAIT)
+    qtbot.wait(50)  # its lines take their place
+    place = QRect(0, 0, page.summary.width(), 1000)
+    wrap = int(Qt.TextFlag.TextWordWrap)
+    needed = page.summary.fontMetrics().boundingRect(place, wrap, page.summary.text())
+    assert needed.height() <= page.summary.height()
 
 
 def test_what_looks_unlike_a_chest_waits_for_the_reader(
