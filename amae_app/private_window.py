@@ -23,6 +23,7 @@ from amae_app.results.export_dialog import ExportChoice
 from amae_app.results.results_page import ResultsPage
 from amae_app.scripted_window import (
     LONGEST_WAIT_SECONDS,
+    close,
     decide,
     open_project,
     said_by_qt,
@@ -98,11 +99,7 @@ def _use(place: Path) -> int:
     decide(window, Qt.Key.Key_A)
     _look_at_every_image(window)
     _export(window, place / "copy")
-    context = window.context
-    window.close()
-    if context is not None:
-        context.close().join()
-    let_run(0.5)  # settings are written a moment later
+    close(window)
     shutil.rmtree(files)  # only what the window wrote is searched
     return planted + in_tables
 

@@ -49,6 +49,15 @@ def open_project(window: MainWindow, folder: Path) -> None:
     let_run(0.3)
 
 
+def close(window: MainWindow) -> None:
+    """Close it, and wait for what it still writes: settings are written a moment later."""
+    context = window.context
+    window.close()
+    if context is not None:
+        context.close().join()
+    let_run(0.5)
+
+
 def show(window: MainWindow, page: int) -> None:
     """Show a page for a moment."""
     window.show_page(page)

@@ -24,6 +24,7 @@ from PySide6.QtTest import QTest
 
 from amae_app.main_window import MainWindow
 from amae_app.scripted_window import (
+    close,
     decide,
     open_project,
     said_by_qt,
@@ -122,7 +123,7 @@ def _use(place: Path, seconds: float) -> tuple[int, _Looks]:
             looked = at
         if at > seconds:
             break
-    window.close()
+    close(window)
     return acts, looks
 
 

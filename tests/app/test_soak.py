@@ -31,12 +31,12 @@ def test_a_warning_is_told_once():
     assert found.failures == ("logged: a lost timer",)
 
 
-def test_a_window_is_used_by_a_script_without_a_warning():
+def test_a_window_is_used_by_a_script_without_a_warning(tmp_path):
     command = [sys.executable, "-m", "amae_app", "selftest", "soak", "--minutes", "0.25", "--json"]
     place = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
     done = subprocess.run(
         command,
-        env={**place, "QT_QPA_PLATFORM": "offscreen"},
+        env={**place, "QT_QPA_PLATFORM": "offscreen", "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
@@ -46,3 +46,4 @@ def test_a_window_is_used_by_a_script_without_a_warning():
     assert told["failures"] == []
     assert done.returncode == 0
     assert told["tried"] > 20
+    assert not list(tmp_path.glob("amae-*"))  # its settings too are gone
