@@ -26,7 +26,7 @@ class TrainingPanel(QWidget):
     def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self.plot = ThemedPlot()
+        self.plot = ThemedPlot(counts=("bottom",))
         self.plot.setObjectName("trainingCurves")
         self.plot.setLabel("bottom", "epoch")
         self.plot.setLabel("left", "loss (training; validation dashed)")

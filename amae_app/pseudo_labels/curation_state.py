@@ -123,7 +123,8 @@ class CurationState:
             f"<span style='color:{abnormal}'>abnormal <b>{count[ABNORMAL]}</b></span> · "
             f"excluded <b>{count[EXCLUDED]}</b><br>"
             f"Module A: {normals} normal + {count[NORMAL]} = <b>{module_a}</b> images. "
-            f"Module B: <b>{count[ABNORMAL]}</b> images. Anomaly ratio of those used: {ratio}"
+            f"Module B: <b>{count[ABNORMAL]}</b> abnormal, and A's unless it learns “abnormal only”. "
+            f"Anomaly ratio of those used: {ratio}"
         )
 
     def purity_text(self) -> str:

@@ -32,6 +32,7 @@ class LivePlots(QWidget):
         self._losses: dict[str, tuple[list[float], list[float]]] = {}
         self._rates: tuple[list[float], list[float]] = ([], [])
         self._step = ""
+        self._longest = 1  # epochs of the longest curve: module B's may be fewer than A's
         self._curves: dict[str, pg.PlotDataItem] = {}
         self._before: dict[str, pg.PlotDataItem] = {}  # of another run, behind this one's
         self._trained: tuple[tuple[int, str], ...] = ()
@@ -93,8 +94,9 @@ class LivePlots(QWidget):
             f"{event.images_per_second:.0f} images/s"
         )
         self.loss_plot.setLabel("left", measure)
-        for plot in (self.loss_plot, self.rate_plot):
-            plot.setXRange(0, max(event.epochs, 1), padding=0.01)
+        self._longest = max(self._longest, event.epochs)
+        self.loss_plot.setXRange(0, self._longest, padding=0.01)
+        self.rate_plot.setXRange(0, max(event.epochs, 1), padding=0.01)
 
     def show_preview(self, event: Preview) -> None:
         """Show what the module reconstructs now, or what its starting weights do."""
@@ -164,7 +166,7 @@ class LivePlots(QWidget):
         self._step = stage
         if not same:
             self.pictures.hide()
-        self._losses = {}
+        self._losses, self._longest = {}, 1
         for curve in self._curves.values():
             self.loss_plot.removeItem(curve)
         self._curves = {}
@@ -264,7 +266,7 @@ class _Plot(ThemedPlot):
 
     def __init__(self, follow: Callable[[], None]) -> None:
         self._follow = follow
-        super().__init__()
+        super().__init__(counts=("bottom",))
 
     def follow_theme(self) -> None:
         """The curves too."""

@@ -29,7 +29,7 @@ class Histogram(ThemedPlot):
     bar_clicked = Signal(float, float)
 
     def __init__(self, x: str, bins: int = 40, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(parent, counts=("left",))
         self._bins = bins
         self._lines: list[pg.InfiniteLine] = []
         self._edges: Values = np.zeros(0)

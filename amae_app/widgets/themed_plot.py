@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent
 from PySide6.QtGui import QWheelEvent
@@ -10,12 +12,26 @@ from PySide6.QtWidgets import QWidget
 from amae_app.theme import colours
 
 
-class ThemedPlot(pg.PlotWidget):
-    """Base of every plot; `follow_theme` of a subclass gives its own items their colours."""
+class _WholeAxis(pg.AxisItem):
+    """An axis of what is counted: no tick between 3 and 4 images."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
+        """Pyqtgraph's levels of ticks (spacing, offset) without the broken ones."""
+        levels = super().tickSpacing(minVal, maxVal, size)
+        return [level for level in levels if level[0] >= 1] or [(1, 0)]
+
+
+class ThemedPlot(pg.PlotWidget):
+    """Base of every plot; `follow_theme` of a subclass gives its own items their colours.
+
+    Args:
+        parent: Where it lies.
+        counts: The axes that count something ("left", "bottom"): images, epochs.
+    """
+
+    def __init__(self, parent: QWidget | None = None, counts: Sequence[str] = ()) -> None:
         self._is_made = False  # pyqtgraph's constructor already changes the style
-        super().__init__(parent)
+        super().__init__(parent, axisItems={name: _WholeAxis(name) for name in counts})
         self._is_made = True
 
     def changeEvent(self, event: QEvent) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -306,6 +307,10 @@ def test_another_run_is_drawn_behind_the_one_that_trains(qtbot):
         return EpochEnd(run, step, module, number, 9, 1 / number, 2 / number, 1e-3, 9.0, None)
 
     plots.add_epoch(epoch(7, "A", 1))
+    plots.add_epoch(replace(epoch(7, "B", 1), epochs=4))
+    assert plots.loss_plot.viewRange()[0] == pytest.approx([0, 9], abs=0.5)  # A's are seen whole
+    assert plots.rate_plot.viewRange()[0] == pytest.approx([0, 4], abs=0.5)  # B's rate alone
+    assert {spacing for spacing, _ in _ticks(plots.rate_plot, "bottom", 4)} == {1}  # no half epochs
     plots.offer(((7, "Stage 2"), (5, "Stage 2"), (4, "Stage 1"), (3, "Stage 2")))
     offered = [plots.behind.itemText(row) for row in range(plots.behind.count())]
     names = ["the run before", "nothing", "run 5", "run 3"]
@@ -431,3 +436,19 @@ def test_a_reader_who_is_elsewhere_is_told_once_by_one_icon(qtbot, monkeypatch):
     assert notify_desktop(window, "AMAE", "Scoring is done.")
     assert said == [("AMAE", "Stage 2 is done."), ("AMAE", "Scoring is done.")]
     assert len(window.findChildren(QSystemTrayIcon)) == 1
+
+
+@pytest.mark.parametrize("most", [1, 7, 60, 4000])
+def test_images_are_counted_in_whole_numbers(qtbot, most):
+    from amae_app.widgets.score_histogram import Histogram
+
+    plot = Histogram("score")
+    qtbot.addWidget(plot)
+    ticks = _ticks(plot, "left", most)
+    assert ticks
+    assert all(spacing >= 1 and spacing == int(spacing) for spacing, _ in ticks)
+    assert ticks[0][0] <= most
+
+
+def _ticks(plot, side: str, most: int) -> list[tuple[float, float]]:
+    return plot.getAxis(side).tickSpacing(0.0, float(most), 900.0)
