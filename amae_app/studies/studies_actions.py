@@ -245,8 +245,7 @@ class StudiesActions(QObject):
         self.start_fetch(dialog.retrieval(), dialog.password.text())
 
     def _on_undone(self, undone: ImportRow) -> None:
-        images = plural(undone.images, "image")
-        self.done(f"The import of {undone.source} was taken back: {images}.", None)
+        self.done(f"The import of {undone.source} was taken back: {undone.what}.", None)
 
     def done(self, text: str, undo: Undo | None) -> None:
         """Tell what was done, and how the next undo takes it back."""

@@ -1,7 +1,8 @@
 """Imports: which images came in together, so that the last import can be taken back.
 
-An import is an `Audit` row; its detail holds the images' ids as ranges and grows with each commit,
-so that an import that was cut short can be taken back too.
+An import is an `Audit` row; its detail holds the images' ids as ranges, and those of older images
+whose truth came with it, and grows with each commit, so that an import that was cut short can be taken
+back too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, func, or_, select
+from sqlalchemy import and_, delete, exists, false, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from amae_engine.catalog.audit import IMPORT, audit
@@ -21,6 +22,7 @@ from amae_engine.catalog.tables import Audit, Image, LabelDecision, Patient, Run
 from amae_engine.errors import NotReady
 
 _UNDO = "undo_import"
+Ranges = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +31,40 @@ class ImportRow:
 
     Attributes:
         at: When it began (ISO 8601, UTC).
-        ranges: Of image ids, both ends included.
+        ranges: Of the ids of the images that it brought, both ends included.
+        truths: Of the ids of older images that it gave their truth (0, 1), by this truth.
     """
 
     id: int
     at: str
     reader: str
     source: str
-    ranges: tuple[tuple[int, int], ...]
+    ranges: Ranges
+    truths: dict[int, Ranges]
 
     @property
     def images(self) -> int:
         """How many images it brought."""
         return sum(last - first + 1 for first, last in self.ranges)
 
+    @property
+    def completed(self) -> int:
+        """How many older images it gave their truth."""
+        return sum(last - first + 1 for of in self.truths.values() for first, last in of)
+
+    @property
+    def what(self) -> str:
+        """What it brought, as a reader is told: "6 images and the truth of 1 older image"."""
+        brought = [_images(self.images)] if self.images else []
+        if self.completed:
+            brought.append(f"the truth of {_images(self.completed, 'older ')}")
+        return " and ".join(brought)
+
 
 def begin(session: Session, source: str, reader: str) -> int:
     """Note that an import begins; returns its number."""
-    row = Audit(reader=reader, act=IMPORT, detail=_detail(source, [], ""))
+    known = {"source": source, "ids": [], "truths": {}, "summary": ""}
+    row = Audit(reader=reader, act=IMPORT, detail=json.dumps(known))
     session.add(row)
     session.flush()
     return row.id
@@ -56,14 +74,23 @@ def extend(session: Session, import_id: int, image_ids: Sequence[int]) -> None:
     """Note images that the import brought, in the transaction that adds them."""
     row = session.get_one(Audit, import_id)
     known = json.loads(row.detail)
-    row.detail = _detail(known["source"], _merged(known["ids"], image_ids), "")
+    row.detail = json.dumps({**known, "ids": _merged(known["ids"], image_ids)})
+
+
+def extend_truths(session: Session, import_id: int, truth: int, image_ids: Sequence[int]) -> None:
+    """Note older images that got their truth (0, 1) by the import, in the transaction that gives it."""
+    row = session.get_one(Audit, import_id)
+    known = json.loads(row.detail)
+    truths = known.get("truths", {})
+    truths[str(truth)] = _merged(truths.get(str(truth), []), image_ids)
+    row.detail = json.dumps({**known, "truths": truths})
 
 
 def end(session: Session, import_id: int, summary: str) -> None:
     """Note how the import ended."""
     row = session.get_one(Audit, import_id)
     known = json.loads(row.detail)
-    row.detail = _detail(known["source"], known["ids"], summary)
+    row.detail = json.dumps({**known, "summary": summary})
     audit(session, row.reader, "imported", json.dumps({"import": import_id, "summary": summary}))
 
 
@@ -76,7 +103,7 @@ def has_ended(session: Session, source: str) -> bool:
 
 
 def newest(session: Session) -> ImportRow | None:
-    """The newest import that brought images and was not taken back."""
+    """The newest import that brought images or truth and was not taken back."""
     undone = {
         json.loads(detail)["import"]
         for detail in session.scalars(select(Audit.detail).where(Audit.act == _UNDO))
@@ -84,15 +111,17 @@ def newest(session: Session) -> ImportRow | None:
     query = select(Audit).where(Audit.act == IMPORT).order_by(Audit.id.desc())
     for row in session.scalars(query):
         known = _parsed(row.detail)
-        if row.id not in undone and known["ids"]:
-            ranges = tuple((first, last) for first, last in known["ids"])
+        truths = {int(truth): _ranges(of) for truth, of in known.get("truths", {}).items() if of}
+        if row.id not in undone and (known["ids"] or truths):
             label = source_label(session, known["source"])
-            return ImportRow(row.id, row.at, row.reader, label, ranges)
+            return ImportRow(row.id, row.at, row.reader, label, _ranges(known["ids"]), truths)
     return None
 
 
 def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
     """Take the newest import back: its images leave the catalog with their patients and studies.
+
+    Older images lose the truth that came with it, unless somebody has stated another one since.
 
     Returns:
         The import, and the ids of the images that left.
@@ -103,7 +132,7 @@ def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
     found = newest(session)
     if found is None:
         raise NotReady("There is no import to take back.")
-    inside = or_(*(Image.id.between(first, last) for first, last in found.ranges))
+    inside = or_(false(), *(Image.id.between(first, last) for first, last in found.ranges))
     _require_unused(session, found, inside)
     ids = tuple(session.scalars(select(Image.id).where(inside)))
     studies = list(session.scalars(select(Image.study_id).where(inside).distinct()))
@@ -115,21 +144,32 @@ def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
     for chunk in chunks(patients):
         unused = ~exists().where(Study.patient_id == Patient.id)
         session.execute(delete(Patient).where(Patient.id.in_(chunk), unused))
-    detail = {"import": found.id, "images": len(ids)}
+    for truth, ranges in found.truths.items():
+        _forget_truth(session, truth, ranges)
+    detail = {"import": found.id, "images": len(ids), "truths": found.completed}
     audit(session, reader, _UNDO, json.dumps(detail))
     return found, ids
 
 
+def _forget_truth(session: Session, truth: int, ranges: Ranges) -> None:
+    ids = [image_id for first, last in ranges for image_id in range(first, last + 1)]
+    for some in chunks(ids):
+        still = Image.id.in_(some), Image.truth == truth
+        session.execute(update(Image).where(*still).values(truth=None))
+
+
 def _require_unused(session: Session, found: ImportRow, inside: Any) -> None:
     cure = "Remove the images you do not want instead; they can be restored."
-    came_in = session.scalar(select(func.min(Image.added_at)).where(inside))
+    came_in = session.scalar(select(func.min(Image.added_at)).where(inside)) or found.at
     scored = select(Score.run_id).join(Image, Image.id == Score.image_id).where(inside)
     at_work = select(Run.id).where(Run.heartbeat_at >= came_in).order_by(Run.id)
     run = session.scalar(scored.limit(1)) or session.scalar(at_work.limit(1))
     if run is not None:
+        came = "images" if found.images else "truth"
+        instead = cure if found.images else "State the truth of the images anew instead."
         raise NotReady(
             f"The import of {found.source} cannot be taken back: run {run} was at work after its "
-            f"images came in. {cure}"
+            f"{came} came in. {instead}"
         )
     decided = select(func.count(LabelDecision.image_id.distinct())).join(
         Image, and_(Image.id == LabelDecision.image_id, inside)
@@ -152,8 +192,12 @@ def _merged(ranges: list[list[int]], ids: Sequence[int]) -> list[list[int]]:
     return merged
 
 
-def _detail(source: str, ids: list[list[int]], summary: str) -> str:
-    return json.dumps({"source": source, "ids": ids, "summary": summary})
+def _ranges(pairs: list[list[int]]) -> Ranges:
+    return tuple((first, last) for first, last in pairs)
+
+
+def _images(count: int, kind: str = "") -> str:
+    return f"{count} {kind}image{'' if count == 1 else 's'}"
 
 
 def _parsed(detail: str) -> dict[str, Any]:
@@ -161,5 +205,5 @@ def _parsed(detail: str) -> dict[str, Any]:
     try:
         known: dict[str, Any] = json.loads(detail)
     except ValueError:
-        return {"source": detail, "ids": [], "summary": ""}
+        return {"source": detail, "ids": [], "truths": {}, "summary": ""}
     return known

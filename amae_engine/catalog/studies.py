@@ -271,15 +271,17 @@ def set_truth(session: Session, ids: Sequence[int], truth: int | None, reader: s
     audit(session, reader, "set_truth", f"{len(ids)} images to {truth}")
 
 
-def complete_truth(session: Session, names: Sequence[str], truth: int, reader: str) -> list[str]:
-    """State the truth (0 or 1) of those of these images whose truth nobody knows; returns their names."""
+def complete_truth(
+    session: Session, names: Sequence[str], truth: int, reader: str
+) -> dict[int, str]:
+    """State the truth (0, 1) of those images whose truth nobody knows; their names, by id."""
     found: dict[int, str] = {}
     for some in chunks(names):
         query = select(Image.id, Image.name).where(Image.name.in_(some), Image.truth.is_(None))
         found |= {row.id: row.name for row in session.execute(query)}
     if found:
         set_truth(session, list(found), truth, reader)
-    return list(found.values())
+    return found
 
 
 def remove(session: Session, ids: Sequence[int], reader: str) -> None:

@@ -69,9 +69,10 @@ def undo_import(options: Namespace) -> None:
 
     undone = undo(Project.open(options.project), options.reader)
     if options.json:
-        say_json({"source": undone.source, "at": undone.at, "images": undone.images})
+        known = {"images": undone.images, "truths": undone.completed}
+        say_json({"source": undone.source, "at": undone.at, **known})
     else:
-        say(f"The import of {undone.source} ({undone.at}) was taken back: {undone.images} images.")
+        say(f"The import of {undone.source} ({undone.at}) was taken back: {undone.what}.")
 
 
 def fix_patients(options: Namespace) -> None:

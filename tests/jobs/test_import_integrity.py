@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,43 @@ def test_the_last_import_is_taken_back_and_can_come_again(project: Project):
     assert undo_import(project).source == "first"
     with pytest.raises(NotReady, match="no import to take back"):
         undo_import(project)
+
+
+def test_the_truth_that_an_import_brought_is_taken_back_too(project: Project, capsys):
+    every = demo_files(1, 2, 4)
+    blind = [replace(file, truth=None) for file in every if file.role != "normal"]
+    finish(import_images(project, blind, "blind"))
+    with project.session() as session:
+        test = image_tables.images_in(session, Split.TEST).ids.tolist()
+        studies.set_truth(session, test[:1], 1, "BB")
+    finish(import_images(project, every, "with truth"))
+    assert _images(project) == 7
+    with project.session() as session:
+        studies.set_truth(session, test[1:2], 1 - every[4].truth, "BB")  # thought better of it
+    place = ["--project", str(project.folder)]
+    assert main(["undo-import", *place]) == 0
+    assert "1 image and the truth of 5 older images" in capsys.readouterr().out
+    with project.session() as session:
+        known = {s: image_tables.images_in(session, s).truth.tolist() for s in Split}
+    unknown = -1
+    assert known[Split.NORMAL] == []
+    assert known[Split.UNLABELED] == [unknown] * 2
+    assert known[Split.TEST] == [1, 1 - every[4].truth, unknown, unknown]
+    finish(import_images(project, every[1:], "truth alone"))  # brings no image
+    assert undo_import(project).what == "the truth of 4 older images"
+    assert undo_import(project).what == "6 images"
+
+
+def test_truth_that_came_before_a_run_stays(small_project: Project, tiny_weights: Path):
+    with small_project.session() as session:
+        ids = image_tables.images_in(session, Split.TEST).ids.tolist()
+        studies.set_truth(session, ids, None, "BB")
+    finish(import_images(small_project, demo_files(0, 0, 10), "truth"))
+    finish(train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=SHORT)))
+    with pytest.raises(
+        NotReady, match="import of truth cannot be taken back: run 1 .* its truth came in"
+    ):
+        undo_import(small_project)
 
 
 def test_an_import_that_training_used_stays(small_project: Project, tiny_weights: Path):

@@ -83,7 +83,10 @@ class ImageIntake:
                 stated[file.truth][name] = place
         with self._project.session() as session:
             for truth, places in stated.items():
-                for name in studies.complete_truth(session, list(places), truth, self._reader):
+                found = studies.complete_truth(session, list(places), truth, self._reader)
+                if found:
+                    imports.extend_truths(session, self.import_id, truth, list(found))
+                for name in found.values():
                     fate = fates[places[name]]
                     reason = f"{fate.reason}, which now has its truth"
                     fates[places[name]] = FileFate(fate.path, Outcome.COMPLETED, reason)

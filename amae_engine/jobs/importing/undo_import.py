@@ -9,7 +9,8 @@ from amae_engine.project import Project
 def undo_import(project: Project, reader: str = "") -> imports.ImportRow:
     """Take the newest import back; its files can be imported again.
 
-    Their pixels stay in the store as unused rows: it only ever grows.
+    Their pixels stay in the store as unused rows: it only ever grows. The truth that it brought for
+    older images is unknown again.
 
     Raises:
         NotReady: There is no import, a run has used its images, or a reader decided on them.
