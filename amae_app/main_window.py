@@ -18,14 +18,13 @@ from PySide6.QtWidgets import (
 
 from amae_app.ask_files import ask_folder
 from amae_app.closing import ask_about_jobs, hand_over_to_worker
-from amae_app.compare.compare_page import ComparePage
 from amae_app.error_box import show_error
 from amae_app.finder import PAGES, Finder
 from amae_app.job_bar import JobBar
 from amae_app.job_queue import JobQueue, QueuedJob
 from amae_app.notify import notify_desktop
+from amae_app.page_builder import PageBuilder, Workspace
 from amae_app.project_opener import ProjectOpener
-from amae_app.pseudo_labels.pseudo_labels_page import PseudoLabelsPage
 from amae_app.queue_dialog import QueueDialog
 from amae_app.queue_forecast import QueueForecast
 from amae_app.rail import Rail
@@ -35,7 +34,6 @@ from amae_app.start_page import StartPage
 from amae_app.studies.studies_page import StudiesPage
 from amae_app.theme import ThemeName, apply_theme
 from amae_app.top_bar import TopBar
-from amae_app.training.training_page import TrainingPage
 from amae_app.widgets.page_keys import keep_focus, let_return_press
 from amae_app.window_context import OpenedProject, WindowContext
 from amae_app.words import reading_only
@@ -45,7 +43,6 @@ from amae_engine.jobs.demo import import_demo, is_whole
 from amae_engine.jobs.experiments.hand_over import HandedJob
 from amae_engine.project import Project
 
-Workspace = StudiesPage | TrainingPage | PseudoLabelsPage | ResultsPage | ComparePage
 _EVERYTHING = Changed.IMAGES | Changed.DECISIONS | Changed.RUNS | Changed.SCORES | Changed.SETTINGS
 _NARROW_BELOW = 1200  # logical pixels of the window
 
@@ -71,6 +68,7 @@ class MainWindow(QMainWindow):
         self._pages: list[Workspace] = []
         self._stale: list[Changed] = []
         self._opener = ProjectOpener(self.queue, self)
+        self._builder = PageBuilder(self._opener.close, self)
         self.setWindowTitle("AMAE")
         self.setMinimumSize(1024, 640)
         self.rail = Rail()
@@ -105,15 +103,18 @@ class MainWindow(QMainWindow):
 
     @Slot(object, bool)
     def _on_opened(self, opened: OpenedProject, is_demo: bool) -> None:
-        self._use(opened)
-        if is_demo:
-            self._finish_demo()
+        context = WindowContext(opened, self.settings, self.queue, self)
+        context.noticed.connect(self.job_bar.show_notice)
+        self._builder.build(context, is_demo)
 
-    def _finish_demo(self) -> None:
+    @Slot(object, object, bool)
+    def _on_built(self, context: WindowContext, pages: list[Workspace], is_demo: bool) -> None:
+        self._use(context, pages)
+        if is_demo:
+            self._finish_demo(context)
+
+    def _finish_demo(self, context: WindowContext) -> None:
         """Go on with an import of the demo images that was cut short."""
-        context = self.context
-        if context is None:
-            return
         project = context.project
 
         def answer(whole: bool | AmaeError) -> None:
@@ -164,6 +165,7 @@ class MainWindow(QMainWindow):
             self._tell(problem)
             return
         self.hide()  # what the project still computes may take a while
+        self._builder.drop()
         self._close_project()
         self._opener.finish()
         super().closeEvent(event)
@@ -204,6 +206,7 @@ class MainWindow(QMainWindow):
             source.recent_wanted.connect(self.open_project)
         self._opener.began.connect(lambda name: self.job_bar.show_notice(f"Opening {name}…"))
         self._opener.opened.connect(self._on_opened)
+        self._builder.built.connect(self._on_built)
         self._opener.failed.connect(self._tell)
         self.job_bar.queue_wanted.connect(self.show_queue)
         self.queue.event_came.connect(self._on_event)
@@ -214,24 +217,14 @@ class MainWindow(QMainWindow):
             action.triggered.connect(lambda _=False, page=number: self.show_page(page))
             self.addAction(action)
 
-    def _use(self, opened: OpenedProject) -> None:
+    def _use(self, context: WindowContext, pages: list[Workspace]) -> None:
         self._close_project()
-        project = opened.project
-        self.context = WindowContext(opened, self.settings, self.queue, self)
-        self.context.announced.connect(self._on_changed)
-        self.context.noticed.connect(self.job_bar.show_notice)
-        self.context.page_wanted.connect(self._on_page_wanted)
-        QueueForecast(self.queue, self.context).told.connect(self.job_bar.show_forecast)
-        makers: tuple[type[Workspace], ...] = (
-            StudiesPage,
-            TrainingPage,
-            PseudoLabelsPage,
-            ResultsPage,
-            ComparePage,
-        )
-        for number, make in enumerate(makers):
-            page: Workspace = make(self.context)
-            keep_focus(page)
+        project = context.project
+        self.context = context
+        context.announced.connect(self._on_changed)
+        context.page_wanted.connect(self._on_page_wanted)
+        QueueForecast(self.queue, context).told.connect(self.job_bar.show_forecast)
+        for number, page in enumerate(pages):
             page.badge_changed.connect(self._on_badge)
             self._pages.append(page)
             self._stale.append(_EVERYTHING)

@@ -34,6 +34,7 @@ class ImageTable(QTableView):
         columns.resizeSection(0, 60)
         for column in (_NAME, _ADDED):
             columns.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        columns.setResizeContentsPrecision(0)  # by the rows in sight: a thousand would be read
         columns.setSectionsClickable(True)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

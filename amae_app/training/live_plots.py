@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyqtgraph as pg
@@ -71,6 +71,16 @@ class LivePlots(QWidget):
 
     def add_epoch(self, event: EpochEnd) -> None:
         """Add one epoch's numbers; another stage starts new curves."""
+        self.add_epochs((event,))
+
+    def add_epochs(self, events: Sequence[EpochEnd]) -> None:
+        """Add many epochs' numbers, and draw them at once."""
+        for event in events:
+            self._add(event)
+        if events:
+            self._draw(events[-1])
+
+    def _add(self, event: EpochEnd) -> None:
         stage = _stage(event)
         if stage != self._step or (event.epoch == 1 and event.module in ("", "A")):
             self._start(stage)
@@ -78,14 +88,24 @@ class LivePlots(QWidget):
             self._run = event.run_id
             self._offer()
         for name, loss in _losses_of(event):
-            self._append(name, event.epoch, loss)
+            epochs, losses = self._losses.setdefault(name, ([], []))
+            epochs.append(event.epoch)
+            losses.append(loss)
         if event.epoch == 1:
             self._rates = ([], [])
         self._rates[0].append(event.epoch)
         self._rates[1].append(event.learning_rate)
+        self._longest = max(self._longest, event.epochs)
+
+    def _draw(self, event: EpochEnd) -> None:
+        """The curves, and what the newest epoch says."""
+        for name, points in self._losses.items():
+            if name not in self._curves:
+                self._curves[name] = self.loss_plot.plot(pen=_pens()[name], name=name)
+            self._curves[name].setData(*points)
         self._rate_curve.setData(*self._rates)
         self.title.setText(f"Run {event.run_id} · {event.step}")
-        measure = "cross-entropy" if stage == "Stage 1" else "masked-patch MSE"
+        measure = "cross-entropy" if _stage(event) == "Stage 1" else "masked-patch MSE"
         held = "unseen images" if event.module else "validation images"
         on = held if event.validation_loss is not None else "training images"
         loss = event.train_loss if event.validation_loss is None else event.validation_loss
@@ -94,7 +114,6 @@ class LivePlots(QWidget):
             f"{event.images_per_second:.0f} images/s"
         )
         self.loss_plot.setLabel("left", measure)
-        self._longest = max(self._longest, event.epochs)
         self.loss_plot.setXRange(0, self._longest, padding=0.01)
         self.rate_plot.setXRange(0, max(event.epochs, 1), padding=0.01)
 
@@ -172,15 +191,6 @@ class LivePlots(QWidget):
         self._curves = {}
         self.loss_plot.plotItem.legend.clear()
         self._draw_behind({})
-
-    def _append(self, name: str, epoch: int, loss: float) -> None:
-        if name not in self._curves:
-            self._curves[name] = self.loss_plot.plot(pen=_pens()[name], name=name)
-            self._losses[name] = ([], [])
-        epochs, losses = self._losses[name]
-        epochs.append(epoch)
-        losses.append(loss)
-        self._curves[name].setData(epochs, losses)
 
     def _follow_theme(self) -> None:
         for name, curve in self._curves.items():
@@ -282,7 +292,4 @@ def _plot(x: str, y: str, follow: Callable[[], None]) -> ThemedPlot:
     plot.getAxis("left").setWidth(80)
     plot.showGrid(x=True, y=True, alpha=0.15)
     plot.addLegend(offset=(-10, 10), labelTextColor=colours().text)
-    plot.setMenuEnabled(False)
-    plot.setMouseEnabled(False, False)
-    plot.hideButtons()
     return plot

@@ -170,8 +170,7 @@ class TrainingPage(QWidget):
         self._state = state
         self.settings.weights.offer(state.pretrain_runs)
         if not self._context.queue.running and self.plots.is_empty:
-            for event in state.last_epochs:
-                self.plots.add_epoch(event)
+            self.plots.add_epochs(state.last_epochs)
             for preview in state.last_previews:
                 self.plots.show_preview(preview)
         self.plots.offer(state.trained)

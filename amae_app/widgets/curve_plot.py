@@ -53,9 +53,6 @@ class CurvePlot(ThemedPlot):
         self.setLabel("left", y)
         self.setXRange(0, 1, padding=0.02)
         self.setYRange(0, 1, padding=0.02)
-        self.setMouseEnabled(False, False)
-        self.setMenuEnabled(False)
-        self.hideButtons()
         self.showGrid(x=True, y=True, alpha=0.12)
         self._diagonal = diagonal
         self._point = pg.TargetItem(

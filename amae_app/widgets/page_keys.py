@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from amae_app.settings import Settings
 from amae_app.theme import quiet
@@ -247,10 +248,22 @@ def _letters_to_page(page: QWidget) -> _LettersToPage:
 
 
 class ReturnPresses(QObject):
-    """Return presses the button that has the focus: Space is the page's; Ctrl+K is the window's."""
+    """Return presses the button that has the focus: Space is the page's; Ctrl+K is the window's.
+
+    It follows the focus, where all keys go: a filter of every event of the application would be asked
+    seventy thousand times while a project opens.
+    """
+
+    @Slot(QWidget, QWidget)
+    def follow(self, before: QWidget | None, now: QWidget | None) -> None:
+        """The focus goes from one widget to another."""
+        if before is not None and isValid(before):
+            before.removeEventFilter(self)
+        if now is not None:
+            now.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Of the application."""
+        """Of the widget that has the focus."""
         if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
             control = event.modifiers() == Qt.KeyboardModifier.ControlModifier
             if control and event.key() == Qt.Key.Key_K:  # a text entry deletes with it
@@ -269,8 +282,10 @@ class ReturnPresses(QObject):
 def let_return_press() -> None:
     """Install `ReturnPresses` once."""
     application = QApplication.instance()
-    if application is not None and application.findChild(ReturnPresses) is None:
-        application.installEventFilter(ReturnPresses(application))
+    if isinstance(application, QApplication) and application.findChild(ReturnPresses) is None:
+        presses = ReturnPresses(application)
+        application.focusChanged.connect(presses.follow)
+        presses.follow(None, application.focusWidget())
 
 
 def _shown(key: str) -> str:

@@ -38,9 +38,6 @@ class Histogram(ThemedPlot):
         self.setLabel("left", "images")
         self.getAxis("left").setWidth(44)
         self.getAxis("bottom").enableAutoSIPrefix(False)
-        self.setMouseEnabled(False, False)
-        self.setMenuEnabled(False)
-        self.hideButtons()
 
     def sizeHint(self) -> QSize:
         """Room to read it; a graphics view asks for a window's."""

@@ -9,7 +9,7 @@ from PySide6.QtCore import QEvent
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QWidget
 
-from amae_app.theme import colours
+from amae_app.theme import Colours, colours
 
 
 class _WholeAxis(pg.AxisItem):
@@ -31,13 +31,19 @@ class ThemedPlot(pg.PlotWidget):
 
     def __init__(self, parent: QWidget | None = None, counts: Sequence[str] = ()) -> None:
         self._is_made = False  # pyqtgraph's constructor already changes the style
-        super().__init__(parent, axisItems={name: _WholeAxis(name) for name in counts})
+        self._colours: Colours | None = None  # that it has
+        whole = {name: _WholeAxis(name) for name in counts}
+        super().__init__(parent, axisItems=whole, enableMenu=False)
+        self.setMouseEnabled(False, False)
+        self.hideButtons()
         self._is_made = True
 
     def changeEvent(self, event: QEvent) -> None:
-        """The application has another style."""
+        """The application has another style; a widget hears of one with each parent it gets, too."""
         super().changeEvent(event)
-        if event.type() is QEvent.Type.StyleChange and self._is_made:
+        of_style = event.type() is QEvent.Type.StyleChange and self._is_made
+        if of_style and self._colours is not colours():
+            self._colours = colours()
             self.follow_theme()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
