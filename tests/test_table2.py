@@ -33,6 +33,41 @@ def test_readme_s_tables_are_made_of_the_committed_cells():
         assert readme.split(begin)[1].split(end)[0].strip() == table, name
 
 
+def test_a_peer_that_reaches_ours_is_named_best_first():
+    ours = [
+        {"set": "rsna", "score": "ours", "measure": "auc", "seed": str(n), "value": value}
+        for n, value in enumerate(("0.6", "0.8"))
+    ]
+    one = {"set": "rsna", "protocol": "N", "pixel_auc": ""}
+    cells = [
+        {**one, "method": "AE", "auc": "0.70"},
+        {**one, "method": "AE-U", "auc": "0.69"},
+        {**one, "method": "NSA, compact: 64 px", "auc": "0.9", "protocol": "Y"},
+        {**one, "method": "AE", "auc": "0.99", "set": "zhanglab"},
+    ]
+    table = _maker().beaten(ours, cells)
+    assert table.splitlines()[-1] == "| ours | – | 0.700: NSA (Y) 0.900, AE 0.700 | – |"
+    assert "0.700: no peer" in _maker().beaten(ours, cells[1:2])
+
+
+def test_our_own_figures_are_those_of_readme_s_scores():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    with (_FOLDER / "ours.csv").open(newline="", encoding="utf-8") as file:
+        ours = list(csv.DictReader(file))
+    zhanglab, rsna = readme.split("| Zhang lab: 1,000 normal")[1].split("**Where a peer beats")[0].split(
+        "| RSNA (adults)"
+    )  # fmt: skip
+    for text, name in ((zhanglab, "zhanglab"), (rsna, "rsna")):
+        for line in ours:
+            if (line["set"], line["measure"]) == (name, "auc"):
+                start = line["score"].split(" (")[0]
+                row = next(row for row in text.splitlines() if row.strip("|* ").startswith(start))
+                assert f" {line['value']} (" in row.split("|")[3 + int(line["seed"])], line
+    maps = readme.split("Maps against the radiologists")[1]
+    for line in ours:
+        assert line["measure"] == "auc" or line["value"] in maps
+
+
 def test_every_point_of_a_figure_lies_in_its_interval():
     with (_FOLDER / "fig3.csv").open(newline="", encoding="utf-8") as file:
         points = list(csv.DictReader(file))
