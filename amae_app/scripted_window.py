@@ -50,11 +50,8 @@ def open_project(window: MainWindow, folder: Path) -> None:
 
 
 def close(window: MainWindow) -> None:
-    """Close it, and wait for what it still writes: settings are written a moment later."""
-    context = window.context
+    """Close it, and wait for its settings, which are written a moment later."""
     window.close()
-    if context is not None:
-        context.close().join()
     let_run(0.5)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import and_, delete, exists, false, func, or_, select, update
@@ -124,7 +124,7 @@ def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
     Older images lose the truth that came with it, unless somebody has stated another one since.
 
     Returns:
-        The import, and the ids of the images that left.
+        The import with what was really taken back, and the ids of the images that left.
 
     Raises:
         NotReady: There is no such import, a run has used its images, or a reader decided on them.
@@ -144,18 +144,22 @@ def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
     for chunk in chunks(patients):
         unused = ~exists().where(Study.patient_id == Patient.id)
         session.execute(delete(Patient).where(Patient.id.in_(chunk), unused))
-    for truth, ranges in found.truths.items():
-        _forget_truth(session, truth, ranges)
-    detail = {"import": found.id, "images": len(ids), "truths": found.completed}
+    forgotten = {truth: _forget(session, truth, of) for truth, of in found.truths.items()}
+    undone = replace(found, truths=forgotten)
+    detail = {"import": found.id, "images": len(ids), "truths": undone.completed}
     audit(session, reader, _UNDO, json.dumps(detail))
-    return found, ids
+    return undone, ids
 
 
-def _forget_truth(session: Session, truth: int, ranges: Ranges) -> None:
+def _forget(session: Session, truth: int, ranges: Ranges) -> Ranges:
+    """Make the truth of images unknown where it still is this one; which these are."""
     ids = [image_id for first, last in ranges for image_id in range(first, last + 1)]
+    forgotten: list[int] = []
     for some in chunks(ids):
-        still = Image.id.in_(some), Image.truth == truth
-        session.execute(update(Image).where(*still).values(truth=None))
+        still = select(Image.id).where(Image.id.in_(some), Image.truth == truth)
+        forgotten += session.scalars(still)
+        session.execute(update(Image).where(Image.id.in_(still)).values(truth=None))
+    return _ranges(_merged([], forgotten))
 
 
 def _require_unused(session: Session, found: ImportRow, inside: Any) -> None:

@@ -1,4 +1,4 @@
-"""A project's pages are built one at a time, and a long run is drawn at once."""
+"""What opening a project costs the window: pages, plots, keys and the table."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from shiboken6 import isValid
 from widgets_by_name import WAIT
 
 from amae_app.page_builder import PageBuilder
+from amae_app.studies.image_table_model import ImageTableModel
 from amae_app.theme import ThemeName, apply_theme, colours
 from amae_app.training.live_plots import LivePlots
 from amae_app.widgets.curve_plot import CurvePlot
 from amae_app.widgets.page_keys import ReturnPresses
+from amae_engine.catalog.synthetic import add_synthetic_images
 from amae_engine.events import EpochEnd
 
 
@@ -66,6 +68,20 @@ def test_a_window_that_closes_while_it_opens_leaves_nothing_open(open_window, sm
     assert contexts[0] is not None
     assert (window.context, window.pages, window._builder._context) == (None, [], None)
     assert not window._opener._closing or not window._opener._closing[0][1].is_alive()
+
+
+def test_the_table_reads_the_rows_in_sight_alone(open_window, project, qtbot, monkeypatch):
+    read: list[int] = []
+    row_at = ImageTableModel.row_at
+    monkeypatch.setattr(ImageTableModel, "row_at", lambda s, n: (read.append(n), row_at(s, n))[1])
+    with project.session() as session:
+        add_synthetic_images(session, 2_000)
+    page = open_window(project).pages[0]
+    qtbot.waitUntil(lambda: page.model.rowCount() == 2_000, timeout=WAIT)
+    qtbot.waitUntil(lambda: row_at(page.model, 0) is not None, timeout=WAIT)
+    qtbot.wait(300)  # its columns take their widths
+    assert 0 in read
+    assert max(read) < 100
 
 
 def test_a_long_run_is_drawn_once(qtbot, monkeypatch):

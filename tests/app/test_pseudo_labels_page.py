@@ -94,6 +94,10 @@ def test_k_moves_the_cuts_and_the_counts(labels_page, qtbot):
     qtbot.waitUntil(lambda: (page._state.view.labels >= 0).all(), timeout=WAIT)
     assert page.cuts.counts.text() != before
     assert "unused <b>0</b>" in page.cuts.counts.text()
+    modules = (
+        "Module A: 20 normal + 5 = <b>25</b> images. Module B: <b>5</b> abnormal, and A's unless"
+    )
+    assert modules in page.cuts.counts.text()
 
 
 @pytest.mark.parametrize("axis", ["log-odds", "rank"])

@@ -115,7 +115,7 @@ def test_the_truth_that_an_import_brought_is_taken_back_too(project: Project, ca
         studies.set_truth(session, test[1:2], 1 - every[4].truth, "BB")  # thought better of it
     place = ["--project", str(project.folder)]
     assert main(["undo-import", *place]) == 0
-    assert "1 image and the truth of 5 older images" in capsys.readouterr().out
+    assert "1 image and the truth of 4 older images" in capsys.readouterr().out
     with project.session() as session:
         known = {s: image_tables.images_in(session, s).truth.tolist() for s in Split}
     unknown = -1
