@@ -326,4 +326,13 @@ def _restore(path: Path, task: Task, device: torch.device) -> int:
     task.network.load_state_dict(content["network"])
     for update, state in zip(task.updates, content["optimizers"], strict=True):
         update.optimizer.load_state_dict(state)
+        _lay_as_parameters(update.optimizer)
     return int(content["epoch"])
+
+
+def _lay_as_parameters(optimizer: torch.optim.Optimizer) -> None:
+    """A fused step reads memory as it lies: its moments lie as the parameters do (channels last)."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter).copy_(value)

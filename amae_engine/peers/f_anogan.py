@@ -63,7 +63,7 @@ class FAnoGan(Peer):
     def _gan(self, training: TrainingImages) -> Phase:
         rate = self.config.learning_rate
         judge, maker = (
-            torch.optim.Adam(network.parameters(), lr=rate, betas=_GAN_BETAS)
+            torch.optim.Adam(network.parameters(), lr=rate, betas=_GAN_BETAS, fused=True)
             for network in (self.critic, self.generator)
         )
 

@@ -54,9 +54,10 @@ class Igd(Peer):
         """
         rate = self.config.learning_rate
         own = [*self.encoder.parameters(), *self.generator.parameters()]
+        critic = self.critic.parameters()
         updates = (
-            Update(self._own_loss, torch.optim.Adam(own, lr=rate)),
-            Update(self._critic_loss, torch.optim.Adam(self.critic.parameters(), lr=rate)),
+            Update(self._own_loss, torch.optim.Adam(own, lr=rate, fused=True)),
+            Update(self._critic_loss, torch.optim.Adam(critic, lr=rate, fused=True)),
         )
         only = Phase(
             "",

@@ -40,7 +40,8 @@ class SyntheticSegmenter(Peer):
         self, training: TrainingImages, run_id: int, checkpoint: Path
     ) -> Generator[Event, None, None]:
         """Learn the labels of fresh anomalies."""
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.config.learning_rate)
+        rate = self.config.learning_rate
+        optimizer = torch.optim.Adam(self.parameters(), lr=rate, fused=True)
 
         def loss(stored: Tensor, numbers: Tensor) -> Tensor:
             images = grey_images(stored, self.config.image_size)[:, 0]

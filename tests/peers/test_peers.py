@@ -77,6 +77,11 @@ def _held_out(stored: TrainingImages) -> torch.Tensor:
     return stored.unlabeled.take(torch.arange(5))
 
 
+def _assert_equal(one: Peer, two: Peer) -> None:
+    for mine, yours in zip(one.parameters(), two.parameters(), strict=True):
+        assert torch.equal(mine, yours)
+
+
 @pytest.mark.parametrize("method", list(PeerMethod))
 def test_a_peer_learns_scores_repeats_and_survives_its_file(
     method: PeerMethod, stored: TrainingImages, tmp_path: Path
@@ -125,8 +130,30 @@ def test_a_peer_that_was_stopped_goes_on_to_the_same_result(
     resumed = _peer(_config(method))
     left = [e for e in resumed.fit(data, 1, checkpoint) if isinstance(e, EpochEnd)]
     assert left[0].epoch == 3
-    one, two = (nn.utils.parameters_to_vector(p.parameters()) for p in (straight, resumed))
-    assert torch.equal(one, two)
+    _assert_equal(straight, resumed)
+
+
+def test_a_checkpoint_that_lies_otherwise_in_memory_goes_on_to_the_same_result(
+    stored: TrainingImages, tmp_path: Path
+):
+    """Earlier versions kept convolutions' moments row by row; a fused step reads them as they lie."""
+    straight, _ = _fit(_config(PeerMethod.AE), stored, tmp_path / "straight")
+    data = replace(stored, trained=stored.normal)
+    checkpoint = tmp_path / "checkpoint_0.pt"
+    job = _peer(_config(PeerMethod.AE)).fit(data, 1, tmp_path / "checkpoint.pt")
+    while not isinstance(next(job), EpochEnd):
+        pass
+    job.close()
+    content = torch.load(checkpoint, weights_only=True)
+    moments = content["optimizers"][0]["state"]
+    assert not moments[3]["exp_avg"].is_contiguous()
+    for state in moments.values():
+        state.update({name: value.contiguous() for name, value in state.items()})
+    torch.save(content, checkpoint)
+    resumed = _peer(_config(PeerMethod.AE))
+    left = [e for e in resumed.fit(data, 1, tmp_path / "checkpoint.pt") if isinstance(e, EpochEnd)]
+    assert left[0].epoch == 2
+    _assert_equal(straight, resumed)
 
 
 def test_the_seed_decides_the_result(stored: TrainingImages, tmp_path: Path):
@@ -176,6 +203,17 @@ def test_under_protocol_n_ddad_s_own_score_is_a_intra(stored: TrainingImages, tm
         ScoreKind.PEER,
         ScoreKind.PEER_RECONSTRUCTION,
     }
+
+
+def test_ddad_s_normal_module_is_the_same_under_both_protocols(
+    stored: TrainingImages, tmp_path: Path
+):
+    """Table 2's cells of both protocols share it where their seeds agree."""
+    alone, _ = _fit(_config(PeerMethod.DDAD_AE, epochs=2), stored, tmp_path / "n")
+    both = _config(PeerMethod.DDAD_AE, epochs=2, protocol=Protocol.Y)
+    beside, _ = _fit(both, stored, tmp_path / "y")
+    one, two = (peer.score(_held_out(stored)).images for peer in (alone, beside))
+    assert torch.equal(one[ScoreKind.PEER], two[ScoreKind.PEER_INTRA])
 
 
 def test_densenet_serves_as_a_backbone(stored: TrainingImages, tmp_path: Path):
