@@ -55,7 +55,7 @@ def make_peer(config: PeerConfig, start: MaskedAutoencoder | None = None) -> Pee
     torch.manual_seed(config.seed)
     config = config.completed
     if config.method in _OWN_NETWORK:
-        # convolutions are faster so on every device: measured, up to a fifth of a step
+        # on a CPU convolutions are faster with channels last: IGD's step by a fifth
         return _OWN_NETWORK[config.method](config).to(memory_format=torch.channels_last)
     if start is None:
         raise ValueError(f"{config.method} starts from a masked autoencoder; give one.")
