@@ -39,9 +39,8 @@ class Draem(Peer):
         In float32: in bf16 the loss became not a number here.
         """
         networks = nn.ModuleList((self.reconstructing, self.marking))
-        optimizer = torch.optim.Adam(
-            networks.parameters(), lr=self.config.learning_rate, fused=True
-        )
+        rate = self.config.learning_rate
+        optimizer = torch.optim.Adam(networks.parameters(), lr=rate, fused=True)
         update = Update(self._loss, optimizer)
         only = Phase("", networks, training.trained, (update,), rate=_steps)
         yield from fit_phases(self, [only], run_id, checkpoint, Precision.FLOAT32)

@@ -146,7 +146,7 @@ def test_a_checkpoint_that_lies_otherwise_in_memory_goes_on_to_the_same_result(
     job.close()
     content = torch.load(checkpoint, weights_only=True)
     moments = content["optimizers"][0]["state"]
-    assert not moments[3]["exp_avg"].is_contiguous()
+    assert not all(state["exp_avg"].is_contiguous() for state in moments.values())
     for state in moments.values():
         state.update({name: value.contiguous() for name, value in state.items()})
     torch.save(content, checkpoint)
