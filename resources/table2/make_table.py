@@ -1,5 +1,6 @@
 """README's tables of Table 2 and Fig. 3 from `cells.csv` and `fig3.csv`: the mean over seeds.
 
+`memory.csv` holds what a process took at most that trained a method for an epoch and scored with it.
 `ours.csv` holds AMAE's own figures, of the same images, as README's section "The scores" gives them.
 
 Usage: python resources/table2/make_table.py [README.md]; with a file, its tables are written anew.
@@ -25,7 +26,7 @@ def tables() -> dict[str, str]:
     drawn = _read("fig3.csv")
     figures = dict.fromkeys(line["figure"] for line in drawn)
     return {
-        "table2": table2(_read("cells.csv")),
+        "table2": table2(_read("cells.csv"), _read("memory.csv")),
         "beaten": beaten(_read("ours.csv"), _read("cells.csv")),
         **{
             name: figure_table([line for line in drawn if line["figure"] == name])
@@ -39,18 +40,20 @@ def marks(name: str) -> tuple[str, str]:
     return f"<!-- {name} -->", f"<!-- /{name} -->"
 
 
-def table2(cells: Lines) -> str:
-    """A line a method: AUC with DeLong's interval for one seed, else mean and the seeds."""
+def table2(cells: Lines, memory: Lines) -> str:
+    """A line a method: AUC by set, pixel AUC of its map, and the memory that it took."""
     found: dict[tuple[str, str], dict[str, Lines]] = defaultdict(lambda: defaultdict(list))
     for cell in cells:
         found[(cell["method"], cell["protocol"])][cell["set"]].append(cell)
     heads = [f"{title}: AUC" for title in SETS.values()]
-    lines = _head(["method", "protocol", *heads, "RSNA: pixel AUC of its map"])
+    peak = {(line["method"], line["protocol"]): line["gb"] for line in memory}
+    lines = _head(["method", "protocol", *heads, "RSNA: pixel AUC of its map", "memory, GB"])
     for (method, protocol), of_sets in found.items():
         texts = [_text(of_sets.get(name, [])) for name in SETS]
         pixels = [float(c["pixel_auc"]) for c in of_sets.get("rsna", []) if c["pixel_auc"]]
         map_text = f"{fmean(pixels):.2f}" if pixels else "–"
-        lines.append(f"| {method} | {protocol} | {' | '.join(texts)} | {map_text} |")
+        last = f"{map_text} | {peak[method, protocol]}"
+        lines.append(f"| {method} | {protocol} | {' | '.join(texts)} | {last} |")
     return "\n".join(lines)
 
 
@@ -111,19 +114,16 @@ def _head(names: list[str]) -> list[str]:
 
 
 def _text(cells: Lines) -> str:
+    """AUC with DeLong's 95 % interval, their means over the seeds, and each seed's AUC."""
     cells = sorted(cells, key=lambda cell: int(cell["seed"]))
     if not cells:
         return "…"
     without = [cell["why"] for cell in cells if not cell["auc"]]
     if without:
         return f"none: {without[0]}"
-    values = [float(cell["auc"]) for cell in cells]
-    if len(cells) > 1:
-        each = ", ".join(f"{value:.3f}" for value in values)
-        return f"{fmean(values):.3f} ({each})"
-    low, high = cells[0]["low"], cells[0]["high"]
-    interval = f" ({float(low):.3f}–{float(high):.3f})" if low else ""
-    return f"{values[0]:.3f}{interval}"
+    auc, low, high = (fmean(float(c[name]) for c in cells) for name in ("auc", "low", "high"))
+    each = ", ".join(f"{float(cell['auc']):.3f}" for cell in cells)
+    return f"{auc:.3f} ({low:.3f}–{high:.3f})" + (f": {each}" if len(cells) > 1 else "")
 
 
 def _read(name: str) -> Lines:
