@@ -33,6 +33,18 @@ def test_readme_s_tables_are_made_of_the_committed_cells():
         assert readme.split(begin)[1].split(end)[0].strip() == table, name
 
 
+def test_a_line_holds_means_over_the_seeds_their_intervals_each_seed_and_the_memory():
+    one = {"method": "AE", "protocol": "N", "pixel_auc": "0.5", "low": "0.6", "high": "0.8"}
+    cells = [
+        {**one, "set": "rsna", "seed": "1", "auc": "0.74", "low": "0.7", "high": "0.84"},
+        {**one, "set": "rsna", "seed": "0", "auc": "0.70"},
+        {**one, "set": "zhanglab", "seed": "0", "auc": "0.71", "pixel_auc": ""},
+    ]
+    table = _maker().table2(cells, [{"method": "AE", "protocol": "N", "gb": "1.2"}])
+    both = "0.720 (0.650–0.820): 0.700, 0.740"
+    assert table.splitlines()[-1] == f"| AE | N | 0.710 (0.600–0.800) | {both} | 0.50 | 1.2 |"
+
+
 def test_a_peer_that_reaches_ours_is_named_best_first():
     ours = [
         {"set": "rsna", "score": "ours", "measure": "auc", "seed": str(n), "value": value}
