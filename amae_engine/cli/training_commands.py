@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import tempfile
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -109,8 +110,10 @@ def _require_plain_resume(options: Namespace) -> None:
 def _start_processes(count: int, arguments: list[str]) -> None:
     """Start this command again, `count` times, as `torchrun` does; they train one run together."""
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command = [*start, f"--nproc-per-node={count}", "-m", "amae_engine.cli", *arguments]
-    ended = subprocess.run(command, check=False)
+    with tempfile.TemporaryDirectory(prefix="amae-") as logs:  # torchrun leaves its own behind
+        place = [f"--log-dir={logs}", f"--nproc-per-node={count}"]
+        command = [*start, *place, "-m", "amae_engine.cli", *arguments]
+        ended = subprocess.run(command, check=False)
     if ended.returncode:
         raise TrainingFailed(
             f"One of the {count} processes ended with code {ended.returncode}; its message stands "

@@ -61,7 +61,8 @@ def _import(folder: Path, table: Path, processes: int = 0) -> Project:
     if not processes:
         assert main(arguments) == 0
     else:
-        start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+        start = ["-m", "torch.distributed.run", "--standalone", f"--log-dir={folder.parent}"]
+        start += ["--nproc-per-node", str(processes)]
         done = subprocess.run(
             [sys.executable, *start, "-m", "amae_engine.cli", *arguments, "--processes", "1"],
             capture_output=True,

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -96,9 +97,16 @@ def test_a_run_goes_on_with_another_number_of_processes(ready: Project):
     assert torch.allclose(whole, _weights(ready, 3, "weights.safetensors"), atol=2e-5)
 
 
-def test_a_process_that_fails_is_told_with_the_cure(ready: Project, capfd):
+def test_a_process_that_fails_is_told_with_the_cure(
+    ready: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
+):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # found anew
     bad = ["stage2", "--project", str(ready.folder), "--set", "stage1_run=99", "--processes", "2"]
     assert main(bad) == 1
+    assert all("torchinductor" in path.name for path in temporary.iterdir())  # PyTorch's cache
     told = capfd.readouterr().err
     assert "There is no run 99 in this project" in told
     assert "of the 2 processes ended with code 1" in told
@@ -206,5 +214,6 @@ def test_a_group_that_is_left_leaves_no_thread_behind(tmp_path: Path):
         "assert not [name for name in names if 'gloo' in name], names\n"
     )
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run([*start, str(script)], capture_output=True, text=True, check=False)
+    logs = f"--log-dir={tmp_path}"
+    done = subprocess.run([*start, logs, str(script)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
