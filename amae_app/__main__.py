@@ -27,22 +27,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             return 1
         return _open_window(project=Path(words[0]) if words else None)
-    if words[:2] == ["bench", "window"]:
-        from amae_app.window_bench import bench_window
-
-        return bench_window(as_json="--json" in words)
-    if words[:2] == ["bench", "reading"]:
-        from amae_app.reading_bench import bench_reading
-
-        return bench_reading(as_json="--json" in words)
-    if words[:2] == ["selftest", "soak"]:
-        from amae_app.soak import soak
-
-        return soak(words[2:])
-    if words[:2] == ["selftest", "window"]:
-        from amae_app.private_window import private_window
-
-        return private_window(words[2:])
     from amae_engine.cli import main as run_command
 
     return run_command(words, _print_pdf)

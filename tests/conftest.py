@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker a core
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from demo_images import SHARED, TINY, demo_files, finish
 
@@ -17,7 +18,7 @@ from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ScoreConfig, Stage1Config, Stage2Config, TrainingConfig
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.project import Project
-from amae_engine.selftest.own_postgres import PostgresServer, programs
+from tests.robustness.own_postgres import PostgresServer, programs
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from amae_engine.events import Event
 from amae_engine.images.csv_table import CsvColumns, from_csv
 from amae_engine.images.decode import read_for_store
 from amae_engine.images.sources import SourceFile
-from amae_engine.selftest.small_project import TINY as TINY
+from tests.robustness.small_project import TINY as TINY
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "resources" / "demo"

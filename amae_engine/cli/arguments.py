@@ -16,7 +16,6 @@ from amae_engine.cli.reading_arguments import add_reading
 from amae_engine.cli.region_commands import add_regions
 from amae_engine.cli.report_command import add_report
 from amae_engine.cli.round_commands import add_rounds
-from amae_engine.cli.selftest_command import add_selftest
 from amae_engine.cli.shortcut_commands import add_shortcuts
 from amae_engine.cli.verify_command import add_verify
 
@@ -28,7 +27,7 @@ _TRAINING = {
 }
 
 
-_MEASURED = ("compact", "paper", "base")  # networks whose steps the benchmark has
+_MEASURED = ("compact", "paper", "base")  # networks whose steps `doctor` tries
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -58,7 +57,6 @@ def make_parser() -> argparse.ArgumentParser:
     add_dicom(verbs)
     add_bundles(verbs)
     add_verify(verbs)
-    add_selftest(verbs)
     _add_machine(verbs)
     return parser
 
@@ -115,36 +113,6 @@ def _add_judging(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _add_machine(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    bench = verbs.add_parser("bench", help="how fast this machine runs each step")
-    names = (
-        "catalog, gpu (its bars), import, pipeline (end to end), stage0, stage1, stage2, score, window, reading or "
-        "all (the four steps)"
-    )
-    bench.add_argument("names", nargs="*", default=["all"], help=names)
-    bench.add_argument(
-        "--preset",
-        default="compact",
-        choices=_MEASURED,
-        help="paper, base or compact; that of 'foundation' is not measured yet",
-    )
-    bench.add_argument("--seconds", type=float, default=10.0, help="how long to measure each")
-    bench.add_argument("--against", choices=["plain"], help="the original code's plain loop too")
-    bench.add_argument(
-        "--images",
-        "--films",  # of AMAE 0.1
-        type=int,
-        nargs="+",
-        help="so many images: imported, scored as a job, or in the catalog",
-    )
-    bench.add_argument(
-        "--table", type=Path, help="for `pipeline`: a table of images in place of the demo's"
-    )
-    bench.add_argument("--catalog", default="", help="an empty PostgreSQL database, for `catalog`")
-    bench.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
-    bench.add_argument("--batch-size", type=int, default=0, help="images of a training step")
-    bench.add_argument("--compile", default="auto", choices=["auto", "on", "off"])
-    bench.add_argument("--json", action="store_true", help="JSON output")
-    bench.set_defaults(command=machine_commands.bench)
     doctor = verbs.add_parser("doctor", help="what this machine and installation can do")
     doctor.add_argument("--project", type=Path, help="estimate the time for its images")
     doctor.add_argument(

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from demo_images import finish
 

@@ -30,7 +30,7 @@ from amae_engine.jobs.reporting.make_report import make_report
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
-from amae_engine.selftest.planted import NEEDLES, leaking_files, leaks, planted_files
+from tests.robustness.planted import NEEDLES, leaking_files, leaks, planted_files
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 

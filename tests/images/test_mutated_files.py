@@ -76,7 +76,7 @@ def _read_mutants(samples: Path) -> tuple[list[dict], list[str]]:
     crashes: list[str] = []
     first = 0
     while first < _COUNT:
-        command = [sys.executable, "-W", "ignore", "-m", "amae_engine.selftest.mutations"]
+        command = [sys.executable, "-W", "ignore", "-m", "tests.robustness.mutations"]
         done = subprocess.run(
             [*command, str(samples), str(first), str(_COUNT)],
             env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},

@@ -11,11 +11,11 @@ from dicom_files import demo_image, write_dicom
 from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from amae_engine.bench.importing import write_jpeg2000
 from amae_engine.errors import ProjectError
 from amae_engine.images.decode import read_image
 from amae_engine.images.decoded_image import Refusal
 from amae_engine.images.pixel_store import PixelStore
+from tests.benchmarks.importing import write_jpeg2000
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,0 @@
-"""`amae bench`: how fast this machine runs each step, against the floor and a plain loop."""

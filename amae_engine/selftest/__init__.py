@@ -1,1 +1,0 @@
-"""`amae selftest`: the program kills, damages and crowds itself, and counts what is left."""

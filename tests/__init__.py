@@ -1,0 +1,1 @@
+"""Tests; `python -m tests.robustness` and `python -m tests.benchmarks` run from a checkout."""
