@@ -7,7 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QApplication
 
@@ -15,6 +15,9 @@ from amae_app.crash import CrashGuard
 from amae_app.main_window import MainWindow
 from amae_app.settings import Settings
 from amae_app.theme import DARK, apply_theme
+from amae_engine.jobs.child_process import start_server
+
+_UNTIL_SERVER_MS = 1500  # the window's own start comes first
 
 
 def run_application(project: Path | None = None, demo: Path | None = None) -> int:
@@ -36,6 +39,7 @@ def run_application(project: Path | None = None, demo: Path | None = None) -> in
     window.asks_at_close = True
     CrashGuard(window).install()
     window.show()
+    QTimer.singleShot(_UNTIL_SERVER_MS, start_server)
     if not settings.has_seen_tour:
         window.project_shown.connect(
             window.finder.start_tour, Qt.ConnectionType.SingleShotConnection

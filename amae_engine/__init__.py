@@ -1,5 +1,6 @@
 """AMAE's engine: anomaly detection in chest X-rays from normal and unlabeled images."""
 
-from amae_engine.threads import let_threads_rest
+from amae_engine.child_environment import limit_openmp_spin, require_safe_path
 
-let_threads_rest()
+limit_openmp_spin()
+require_safe_path()

@@ -1,6 +1,7 @@
 """Any job in a process of its own, behind a generator of the same contract.
 
-A CUDA fault or an out-of-memory kill must not take the window along, and busy Python threads in
+On Linux and macOS the process is forked from a server that has loaded torch already, so that a job's
+first event comes within a second; on Windows it is spawned. A CUDA fault or an out-of-memory kill must not take the window along, and busy Python threads in
 the window's own process make it stutter. The child sends an event and waits until it is asked for
 the next: not calling `next` pauses it, closing the generator cancels it.
 """
@@ -9,9 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
+import sys
 from collections.abc import Callable, Generator
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,10 @@ from amae_engine.errors import AmaeError, BadSetting, TrainingFailed, told_of_sy
 from amae_engine.events import Event, Finished, RunStarted
 from amae_engine.project import Project
 
+if sys.platform != "win32":
+    from multiprocessing import forkserver
+
+_START_METHOD = "spawn" if sys.platform == "win32" else "forkserver"
 _SECONDS_TO_END = 10.0
 _NEXT, _CLOSE = "next", "close"
 
@@ -76,19 +83,32 @@ def make_job(
     return made
 
 
+def start_server() -> None:
+    """Start the server that jobs are forked from, where the system has one; it ends with this process.
+
+    Returns at once: the server loads its libraries meanwhile.
+    """
+    if _START_METHOD == "forkserver":
+        multiprocessing.set_forkserver_preload(["amae_engine.jobs.preloaded"])
+        forkserver.ensure_running()
+
+
 def run_in_child(
     project_folder: Path, job: str, config: dict[str, Any], resume: int | None = None
 ) -> Generator[Event, None, object]:
-    """Run a job in a spawned process; yields its events and returns its result.
+    """Run a job in a process of its own; yields its events and returns its result.
 
     Raises:
         AmaeError: What the job raised.
         TrainingFailed: The process died; the message has its exit code.
     """
-    context = multiprocessing.get_context("spawn")
+    start_server()
+    context = multiprocessing.get_context(_START_METHOD)
     here, there = context.Pipe()
-    process = context.Process(
-        target=_child, args=(there, project_folder, job, config, resume), daemon=True
+    process = context.Process(  # type: ignore[attr-defined]
+        target=_child,
+        args=(there, dict(os.environ), project_folder, job, config, resume),
+        daemon=True,
     )
     process.start()
     there.close()
@@ -108,7 +128,7 @@ def run_in_child(
 
 
 def _ask(
-    here: Connection, process: SpawnProcess, folder: Path, run_id: int | None
+    here: Connection, process: BaseProcess, folder: Path, run_id: int | None
 ) -> Event | BaseException:
     try:
         here.send(_NEXT)
@@ -126,7 +146,7 @@ def _ask(
         ) from error
 
 
-def _end(here: Connection, process: SpawnProcess) -> None:
+def _end(here: Connection, process: BaseProcess) -> None:
     """Ask the child to close its job, wait, then end it by force."""
     with contextlib.suppress(OSError):
         here.send(_CLOSE)
@@ -138,8 +158,14 @@ def _end(here: Connection, process: SpawnProcess) -> None:
 
 
 def _child(
-    there: Connection, folder: Path, job: str, config: dict[str, Any], resume: int | None
+    there: Connection,
+    environment: dict[str, str],
+    folder: Path,
+    job: str,
+    config: dict[str, Any],
+    resume: int | None,
 ) -> None:
+    os.environ.update(environment)  # the server has that of its start
     # a daemon, so that it ends with the window; but its job may have worker processes of its own
     multiprocessing.current_process().daemon = False
     try:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 
+from amae_engine.child_environment import how_threads_wait
 from amae_engine.resources import resource
 from amae_engine.runs.environment import versions
-from amae_engine.threads import how_threads_wait
 
 
 def machine_facts() -> dict[str, str]:

@@ -5,17 +5,13 @@ Parameter names are those of the official checkpoints (facebookresearch/mae, med
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
-from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from amae_engine.config import ModelConfig
 from amae_engine.models.position_embedding import sine_cosine_positions
 from amae_engine.models.token_groups import TokenGroup
-
-_NORM = partial(nn.LayerNorm, eps=1e-6)
+from amae_engine.models.transformer_block import NORM, TransformerBlock
 
 
 class PatchEmbedding(nn.Module):
@@ -57,10 +53,9 @@ class MaskedAutoencoder(nn.Module):
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.register_buffer("positions", sine_cosine_positions(width, grid), persistent=False)
         self.blocks = nn.ModuleList(
-            Block(width, config.encoder_heads, qkv_bias=True, norm_layer=_NORM)
-            for _ in range(config.encoder_depth)
+            TransformerBlock(width, config.encoder_heads) for _ in range(config.encoder_depth)
         )
-        self.norm = _NORM(width)
+        self.norm = NORM(width)
 
         self.decoder_embed = nn.Linear(width, decoder_width)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, decoder_width))
@@ -68,10 +63,10 @@ class MaskedAutoencoder(nn.Module):
             "decoder_positions", sine_cosine_positions(decoder_width, grid), persistent=False
         )
         self.decoder_blocks = nn.ModuleList(
-            Block(decoder_width, config.decoder_heads, qkv_bias=True, norm_layer=_NORM)
+            TransformerBlock(decoder_width, config.decoder_heads)
             for _ in range(config.decoder_depth)
         )
-        self.decoder_norm = _NORM(decoder_width)
+        self.decoder_norm = NORM(decoder_width)
         self.decoder_pred = nn.Linear(decoder_width, config.patch_size**2 * channels)
         self.apply(_initialise)
         nn.init.normal_(self.cls_token, std=0.02)
@@ -89,7 +84,7 @@ class MaskedAutoencoder(nn.Module):
             return
         self._attention_of = device_type
         for block in (*self.blocks, *self.decoder_blocks):
-            block.attn.fused_attn = device_type != "cpu"
+            block.attn.is_fused = device_type != "cpu"
 
     def patchify(self, images: Tensor) -> Tensor:
         """Cut images (B, C, H, W) into patches (B, T, p·p·C), row by row."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import timm
 from torch import nn
 
 from amae_engine.config.peers import PeerConfig
@@ -32,6 +31,8 @@ def make_pyramid(config: PeerConfig) -> tuple[nn.Module, list[int]]:
 
 
 def _create(config: PeerConfig, **options: Any) -> Any:
+    import timm
+
     name, weights = config.backbone.value, config.backbone_weights
     if weights and weights != "imagenet":
         if not Path(weights).is_file():

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from demo_images import finish
 
 from amae_app.main_window import MainWindow

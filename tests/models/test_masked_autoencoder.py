@@ -1,12 +1,14 @@
 """The network against the numbers of the original code."""
 
 import argparse
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from demo_images import TINY
+from demo_images import ROOT, TINY
 
 from amae_engine.config import PRESETS, ModelConfig
 from amae_engine.errors import BadWeights
@@ -15,6 +17,7 @@ from amae_engine.method.masking import masks_from_noise
 from amae_engine.method.reconstruction import masked_loss
 from amae_engine.models.checkpoint import load_weights, save_weights
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+from amae_engine.models.transformer_block import NORM, TransformerBlock
 from amae_engine.resources import resource
 
 
@@ -215,3 +218,25 @@ def test_the_weights_that_come_with_amae_are_the_compact_networks(name: str):
     loaded = load_weights(resource(f"weights/{name}"))
     assert loaded.network.config == PRESETS["compact"]
     assert loaded.notes == ()
+
+
+@pytest.mark.parametrize("is_fused", [True, False])
+def test_the_block_is_timm_s(is_fused: bool):
+    from timm.models.vision_transformer import Block
+
+    torch.manual_seed(3)
+    ours = TransformerBlock(48, 3)
+    torch.manual_seed(3)
+    timm_s = Block(48, 3, qkv_bias=True, norm_layer=NORM)
+    assert list(ours.state_dict()) == list(timm_s.state_dict())
+    for name, value in timm_s.state_dict().items():
+        assert torch.equal(ours.state_dict()[name], value)  # the same draws in the same order
+    ours.attn.is_fused = timm_s.attn.fused_attn = is_fused
+    tokens = torch.randn(2, 17, 48)
+    assert torch.allclose(ours(tokens), timm_s(tokens), atol=1e-6)
+
+
+def test_a_network_needs_no_timm():
+    code = "import sys, amae_engine.models.masked_autoencoder, amae_engine.models.checkpoint, amae_engine.peers.making; print('timm' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr

@@ -22,7 +22,7 @@ from amae_engine.events import Event, Progress
 from amae_engine.jobs.verify import verify_project
 from amae_engine.project import Project
 from amae_engine.runs.run_files import result_digests
-from tests.robustness import ROOT
+from tests.robustness import CHILD_ENVIRONMENT
 from tests.robustness.old_catalog import OLD_IMAGES, write_old_project
 from tests.robustness.self_test_result import SelfTestResult
 from tests.robustness.small_project import decide_half, run, write_tiny_weights
@@ -150,7 +150,7 @@ class _Steps:
             [*command, str(folder), step, str(self._weights)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            cwd=ROOT,
+            env=CHILD_ENVIRONMENT,
             text=True,
         )
 

@@ -22,7 +22,7 @@ from pydicom.fileset import FileSet
 from amae_engine.events import Event, Progress
 from amae_engine.resources import required_resource
 from tests.benchmarks.importing import write_jpeg2000, write_uncompressed
-from tests.robustness import ROOT
+from tests.robustness import CHILD_ENVIRONMENT
 from tests.robustness.mutations import SECONDS
 from tests.robustness.self_test_result import SelfTestResult
 from tests.robustness.small_project import write_tiny_weights
@@ -123,7 +123,7 @@ class _Seen:
         command = [sys.executable, "-W", "ignore", "-m", "tests.robustness.mutations"]
         done = subprocess.run(
             [*command, str(folder), str(first), str(until)],
-            capture_output=True, text=True, check=False, cwd=ROOT,
+            capture_output=True, text=True, check=False, env=CHILD_ENVIRONMENT,
         )  # fmt: skip
         reported = [json.loads(line) for line in done.stdout.splitlines()]
         read = [line for line in reported if "number" in line]

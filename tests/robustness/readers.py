@@ -19,7 +19,7 @@ from amae_engine.events import Event, Progress
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.verify import verify_project
 from amae_engine.project import Project
-from tests.robustness import ROOT
+from tests.robustness import CHILD_ENVIRONMENT
 from tests.robustness.own_postgres import PostgresServer, programs
 from tests.robustness.self_test_result import SelfTestResult
 from tests.robustness.small_project import run, some_files
@@ -119,7 +119,7 @@ def _start(place: Path, folder: Path, reader: _Reader, each: int) -> None:
     with log.open("wb") as file:
         reader.process = subprocess.Popen(
             [*command, str(folder), reader.name, str(done), str(each - done)],
-            stdout=file, stderr=subprocess.DEVNULL, cwd=ROOT,
+            stdout=file, stderr=subprocess.DEVNULL, env=CHILD_ENVIRONMENT,
         )  # fmt: skip
     reader.logs.append(log)
 

@@ -39,7 +39,12 @@ def test_a_window_is_used_by_a_script_without_a_warning(tmp_path):
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**place, "QT_QPA_PLATFORM": "offscreen", "TMPDIR": str(tmp_path)},
+        env={
+            **place,
+            "PYTHONPATH": str(ROOT),
+            "QT_QPA_PLATFORM": "offscreen",
+            "TMPDIR": str(tmp_path),
+        },
         capture_output=True,
         text=True,
         check=False,
