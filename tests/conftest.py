@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Generator
+import shutil
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker a core
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from demo_images import SHARED, TINY, demo_files, finish
+from built_once import BuiltOnce, OpenCopy
+from demo_images import SHARED, demo_files, finish
 
 from amae_engine.catalog import decisions, image_tables
 from amae_engine.catalog.tables import Label, Split
@@ -19,6 +22,7 @@ from amae_engine.config import ScoreConfig, Stage1Config, Stage2Config, Training
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.project import Project
 from tests.robustness.own_postgres import PostgresServer, programs
+from tests.robustness.small_project import write_tiny_weights
 
 
 @pytest.fixture(scope="session")
@@ -29,50 +33,81 @@ def shared() -> Path:
     return SHARED
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Generator[Project, None, None]:
-    """An empty project."""
-    made = Project.create(tmp_path / "project", "Test")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def small_project(project: Project) -> Project:
-    """40 real images: 20 normal, 10 unlabeled, 10 test."""
-    finish(import_images(project, demo_files(20, 10, 10), "demo"))
-    return project
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> BuiltOnce:
+    """Folders that take a while to make: built by the first worker that needs one, copied by all."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    return BuiltOnce(root / "built_once")
 
 
 @pytest.fixture(scope="session")
-def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_weights(built_once: BuiltOnce) -> Path:
     """Random weights of a tiny network."""
-    import torch
 
-    from amae_engine.models.checkpoint import save_weights
-    from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+    def build(folder: Path) -> None:
+        folder.mkdir()
+        write_tiny_weights(folder / "tiny.safetensors")
 
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_weights(MaskedAutoencoder(TINY), path, {})
-    return path
+    return built_once.folder("weights", build) / "tiny.safetensors"
 
 
 @pytest.fixture
-def whole_path(small_project: Project, tiny_weights: Path) -> Project:
-    """Both stages and scoring, by a tiny network; five unlabeled images decided."""
-    from amae_engine.jobs.judging.score_images import score_images
-    from amae_engine.jobs.training.train_stage1 import train_stage1
-    from amae_engine.jobs.training.train_stage2 import train_stage2
+def open_copy(built_once: BuiltOnce, tmp_path: Path) -> Generator[OpenCopy, None, None]:
+    """Opens this test's own copy of a project that is built once: by its name and its builder."""
+    opened: list[Project] = []
 
-    short = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
-    finish(train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=short)))
-    with small_project.session() as session:
-        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
-        decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
-    finish(train_stage2(small_project, Stage2Config(training=short)))
-    finish(score_images(small_project, ScoreConfig()))
-    return small_project
+    def copy(name: str, build: Callable[[Project], None]) -> Project:
+        def make(folder: Path) -> None:
+            with contextlib.closing(Project.create(folder, "Test")) as project:
+                build(project)
+
+        shutil.copytree(built_once.folder(name, make), tmp_path / "project")
+        opened.append(Project.open(tmp_path / "project"))
+        return opened[-1]
+
+    yield copy
+    for project in opened:
+        project.close()
+
+
+@pytest.fixture
+def project(open_copy: OpenCopy) -> Project:
+    """An empty project."""
+    return open_copy("empty", lambda _project: None)
+
+
+def import_small(project: Project) -> None:
+    """40 real images: 20 normal, 10 unlabeled, 10 test."""
+    finish(import_images(project, demo_files(20, 10, 10), "demo"))
+
+
+@pytest.fixture
+def small_project(open_copy: OpenCopy) -> Project:
+    """40 real images: 20 normal, 10 unlabeled, 10 test."""
+    return open_copy("small", import_small)
+
+
+@pytest.fixture
+def whole_path(open_copy: OpenCopy, tiny_weights: Path) -> Project:
+    """Both stages and scoring, by a tiny network; five unlabeled images decided."""
+
+    def build(project: Project) -> None:
+        from amae_engine.jobs.judging.score_images import score_images
+        from amae_engine.jobs.training.train_stage1 import train_stage1
+        from amae_engine.jobs.training.train_stage2 import train_stage2
+
+        import_small(project)
+        short = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
+        finish(train_stage1(project, Stage1Config(weights=str(tiny_weights), training=short)))
+        with project.session() as session:
+            ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
+            decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
+        finish(train_stage2(project, Stage2Config(training=short)))
+        finish(score_images(project, ScoreConfig()))
+
+    return open_copy("whole", build)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from built_once import OpenCopy
 from demo_images import finish
 
 from amae_app.main_window import MainWindow
@@ -27,6 +28,7 @@ from amae_engine.jobs.defaults import choose_label_settings
 from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
+from tests.conftest import import_small
 
 
 @pytest.fixture(autouse=True)
@@ -47,10 +49,10 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     QSettings.setPath(QSettings.Format.IniFormat, scope, str(tmp_path / "settings"))
 
 
-@pytest.fixture
-def rated_project(small_project: Project, tiny_weights: Path) -> Project:
+def rate(project: Project, tiny_weights: Path) -> None:
     """Stage 1 finished: probabilities that rise with the image's number."""
-    with small_project.session() as session:
+    import_small(project)
+    with project.session() as session:
         run = runs.start(session, RunKind.STAGE1, Stage1Config().to_dict(), None, 1)
         for split in Split:
             ids = image_tables.images_in(session, split).ids
@@ -58,20 +60,29 @@ def rated_project(small_project: Project, tiny_weights: Path) -> Project:
             scores.save(session, run, ScoreKind.STAGE1_PROBABILITY, ids, spread)
             scores.save(session, run, ScoreKind.MAHALANOBIS, ids, 10 * spread)
         runs.finish(session, run)
-    choose_label_settings(small_project, PseudoLabelConfig())
-    folder = small_project.run_folder(run)
+    choose_label_settings(project, PseudoLabelConfig())
+    folder = project.run_folder(run)
     folder.mkdir(parents=True)
     (folder / "weights.safetensors").write_bytes(tiny_weights.read_bytes())
-    return small_project
 
 
 @pytest.fixture
-def scored_project(rated_project: Project) -> Project:
+def rated_project(open_copy: OpenCopy, tiny_weights: Path) -> Project:
+    """Stage 1 finished: probabilities that rise with the image's number."""
+    return open_copy("rated", lambda project: rate(project, tiny_weights))
+
+
+@pytest.fixture
+def scored_project(open_copy: OpenCopy, tiny_weights: Path) -> Project:
     """Both stages finished, with real modules and maps of a tiny network."""
-    one_epoch = TrainingConfig(epochs=1, warmup_epochs=0)
-    finish(train_stage2(rated_project, Stage2Config(training=one_epoch)))
-    finish(score_images(rated_project, ScoreConfig()))
-    return rated_project
+
+    def build(project: Project) -> None:
+        rate(project, tiny_weights)
+        one_epoch = TrainingConfig(epochs=1, warmup_epochs=0)
+        finish(train_stage2(project, Stage2Config(training=one_epoch)))
+        finish(score_images(project, ScoreConfig()))
+
+    return open_copy("scored", build)
 
 
 @pytest.fixture
