@@ -150,6 +150,7 @@ def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
     window = open_window(small_project)
     window.show_page(1)
     page = window._pages[1]
+    page.settings.preset.setCurrentText("compact")
     fields = page.settings.fields
     for name, value in (("epochs1", 2), ("epochs2", 2), ("warmup1", 1), ("warmup2", 1)):
         fields[name].setValue(value)
@@ -179,6 +180,7 @@ def test_cancelling_keeps_the_run_resumable(open_window, small_project, qtbot):
     window.show_page(1)
     page = window._pages[1]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
+    page.settings.preset.setCurrentText("compact")
     page.settings.fields["epochs1"].setValue(500)
     click(qtbot, window, "startStage1Button")
     qtbot.waitUntil(lambda: bool(page.plots._losses), timeout=120_000)

@@ -48,6 +48,7 @@ def test_an_unknown_benchmark_is_named(capsys):
     assert "invalid choice: 'warp'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_bench_reports_every_number(capsys):
     assert main(["score", "--seconds", "0.1", "--against", "plain", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -55,6 +56,7 @@ def test_bench_reports_every_number(capsys):
         assert found[name] > 0
 
 
+@pytest.mark.slow
 def test_the_pipeline_is_timed_step_by_step_beside_its_floors():
     found = bench_pipeline(40, epochs=1)
     assert sum(found.images.values()) == 40
@@ -82,6 +84,7 @@ def test_more_images_than_the_demo_has_are_its_variants(tmp_path):
     assert {file.role for file in files} == {"normal", "unlabeled", "test"}
 
 
+@pytest.mark.slow
 def test_variants_are_imported_as_images_of_their_own(project, tmp_path):
     files, _ = _files(tmp_path / "images", 480)
     finish(import_images(project, files, "bench"))
@@ -104,6 +107,7 @@ def test_the_pipeline_is_measured_on_a_table_of_ones_own(tmp_path):
     assert (len(more), variants) == (len(rows) + 3, 3)
 
 
+@pytest.mark.slow
 def test_import_is_measured_beside_its_decoder(capsys):
     assert main(["import", "--images", "2", "--json"]) == 0
     text = capsys.readouterr().out
@@ -118,6 +122,7 @@ def test_the_bars_of_a_gpu_need_one_or_another_device_by_name(capsys):
     assert "There is no GPU on this machine; --device cpu tries" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_every_bar_of_a_gpu_is_measured(monkeypatch):
     monkeypatch.setattr(gpu, "_PAPER", "compact")
     found = list(gpu.bench_gpu(Settings(seconds=0.01, device="cpu")))

@@ -150,7 +150,7 @@ def test_one_trains_and_the_others_see_it(postgres, tmp_path: Path, tiny_weights
     try:
         finish(import_images(project, demo_files(20, 10, 4), "demo"))
         command = [sys.executable, "-m", "amae_engine.cli", "stage1", "--project"]
-        command += [str(project.folder), "--set", f"weights={tiny_weights}"]
+        command += [str(project.folder), "--set", "encoder=", "--set", f"weights={tiny_weights}"]
         trains = subprocess.Popen([*command, "--set", "training.epochs=60"], stderr=subprocess.PIPE)
         states, epochs = [], set()
         while trains.poll() is None:

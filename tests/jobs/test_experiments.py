@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from demo_images import finish
@@ -21,8 +23,10 @@ from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, UnlabeledDr
 from amae_engine.config.peers import PeerMethod
 from amae_engine.errors import BadInput, BadSetting, NotReady, TooFewImages
 from amae_engine.events import EpochEnd, RunStarted
+from amae_engine.jobs.child_process import make_job
 from amae_engine.jobs.defaults import choose_label_settings
 from amae_engine.jobs.estimates import estimate, like, peer_times
+from amae_engine.jobs.experiments import work_queue as work_queue_module
 from amae_engine.jobs.experiments.plans import Experiment, Plan, plan_jobs
 from amae_engine.jobs.experiments.queue_experiment import queue_experiment, write_results
 from amae_engine.jobs.experiments.results import (
@@ -49,6 +53,17 @@ def quick(small_project: Project, tiny_weights) -> tuple[Project, dict]:
         "stage2": {**training, "reconstructs": "pixels"},
         "peer": {"epochs": 1, "batch_size": 4, "image_size": 32, "weights": str(tiny_weights)},
     }
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue's jobs run here; that they run in processes of their own is for three tests."""
+
+    def run(folder: Path, job: str, config: dict, resume: int | None = None):
+        with contextlib.closing(Project.open(folder)) as project:
+            return (yield from make_job(project, job, config, resume))
+
+    monkeypatch.setattr(work_queue_module, "run_in_child", run)
 
 
 def test_the_draws_of_a_seed_are_nested_and_have_their_ratio(small_project: Project):
@@ -100,7 +115,9 @@ def test_every_experiment_is_planned_with_its_cells(small_project: Project):
         Plan(Experiment.FIG3A, (1, 1))
 
 
-def test_where_no_image_is_pseudo_abnormal_a_sweep_has_the_scores_without_stage_2(quick):
+def test_where_no_image_is_pseudo_abnormal_a_sweep_has_the_scores_without_stage_2(
+    quick, in_this_process
+):
     project, settings = quick
     with project.session() as session:
         ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
@@ -121,7 +138,7 @@ def test_where_no_image_is_pseudo_abnormal_a_sweep_has_the_scores_without_stage_
     assert any("A_inter (Eq. 4), 0 %, seed 0" in each for each in table.failures)
 
 
-def test_a_grid_is_worked_each_cell_linked_to_its_run(quick, tmp_path):
+def test_a_grid_is_worked_each_cell_linked_to_its_run(quick, tmp_path, in_this_process):
     project, settings = quick
     name, guess = queue_experiment(
         project, Plan(Experiment.FIG3B, (0, 1), settings=settings, preset="compact")
@@ -198,7 +215,7 @@ def test_a_cell_fails_alone_and_is_tried_again(quick):
             job_queue.retry(session, first.id)
 
 
-def test_a_loss_that_is_no_number_is_said_in_the_table(quick):
+def test_a_loss_that_is_no_number_is_said_in_the_table(quick, in_this_process):
     project, settings = quick
     diverging = {**settings, "peer": {**settings["peer"], "learning_rate": 1e30}}
     plan = Plan(Experiment.TABLE2, (0,), (PeerMethod.AE,), settings=diverging, preset="compact")
@@ -238,7 +255,7 @@ def test_a_method_that_the_memory_does_not_hold_fails_alone(quick):
 
 def test_peers_that_never_ran_are_timed_by_a_trial(quick, capsys):
     project, settings = quick
-    methods = (PeerMethod.AE, PeerMethod.F_ANOGAN)
+    methods = (PeerMethod.AE, PeerMethod.AE_U)
     plan = Plan(Experiment.TABLE2, (0, 1), methods, settings=settings, preset="compact")
     jobs = plan_jobs(project, plan)
     peers = [job for job in jobs if job.job == "peer"]
@@ -267,7 +284,7 @@ def test_a_peer_that_cannot_be_tried_is_told(project: Project):
     assert any("AE learns from normal images" in getattr(e, "message", "") for e in events)
 
 
-def test_a_paused_job_goes_on_from_its_last_epoch(quick):
+def test_a_paused_job_goes_on_from_its_last_epoch(quick, in_this_process):
     project, settings = quick
     settings["peer"]["epochs"] = 40
     queue_experiment(project, Plan(Experiment.TABLE2, (0,), (PeerMethod.AE,), settings=settings,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.robustness import private_window
 from tests.robustness.small_project import make_scored_project
 
 
+@pytest.mark.slow
 def test_a_window_writes_no_planted_identity(qapp):
     found = private_window.window_test()
     assert found.failures == ()
@@ -13,6 +16,7 @@ def test_a_window_writes_no_planted_identity(qapp):
     assert found.facts["files searched"] > 40
 
 
+@pytest.mark.slow
 def test_an_identity_that_a_window_writes_is_found(qapp, monkeypatch):
     def leaking(place, reader):
         folder = make_scored_project(place, reader)

@@ -19,6 +19,7 @@ def _reported(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
     return reported
 
 
+@pytest.mark.slow
 def test_killed_work_loses_nothing_and_ends_with_the_same_bits(capsys):
     assert main(["crash", "--kills", "8", "--seed", "3", "--json"]) == 0
     reported = _reported(capsys)
@@ -28,12 +29,14 @@ def test_killed_work_loses_nothing_and_ends_with_the_same_bits(capsys):
     )  # some come too late, and then nothing is lost either
 
 
+@pytest.mark.slow
 def test_faults_end_in_sentences(capsys):
     assert main(["faults", "--json"]) == 0
     reported = _reported(capsys)
     assert reported["tried"] + len(reported["skipped"]) == 9
 
 
+@pytest.mark.slow
 def test_damaged_files_of_every_kind_are_read_or_refused(capsys):
     assert main(["fuzz", "--inputs", "120", "--seed", "7", "--json"]) == 0
     reported = _reported(capsys)
@@ -50,6 +53,7 @@ def test_a_seed_damages_the_same_bytes_again(tmp_path):
             assert mutate(content, 7) == mutate(again, 7), path.name
 
 
+@pytest.mark.slow
 def test_readers_who_are_killed_lose_no_decision(capsys):
     assert main(["readers", "--decisions", "40", "--json"]) == 0
     reported = _reported(capsys)
@@ -63,6 +67,7 @@ def test_an_unknown_part_is_refused_with_the_known_ones(capsys):
     assert "invalid choice: 'soup'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_planted_identities_come_out_nowhere(capsys):
     assert main(["privacy", "--json"]) == 0
     reported = _reported(capsys)
@@ -92,6 +97,7 @@ def test_the_gpl_is_told_from_the_lgpl(licence: str, is_gpl: bool):
     assert is_gpl_alone(licence) is is_gpl
 
 
+@pytest.mark.slow
 def test_a_failure_is_counted_and_ends_the_command_with_1(monkeypatch, capsys):
     """The self-test sees what it is there to see: decisions that a catalog swallows."""
     from tests.robustness import faults

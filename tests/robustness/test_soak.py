@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from demo_images import ROOT
 
 from tests.robustness.soak import _judged, _Looks
@@ -33,6 +34,7 @@ def test_a_warning_is_reported_once():
     assert found.failures == ("logged: a lost timer",)
 
 
+@pytest.mark.slow
 def test_a_window_is_used_by_a_script_without_a_warning(tmp_path):
     command = [sys.executable, "-m", "tests.robustness", "soak", "--minutes", "0.25", "--json"]
     place = {name: value for name, value in os.environ.items() if name != "DISPLAY"}

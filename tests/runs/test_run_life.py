@@ -357,7 +357,8 @@ def test_each_score_is_judged_on_the_images_that_have_it(whole_path: Project):
 
 def test_a_killed_process_leaves_a_run_that_resumes(small_project: Project, tiny_weights: Path):
     command = [sys.executable, "-m", "amae_engine.cli", "stage1", "--project"]
-    options = ["--set", f"weights={tiny_weights}", "--set", "training.epochs=400", "--json"]
+    options = ["--set", "encoder=", "--set", f"weights={tiny_weights}"]
+    options += ["--set", "training.epochs=400", "--json"]
     process = subprocess.Popen(
         [*command, str(small_project.folder), *options], stderr=subprocess.PIPE, text=True
     )

@@ -83,11 +83,11 @@ def test_cutpaste_s_patches_have_the_paper_s_area_and_aspect():
 
 
 def test_scars_are_thin_and_turned_by_up_to_45_degrees():
-    _, masks = cutpaste.cutpaste_scar(torch.zeros(1500, 256, 256), torch.Generator().manual_seed(0))
+    _, masks = cutpaste.cutpaste_scar(torch.zeros(400, 256, 256), torch.Generator().manual_seed(0))
     area = masks.sum(dim=(1, 2)).numpy()
     assert area.min() >= 2 * 10 * 0.6
     assert area.max() <= 16 * 25 * 1.1
-    assert area.mean() == pytest.approx(9 * 17.5, rel=0.06)
+    assert area.mean() == pytest.approx(9 * 17.5, rel=0.12)
     longest = math.hypot(16, 25)
     assert all(max(h, w) <= longest + 2 for _, _, h, w in _boxes(masks))
 
