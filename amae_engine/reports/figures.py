@@ -16,6 +16,7 @@ from amae_engine.reports.table import RESEARCH_USE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_SCALE_INCHES = 0.8  # beside the images: the maps' colour scale
 _IMAGES_IN_ROW = 6
 Picture = npt.NDArray[np.float32]
 _COLOURS = (
@@ -70,23 +71,39 @@ def write_image_panels(path: Path, panels: Sequence[ImagePanel], about: str) -> 
     """A row an image: image, its maps over it, its other pictures; one colour scale a map."""
     wide = 1 + max((len(panel.maps) + len(panel.pictures) for panel in panels), default=0)
     figure = _figure(2.25 * wide, 2.3 * len(panels))
+    # a plain grid: to lay out sixty axes by what they hold takes seconds
+    figure.set_layout_engine("none")
+    right = 1 - _SCALE_INCHES / (2.25 * wide)
+    grid = figure.subplots(
+        len(panels),
+        wide,
+        squeeze=False,
+        subplot_kw={"xticks": (), "yticks": (), "frame_on": False},
+        gridspec_kw={
+            "left": 0.01,
+            "right": right - 0.01,
+            "top": 1 - 0.25 / (2.3 * len(panels)),
+            "bottom": 0.3 / (2.3 * len(panels)),
+            "wspace": 0.04,
+            "hspace": 0.14,
+        },
+    )
     drawn = None
-    for row, panel in enumerate(panels):
+    for panel, places in zip(panels, grid, strict=True):
         columns: list[tuple[str, Picture, Picture | None]] = [(panel.title, panel.image, None)]
         columns += [(name, panel.image, values) for name, values in panel.maps.items()]
         columns += [(name, picture, None) for name, picture in panel.pictures.items()]
-        for column, (title, image, values) in enumerate(columns):
-            axes = figure.add_subplot(len(panels), wide, wide * row + column + 1)
-            place = (0, panel.aspect, 0, 1)
+        place = (0, panel.aspect, 0, 1)
+        for axes, (title, image, values) in zip(places, columns, strict=False):
             axes.imshow(image, cmap="gray", vmin=0, vmax=1, extent=place)
             if values is not None:
                 drawn = axes.imshow(
                     values, cmap="inferno", vmin=0, vmax=1, alpha=0.55, extent=place
                 )
-            axes.set_title(title, fontsize=8)
-            axes.axis("off")
+            axes.set_title(title, fontsize=8, pad=2, y=1.0)
     if drawn is not None:
-        bar = figure.colorbar(drawn, ax=figure.axes, shrink=0.6, fraction=0.03)
+        at = figure.add_axes((right, 0.25, 0.18 / (2.25 * wide), 0.5))
+        bar = figure.colorbar(drawn, cax=at)
         bar.set_label("share of a map's scale, one for all images of the run", fontsize=7)
     _save(figure, path, f"{about}. {RESEARCH_USE}")
 
