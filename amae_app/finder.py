@@ -73,7 +73,7 @@ class Finder(QObject):
         window = self._window
         shown = window.stack.currentWidget()
         number = window.pages.index(shown) if shown in window.pages else 0
-        show_help(window, PAGES[number])
+        show_help(window, f"help/{PAGES[number]}.md")
 
     @Slot()
     def start_tour(self) -> None:

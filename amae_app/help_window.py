@@ -1,9 +1,9 @@
-"""F1: the help text of a workspace; every page of it can be searched."""
+"""F1: the help text of a workspace, and the documents; every page can be searched."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QTextCursor
+from PySide6.QtCore import Qt, QUrl, Slot
+from PySide6.QtGui import QDesktopServices, QTextCursor
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -14,20 +14,20 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from amae_app.palette_entries import TITLES
+from amae_app.palette_entries import HELP_PAGES, TITLES
 from amae_engine.resources import resource
 
 
 class HelpWindow(QDialog):
-    """The help pages beside the work.
+    """The help pages and documents, in a window of their own.
 
     Args:
-        name: The workspace's page, such as "results".
+        page: Its file in resources, such as "help/results.md".
         topic: Words to go to.
         parent: The window.
     """
 
-    def __init__(self, name: str, topic: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, page: str, topic: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("AMAE help")
@@ -35,15 +35,17 @@ class HelpWindow(QDialog):
         self.resize(600, 620)
         self.pages = QComboBox()
         self.pages.setAccessibleName("Help page")
-        for key, title in TITLES.items():
-            self.pages.addItem(title, key)
+        for path, title in HELP_PAGES.items():
+            self.pages.addItem(title, path)
+        self.pages.insertSeparator(len(TITLES))
         self.search = QLineEdit()
         self.search.setObjectName("helpSearch")
         self.search.setAccessibleName("Search the help")
         self.search.setPlaceholderText("Search all pages; Return goes on")
         self.browser = QTextBrowser()
         self.browser.setAccessibleName("Help text")
-        self.browser.setOpenExternalLinks(True)
+        self.browser.setOpenLinks(False)
+        self.browser.anchorClicked.connect(self._follow)
         row = QHBoxLayout()
         row.addWidget(self.pages)
         row.addWidget(self.search, 1)
@@ -52,7 +54,7 @@ class HelpWindow(QDialog):
         layout.addWidget(self.browser)
         self.pages.currentIndexChanged.connect(self._show_page)
         self.search.returnPressed.connect(self.find_next)
-        self.pages.setCurrentIndex(max(self.pages.findData(name), 0))
+        self.pages.setCurrentIndex(max(self.pages.findData(page), 0))
         self._show_page()
         if topic:
             self.browser.find(topic)
@@ -65,6 +67,8 @@ class HelpWindow(QDialog):
             return
         count, here = self.pages.count(), self.pages.currentIndex()
         for step in range(1, count + 1):
+            if self.pages.itemData((here + step) % count) is None:
+                continue  # the line between help and documents
             self.pages.setCurrentIndex((here + step) % count)
             self.browser.moveCursor(QTextCursor.MoveOperation.Start)
             if self.browser.find(words):
@@ -72,13 +76,22 @@ class HelpWindow(QDialog):
 
     @Slot()
     def _show_page(self) -> None:
-        page = resource(f"help/{self.pages.currentData()}.md")
+        page = resource(str(self.pages.currentData()))
         text = page.read_text(encoding="utf-8") if page.is_file() else "There is no help page here."
         self.browser.setMarkdown(text)
 
+    @Slot(QUrl)
+    def _follow(self, url: QUrl) -> None:
+        """Another document is shown here, an address by the browser; a file of a checkout stays shut."""
+        found = self.pages.findData(f"docs/{url.fileName()}")
+        if found >= 0:
+            self.pages.setCurrentIndex(found)
+        elif url.scheme() == "https":
+            QDesktopServices.openUrl(url)
 
-def show_help(parent: QWidget, name: str, topic: str = "") -> HelpWindow:
-    """Open the help at a page."""
-    window = HelpWindow(name, topic, parent)
+
+def show_help(parent: QWidget, page: str, topic: str = "") -> HelpWindow:
+    """Open the help at a page, such as "help/results.md" or "docs/method.md"."""
+    window = HelpWindow(page, topic, parent)
     window.show()
     return window

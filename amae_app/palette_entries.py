@@ -25,6 +25,23 @@ TITLES = {
     "results": "Results",
     "compare": "Compare",
 }
+DOCUMENTS = {
+    "results": "Results on development images",
+    "peers": "Methods it is compared with",
+    "method": "The method",
+    "import_and_export": "Images in, results out",
+    "cli": "Commands",
+    "performance": "Performance",
+    "robustness": "Robustness",
+    "deployment": "Deployment",
+    "architecture": "Architecture",
+    "glossary": "Glossary",
+    "changelog": "Changelog",
+}
+# a page's file in resources, and its title
+HELP_PAGES = {f"help/{name}.md": title for name, title in TITLES.items()} | {
+    f"docs/{name}.md": title for name, title in DOCUMENTS.items()
+}
 _MOST_IMAGES = 20
 _JUDGED = (RunKind.SCORE, RunKind.PEER)
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
@@ -62,16 +79,18 @@ def setting_entries(show: Callable[[str], object]) -> list[Entry]:
 
 
 def help_entries(show: Callable[[str, str], object]) -> list[Entry]:
-    """The topics of the help pages: what stands in bold there."""
+    """The help pages and their topics, which stand in bold there; the documents."""
     found = []
-    for name, title in TITLES.items():
-        page = resource(f"help/{name}.md")
+    for path, title in HELP_PAGES.items():
+        page = resource(path)
         if not page.is_file():
             continue
-        topics = [title, *_BOLD.findall(page.read_text(encoding="utf-8"))]
+        topics = [title]
+        if path.startswith("help/"):
+            topics += _BOLD.findall(page.read_text(encoding="utf-8"))
         for topic in dict.fromkeys(topics):
             text = title if topic == title else f"{title}: {topic}"
-            found.append(Entry("help", text, partial(show, name, topic)))
+            found.append(Entry("help", text, partial(show, path, topic)))
     return found
 
 

@@ -90,7 +90,7 @@ def small_project(open_copy: OpenCopy) -> Project:
 
 
 @pytest.fixture
-def whole_path(open_copy: OpenCopy, tiny_weights: Path) -> Project:
+def build_whole_path(tiny_weights: Path) -> Callable[[Project], None]:
     """Both stages and scoring, by a tiny network; five unlabeled images decided."""
 
     def build(project: Project) -> None:
@@ -107,7 +107,13 @@ def whole_path(open_copy: OpenCopy, tiny_weights: Path) -> Project:
         finish(train_stage2(project, Stage2Config(training=short)))
         finish(score_images(project, ScoreConfig()))
 
-    return open_copy("whole", build)
+    return build
+
+
+@pytest.fixture
+def whole_path(open_copy: OpenCopy, build_whole_path: Callable[[Project], None]) -> Project:
+    """Both stages and scoring, by a tiny network; five unlabeled images decided."""
+    return open_copy("whole", build_whole_path)
 
 
 @pytest.fixture(scope="session")

@@ -53,6 +53,11 @@ def planted(
             (plant(image) if is_planted else image).save(target)
             files.append(SourceFile(target, role=role, truth=None))
     finish(import_images(project, files, "planted", keep_suspects=True))
+    return by_image(project, has)
+
+
+def by_image(project: Project, has: Mapping[str, list[bool]]) -> dict[str, dict[int, bool]]:
+    """Which images have the shortcut, by split."""
     found = {}
     with project.session() as session:
         for role in COUNTS:

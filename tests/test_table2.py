@@ -1,4 +1,4 @@
-"""README's tables of peers and of Fig. 3 are those that the committed cells make."""
+"""The documents' tables of peers and of Fig. 3 are those that the committed cells make."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ def _cells() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_readme_s_tables_are_made_of_the_committed_cells():
-    maker, readme = _maker(), (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_documents_tables_are_made_of_the_committed_cells():
+    documents = (ROOT / "resources" / "docs" / name for name in ("results.md", "peers.md"))
+    maker, text = _maker(), "".join(path.read_text(encoding="utf-8") for path in documents)
     made = maker.tables()
     assert set(made) >= {"table2", "fig3c"}
     for name, table in made.items():
         begin, end = maker.marks(name)
-        assert readme.split(begin)[1].split(end)[0].strip() == table, name
+        assert text.split(begin)[1].split(end)[0].strip() == table, name
 
 
 def test_a_line_holds_means_over_the_seeds_their_intervals_each_seed_and_the_memory():
@@ -62,11 +63,11 @@ def test_a_peer_that_reaches_ours_is_named_best_first():
     assert "0.700: no peer" in _maker().beaten(ours, cells[1:2])
 
 
-def test_our_own_figures_are_those_of_readme_s_scores():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_our_own_figures_are_those_of_the_results():
+    text = (ROOT / "resources" / "docs" / "results.md").read_text(encoding="utf-8")
     with (_FOLDER / "ours.csv").open(newline="", encoding="utf-8") as file:
         ours = list(csv.DictReader(file))
-    zhanglab, rsna = readme.split("| Zhang lab: 1,000 normal")[1].split("**Where a peer beats")[0].split(
+    zhanglab, rsna = text.split("| Zhang lab: 1,000 normal")[1].split("**Where a method it is compared")[0].split(
         "| RSNA (adults)"
     )  # fmt: skip
     for text, name in ((zhanglab, "zhanglab"), (rsna, "rsna")):
@@ -75,7 +76,7 @@ def test_our_own_figures_are_those_of_readme_s_scores():
                 start = line["score"].split(" (")[0]
                 row = next(row for row in text.splitlines() if row.strip("|* ").startswith(start))
                 assert f" {line['value']} (" in row.split("|")[3 + int(line["seed"])], line
-    maps = readme.split("Maps against the radiologists")[1].split("How places count")[0]
+    maps = text.split("Against the radiologists")[1].split("How places are")[0]
     for line in ours:
         assert line["measure"] == "auc" or line["value"] in maps
 

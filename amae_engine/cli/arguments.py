@@ -5,8 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from amae_engine.cli import commands, import_commands, machine_commands, training_commands
+from amae_engine.cli import (
+    commands,
+    import_commands,
+    machine_commands,
+    run_command,
+    training_commands,
+)
 from amae_engine.cli.bundle_commands import add_bundles
+from amae_engine.cli.command_list import CommandParser, command_parsers
 from amae_engine.cli.dicom_command import add_dicom
 from amae_engine.cli.experiment_arguments import add_experiments
 from amae_engine.cli.judging_arguments import add_judging
@@ -32,13 +39,16 @@ _MEASURED = ("compact", "paper", "base")  # networks whose steps `doctor` tries
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of every command; `command` of its result is the function to call."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="amae",
         description="Find abnormal chest X-rays. Without a command, the window opens. "
         "Research use only. Not a medical device.",
     )
-    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+    verbs = parser.add_subparsers(
+        required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser
+    )
     _add_demo(verbs)
+    _add_run(verbs)
     _add_import(verbs)
     _add_repairs(verbs)
     add_pacs(verbs)
@@ -134,9 +144,7 @@ def _add_machine(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def command_names() -> frozenset[str]:
     """The name of every command."""
-    parser = make_parser()
-    verbs = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
-    return frozenset(verbs.choices)
+    return frozenset(command_parsers(make_parser()))
 
 
 def _verb(
@@ -162,17 +170,29 @@ def _add_demo(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = _verb(
-        verbs,
-        "import",
-        "import images into a project (made if missing)",
-        import_commands.import_images,
+    text = "import images into a project (made if missing)"
+    verb = _verb(verbs, "import", text, import_commands.import_images)
+    _add_sources(verb)
+    verb.add_argument("--dry-run", action="store_true", help="say what would happen, import none")
+    verb.add_argument(
+        "--fix-patients", action="store_true", help="move each patient's images into one split"
     )
+
+
+def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = _verb(verbs, "run", run_command.TEXT, run_command.run)
+    _add_sources(verb)
+    run_command.add_run_options(verb)
+
+
+def _add_sources(verb: argparse.ArgumentParser) -> None:
+    """What to import, and how: of `import` and of `run`."""
     verb.add_argument(
         "paths",
         nargs="*",
         type=Path,
-        help="folders, files, zip archives, DICOMDIRs; or one table, data.json or list",
+        help="folders, files, zip archives, DICOMDIRs; or one table, data.json or list. Folders "
+        "named normal, unlabeled, test/normal and test/abnormal say what their images are",
     )
     verb.add_argument("--role", default="", help="normal, unlabeled or test, where nothing says")
     verb.add_argument(
@@ -188,8 +208,7 @@ def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         default="",
         help="for a new project with several readers: postgresql+psycopg://user@host/database",
     )
-    verb.add_argument("--dry-run", action="store_true", help="say what would happen, import none")
-    verb.add_argument("--report", type=Path, help="write every file's fate to this CSV")
+    verb.add_argument("--report", type=Path, help="write what became of every file to this CSV")
     verb.add_argument(
         "--names", action="store_true", help="with the files' names in it, which may be patients'"
     )
@@ -201,9 +220,6 @@ def _add_import(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     verb.add_argument(
         "--keep-suspects", action="store_true", help="keep images that are probably there already"
-    )
-    verb.add_argument(
-        "--fix-patients", action="store_true", help="move each patient's images into one split"
     )
     verb.add_argument("--reader", default="", help="who imports")
     _add_table_options(verb)

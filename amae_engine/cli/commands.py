@@ -27,18 +27,19 @@ _DEMO_FOLDER = Path.home() / "AMAE" / "demo"
 
 def demo(options: Namespace) -> None:
     """Make the demo project, run both stages and print the result table."""
-    from amae_engine.jobs.demo import ATTRIBUTION, open_demo, run_demo
+    from amae_engine.jobs.demo import ATTRIBUTION, open_demo
     from amae_engine.jobs.judging.evaluate_run import evaluate_run
     from amae_engine.jobs.judging.export import export_results, result_text
+    from amae_engine.jobs.run_pipeline import run_pipeline
 
     console = Console(options.json)
     folder = options.folder or _DEMO_FOLDER
     project = console.drive(open_demo(folder))
-    run_id = console.drive(run_demo(project, options.epochs))
-    evaluation = evaluate_run(project, run_id)
+    made = console.drive(run_pipeline(project, options.epochs))
+    evaluation = evaluate_run(project, made.score)
     files = export_results(project, evaluation)
     if options.json:
-        say_json(_evaluation_json(evaluation))
+        say_json(evaluation_json(evaluation))
         return
     say(result_text(evaluation))
     say(ATTRIBUTION)
@@ -106,7 +107,7 @@ def evaluate(options: Namespace) -> None:
     evaluation = evaluate_run(project, options.run, options.reader, options.validation)
     groups = _subgroups(project, evaluation) if options.subgroups else []
     if options.json:
-        facts = _evaluation_json(evaluation)
+        facts = evaluation_json(evaluation)
         say_json({**facts, "subgroups": [asdict(group) for group in groups]})
         return
     say(result_text(evaluation))
@@ -234,7 +235,8 @@ def _decide(project: Project, texts: list[str], reader: str) -> None:
         decisions.decide(session, ids, labels, reader)
 
 
-def _evaluation_json(evaluation: Any) -> dict[str, Any]:
+def evaluation_json(evaluation: Any) -> dict[str, Any]:
+    """What `--json` says of an evaluation."""
     return {
         "run": evaluation.run_id,
         "measured_on": evaluation.measured_on,

@@ -35,10 +35,7 @@ def import_images(options: Namespace) -> None:
 
 
 def _import(options: Namespace) -> None:
-    from amae_engine.jobs.importing.import_plan import import_plan
-    from amae_engine.jobs.importing.import_report import NothingImported
-
-    plan = _plan(options)
+    plan = plan_of(options)
     is_project = (options.project / "project.json").is_file()
     if options.dry_run:
         _preview(plan, Project.open(options.project) if is_project else None, options.json)
@@ -47,20 +44,31 @@ def _import(options: Namespace) -> None:
         with tempfile.TemporaryDirectory(prefix="amae-") as place:
             # what is wrong with the sources is said before a project is made
             plan.unpacked(Path(place)).select()
-    project = (
-        Project.open(options.project)
-        if is_project
-        else Project.create(options.project, catalog_url=options.catalog)
-    )
+    project = open_or_create(options)
+    bring_in(project, plan, options)
+    if options.fix_patients:
+        _fix(project, options.reader)
+    say_counts(project, options.json)
+
+
+def open_or_create(options: Namespace) -> Project:
+    """The project of the options, made where it is not there."""
+    if (options.project / "project.json").is_file():
+        return Project.open(options.project)
+    return Project.create(options.project, catalog_url=options.catalog)
+
+
+def bring_in(project: Project, plan: ImportPlan, options: Namespace) -> None:
+    """Import, and report what was left out."""
+    from amae_engine.jobs.importing.import_plan import import_plan
+    from amae_engine.jobs.importing.import_report import NothingImported
+
     try:
         report = Console(options.json).drive(import_plan(project, plan, options.reader))
     except NothingImported as error:
         _tell(error.report, options)
         raise
     _tell(report, options)
-    if options.fix_patients:
-        _fix(project, options.reader)
-    _say_counts(project, options.json)
 
 
 def undo_import(options: Namespace) -> None:
@@ -97,7 +105,8 @@ def relink(options: Namespace) -> None:
         say(report.summary())
 
 
-def _plan(options: Namespace) -> ImportPlan:
+def plan_of(options: Namespace) -> ImportPlan:
+    """What the options ask to import."""
     from amae_engine.jobs.importing.import_plan import ImportPlan
 
     table = options.repartition or options.csv
@@ -159,7 +168,8 @@ def _fix(
     return moved
 
 
-def _say_counts(project: Project, as_json: bool) -> None:
+def say_counts(project: Project, as_json: bool) -> None:
+    """Images and patients of each split."""
     with project.session() as session:
         counts = studies.split_counts(session)
         shared = studies.patients_in_two_splits(session)

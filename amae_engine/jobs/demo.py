@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 from amae_engine.catalog import imports
-from amae_engine.catalog.tables import RunKind
-from amae_engine.events import Event, Notice
+from amae_engine.events import Event
 from amae_engine.images.csv_table import CsvColumns, from_csv
-from amae_engine.jobs.child_process import make_job
-from amae_engine.jobs.defaults import default_config
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.importing.import_report import ImportReport
 from amae_engine.project import Project
@@ -49,27 +45,3 @@ def open_demo(folder: Path) -> Generator[Event, None, Project]:
         project = Project.create(folder, NAME)
     yield from import_demo(project)
     return project
-
-
-def run_demo(project: Project, epochs: int | None = None) -> Generator[Event, None, int]:
-    """Stage 1, pseudo-labels, stage 2 and scoring, one after another, with default settings.
-
-    Args:
-        project: The demo project.
-        epochs: Of both stages, in place of the default.
-
-    Returns:
-        The score run's number.
-    """
-    parent, before = 0, RunKind.STAGE1
-    for kind in (RunKind.STAGE1, RunKind.STAGE2, RunKind.SCORE):
-        chosen = default_config(project, kind, parent=parent)
-        yield Notice(chosen.why)
-        config = chosen.config.to_dict()
-        if epochs is not None and "training" in config:
-            config["training"] |= {"epochs": epochs, "warmup_epochs": min(1, epochs - 1)}
-        if parent:
-            config[f"{before}_run"] = parent
-        result: Any = yield from make_job(project, str(kind), config)
-        parent, before = int(result), kind
-    return parent

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("amae", "torch", "timm", "numpy", "scikit-learn", "scikit-image", "pydicom")
 _CPU_FACTS = Path("/proc/cpuinfo")
+_PACKAGE = Path(__file__).parent.parent
 
 
 def versions() -> dict[str, str]:
@@ -24,7 +27,28 @@ def versions() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
-    return found
+    return {**found, "commit": commit()}
+
+
+@functools.cache
+def commit() -> str:
+    """The commit of this code: of the checkout, or of the checkout that it was installed from.
+
+    It ends in "-dirty" where tracked files were changed since; "unknown" without Git.
+    """
+    recorded = _PACKAGE / "commit.txt"
+    if recorded.is_file():
+        return recorded.read_text(encoding="utf-8").strip()
+    if not (_PACKAGE.parent / ".git").exists():
+        return "unknown"
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(
+            command, cwd=_PACKAGE.parent, capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip()
 
 
 def environment(device: str, precision: Precision) -> dict[str, str]:

@@ -1,9 +1,9 @@
-"""README's tables of Table 2 and Fig. 3 from `cells.csv` and `fig3.csv`: the mean over seeds.
+"""The documents' tables of Table 2 and Fig. 3 from `cells.csv` and `fig3.csv`: the mean over seeds.
 
 `memory.csv` holds what a process took at most that trained a method for an epoch and scored with it.
-`ours.csv` holds AMAE's own figures, of the same images, as README's section "The scores" gives them.
+`ours.csv` holds AMAE's own figures, of the same images, as `results.md` gives them.
 
-Usage: python resources/table2/make_table.py [README.md]; with a file, its tables are written anew.
+Usage: python resources/table2/make_table.py [FILE …]; the tables in these files are written anew.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def tables() -> dict[str, str]:
 
 
 def marks(name: str) -> tuple[str, str]:
-    """What stands in README before and after a table."""
+    """What stands in a document before and after a table."""
     return f"<!-- {name} -->", f"<!-- /{name} -->"
 
 
@@ -132,18 +132,19 @@ def _read(name: str) -> Lines:
 
 
 def main() -> None:
-    """Print the tables, or write them into a file between their marks."""
+    """Print the tables, or write each into the file that has its marks."""
     made = tables()
     if len(sys.argv) < 2:
         sys.stdout.write("\n\n".join(made.values()) + "\n")
         return
-    readme = Path(sys.argv[1])
-    text = readme.read_text(encoding="utf-8")
-    for name, table in made.items():
-        begin, end = marks(name)
-        before, rest = text.split(begin)
-        text = f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
-    readme.write_text(text, encoding="utf-8")
+    for path in map(Path, sys.argv[1:]):
+        text = path.read_text(encoding="utf-8")
+        for name, table in made.items():
+            begin, end = marks(name)
+            if begin in text:
+                before, rest = text.split(begin)
+                text = f"{before}{begin}\n{table}\n{end}{rest.split(end)[1]}"
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

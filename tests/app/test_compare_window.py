@@ -25,14 +25,24 @@ from amae_engine.jobs.experiments.queue_experiment import queue_experiment
 from amae_engine.jobs.experiments.work_queue import is_at_work, work_queue
 from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.training.train_peer import train_peer
+from amae_engine.project import Project
 
 
 @pytest.fixture
-def page(open_window, whole_path, qtbot):
+def three_runs(open_copy, build_whole_path):
     """Three judged runs: two that differ in their masks' seed, and a peer."""
-    finish(score_images(whole_path, ScoreConfig(seed=1)))
-    finish(train_peer(whole_path, PeerConfig(method=PeerMethod.AE, epochs=1, batch_size=8)))
-    window = open_window(whole_path)
+
+    def build(project: Project) -> None:
+        build_whole_path(project)
+        finish(score_images(project, ScoreConfig(seed=1)))
+        finish(train_peer(project, PeerConfig(method=PeerMethod.AE, epochs=1, batch_size=8)))
+
+    return open_copy("three_runs", build)
+
+
+@pytest.fixture
+def page(open_window, three_runs, qtbot):
+    window = open_window(three_runs)
     window.show_page(4)
     page = window._pages[4]
     qtbot.waitUntil(lambda: page.table.rowCount() == 3, timeout=WAIT)
@@ -110,10 +120,10 @@ def test_images_on_which_two_runs_disagree_stand_side_by_side(page, qtbot):
     qtbot.waitUntil(lambda: panel.viewers[1].view.picture is not None, timeout=WAIT)
 
 
-def test_the_maps_of_every_run_stand_beside_each_other(page, whole_path, qtbot):
+def test_the_maps_of_every_run_stand_beside_each_other(page, three_runs, qtbot):
     page.tabs.setCurrentWidget(page.maps)
     qtbot.waitUntil(lambda: "No run has a map" in page.maps.about.text(), timeout=WAIT)
-    with whole_path.session() as session:
+    with three_runs.session() as session:
         ids = image_tables.images_in(session, Split.TEST).ids.tolist()
         box = box_outline(0.3, 0.3, 0.4, 0.4)
         regions.add(
@@ -156,7 +166,7 @@ def test_training_curves_of_several_runs_are_drawn(page, qtbot):
     assert "stage1, finished" in legend.text()
 
 
-def test_an_experiment_is_queued_followed_and_shown(page, whole_path, qtbot, monkeypatch):
+def test_an_experiment_is_queued_followed_and_shown(page, three_runs, qtbot, monkeypatch):
     started = []
     monkeypatch.setattr("amae_app.compare.experiments_panel.start_worker", started.append)
     page.tabs.setCurrentWidget(page.experiments)
@@ -185,9 +195,9 @@ def test_an_experiment_is_queued_followed_and_shown(page, whole_path, qtbot, mon
     qtbot.waitUntil(lambda: panel.jobs.item(0, 0).text() == last, timeout=WAIT)
 
 
-def test_a_cell_opens_its_run_and_the_table_is_exported(page, whole_path, qtbot):
-    _one_peer_queued(whole_path)
-    finish(work_queue(whole_path))
+def test_a_cell_opens_its_run_and_the_table_is_exported(page, three_runs, qtbot):
+    _one_peer_queued(three_runs)
+    finish(work_queue(three_runs))
     page.tabs.setCurrentWidget(page.experiments)
     panel = page.experiments
     panel.read()
@@ -198,7 +208,7 @@ def test_a_cell_opens_its_run_and_the_table_is_exported(page, whole_path, qtbot)
     run = int(cell.toolTip().split("run ")[1])
     assert "failed" in panel.table.item(rows.index("AMAE, leading score"), 1).text()
     click(qtbot, page.window(), "exportExperimentButton")
-    qtbot.waitUntil(lambda: (whole_path.exports_folder / "table2-1.tex").is_file(), timeout=WAIT)
+    qtbot.waitUntil(lambda: (three_runs.exports_folder / "table2-1.tex").is_file(), timeout=WAIT)
     panel.table.cellDoubleClicked.emit(rows.index("AE"), 0)
     results = page.window()._pages[3]
     qtbot.waitUntil(
@@ -214,9 +224,9 @@ def _one_peer_queued(project) -> None:
         job_queue.cancel(session, job_queue.rows(session)[1].id)
 
 
-def test_a_cell_of_several_seeds_offers_each_of_its_runs(page, whole_path, qtbot, monkeypatch):
-    _one_peer_queued(whole_path)
-    finish(work_queue(whole_path))
+def test_a_cell_of_several_seeds_offers_each_of_its_runs(page, three_runs, qtbot, monkeypatch):
+    _one_peer_queued(three_runs)
+    finish(work_queue(three_runs))
     panel = page.experiments
     panel.read()
     qtbot.waitUntil(lambda: panel.table.rowCount() > 0, timeout=WAIT)
@@ -232,8 +242,8 @@ def test_a_cell_of_several_seeds_offers_each_of_its_runs(page, whole_path, qtbot
     assert wanted == [77]
 
 
-def test_a_worker_is_followed_to_its_end_without_another_click(page, whole_path, qtbot):
-    _one_peer_queued(whole_path)
+def test_a_worker_is_followed_to_its_end_without_another_click(page, three_runs, qtbot):
+    _one_peer_queued(three_runs)
     panel = page.experiments
     page.tabs.setCurrentWidget(panel)
     qtbot.waitUntil(panel.buttons["Start"].isEnabled, timeout=WAIT)
@@ -257,15 +267,15 @@ def test_a_look_at_the_queue_judges_nothing_anew(whole_path):
     assert not first.table.cells["AE", "N"].values
 
 
-def test_a_worker_goes_on_when_the_window_closes(page, whole_path, qtbot):
-    _one_peer_queued(whole_path)
+def test_a_worker_goes_on_when_the_window_closes(page, three_runs, qtbot):
+    _one_peer_queued(three_runs)
     page.tabs.setCurrentWidget(page.experiments)
     page.experiments._on_start()
-    qtbot.waitUntil(lambda: is_at_work(whole_path), timeout=60_000)
+    qtbot.waitUntil(lambda: is_at_work(three_runs), timeout=60_000)
     page.window().close()
 
     def state() -> QueueState:
-        with whole_path.session() as session:
+        with three_runs.session() as session:
             return job_queue.rows(session)[0].state
 
     end = time.monotonic() + 120

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, Qt, QUrl
 from PySide6.QtGui import QColor, QFocusEvent, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -27,11 +27,13 @@ from widgets_by_name import WAIT, click
 from amae_app.crash import CrashGuard, scrubbed
 from amae_app.help_window import HelpWindow
 from amae_app.palette import Entry, matching
+from amae_app.palette_entries import HELP_PAGES
 from amae_app.settings import Settings
 from amae_app.start_page import StartPage
 from amae_app.theme import DARK, LIGHT, Colours, colours
 from amae_app.tour import STOPS
 from amae_engine.events import Progress
+from amae_engine.resources import resource
 
 PAIRS = [("text", "ground"), ("text", "card"), ("text", "raised"), ("quiet", "ground"),
          ("quiet", "card"), ("on_accent", "accent"), ("normal", "card"), ("abnormal", "card"),
@@ -125,7 +127,7 @@ def test_ctrl_k_goes_to_pages_images_runs_settings_and_help(open_window, whole_p
     assert field.hasFocus() or not window.isActiveWindow()
     find("operating point", "Results: Operating point")
     shown = window.findChild(HelpWindow)
-    assert shown.pages.currentData() == "results"
+    assert shown.pages.currentData() == "help/results.md"
     assert "Operating point" in shown.browser.textCursor().selectedText()
     find("light theme", "Light theme")
     assert colours() is LIGHT
@@ -152,11 +154,22 @@ def test_the_tour_is_five_sentences_over_widgets_that_are_there(open_window, sma
 
 
 def test_help_is_searched_over_all_pages(qtbot):
-    shown = HelpWindow("studies")
+    shown = HelpWindow("help/studies.md")
     qtbot.addWidget(shown)
     shown.search.setText("cardiothoracic ratio")
     shown.find_next()
     assert shown.browser.textCursor().selectedText().lower() == "cardiothoracic ratio"
+
+
+def test_help_opens_the_documents_and_their_links(qtbot):
+    shown = HelpWindow("docs/results.md")
+    qtbot.addWidget(shown)
+    assert shown.pages.currentText() == "Results on development images"
+    shown.browser.anchorClicked.emit(QUrl("method.md"))
+    assert shown.browser.toPlainText().startswith("The method: where it follows the paper")
+    shown.browser.anchorClicked.emit(QUrl("../secret.md"))
+    assert shown.pages.currentData() == "docs/method.md"
+    assert all(resource(path).is_file() for path in HELP_PAGES)
 
 
 def test_recent_projects_are_offered_newest_first(open_window, small_project, tmp_path, qtbot):

@@ -292,7 +292,7 @@ def test_f1_opens_the_help_of_the_workspace(open_window, small_project):
     from amae_app.help_window import show_help
 
     window = open_window(small_project)
-    dialog = show_help(window, "results")
+    dialog = show_help(window, "help/results.md")
     assert "likelihood ratio" in dialog.findChild(QTextBrowser).toPlainText().lower()
     dialog.close()
 

@@ -29,9 +29,9 @@ from amae_engine.events import Event
 from amae_engine.images.csv_table import CsvColumns, from_csv
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.defaults import default_config
-from amae_engine.jobs.demo import run_demo
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.needs import VIEWS
+from amae_engine.jobs.run_pipeline import run_pipeline
 from amae_engine.jobs.training.starting_weights import frozen_encoder, weights_path
 from amae_engine.method.compute_device import choose_device
 from amae_engine.project import Project
@@ -97,7 +97,7 @@ def bench_pipeline(
             taken = {_IMPORT: sum(_seconds(import_images(project, files, "bench")).values())}
             config = default_config(project, RunKind.STAGE1).config
             assert isinstance(config, Stage1Config)
-            taken |= _seconds(run_demo(project, epochs))
+            taken |= _seconds(run_pipeline(project, epochs))
             with project.session() as session:
                 counts = studies.split_counts(session)
             images = {str(role): counts[role].images for role in Split}

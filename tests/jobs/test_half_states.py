@@ -69,6 +69,7 @@ def test_few_epochs_clip_a_warm_up_that_nobody_asked_for(
     small_project: Project, tiny_weights: Path, capsys
 ):
     place = ("--project", str(small_project.folder), "--set", f"weights={tiny_weights}")
+    place += ("--set", "encoder=")
     assert main(["stage1", *place, "--set", "training.epochs=1"]) == 0
     assert "The warm-up is 1 of 1 epochs" in capsys.readouterr().err
     config = json.loads((small_project.run_folder(1) / "run.json").read_text())["config"]

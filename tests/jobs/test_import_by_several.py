@@ -1,12 +1,11 @@
 """An import whose files are decoded by several processes, as on several machines (gloo)."""
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from demo_images import DEMO
+from ranks import run_ranks
 from sqlalchemy import select
 
 from amae_engine.catalog.tables import Image
@@ -61,15 +60,7 @@ def _import(folder: Path, table: Path, processes: int = 0) -> Project:
     if not processes:
         assert main(arguments) == 0
     else:
-        start = ["-m", "torch.distributed.run", "--standalone", f"--log-dir={folder.parent}"]
-        start += ["--nproc-per-node", str(processes)]
-        done = subprocess.run(
-            [sys.executable, *start, "-m", "amae_engine.cli", *arguments, "--processes", "1"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        run_ranks(processes, [*arguments, "--processes", "1"])
     return Project.open(folder)
 
 

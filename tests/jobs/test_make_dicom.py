@@ -252,12 +252,12 @@ def test_a_full_disk_in_the_middle_leaves_what_was_there(hospital: Project, monk
     assert {file: file.read_bytes() for file in folder.rglob("*.dcm")} == before
 
 
-def test_ten_thousand_regions_are_a_report_of_the_largest(hospital: Project):
+def test_very_many_regions_are_a_report_of_the_largest(hospital: Project):
     first = dicom_images(hospital)[0]
     many = [
-        NewRegion(first, box_outline(x / 101, y / 101, 0.004, 0.004), RegionState.DRAWN)
-        for x in range(100)
-        for y in range(100)
+        NewRegion(first, box_outline(x / 31, y / 31, 0.004, 0.004), RegionState.DRAWN)
+        for x in range(30)
+        for y in range(30)
     ]
     with hospital.session() as session:
         regions.add(session, many, "AB")

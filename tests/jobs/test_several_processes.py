@@ -1,7 +1,6 @@
 """Training with several processes (gloo on the CPU): the result is that of one process."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -11,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from built_once import OpenCopy
 from demo_images import TINY, finish
+from ranks import run_ranks
 from safetensors.torch import load_file
 
 from amae_engine.catalog import decisions, image_tables, runs, scores
@@ -30,6 +31,7 @@ from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.training.pretrain_weights import pretrain_weights
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.project import Project
+from tests.conftest import import_small
 
 EXACT = TrainingConfig(epochs=2, warmup_epochs=1, batch_size=6, precision=Precision.FLOAT32)
 _SETTINGS = [f"training.{name}={json.dumps(value)}" for name, value in EXACT.to_dict().items()]
@@ -37,12 +39,33 @@ SET = [part for text in _SETTINGS for part in ("--set", text)]
 
 
 @pytest.fixture
-def ready(small_project: Project, tiny_weights: Path) -> Project:
-    finish(train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=EXACT)))
-    with small_project.session() as session:
+def ready(open_copy: OpenCopy, tiny_weights: Path) -> Project:
+    """After stage 1, with five images decided."""
+    return open_copy("ready", lambda project: _make_ready(project, tiny_weights))
+
+
+def _make_ready(project: Project, tiny_weights: Path) -> None:
+    import_small(project)
+    finish(train_stage1(project, Stage1Config(weights=str(tiny_weights), training=EXACT)))
+    with project.session() as session:
         ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
         decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
-    return small_project
+
+
+@pytest.fixture
+def scored_apart(
+    request: pytest.FixtureRequest, open_copy: OpenCopy, tiny_weights: Path
+) -> Project:
+    """After stage 2 over "tokens" or "pixels", and run 3 of scores by one process."""
+    over = request.param
+
+    def build(project: Project) -> None:
+        _make_ready(project, tiny_weights)
+        settings = ["--set", "stage1_run=1", "--set", f"reconstructs={over}", *SET]
+        assert main(["stage2", "--project", str(project.folder), *settings]) == 0
+        _score(project, 1)
+
+    return open_copy(f"ready_{over}", build)
 
 
 def _weights(project: Project, run: int, file: str) -> torch.Tensor:
@@ -65,25 +88,29 @@ def _stop_after_first_epoch(job: Generator[Event, None, int]) -> None:
     job.close()
 
 
-def test_two_processes_train_what_one_trains(ready: Project, tiny_weights: Path):
-    folder = str(ready.folder)
+def test_two_processes_train_the_head_that_one_trains(ready: Project, tiny_weights: Path):
+    """As a user asks for them, by `--processes`."""
+    stage1 = ["stage1", "--project", str(ready.folder), "--set", f"weights={tiny_weights}", *SET]
     for processes in ("1", "2"):
-        stage1 = ["stage1", "--project", folder, "--set", f"weights={tiny_weights}", *SET]
         assert main([*stage1, "--processes", processes]) == 0
-    for over in ("tokens", "pixels"):
-        settings = ["--set", "stage1_run=1", "--set", f"reconstructs={over}", *SET]
-        for processes in ("1", "2"):
-            stage2 = ["stage2", "--project", folder, *settings, "--processes", processes]
-            assert main(stage2) == 0
-    assert all(_state(ready, run)[0] is RunState.FINISHED for run in range(2, 8))
+        assert _state(ready, int(processes) + 1)[0] is RunState.FINISHED
     one, other = (_weights(ready, run, "classifier.safetensors") for run in (2, 3))
     assert torch.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("over", ["tokens", "pixels"])
+def test_two_processes_train_the_modules_that_one_trains(ready: Project, over: str):
+    settings = ["--set", "stage1_run=1", "--set", f"reconstructs={over}", *SET]
+    for processes in (1, 2):
+        run_ranks(processes, ["stage2", "--project", str(ready.folder), *settings])
+        assert _state(ready, processes + 1)[0] is RunState.FINISHED
     for module in ("module_a.safetensors", "module_b.safetensors"):
-        one, other = (_weights(ready, run, module) for run in (4, 5))
-        # from random weights Adam's first steps are as long for a gradient of almost nothing
-        assert (one - other).abs().mean() < 1e-6
-        one, other = (_weights(ready, run, module) for run in (6, 7))
-        assert torch.allclose(one, other, atol=2e-5)
+        one, other = (_weights(ready, run, module) for run in (2, 3))
+        if over == "tokens":
+            # from random weights Adam's first steps are as long for a gradient of almost nothing
+            assert (one - other).abs().mean() < 1e-6
+        else:
+            assert torch.allclose(one, other, atol=2e-5)
 
 
 def test_a_run_goes_on_with_another_number_of_processes(ready: Project):
@@ -92,7 +119,7 @@ def test_a_run_goes_on_with_another_number_of_processes(ready: Project):
     whole = _weights(ready, 2, "weights.safetensors")
     _stop_after_first_epoch(_started(ready))
     assert _state(ready, 3) == (RunState.CANCELLED, 1)
-    assert main(["pretrain", "--project", folder, "--resume", "3", "--processes", "2"]) == 0
+    run_ranks(2, ["pretrain", "--project", folder, "--resume", "3"])
     assert _state(ready, 3) == (RunState.FINISHED, 2)
     assert torch.allclose(whole, _weights(ready, 3, "weights.safetensors"), atol=2e-5)
 
@@ -114,17 +141,10 @@ def test_a_process_that_fails_is_told_with_the_cure(
         assert all(row.kind is RunKind.STAGE1 for row in runs.list_runs(session))
 
 
-def _score_apart(project: Project, *options: str) -> None:
-    """Score in processes of their own, with one thread each."""
-    command = [sys.executable, "-m", "amae_engine.cli", "score", "--project", str(project.folder)]
-    done = subprocess.run(
-        [*command, *options],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+def _score(project: Project, processes: int, *options: str) -> None:
+    """Score in so many processes, with one thread each; ten test images in batches of two."""
+    words = ["score", "--project", str(project.folder), *(options or ("--set", "batch_size=2"))]
+    run_ranks(processes, words)
 
 
 def _require_same_scores_and_maps(project: Project, one: int, other: int) -> None:
@@ -143,48 +163,43 @@ def _require_same_scores_and_maps(project: Project, one: int, other: int) -> Non
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
 
 
-@pytest.mark.parametrize("over", ["tokens", "pixels"])
-def test_three_processes_score_byte_for_byte_what_one_scores(ready: Project, over: str):
-    """With equal threads; ten test images in batches of two, so that of seven two have none."""
-    stage2 = ["--set", "stage1_run=1", "--set", f"reconstructs={over}", *SET]
-    assert main(["stage2", "--project", str(ready.folder), *stage2]) == 0
-    for processes in ("1", "3", "7"):
-        _score_apart(ready, "--set", "batch_size=2", "--processes", processes)
-    with ready.session() as session:
-        found = [row.id for row in runs.list_runs(session) if row.kind is RunKind.SCORE]
-    one, three, seven = sorted(found)
-    _require_same_scores_and_maps(ready, one, three)
-    _require_same_scores_and_maps(ready, one, seven)
-
-
-@pytest.mark.parametrize("processes", ["1", "3"])
-def test_a_score_run_that_was_stopped_goes_on_from_its_pieces(
-    ready: Project, processes: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("scored_apart", ["tokens", "pixels"], indirect=True)
+@pytest.mark.parametrize("processes", [3, pytest.param(7, marks=pytest.mark.slow)])
+def test_several_processes_score_byte_for_byte_what_one_scores(
+    scored_apart: Project, processes: int
 ):
-    stage2 = ["--set", "stage1_run=1", "--set", "reconstructs=tokens", *SET]
-    assert main(["stage2", "--project", str(ready.folder), *stage2]) == 0
-    _score_apart(ready, "--set", "batch_size=2")
-    with ready.session() as session:
+    """With equal threads; of seven processes two have no batch."""
+    _score(scored_apart, processes)
+    _require_same_scores_and_maps(scored_apart, 3, 4)
+
+
+@pytest.mark.parametrize("scored_apart", ["tokens"], indirect=True)
+@pytest.mark.parametrize("processes", [1, 3])
+def test_a_score_run_that_was_stopped_goes_on_from_its_pieces(
+    scored_apart: Project, processes: int, monkeypatch: pytest.MonkeyPatch
+):
+    project = scored_apart
+    with project.session() as session:
         config = ScoreConfig.from_dict(runs.get(session, 3).config)
     monkeypatch.setattr(score_images_module, "_SECONDS_A_PIECE", 0.0)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        job = score_images(ready, config)
+        job = score_images(project, config)
         for event in job:
             if isinstance(event, Progress) and event.done == 4:
                 break
         job.close()
     finally:
         torch.set_num_threads(threads)
-    assert _state(ready, 4)[0] is RunState.CANCELLED
-    pieces = sorted((ready.run_folder(4) / "pieces").iterdir())
+    assert _state(project, 4)[0] is RunState.CANCELLED
+    pieces = sorted((project.run_folder(4) / "pieces").iterdir())
     assert [path.name for path in pieces] == ["00000000-1.npz", "00000001-1.npz"]
 
-    _score_apart(ready, "--resume", "--processes", processes)
-    assert _state(ready, 4)[0] is RunState.FINISHED
-    assert not (ready.run_folder(4) / "pieces").exists()
-    _require_same_scores_and_maps(ready, 3, 4)
+    _score(project, processes, "--resume")
+    assert _state(project, 4)[0] is RunState.FINISHED
+    assert not (project.run_folder(4) / "pieces").exists()
+    _require_same_scores_and_maps(project, 3, 4)
 
 
 def test_what_a_stopped_score_run_has_done_is_not_done_again(

@@ -29,9 +29,10 @@ _CLASSIFIERS = {"cutpaste", "cutpaste_scar", "cutpaste_union", "anatpaste"}
 _SMALL = 32  # pixels, of the methods whose networks take any size
 _EPOCHS_AND_SIZE = {
     **dict.fromkeys(_CLASSIFIERS, (6, _SMALL)),
-    **dict.fromkeys(("fpi", "pii", "nsa", "draem"), (8, _SMALL)),
-    PeerMethod.F_ANOGAN: (6, _SMALL),
-    PeerMethod.IGD: (4, SIZE),
+    **dict.fromkeys(("fpi", "pii", "nsa"), (6, _SMALL)),
+    **dict.fromkeys(("draem", "f_anogan"), (12, _SMALL)),
+    PeerMethod.IGD: (6, SIZE),
+    **dict.fromkeys(("mask_reconstruction", "no_pseudo_labels"), (16, SIZE)),
     **dict.fromkeys(("ae", "ae_u", "ddad_ae"), (5, SIZE)),
 }
 _MARGIN = (
@@ -122,7 +123,7 @@ def easy_anomalies(monkeypatch: pytest.MonkeyPatch) -> list[Synthesis]:
 def test_a_peer_learns_scores_repeats_and_survives_its_file(
     method: PeerMethod, easy_anomalies: list[Synthesis], tmp_path: Path
 ):
-    epochs, size = _EPOCHS_AND_SIZE.get(method, (8, SIZE))
+    epochs, size = _EPOCHS_AND_SIZE[method]
     stored, config = _training_images(8, size), _config(method, epochs=epochs, image_size=size)
     peer, ends = _fit(config, stored, tmp_path / "one")
     phases = method.facts.phases[config.protocol is Protocol.Y]
