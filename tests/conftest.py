@@ -62,9 +62,11 @@ def open_copy(built_once: BuiltOnce, tmp_path: Path) -> Generator[OpenCopy, None
         def make(folder: Path) -> None:
             with contextlib.closing(Project.create(folder, "Test")) as project:
                 build(project)
+            shutil.rmtree(folder / "backups", ignore_errors=True)  # of closing it
 
-        shutil.copytree(built_once.folder(name, make), tmp_path / "project")
-        opened.append(Project.open(tmp_path / "project"))
+        folder = tmp_path / ("project" if not opened else f"project-{len(opened) + 1}")
+        shutil.copytree(built_once.folder(name, make), folder)
+        opened.append(Project.open(folder))
         return opened[-1]
 
     yield copy

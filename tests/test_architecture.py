@@ -107,6 +107,5 @@ def test_the_word_is_image():
                 continue  # a migration never changes
             found += [line for line in file.read_text().splitlines() if "film" in line.lower()]
     assert sorted(line.strip() for line in found) == [
-        '"--films",  # of AMAE 0.1',
         '_take_over(folder / "films.u8", self._path)',
     ]

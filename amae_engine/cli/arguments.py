@@ -127,7 +127,6 @@ def _add_machine(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     doctor.add_argument("--project", type=Path, help="estimate the time for its images")
     doctor.add_argument(
         "--images",
-        "--films",  # of AMAE 0.1
         type=int,
         default=8000,
         help="half normal, half unlabeled",

@@ -90,7 +90,8 @@ def _stop_after_first_epoch(job: Generator[Event, None, int]) -> None:
 
 def test_two_processes_train_the_head_that_one_trains(ready: Project, tiny_weights: Path):
     """As a user asks for them, by `--processes`."""
-    stage1 = ["stage1", "--project", str(ready.folder), "--set", f"weights={tiny_weights}", *SET]
+    stage1 = ["stage1", "--project", str(ready.folder), "--set", "encoder=", *SET]
+    stage1 += ["--set", f"weights={tiny_weights}"]
     for processes in ("1", "2"):
         assert main([*stage1, "--processes", processes]) == 0
         assert _state(ready, int(processes) + 1)[0] is RunState.FINISHED

@@ -131,6 +131,7 @@ def test_bf16_scores_rank_images_as_float32_does(stored: np.ndarray):
     assert torch.corrcoef(torch.stack((exact, fast)))[0, 1] > 0.995
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler for torch.compile")
 @pytest.mark.filterwarnings("ignore")
 def test_a_compiled_step_gives_the_same_loss_and_gradients(stored: np.ndarray, tmp_path: Path):

@@ -259,7 +259,8 @@ def test_ddad_s_normal_module_is_the_same_under_both_protocols(
     assert torch.equal(one[ScoreKind.PEER], two[ScoreKind.PEER_INTRA])
 
 
-def test_densenet_serves_as_a_backbone(stored: TrainingImages, tmp_path: Path):
+def test_densenet_serves_as_a_backbone(tmp_path: Path):
+    stored = _training_images(16, _SMALL)
     for method in (PeerMethod.NSA, PeerMethod.ANATPASTE):
         config = _config(method, epochs=1, image_size=_SMALL, backbone=Backbone.DENSENET121)
         peer, ends = _fit(config, stored, tmp_path / method)

@@ -41,6 +41,7 @@ def display(tmp_path: Path) -> Iterator[str]:
     server.wait()
 
 
+@pytest.mark.slow
 def test_both_stages_run_through_the_buttons_of_the_real_window(display: str, tmp_path: Path):
     folder = Path(os.environ.get("AMAE_ARTIFACTS", tmp_path)) / "window"
     shutil.rmtree(folder, ignore_errors=True)
