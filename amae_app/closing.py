@@ -17,7 +17,7 @@ class Closing(Enum):
     """What the reader wants."""
 
     STOP = "Stop and close"
-    GO_ON = "Go on in the background"
+    GO_ON = "Continue in the background"
     STAY = "Stay"
 
 

@@ -77,7 +77,7 @@ class CrashDialog(QDialog):
             quiet(
                 "Your work is kept: every decision is in the project's catalog when it is made, and "
                 "training keeps its last whole epoch. You can go on, or start the program anew. The "
-                "text below names no patient, file or folder; send it to who looks after AMAE."
+                "text below names no patient, file or folder; send it to whoever maintains AMAE here."
             )
         )
         layout.addWidget(self.details, 1)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 
 from PySide6.QtCore import QObject, QThread, Signal
 
-from amae_engine.errors import AmaeError, told_of_system
+from amae_engine.errors import AmaeError, translate_os_error
 from amae_engine.events import Event
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class JobThread(QThread):
             self.failed.emit(str(error))
         except Exception as error:  # noqa: BLE001 - every error must reach the reader
             _log.exception("A job failed")
-            self.failed.emit(str(told_of_system(error) or f"{type(error).__name__}: {error}"))
+            self.failed.emit(str(translate_os_error(error) or f"{type(error).__name__}: {error}"))
 
     def _drive(self, job: Generator[Event, None, object]) -> None:
         try:

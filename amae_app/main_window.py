@@ -90,7 +90,7 @@ class MainWindow(QMainWindow):
             self.resize(1366, 768)
 
     def open_project(self, folder: Path) -> None:
-        """Open a project folder; a failure is told and the window stays as it was."""
+        """Open a project folder; a failure is reported and the window stays as it was."""
         self._opener.open(folder)
 
     def new_project(self, folder: Path) -> None:
@@ -223,7 +223,7 @@ class MainWindow(QMainWindow):
         self.context = context
         context.announced.connect(self._on_changed)
         context.page_wanted.connect(self._on_page_wanted)
-        QueueForecast(self.queue, context).told.connect(self.job_bar.show_forecast)
+        QueueForecast(self.queue, context).reported.connect(self.job_bar.show_forecast)
         for number, page in enumerate(pages):
             page.badge_changed.connect(self._on_badge)
             self._pages.append(page)

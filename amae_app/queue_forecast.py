@@ -20,7 +20,7 @@ class QueueForecast(QObject):
         told(text): "about 02:10", or "" where nothing is known.
     """
 
-    told = Signal(str)
+    reported = Signal(str)
 
     def __init__(self, queue: JobQueue, context: WindowContext) -> None:
         super().__init__(context)
@@ -36,13 +36,13 @@ class QueueForecast(QObject):
             if isinstance(job.make, ChildJob)
         ]
         if not jobs or len(jobs) < len(self._queue.waiting):
-            self.told.emit("")
+            self.reported.emit("")
             return
         project = self._context.project
         self._context.background("forecast", lambda: estimate(project, jobs), self._tell)
 
     def _tell(self, found: Estimate | AmaeError) -> None:
         if isinstance(found, AmaeError) or found.unknown:
-            self.told.emit("")
+            self.reported.emit("")
             return
-        self.told.emit(f"about {clock(found.seconds)}")
+        self.reported.emit(f"about {clock(found.seconds)}")

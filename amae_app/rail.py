@@ -10,7 +10,7 @@ from amae_app.theme import quiet
 _ENTRIES = (
     ("Studies", "railStudies", "Import and look through images"),
     ("Train", "railTrain", "Starting weights, stage 1 and stage 2"),
-    ("Pseudo-labels", "railPseudoLabels", "Check what stage 1 believes"),
+    ("Pseudo-labels", "railPseudoLabels", "Check stage 1's pseudo-labels"),
     ("Results", "railResults", "Test images, maps and curves"),
     ("Compare", "railCompare", "Runs side by side"),
 )

@@ -34,7 +34,7 @@ _STYLE = (
 
 
 def print_report(html: Path, pdf: Path) -> None:
-    """Print a report on A4, pictures no wider than the page; written beside and renamed."""
+    """Print a report on A4, pictures no wider than the page; written under another name, then renamed."""
     application = QGuiApplication.instance()
     if application is None:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -42,8 +42,8 @@ def print_report(html: Path, pdf: Path) -> None:
     QLoggingCategory.setFilterRules(
         "qt.svg.warning=false"
     )  # the space of a curve's text has no path
-    beside = pdf.with_name(pdf.name + ".part")
-    writer = QPdfWriter(str(beside))
+    unfinished = pdf.with_name(pdf.name + ".part")
+    writer = QPdfWriter(str(unfinished))
     writer.setResolution(_DPI)
     writer.setPageLayout(
         QPageLayout(
@@ -77,7 +77,7 @@ def print_report(html: Path, pdf: Path) -> None:
             )  # fmt: skip
     finally:
         painter.end()
-    beside.replace(pdf)
+    unfinished.replace(pdf)
 
 
 def _document(text: str, size: QSizeF, writer: QPdfWriter) -> QTextDocument:

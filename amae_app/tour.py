@@ -148,7 +148,7 @@ class Tour(QWidget):
         return QRect(corner, found.size()).adjusted(-4, -4, 4, 4)
 
     def _place(self) -> None:
-        """The box beside its target, inside the window."""
+        """The box next to its target, inside the window."""
         self._box.adjustSize()
         target, size = self._target(), self._box.size()
         x = target.right() + 14

@@ -18,7 +18,7 @@ from amae_app.widgets.thumbnails import ThumbnailCache
 from amae_app.words import reading_only
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import PseudoLabelConfig
-from amae_engine.errors import AmaeError, told_of_system
+from amae_engine.errors import AmaeError, translate_os_error
 from amae_engine.events import Changed, Level
 from amae_engine.jobs.defaults import choose_label_settings, default_config, label_settings
 from amae_engine.jobs.importing.relink_originals import RelinkReport
@@ -173,7 +173,7 @@ class WindowContext(QObject):
 
         Args:
             function: The act.
-            done: Gets its result on the event thread; an error is told to the reader instead.
+            done: Gets its result on the event thread; an error is shown to the reader instead.
         """
         if self.project.only_reading:
             self.notify(reading_only(self.project.only_reading), Level.WARNING)
@@ -261,8 +261,10 @@ class Work(QRunnable):
             result, error = None, problem
         except Exception as problem:  # noqa: BLE001 - shown to the reader, with the log's trace
             _log.exception("Background work '%s' failed", self._key)
-            told = told_of_system(problem) or AmaeError(f"{type(problem).__name__}: {problem}")
-            result, error = None, told
+            reported = translate_os_error(problem) or AmaeError(
+                f"{type(problem).__name__}: {problem}"
+            )
+            result, error = None, reported
         answer = self._answer
         # PySide keeps the wrapper of a runnable: what it was made of must not stay with it
         self._function = self._answer = _nothing

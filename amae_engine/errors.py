@@ -66,7 +66,7 @@ _OF_SYSTEM = {
 _NO_SPACE = ("No space left", "PytorchStreamWriter failed", "iostream error")
 
 
-def told_of_system(error: BaseException) -> AmaeError | None:
+def translate_os_error(error: BaseException) -> AmaeError | None:
     """A sentence for what the system did not let happen; None where that is not what went wrong.
 
     Libraries wrap a full disk in errors of their own, so their text counts too.

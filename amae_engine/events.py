@@ -73,7 +73,7 @@ class Preview:
     """What a module makes of one image now.
 
     Attributes:
-        epoch: Epochs that it has learnt; 0: the starting weights.
+        epoch: Epochs that it was trained for; 0: the starting weights.
         image: (H, W) float32 in [0, 1].
         masked: The same with removed patches at NaN.
         reconstruction: (H, W) float32 in [0, 1]; visible patches copied from `image`.

@@ -7,7 +7,7 @@ from pathlib import Path
 from amae_engine.errors import BadInput
 
 _PLACES = (
-    Path(__file__).parent.parent / "resources",  # a checkout, or beside the packages in a wheel
+    Path(__file__).parent.parent / "resources",  # a checkout, or next to the packages in a wheel
     Path(__file__).parent / "resources",
 )
 

@@ -78,12 +78,12 @@ class SourceNames:
     def _add(self, label: str) -> str:
         labels = dict(self.labels())
         code = f"{_NUMBERED}{len(labels) + 1}"
-        beside = self._path.with_suffix(".part")
-        file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        unfinished = self._path.with_suffix(".part")
+        file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(file, "w", encoding="utf-8") as opened:
             opened.write(json.dumps({**labels, code: label}, indent=1))
-        beside.chmod(self._mode)  # whatever the process's own mask takes away
-        beside.replace(self._path)
+        unfinished.chmod(self._mode)  # whatever the process's own mask takes away
+        unfinished.replace(self._path)
         return code
 
 

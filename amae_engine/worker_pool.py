@@ -1,4 +1,4 @@
-"""Processes that work beside this one, and end with it however it ends."""
+"""Worker processes, and end with it however it ends."""
 
 from __future__ import annotations
 

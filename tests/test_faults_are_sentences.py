@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from amae_engine.catalog import image_tables, studies
 from amae_engine.catalog.tables import Split
 from amae_engine.cli import main
-from amae_engine.errors import BadInput, BadWeights, ProjectError, told_of_system
+from amae_engine.errors import BadInput, BadWeights, ProjectError, translate_os_error
 from amae_engine.images.csv_table import CsvColumns, from_csv, header
 from amae_engine.images.repartition import from_repartition
 from amae_engine.models.checkpoint import load_weights, save_weights
@@ -182,13 +182,13 @@ def test_a_full_disk_inside_torch_is_a_sentence_too(small_project: Project, monk
 def test_the_systems_own_refusals_are_sentences():
     import errno
 
-    full = told_of_system(OSError(errno.ENOSPC, "No space left on device", "/a/b/MUELLER.png"))
+    full = translate_os_error(OSError(errno.ENOSPC, "No space left on device", "/a/b/MUELLER.png"))
     assert "The disk is full: MUELLER.png could not be written" in str(full)
     assert "/a/b" not in str(full)
     torch_s = RuntimeError("[enforce fail] PytorchStreamWriter failed writing file data/0")
-    assert "The disk is full" in str(told_of_system(torch_s))
-    assert told_of_system(OSError(errno.ENOENT, "No such file", "x")) is None
-    assert told_of_system(ValueError("other")) is None
+    assert "The disk is full" in str(translate_os_error(torch_s))
+    assert translate_os_error(OSError(errno.ENOENT, "No such file", "x")) is None
+    assert translate_os_error(ValueError("other")) is None
 
 
 # --- weights -------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ class ComparePage(QWidget):
         self.table, self.more = self.runs.table, self.runs.more
         self.test, self.settings = self.runs.test, self.runs.settings
         empty = EmptyState(
-            "No run is judged yet. Train both stages, or queue an experiment beside this tab.",
+            "No run is evaluated yet. Train both stages, or queue an experiment in the next tab.",
             "emptyCompare",
         )
         self._stack = QStackedWidget()

@@ -18,8 +18,8 @@ from amae_engine.catalog.tables import RunKind
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.delong import AucDifference, compare_aucs
+from amae_engine.evaluation.multiple_testing import holm, replicates
 from amae_engine.evaluation.ranks import relative_ranks
-from amae_engine.evaluation.several_tests import holm, replicates
 from amae_engine.events import EpochEnd
 from amae_engine.jobs.judging.evaluate_run import (
     RunEvaluation,
@@ -52,7 +52,7 @@ class ComparedRun:
 
     @property
     def leading(self) -> ScoreKind | None:
-        """The score that leads, a peer's own for a peer."""
+        """The leading score, a peer's own for a peer."""
         if self.evaluation is None:
             return None
         lead = self.evaluation.leading
@@ -65,7 +65,7 @@ class ComparedRun:
         return None if self.evaluation is None else self.evaluation.score(kind)
 
     def chosen(self, kind: ScoreKind | None) -> ScoreEvaluation | None:
-        """One of its scores; None is the one that leads it."""
+        """One of its scores; None is its leading one."""
         wanted = kind or self.leading
         return None if wanted is None else self.score(wanted)
 
@@ -164,7 +164,7 @@ def replicates_text(chosen: Sequence[ComparedRun], kind: ScoreKind | None) -> st
     if found.count < 2:
         return ""
     return (
-        f"These {found.count} runs differ in their seeds alone: AUC {found.mean:.3f} ± "
+        f"These {found.count} runs differ only in their seeds: AUC {found.mean:.3f} ± "
         f"{found.half:.3f} (mean ± 1.96 std)."
     )
 

@@ -125,10 +125,10 @@ class ExperimentsPanel(QWidget):
             ("Start", "startQueueButton", "Start a worker", self._on_start),
             ("Pause", "pauseQueueButton", "End the running job at its last epoch; go on later",
              self._on_pause),
-            ("First", "firstButton", "Work the selected job next", partial(self._on_job, "first")),
+            ("First", "firstButton", "Run the selected job next", partial(self._on_job, "first")),
             ("Cancel", "cancelJobButton", "Cancel the selected job and what builds on it",
              partial(self._on_job, "cancel")),
-            ("Try again", "retryJobButton", "Let the selected job wait again",
+            ("Try again", "retryJobButton", "Queue the selected job again",
              partial(self._on_job, "retry")),
         ):  # fmt: skip
             button = QPushButton(text)

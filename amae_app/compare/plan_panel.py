@@ -52,7 +52,7 @@ class PlanPanel(QWidget):
         self.minutes = QDoubleSpinBox()
         self.measure = QPushButton("Measure times")
         self.add = QPushButton("Queue and start")
-        self.told = quiet()
+        self.reported = quiet()
         self._lay_out()
         self.kind.activated.connect(self.tell)
         self.peer_size.activated.connect(self.tell)
@@ -68,7 +68,7 @@ class PlanPanel(QWidget):
         project, plan, tried = self._context.project, self._plan(), dict(self._tried)
 
         def show(guess: Estimate | AmaeError) -> None:
-            self.told.setText(str(guess) if isinstance(guess, AmaeError) else guess.text)
+            self.reported.setText(str(guess) if isinstance(guess, AmaeError) else guess.text)
 
         self._context.background(
             "estimate", lambda: estimate(project, plan_jobs(project, plan), tried), show
@@ -105,13 +105,13 @@ class PlanPanel(QWidget):
             widget.setToolTip(tip)
             rows[row].addWidget(widget, 1 if widget is self.kind else 0)
         self.add.setProperty("primary", True)
-        self.told.setObjectName("experimentTold")
+        self.reported.setObjectName("experimentTold")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         rows[1].addStretch(1)
         for each in rows:
             column.addLayout(each)
-        column.addWidget(self.told)
+        column.addWidget(self.reported)
 
     def _plan(self) -> Plan:
         peers: dict[str, Any] = {
@@ -133,7 +133,7 @@ class PlanPanel(QWidget):
             truth = ""
             if plan.experiment.uses_hidden_truth:
                 truth = " The unlabeled images are drawn by their hidden truth."
-            self.told.setText(f"{name}: {guess.text}{truth}")
+            self.reported.setText(f"{name}: {guess.text}{truth}")
             self.queued.emit()
 
         self._context.act(lambda: queue_experiment(project, plan), done)

@@ -110,7 +110,7 @@ class RunsPanel(QWidget):
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().setVisible(False)
         self.more.setObjectName("moreRunsButton")
-        self.more.setToolTip("Judge and list older runs too")
+        self.more.setToolTip("Evaluate and list older runs too")
         self.more.clicked.connect(self.more_wanted)
         self.columns.setObjectName("columnsButton")
         self.columns.setToolTip("Which scores have a column")
@@ -256,7 +256,7 @@ class RunsPanel(QWidget):
         lines = [replicates_text(chosen, self.score)]
         for pair in tests:
             if pair.found is None:
-                lines.append(f"Runs {pair.first} and {pair.second} share no judged images.")
+                lines.append(f"Runs {pair.first} and {pair.second} share no scored images.")
                 continue
             holm = f", Holm p = {pair.adjusted:.3g}" if len(tests) > 1 else ""
             lines.append(
@@ -264,7 +264,7 @@ class RunsPanel(QWidget):
                 f"({pair.found.low:+.3f} to {pair.found.high:+.3f}), DeLong p = "
                 f"{pair.found.p_value:.3g}{holm}"
             )
-        lines.append("On the images that both runs judged; settings of the first two.")
+        lines.append("On the images that both runs scored; settings of the first two.")
         self.test.setText("\n".join(line for line in lines if line))
 
 

@@ -49,7 +49,7 @@ class BlindPanel(QWidget):
         for text, name, tip, signal in (
             ("How we agree…", "agreementButton", "Cohen's κ and the conflicts, so far",
              self.agreement_wanted),
-            ("Leave this reading", "endBlindButton", "It can be gone on with later", self.ended),
+            ("Leave this reading", "endBlindButton", "It can be continued later", self.ended),
         ):  # fmt: skip
             button = QPushButton(text)
             button.setObjectName(name)

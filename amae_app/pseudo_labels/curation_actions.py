@@ -155,7 +155,7 @@ class CurationActions(QObject):
 
     @Slot()
     def rate_unlabeled(self) -> None:
-        """Let the newest stage 2 rate the unlabeled images too, beside the test images."""
+        """Let the newest stage 2 rate the unlabeled images too, next to the test images."""
         project = self._context.project
         folder, both = project.folder, (str(Split.TEST), str(Split.UNLABELED))
 

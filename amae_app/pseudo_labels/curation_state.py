@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from amae_app.words import plural
 from amae_engine.catalog import decisions, image_tables, runs
+from amae_engine.catalog.current_decisions import CurrentDecisions
 from amae_engine.catalog.decisions import DecisionRow
-from amae_engine.catalog.standing import StandingDecisions
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import KeepRule, PseudoLabelConfig, PseudoLabelSource
 from amae_engine.errors import NotReady
@@ -237,7 +237,7 @@ class CurationReader:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._standing = StandingDecisions()
+        self._current = CurrentDecisions()
         self._rated: _Rated | None = None
 
     def read(self, config: PseudoLabelConfig) -> CurationState:
@@ -253,14 +253,14 @@ class CurationReader:
                 )
             images = image_tables.newest_change(session)
             known = tuple((run.id, run.state) for run in runs.list_runs(session))
-            standing = self._standing.read(session)
+            current = self._current.read(session)
             history = tuple(decisions.history(session, limit=30))
         rated = self._rated_by(config.source, (config.source, images, known))
-        view = rated.ratings.labelled(standing.decided, config)
+        view = rated.ratings.labelled(current.decided, config)
         return CurationState(
             view,
             history,
-            np.isin(view.image_ids, standing.fair),
+            np.isin(view.image_ids, current.fair),
             stage2_effect(self._project, view),
             rated.worth,
             rated.has_ranking,

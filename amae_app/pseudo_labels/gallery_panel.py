@@ -29,7 +29,7 @@ class GalleryPanel(QWidget):
 
     Args:
         context: The open project.
-        more: A button that stands beside the orders.
+        more: A button that stands next to the orders.
         keys: Of the page; named at the foot.
     """
 

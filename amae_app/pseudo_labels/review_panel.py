@@ -49,7 +49,7 @@ class ReviewPanel(QWidget):
         self.history = quiet()
         self.retrain = QPushButton("Retrain module B")
         self.retrain.setObjectName("retrainButton")
-        self.retrain.setToolTip("Stage 2 again, on the labels as they stand")
+        self.retrain.setToolTip("Stage 2 again, on the current labels")
         self.retrain.clicked.connect(self._on_retrain)
         self.tabs = QTabWidget()
         self.tabs.setAccessibleName("This review, and the newest decisions")

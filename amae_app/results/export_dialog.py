@@ -166,7 +166,7 @@ class ExportDialog(QDialog):
         _fill(
             self.bundle,
             "Settings, hashes, decisions, split and scores; no pixels, no identity. "
-            "Who has the images makes the runs again: amae rerun.",
+            "Anyone who has the images can repeat the runs: amae rerun.",
             form,
         )
         form = QFormLayout()

@@ -1,4 +1,4 @@
-"""One test image: the map over it, and what else its run has of it beside it, all linked."""
+"""One test image: the map over it, and next to it what else its run has of it, all linked."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ImageReview(QWidget):
         self.viewer = ImageViewer("Image with the map over it")
         self.main = self.viewer.view
         self.main.setObjectName("mapView")
-        self.small = tuple(ImageView(f"View {number} beside the image") for number in (1, 2, 3))
+        self.small = tuple(ImageView(f"View {number} next to the image") for number in (1, 2, 3))
         self.choices = tuple(QComboBox() for _ in self.small)
         self.map_name = quiet()
         self.make_maps = QPushButton("Make maps")

@@ -1,4 +1,4 @@
-"""What a run has of an image beside it: reconstructions, differences, maps; knows no Qt."""
+"""What a run has of an image next to it: reconstructions, differences, maps; knows no Qt."""
 
 from __future__ import annotations
 

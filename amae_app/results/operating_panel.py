@@ -124,12 +124,12 @@ class OperatingPanel(QWidget):
         for button in (*self.cells.values(), *self.numbers.values()):
             button.setEnabled(judged is not None)
         if judged is None:
-            told = (
+            reported = (
                 "Sealed: lock a point to open the test images."
                 if self._state.is_sealed
                 else ("Set the truth of test images to see sensitivity and specificity.")
             )
-            self.point.setText(f"threshold {threshold:.4g}. {told}")
+            self.point.setText(f"threshold {threshold:.4g}. {reported}")
             for button in (*self.cells.values(), *self.numbers.values()):
                 button.setText("–")
             return

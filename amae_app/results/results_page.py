@@ -12,12 +12,12 @@ from amae_app.image_loader import ImageLoader
 from amae_app.results.evaluation_acts import EvaluationActs
 from amae_app.results.export_acts import ExportActs
 from amae_app.results.image_review import ImageReview
-from amae_app.results.left_view import LeftView
 from amae_app.results.list_panel import ListPanel
 from amae_app.results.region_reading import RegionReading
 from amae_app.results.review_state import Listed, ReviewState, read_review_state
 from amae_app.results.reviewed_image import ReviewedImage, read_reviewed_image
 from amae_app.results.roc_panel import RocPanel
+from amae_app.results.saved_results_view import SavedResultsView
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.panes import Pane, Panes
@@ -45,7 +45,7 @@ class ResultsPage(QWidget):
         self._run = 0
         self._thresholds: dict[ScoreKind, float] = {}
         self._bar = (-float("inf"), float("inf"))
-        self._left: LeftView | None = None
+        self._left: SavedResultsView | None = None
         self._marked: dict[Listed, frozenset[int]] = {}
         self.list = ListPanel(context.thumbnails)
         self.run_combo, self.score_combo = self.list.run_combo, self.list.score_combo
@@ -85,11 +85,11 @@ class ResultsPage(QWidget):
             return {}
         threshold, listed = self._thresholds[self.kind], self.listed_combo.currentText()
         image = self.regions.image_id
-        return LeftView(self._state.run_id, self.kind, threshold, listed, image).texts()
+        return SavedResultsView(self._state.run_id, self.kind, threshold, listed, image).texts()
 
     def restore_view(self, view: dict[str, str]) -> None:
         """Show it again as it was left, once the run is read."""
-        self._left = LeftView.of(view)
+        self._left = SavedResultsView.of(view)
 
     def count_text(self) -> str:
         """The leading score's AUC of the run that is shown."""

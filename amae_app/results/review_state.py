@@ -98,8 +98,8 @@ class ReviewState:
 
     def label(self, kind: ScoreKind) -> str:
         """A score's name with its origin; a peer's carries the method's name."""
-        leads = ", leads" if self.leading is not None and self.leading.kind is kind else ""
-        return f"{score_label(kind, self.peer)} [{kind.origin}{leads}]"
+        leading = ", leading" if self.leading is not None and self.leading.kind is kind else ""
+        return f"{score_label(kind, self.peer)} [{kind.origin}{leading}]"
 
     @property
     def images_are(self) -> str:

@@ -12,7 +12,7 @@ from amae_engine.runs.map_files import ImageMaps, load_image_maps, makes_maps_on
 
 @dataclass(frozen=True, slots=True)
 class ReviewedImage:
-    """What is shown beside the image itself: its maps, and texts.
+    """What is shown next to the image itself: its maps, and texts.
 
     Attributes:
         aspect: Width over height of the original.

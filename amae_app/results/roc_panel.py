@@ -114,7 +114,7 @@ class RocPanel(QWidget):
             below = [state.name(s.kind) for s in evaluation.scores if s.auc.high < 0.5]
             note = f" Below chance, shown as it is: {', '.join(below)}." if below else ""
             if state.leading is not None:
-                note += f" {state.name(state.leading.kind)} leads: {state.leading.reason}."
+                note += f" Leading score: {state.name(state.leading.kind)}, since {state.leading.reason}."
             note += f" Not judged: {'; '.join(evaluation.unjudged)}." if evaluation.unjudged else ""
             self.on.setText(f"On {evaluation.measured_on}")
             self.measured.setText(
@@ -123,7 +123,7 @@ class RocPanel(QWidget):
             )
             self.learned.setText(
                 "\n\n".join(evaluation.learned)
-                or "Nothing was kept of this run that says what its scores have learned."
+                or "This run kept no record of what its scores have learned."
             )
         self._show_calibration(state, kind)
         self.operating.show_state(state, kind, state.starts[kind])
@@ -159,7 +159,7 @@ class RocPanel(QWidget):
             f"<table>{''.join(lines)}</table>AUC with its 95 % interval, normal + abnormal images; "
             f"grey below {FEW} images."
             if lines
-            else "Nothing is known of these images that would group them."
+            else "No recorded property would group these images."
         )
 
     def _show_calibration(self, state: ReviewState, kind: ScoreKind) -> None:

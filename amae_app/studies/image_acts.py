@@ -33,7 +33,7 @@ class TruthBefore:
 
 
 class ImageActs(QObject):
-    """Each act is written off the event thread, told, and can be taken back.
+    """Each act is written off the event thread, reported, and can be taken back.
 
     Args:
         context: The open project.

@@ -53,7 +53,7 @@ class ImportReportWindow(QDialog):
         self.search.setAccessibleName("Search the report")
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._fill)
-        keep = QPushButton("Import the probable twins too")
+        keep = QPushButton("Import probable duplicates too")
         keep.setObjectName("keepSuspectsButton")
         keep.setToolTip("Import the images that look like others: you have seen that they are not")
         keep.setVisible(report.count(Outcome.SUSPECT) > 0)

@@ -81,7 +81,7 @@ class SelectedImage(QWidget):
                self._on_move),)),
             (self.truth, "truthCombo", "Truth of the selected test images",
              (("Truth of selected", "truthButton",
-               "Say what is known of the selected test images; Ctrl+Z takes it back",
+               "Set the truth of the selected test images; Ctrl+Z takes it back",
                self._on_truth),)),
             (self.tag, "tagEdit", "A tag for the selected images",
              (("Tag", "tagButton", "Give the selected images this tag", self._on_tag),

@@ -82,7 +82,7 @@ class StudiesActions(QObject):
             ),
             ("Remove the selected images", self.remove, QKeySequence.StandardKey.Delete),
             ("Undo", self.undo, QKeySequence.StandardKey.Undo),
-            ("Take the last import back", self.undo_import, None),
+            ("Undo the last import", self.undo_import, None),
             ("Put each patient into one split", self.fix_patients, None),
             ("Find moved originals…", self.ask_relink, None),
         )
@@ -245,7 +245,7 @@ class StudiesActions(QObject):
         self.start_fetch(dialog.retrieval(), dialog.password.text())
 
     def _on_undone(self, undone: ImportRow) -> None:
-        self.done(f"The import of {undone.source} was taken back: {undone.what}.", None)
+        self.done(f"The import of {undone.source} was undone: {undone.what}.", None)
 
     def done(self, text: str, undo: Undo | None) -> None:
         """Tell what was done, and how the next undo takes it back."""

@@ -1,4 +1,4 @@
-"""What the Studies workspace shows beside its table; knows no Qt."""
+"""What the Studies workspace shows next to its table; knows no Qt."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class StudiesState:
     def summary(self) -> str:
         """Images and patients, in a line."""
         known = plural(self.patients, "known patient" if self.unknown else "patient")
-        rest = f" · patient unknown of {self.unknown}" if self.unknown else ""
+        rest = f" · patient unknown for {self.unknown}" if self.unknown else ""
         return f"{plural(self.images, 'image')} · {known}{rest}"
 
     def splits_html(self, shows_truth: bool) -> str:

@@ -245,7 +245,7 @@ def _stage(event: EpochEnd) -> str:
 
 
 def _losses_of(event: EpochEnd) -> list[tuple[str, float]]:
-    """The curves that an epoch adds to: of what was learnt from, and of what was not."""
+    """The curves that an epoch adds to: of the training images, and of the others."""
     of = event.module
     found = [(f"module {of}" if of else "train", event.train_loss)]
     if event.validation_loss is not None:

@@ -10,7 +10,7 @@ from amae_app.training.card import Card, CardState
 from amae_app.training.pipeline_state import PipelineState
 from amae_app.training.shortcut_panel import ShortcutPanel
 from amae_engine.events import EpochEnd
-from amae_engine.jobs.needs import Needs
+from amae_engine.jobs.resource_estimate import ResourceEstimate
 
 _GOOD = (CardState.DONE, CardState.READY)
 
@@ -158,8 +158,8 @@ class PipelineCards(QWidget):
         self.results_button.setVisible(state.next_step == "results")
         restyle(self.results_button, "primary", True)
 
-    def show_needs(self, needs: tuple[Needs, ...]) -> None:
-        """Say what the next steps need beside what is free."""
+    def show_needs(self, needs: tuple[ResourceEstimate, ...]) -> None:
+        """Say what the next steps need and what is free."""
         self.needs.setText("\n".join(f"{'✓' if n.are_met else '!'} {n.text}" for n in needs))
         self.needs.setVisible(bool(needs))
 

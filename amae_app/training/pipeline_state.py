@@ -133,7 +133,7 @@ def _stage1_card(
     reason, facts = _stage1_reason(project, run), run_facts(run)
     worth = proxy_worth(project, run.id)
     if worth is not None:
-        facts += f" · held-out N against U: AUC {worth.auc.value:.2f}"
+        facts += f" · validation split of N against U: AUC {worth.auc.value:.2f}"
     if not reason and labels.source is PseudoLabelSource.UNLABELED:
         facts += _decided_since(project, run)
     return Card(CardState.STALE if reason else CardState.DONE, facts, reason, resumable)

@@ -1,4 +1,4 @@
-"""Every setting of the next run, with the paper's value beside it and what it means."""
+"""Every setting of the next run, with the paper's value next to it and what it means."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ class SettingsPanel(QWidget):
 
     def eventFilter(self, field: QObject, event: QEvent) -> bool:
         """Explain the setting that has the focus, or that the mouse is over."""
-        told = (QEvent.Type.FocusIn, QEvent.Type.Enter)
-        if event.type() in told and isinstance(field, QWidget):
+        reported = (QEvent.Type.FocusIn, QEvent.Type.Enter)
+        if event.type() in reported and isinstance(field, QWidget):
             self.why.setText(f"{field.accessibleName()}: {field.toolTip()}")
         return super().eventFilter(field, event)
 

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from amae_app.theme import quiet
 from amae_engine.config import ShortcutCure
-from amae_engine.jobs.shortcuts.choose_cure import ShortcutCheck
+from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck
 
 _COLUMNS = ("Match by", "Normal + unlabeled", "AUC of N against U", "What it means")
 
@@ -41,7 +41,7 @@ class ShortcutDialog(QDialog):
         self.resize(760, 560)
         self.cure_combo = QComboBox()
         self.cure_combo.setObjectName("cureCombo")
-        self.cure_combo.setAccessibleName("What stage 1 does about a shortcut")
+        self.cure_combo.setAccessibleName("What stage 1 does about a confounder")
         self.cure_combo.addItems([each.label for each in ShortcutCure])
         self.cure_combo.setCurrentIndex(list(ShortcutCure).index(cure))
         self.cure_combo.setToolTip(
@@ -64,7 +64,7 @@ class ShortcutDialog(QDialog):
         self._ticked = set(match_by)
         again = QPushButton("Check again")
         again.setObjectName("checkAgainButton")
-        again.setToolTip("Check with the facts and the cure that are chosen")
+        again.setToolTip("Check with the chosen properties and matching")
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )
@@ -75,9 +75,9 @@ class ShortcutDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.addWidget(
             quiet(
-                "A score of normal against unlabeled learns whatever sets the two apart. Each fact is "
-                "tried by itself, in images that its model did not see; 0.50 tells nothing. Without a "
-                "tick, stage 1 matches by the facts that differ and are no disease."
+                "A score of normal against unlabeled learns whatever separates the two. Each property is "
+                "tried by itself, in images that its model did not see; 0.50 is chance. Without a "
+                "tick, stage 1 matches by the confounders that differ."
             )
         )
         layout.addWidget(self.table, 1)
@@ -113,9 +113,9 @@ class ShortcutDialog(QDialog):
             auc, meaning = found.auc, "no difference beyond chance"
             text = f"{auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f})" if auc else "–"
             if auc is None:
-                meaning = "known of fewer than 30 images of a side"
+                meaning = "recorded for fewer than 30 normal or unlabeled images"
             elif found.differs:
-                meaning = "may be disease" if found.may_be_disease else "a shortcut: no disease"
+                meaning = "may be disease" if found.may_be_disease else "a confounder"
             if found.name in check.matched_by:
                 meaning += " · matched"
             for column, cell in enumerate(

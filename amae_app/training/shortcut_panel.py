@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from amae_app.training.shortcut_dialog import ShortcutDialog
 from amae_engine.config import ShortcutCure, Stage1Config
-from amae_engine.jobs.shortcuts.choose_cure import ShortcutCheck
+from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck
 from amae_engine.jobs.shortcuts.shortcut_check import check_shortcuts
 from amae_engine.project import Project
 
@@ -29,7 +29,7 @@ class ShortcutPanel(QWidget):
     """One line, and a button to the facts.
 
     Signals:
-        check_wanted(): another cure was chosen, so the check should be made again.
+        check_wanted(): another matching was chosen, so the check should be made again.
     """
 
     check_wanted = Signal()
@@ -47,7 +47,7 @@ class ShortcutPanel(QWidget):
         self.button = QPushButton("Shortcut check…")
         self.button.setObjectName("shortcutButton")
         self.button.setToolTip(
-            "By what N and U differ, fact by fact, and what stage 1 does about it"
+            "How N and U differ, property by property, and what stage 1 does about it"
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

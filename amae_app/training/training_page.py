@@ -20,8 +20,13 @@ from amae_app.words import reading_only
 from amae_engine.config import PseudoLabelConfig, ScoreConfig
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, EpochEnd, Event, Preview
-from amae_engine.jobs.needs import Needs, needs_of_scoring, needs_of_stage1, needs_of_stage2
-from amae_engine.jobs.shortcuts.choose_cure import ShortcutCheck
+from amae_engine.jobs.resource_estimate import (
+    ResourceEstimate,
+    estimate_scoring_resources,
+    estimate_stage1_resources,
+    estimate_stage2_resources,
+)
+from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck
 from amae_engine.runs.record import read_metrics
 
 Job = Generator[Event, None, object]
@@ -189,16 +194,16 @@ class TrainingPage(QWidget):
         is_first, card = self._state.next_step == "stage1", self._state.stage2
         score = score.replace(without_stage2=card.without_stage2)
 
-        def needs() -> tuple[Needs, ...]:
+        def needs() -> tuple[ResourceEstimate, ...]:
             if is_first:
-                return (needs_of_stage1(project, first),)
-            before = () if card.only_score else (needs_of_stage2(project, second, first),)
-            return (*before, needs_of_scoring(project, score, first, second))
+                return (estimate_stage1_resources(project, first),)
+            before = () if card.only_score else (estimate_stage2_resources(project, second, first),)
+            return (*before, estimate_scoring_resources(project, score, first, second))
 
         self._context.background("needs", needs, self._show_needs)
 
-    def _show_needs(self, found: tuple[Needs, ...] | AmaeError) -> None:
-        # a missing file is told where the step is started
+    def _show_needs(self, found: tuple[ResourceEstimate, ...] | AmaeError) -> None:
+        # a missing file is reported where the step is started
         self.cards.show_needs(() if isinstance(found, AmaeError) else found)
 
     @Slot(int)
@@ -214,7 +219,7 @@ class TrainingPage(QWidget):
 
     @Slot()
     def _check_shortcuts(self) -> None:
-        """Check N against U where other images or another cure are there since the last time."""
+        """Check N against U where other images or another matching are there since the last time."""
         panel = self.cards.shortcuts
         if self._state is None or not self._state.can_compare:
             panel.show_check(None)

@@ -190,7 +190,7 @@ class ImageViewer(QWidget):
         self.view.fit()
 
     def menu(self) -> QMenu:
-        """What can be done here; the page's keys stand beside it."""
+        """What can be done here; the page's keys stand next to it."""
         menu = QMenu(self)
         windows = menu.addMenu("Window of the file")
         for number, window in enumerate(self._deep.windows if self._deep else ()):

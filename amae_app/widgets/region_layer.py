@@ -223,7 +223,7 @@ class RegionLayer(QObject):
                 self.edited.emit(self._chosen, moved)
 
     def _grip(self, outline: Outline, place: QPointF) -> int | None:
-        """Which corner a drag takes hold of; −1 for the whole, None where it is beside it."""
+        """Which corner a drag takes hold of; −1 for the whole, None where it misses."""
         at = self._view.on_screen(place)
         near = [
             (at - self._view.on_screen(QPointF(x, y))).manhattanLength() for x, y in outline.points

@@ -44,11 +44,11 @@ def back_up_today(folder: Path, copy: Callable[[Path], None]) -> None:
     if target.is_file():
         return
     target.parent.mkdir(exist_ok=True)
-    beside = target.with_suffix(".part")
+    unfinished = target.with_suffix(".part")
     try:
-        copy(beside)
-        beside.replace(target)
+        copy(unfinished)
+        unfinished.replace(target)
     finally:
-        beside.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
     for old in sorted(target.parent.glob("catalog-*.sqlite"))[:-_KEPT]:
         old.unlink(missing_ok=True)

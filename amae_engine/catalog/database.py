@@ -40,7 +40,7 @@ class Catalog:
             which is created in a new project. The password comes from ~/.pgpass or PGPASSWORD.
         only_reading: Why nothing may be written, as a clause; "" where it may.
             For SQLite it means that the folder cannot be written: it then works on a copy of its
-            own, since it writes beside the file even to read it.
+            own, since it writes next to the file even to read it.
 
     Raises:
         ProjectError: The database cannot be reached, is lost, damaged or not a catalog, was made by
@@ -105,10 +105,10 @@ class Catalog:
             ):
                 yield session
         except DatabaseError as error:
-            told = self._told(error)
-            if told is None:
+            reported = self._told(error)
+            if reported is None:
                 raise
-            raise told from error
+            raise reported from error
 
     def close(self) -> None:
         """Close every connection."""

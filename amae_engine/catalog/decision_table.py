@@ -87,7 +87,7 @@ def take_over(session: Session, lines: Sequence[DecisionLine]) -> TakenOver:
     here = {_sameness(line) for line in all_lines(session)}
     mine = [line for line in lines if line.image_key in ids]
     new = [line for line in mine if _sameness(line) not in here]
-    standing = _standing(session, {ids[line.image_key] for line in new})
+    current = _current(session, {ids[line.image_key] for line in new})
     acts = _acts(session, new, {line.act for line in lines} - {line.act for line in new})
     session.add_all(
         LabelDecision(
@@ -108,7 +108,7 @@ def take_over(session: Session, lines: Sequence[DecisionLine]) -> TakenOver:
         for line in new
     )
     session.flush()
-    kept = _keep_later(session, new, ids, standing)
+    kept = _keep_later(session, new, ids, current)
     return TakenOver(
         len(new),
         len(mine) - len(new),
@@ -147,7 +147,7 @@ def _acts(
     return numbers
 
 
-def _standing(session: Session, image_ids: set[int]) -> dict[int, LabelDecision]:
+def _current(session: Session, image_ids: set[int]) -> dict[int, LabelDecision]:
     """The newest decision here on each image."""
     newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
     found: dict[int, LabelDecision] = {}
@@ -162,11 +162,11 @@ def _keep_later(
     session: Session,
     new: Sequence[DecisionLine],
     ids: dict[str, int],
-    standing: dict[int, LabelDecision],
+    current: dict[int, LabelDecision],
 ) -> int:
     """Say again what a reader decided here after the newest line; on how many images."""
     last = {ids[line.image_key]: line for line in new}
-    later = {i: d for i, d in standing.items() if d.decided_at > last[i].decided_at}
+    later = {i: d for i, d in current.items() if d.decided_at > last[i].decided_at}
     act = (session.scalar(select(func.max(LabelDecision.batch))) or 0) + 1
     session.add_all(
         LabelDecision(

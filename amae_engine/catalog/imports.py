@@ -54,7 +54,7 @@ class ImportRow:
 
     @property
     def what(self) -> str:
-        """What it brought, as a reader is told: "6 images and the truth of 1 older image"."""
+        """What it brought, in the reader's words: "6 images and the truth of 1 older image"."""
         brought = [_images(self.images)] if self.images else []
         if self.completed:
             brought.append(f"the truth of {_images(self.completed, 'older ')}")
@@ -131,7 +131,7 @@ def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
     """
     found = newest(session)
     if found is None:
-        raise NotReady("There is no import to take back.")
+        raise NotReady("There is no import to undo.")
     inside = or_(false(), *(Image.id.between(first, last) for first, last in found.ranges))
     _require_unused(session, found, inside)
     ids = tuple(session.scalars(select(Image.id).where(inside)))

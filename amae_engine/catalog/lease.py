@@ -1,6 +1,6 @@
 """Who works on a run: a lock that its process holds for the run's life, and nothing else, decides.
 
-Beside a SQLite catalog it is a file lock in the run's folder. A file lock on a network disk cannot
+Next to a SQLite catalog it is a file lock in the run's folder. A file lock on a network disk cannot
 be trusted, so on PostgreSQL it is an advisory lock of the server, which ends with the connection.
 """
 
@@ -40,7 +40,7 @@ def take_lease(run_folder: Path, run_id: int, server: Engine | None) -> Lease | 
     Args:
         run_folder: The run's folder; made where it is missing.
         run_id: The run.
-        server: Of a PostgreSQL catalog; None beside a SQLite file.
+        server: Of a PostgreSQL catalog; None next to a SQLite file.
 
     Returns:
         The lease, or None where another process, or another job of this one, holds it.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from amae_engine.cli.arguments import make_parser
-from amae_engine.errors import AmaeError, told_of_system
+from amae_engine.errors import AmaeError, translate_os_error
 from amae_engine.project import closing_projects
 
 INTERRUPTED = 130
@@ -41,9 +41,9 @@ def main(
         sys.stderr.write("\namae: cancelled; the last whole epoch is kept (--resume goes on).\n")
         return INTERRUPTED
     except Exception as error:
-        told = told_of_system(error)
-        if told is None:
+        reported = translate_os_error(error)
+        if reported is None:
             raise
-        sys.stderr.write(f"\namae: {told}\n")
+        sys.stderr.write(f"\namae: {reported}\n")
         return 1
     return 0

@@ -91,7 +91,7 @@ def _add_judging(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
             verb.add_argument(
                 "--boxes",
                 type=Path,
-                help="judge the maps instead, on marked regions: boxes (CSV), mask pictures or "
+                help="evaluate the maps instead, on marked regions: boxes (CSV), mask pictures or "
                 "DICOM segmentations",
             )
             verb.add_argument(
@@ -103,12 +103,12 @@ def _add_judging(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
             verb.add_argument(
                 "--regions",
                 action="store_true",
-                help="judge the maps instead, on what readers marked (of --reader alone, if given)",
+                help="evaluate the maps instead, on what readers marked (of --reader alone, if given)",
             )
     add_judging(verbs)
     listing = _verb(verbs, "runs", "list the project's runs", commands.list_runs)
     listing.add_argument("run", nargs="?", type=int, help="all that this run recorded, as JSON")
-    text = "make a run again from what it recorded, or a bundle's runs, and compare"
+    text = "repeat a run from its record, or a bundle's runs, and compare"
     again = verbs.add_parser("rerun", help=text, description=text)
     again.set_defaults(command=training_commands.rerun, name="rerun")
     again.add_argument("--json", action="store_true", help="JSON output")
@@ -250,7 +250,7 @@ def _add_table_options(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_repairs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    undo = _verb(verbs, "undo-import", "take the last import back", import_commands.undo_import)
+    undo = _verb(verbs, "undo-import", "undo the last import", import_commands.undo_import)
     fix = _verb(
         verbs,
         "fix-patients",
@@ -283,7 +283,7 @@ def _add_training(
         nargs="?",
         type=int,
         const=0,
-        help="go on with an unfinished run (the newest by default)",
+        help="resume an unfinished run (the newest by default)",
     )
     verb.add_argument(
         "--processes",

@@ -15,10 +15,10 @@ from amae_engine.project import Project
 
 def add_bundles(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `bundle` and `share`."""
-    text = "what a run was made of, as one zip without pixels and names; amae rerun makes it again"
+    text = "what a run was made of, as one zip without pixels and names; amae rerun repeats it"
     bundle = verbs.add_parser("bundle", help=text, description=text)
     bundle.add_argument("file", type=Path, help="the zip to write")
-    bundle.add_argument("--run", type=int, default=0, help="a run; the newest judged one")
+    bundle.add_argument("--run", type=int, default=0, help="a run; the newest evaluated one")
     bundle.add_argument("--weights", action="store_true", help="take the networks along")
     bundle.set_defaults(command=write, name="bundle")
     text = "a copy of the project for colleagues: without private/, notes, tags, paths"
@@ -83,4 +83,4 @@ def rerun_bundle(options: Namespace) -> None:
         say("\n".join(found.lines()))
         say(f"The runs are in {project.folder}.")
     if not (found.is_identical or found.is_within_bound):
-        raise TrainingFailed("The runs made again differ; the lines above say where.")
+        raise TrainingFailed("The repeated runs differ; the lines above say where.")

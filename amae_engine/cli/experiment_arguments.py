@@ -29,7 +29,7 @@ def add_experiments(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
         nargs="+",
         default=[],
         metavar="ENCODER",
-        help="of fig3c, beside foundation, compact and a random one: timm:densenet121=FILE",
+        help="of fig3c, besides foundation, compact and a random one: timm:densenet121=FILE",
     )
     experiment.add_argument(
         "--set",

@@ -50,7 +50,7 @@ def experiment(options: Namespace) -> None:
         return
     say(f"{name}: {guess.text}")
     if not options.start:
-        say(f"Work it with: amae queue run --project {options.project}")
+        say(f"Run it with: amae queue run --project {options.project}")
 
 
 def _say_plan(project: Project, jobs: list[NewJob], options: Namespace) -> None:

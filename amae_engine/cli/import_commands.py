@@ -26,8 +26,8 @@ def import_images(options: Namespace) -> None:
     from amae_engine.jobs.importing.decode_ahead import end_help, help_decode
     from amae_engine.method import processes
 
-    with processes.joined():
-        if not processes.leads():
+    with processes.process_group():
+        if not processes.is_rank_zero():
             help_decode(options.processes)
             return
         _import(options)
@@ -72,7 +72,7 @@ def bring_in(project: Project, plan: ImportPlan, options: Namespace) -> None:
 
 
 def undo_import(options: Namespace) -> None:
-    """Take the last import back."""
+    """Undo the last import."""
     from amae_engine.jobs.importing.undo_import import undo_import as undo
 
     undone = undo(Project.open(options.project), options.reader)
@@ -80,7 +80,7 @@ def undo_import(options: Namespace) -> None:
         known = {"images": undone.images, "truths": undone.completed}
         say_json({"source": undone.source, "at": undone.at, **known})
     else:
-        say(f"The import of {undone.source} ({undone.at}) was taken back: {undone.what}.")
+        say(f"The import of {undone.source} ({undone.at}) was undone: {undone.what}.")
 
 
 def fix_patients(options: Namespace) -> None:
@@ -183,7 +183,7 @@ def say_counts(project: Project, as_json: bool) -> None:
     untold = test.images - test.normal - test.abnormal
     if untold:
         say(
-            f"Of {untold} test images the truth is not known, so they cannot be judged by: import "
+            f"Of {untold} test images the truth is not known, so they cannot be evaluated: import "
             f"them again with a table that has it (--truth-column), or set it in Studies."
         )
     if shared:

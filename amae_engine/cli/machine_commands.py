@@ -14,7 +14,7 @@ from amae_engine.events import clock
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
-    from amae_engine.jobs.needs import Needs
+    from amae_engine.jobs.resource_estimate import ResourceEstimate
 
 
 def doctor(options: Namespace) -> None:
@@ -42,10 +42,14 @@ def doctor(options: Namespace) -> None:
     )
 
 
-def _needs(options: Namespace) -> list[Needs]:
+def _needs(options: Namespace) -> list[ResourceEstimate]:
     """Of every step, with the settings that it would have."""
     from amae_engine.jobs.defaults import default_config
-    from amae_engine.jobs.needs import needs_of_scoring, needs_of_stage1, needs_of_stage2
+    from amae_engine.jobs.resource_estimate import (
+        estimate_scoring_resources,
+        estimate_stage1_resources,
+        estimate_stage2_resources,
+    )
 
     project = Project.open(options.project)
     first, second, score = (
@@ -56,7 +60,7 @@ def _needs(options: Namespace) -> list[Needs]:
     assert isinstance(second, Stage2Config)
     assert isinstance(score, ScoreConfig)
     return [
-        needs_of_stage1(project, first),
-        needs_of_stage2(project, second, first),
-        needs_of_scoring(project, score, first, second),
+        estimate_stage1_resources(project, first),
+        estimate_stage2_resources(project, second, first),
+        estimate_scoring_resources(project, score, first, second),
     ]

@@ -34,7 +34,7 @@ def add_peer(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         nargs="?",
         type=int,
         const=0,
-        help="go on with an unfinished run (the newest by default)",
+        help="resume an unfinished run (the newest by default)",
     )
     verb.add_argument("--json", action="store_true", help="JSON output")
     verb.set_defaults(command=peer_commands.peer, name="peer")

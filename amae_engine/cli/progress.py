@@ -44,7 +44,7 @@ class Console:
             job.close()
 
     def tell(self, message: str) -> None:
-        """One sentence for the reader, beside a job's events."""
+        """One sentence for the reader, among a job's events."""
         self._show(Notice(message))
 
     def _show(self, event: Event) -> None:

@@ -11,14 +11,14 @@ from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.config import ShortcutCure, Stage1Config
 from amae_engine.jobs.defaults import default_config
-from amae_engine.jobs.shortcuts.choose_cure import ShortcutCheck
+from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck
 from amae_engine.jobs.shortcuts.shortcut_check import check_shortcuts
 from amae_engine.project import Project
 
 
 def add_shortcuts(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `shortcuts`."""
-    text = "by what normal and unlabeled images differ that is no disease, and the cure"
+    text = "confounders: how normal and unlabeled images differ other than by disease, and matching for it"
     verb = verbs.add_parser("shortcuts", help=text, description=text)
     verb.add_argument("--project", type=Path, required=True, help="the project's folder")
     verb.add_argument(
@@ -52,7 +52,7 @@ def shortcut_lines(check: ShortcutCheck) -> list[str]:
     for found in check.differences:
         images = f"{found.normal} + {found.unlabeled}"
         auc = found.auc
-        text = f"{auc.value:.3f} ({auc.low:.3f}–{auc.high:.3f})" if auc else "known of too few"
+        text = f"{auc.value:.3f} ({auc.low:.3f}–{auc.high:.3f})" if auc else "recorded for too few"
         if found.differs:
             text += "  may be disease" if found.may_be_disease else "  differs"
         lines.append(f"{found.name:<12} {images:>18}  {text}")

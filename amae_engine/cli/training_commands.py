@@ -38,25 +38,25 @@ def train(options: Namespace) -> None:
     from amae_engine.method import processes
 
     _require_plain_resume(options)
-    if getattr(options, "processes", 1) > processes.count():
+    if getattr(options, "processes", 1) > processes.world_size():
         _start_processes(options.processes, options.arguments)
         return
-    with processes.joined():
+    with processes.process_group():
         project = Project.open(options.project)
         kind = RunKind(options.name)
         console = Console(options.json)
         resume = getattr(options, "resume", None)
         if resume == 0:
-            resume = _newest_unfinished(project, kind) if processes.leads() else 0
-            resume = processes.agreed(resume)
+            resume = _newest_unfinished(project, kind) if processes.is_rank_zero() else 0
+            resume = processes.broadcast(resume)
         config: dict[str, Any] = {}
         if resume is None:
             chosen = _config(project, kind, options)
             config = chosen.config.to_dict()
-            if chosen.why and processes.leads():
+            if chosen.why and processes.is_rank_zero():
                 console.tell(chosen.why)
         job = make_job(project, options.name, config, resume)
-        if not processes.leads():
+        if not processes.is_rank_zero():
             for _ in job:
                 pass
             return

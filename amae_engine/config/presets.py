@@ -46,7 +46,7 @@ def stage1_preset(name: str) -> Stage1Config:
     """Stage 1's settings for a preset name.
 
     The encoder of `foundation` costs much more an image, so an anomaly is kept for half of the
-    epochs. Outside the paper's preset N and U are matched where they differ by what is no disease.
+    epochs. Outside the paper's preset N and U are matched where they differ by confounders.
     `compact` starts from the weights that know adults too; those of `foundation` are the older ones.
 
     Raises:

@@ -55,7 +55,7 @@ _SOURCE_TEXTS = {
 
 
 class ShortcutCure(StrEnum):
-    """What is done where N and U differ by something that is no disease."""
+    """What is done about confounders: properties other than disease by which N and U differ."""
 
     AUTO = "auto"  # WEIGHT, where it halves the difference and enough images are left
     OFF = "off"
@@ -201,13 +201,13 @@ class Stage1Config(JsonConfig):
     preset: str = ""  # the network that the weights must be; "" accepts any
     weights: str = "bundled"  # "bundled", "adults", "run:N" (a pretrain run) or a checkpoint's path
     heads: tuple[int, ...] = ()  # of encoder and decoder, where that checkpoint does not tell
-    encoder: str = ""  # beside that of the weights: none, "foundation" (bundled), a file, "timm:…"
+    encoder: str = ""  # next to that of the weights: none, "foundation" (bundled), a file, "timm:…"
     training: TrainingConfig = field(default_factory=TrainingConfig)
     validation_percent: int = 10  # of N, held out for the curve only
     redraw_every: int = 1  # epochs that an image's synthetic anomaly is kept; the paper draws anew
     synthesis: Synthesis = Synthesis.ANATPASTE
     shortcuts: ShortcutCure = ShortcutCure.OFF
-    match_by: tuple[str, ...] = ()  # facts; (): those that N and U differ by and are no disease
+    match_by: tuple[str, ...] = ()  # facts; (): the confounders that N and U differ by
     unlabeled: UnlabeledDraw = field(default_factory=UnlabeledDraw)
 
     def __post_init__(self) -> None:

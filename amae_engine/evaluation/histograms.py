@@ -22,7 +22,7 @@ def chi_square_distance(truth: npt.NDArray[np.integer], scores: Values) -> float
 def chi_square_by_chance(truth: npt.NDArray[np.integer], scores: Values) -> float:
     """The distance that these scores have on average where truth is dealt to them at random.
 
-    Few images in 100 bins are apart by chance alone, so a distance is read beside this one.
+    Few images in 100 bins are apart by chance alone, so a distance is read next to this one.
     Exact: how many of a bin's images are normal is then hypergeometric.
     """
     from scipy.stats import hypergeom

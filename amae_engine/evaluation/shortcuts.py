@@ -1,7 +1,7 @@
-"""Shortcuts: what tells normal images from unlabeled ones and is no disease, and how to match it.
+"""Confounders (shortcuts): what separates normal from unlabeled images other than disease, and matching.
 
 A model of normal against unlabeled learns whatever sets the two apart (Geirhos et al., Nature
-Machine Intelligence 2020). Each fact of an image that is no disease is tried by itself: how well
+Machine Intelligence 2020). Each recorded property that is not disease is tested by itself: how well
 does it tell N from U, in images that its model did not see? Where one does, N and U are compared
 within strata of that fact, so that it says nothing about the side any more (subclassification;
 Rosenbaum and Rubin, JASA 1984).
@@ -29,7 +29,7 @@ _STRATA = 5  # of several facts: five remove nine tenths of a bias (Cochran, Bio
 _FEWEST_IN_STRATUM = 5  # images of each side
 _FEWEST_ALIKE = 10  # normal images, of either kind
 _LARGEST_WEIGHT = 10.0
-_PRIOR = 2.0  # images that a value seen once counts beside
+_PRIOR = 2.0  # images that a value seen once counts for
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ def learned(
 ) -> Auc | None:
     """How well a score tells normal images that are like U by a fact from those that are not.
 
-    All of them are normal, so what is above chance is no disease: the score has learned the fact.
+    All of them are normal, so what is above chance is not disease: the score has learned the property.
 
     Args:
         fact: Of n images.
@@ -238,19 +238,19 @@ def _cross_fitted(
     rated = np.zeros(len(side))
     for fold in range(_FOLDS):
         left_out = known & (folds == fold)
-        learnt = known & (side >= 0) & (folds != fold)
-        if left_out.any() and len(np.unique(side[learnt])) == 2:
-            rated[left_out] = _model(facts, learnt, side)(left_out)
+        training = known & (side >= 0) & (folds != fold)
+        if left_out.any() and len(np.unique(side[training])) == 2:
+            rated[left_out] = _model(facts, training, side)(left_out)
     return rated
 
 
-def _model(facts: Sequence[Fact], learnt: npt.NDArray[np.bool_], side: Sides) -> Any:
-    """How much U some rows look, learnt from others."""
+def _model(facts: Sequence[Fact], training: npt.NDArray[np.bool_], side: Sides) -> Any:
+    """How much U some rows look, learned from others."""
     if len(facts) == 1 and facts[0].values:
         codes = np.nan_to_num(facts[0].columns[:, 0]).astype(np.int64)
         count = len(facts[0].values)
         in_u, in_all = (
-            np.bincount(codes[rows], minlength=count) for rows in (learnt & (side == 1), learnt)
+            np.bincount(codes[rows], minlength=count) for rows in (training & (side == 1), training)
         )
         prior = in_u.sum() / max(in_all.sum(), 1)
         # above the fold's own share of U, which differs from fold to fold and is no fact
@@ -270,5 +270,5 @@ def _model(facts: Sequence[Fact], learnt: npt.NDArray[np.bool_], side: Sides) ->
         early_stopping=False,
         random_state=0,
     )
-    boosted.fit(columns[learnt], side[learnt])
+    boosted.fit(columns[training], side[training])
     return lambda rows: boosted.predict_proba(columns[rows])[:, 1] - 0.5

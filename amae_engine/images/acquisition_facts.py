@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 _FLAT = 3.0  # standard deviation of a line, in grey levels, below which it shows nothing
-# a letter's edge: such a step, in grey levels, from one pixel to the next, beside a white one. On
+# a letter's edge: such a step, in grey levels, from one pixel to the next, next to a white one. On
 # both development sets these tell N from U no better than chance (0.48 to 0.55); without the white
 # one they see ribs, which disease blurs (0.72)
 _STEP, _WHITE = 90, 235

@@ -36,7 +36,7 @@ class CsvColumns:
 
     Attributes:
         role: A column "role" serves where this one is not there.
-        truth_values: What values of the truth column mean, beside 0, 1, normal and abnormal.
+        truth_values: What values of the truth column mean, next to 0, 1, normal and abnormal.
     """
 
     file: str = "file"

@@ -179,7 +179,7 @@ def _require_radiograph(dataset: FileDataset) -> None:
     if _text(dataset, "ViewPosition").upper() in _LATERAL:
         raise Refusal("the view is lateral; AMAE reads frontal chest images.")
     if "LOCALIZER" in _text(dataset, "ImageType").upper():
-        raise Refusal("the image is a localizer, not an image.")
+        raise Refusal("it is a localizer, not a radiograph.")
     if _text(dataset, "PatientSpeciesDescription").upper() not in _HUMAN:
         raise Refusal("the patient is not human (Patient Species Description).")
 

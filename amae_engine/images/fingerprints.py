@@ -49,7 +49,7 @@ def probably_same(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> b
 
 
 class Fingerprints:
-    """The hashes of a pixel store's images, kept beside it and completed where some are missing.
+    """The hashes of a pixel store's images, kept next to it and completed where some are missing.
 
     Args:
         folder: The store's folder; holds `fingerprints.u64`, which can be deleted at any time.
@@ -118,7 +118,7 @@ class Fingerprints:
 
 
 def read_hashes(folder: Path) -> Hash:
-    """The hashes (n, 4) that were kept beside a pixel store; fewer than its images after a crash."""
+    """The hashes (n, 4) that were kept next to a pixel store; fewer than its images after a crash."""
     path = folder / _FILE
     found = np.fromfile(path, dtype=np.uint64) if path.is_file() else np.zeros(0, dtype=np.uint64)
     return found[: len(found) // _WORDS * _WORDS].reshape(-1, _WORDS)

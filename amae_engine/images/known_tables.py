@@ -121,10 +121,10 @@ def from_known_table(
 
 
 def _rsna_labels(table: Path, values: TruthValues) -> Iterator[KnownImage | str]:
-    """One row a box; the classes beside it tell normal images from other findings."""
-    beside = table.with_name(_RSNA_CLASS_TABLE)
-    if beside.is_file():
-        yield from _rsna_classes(beside, values)
+    """One row a box; the classes in the same table tell normal images from other findings."""
+    unfinished = table.with_name(_RSNA_CLASS_TABLE)
+    if unfinished.is_file():
+        yield from _rsna_classes(unfinished, values)
         return
     yield from _rsna_rows(table, "Target", {**_RSNA_TARGETS, **values})
 
@@ -211,7 +211,7 @@ def _mimic_table(table: Path, kind: str) -> Path:
     found = sorted(table.parent.glob(f"mimic-cxr-*-{kind}.csv*"))
     if not found:
         raise BadInput(
-            f"{table.name} needs MIMIC-CXR-JPG's mimic-cxr-…-{kind}.csv (or .csv.gz) beside it."
+            f"{table.name} needs MIMIC-CXR-JPG's mimic-cxr-…-{kind}.csv (or .csv.gz) next to it."
         )
     return found[0]
 

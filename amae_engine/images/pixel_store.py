@@ -64,7 +64,7 @@ class PixelStore:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All that the store is, without locks: images, facts, and the hashes beside them."""
+        """All that the store is, without locks: images, facts, and the hashes next to them."""
         return tuple(p for p in sorted(self._path.parent.iterdir()) if p.suffix != ".lock")
 
     def locked(self) -> AbstractContextManager[object]:

@@ -68,7 +68,7 @@ NOTHING_KNOWN = SubjectFacts()
 
 
 def facts_of_line(line: Mapping[str, str]) -> SubjectFacts:
-    """What a table's line says, by the usual names of columns."""
+    """What a table's line says, by the common column names."""
     found = (
         next((line[name] for name in names if line[name]), "") for names in _columns(tuple(line))
     )
@@ -83,8 +83,8 @@ def facts_of_line(line: Mapping[str, str]) -> SubjectFacts:
 def _columns(names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     """Those of a table's columns that say the sex, the age, the findings and the view."""
     by_name = {name.strip().lower(): name for name in names}
-    usual = (_SEX_COLUMNS, _AGE_COLUMNS, _FINDING_COLUMNS, _VIEW_COLUMNS)
-    return tuple(tuple(by_name[name] for name in each if name in by_name) for each in usual)
+    common = (_SEX_COLUMNS, _AGE_COLUMNS, _FINDING_COLUMNS, _VIEW_COLUMNS)
+    return tuple(tuple(by_name[name] for name in each if name in by_name) for each in common)
 
 
 def facts_of_header(header: Dataset) -> SubjectFacts:

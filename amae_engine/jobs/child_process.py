@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from amae_engine.catalog import runs
-from amae_engine.errors import AmaeError, BadSetting, TrainingFailed, told_of_system
+from amae_engine.errors import AmaeError, BadSetting, TrainingFailed, translate_os_error
 from amae_engine.events import Event, Finished, RunStarted
 from amae_engine.project import Project
 
@@ -198,8 +198,8 @@ def _answer(there: Connection, error: BaseException) -> None:
 
 def _portable(error: Exception) -> Exception:
     """An error that can cross a process boundary and says its kind."""
-    told = told_of_system(error)
-    if told is not None:
-        return told
+    reported = translate_os_error(error)
+    if reported is not None:
+        return reported
     first = str(error).strip().splitlines()[0] if str(error).strip() else ""
     return TrainingFailed(f"{type(error).__name__}: {first}")

@@ -91,9 +91,9 @@ def label_settings(project: Project) -> PseudoLabelConfig:
 def choose_label_settings(project: Project, config: PseudoLabelConfig) -> None:
     """Keep a choice; runs that exist keep theirs."""
     path = project.folder / _LABELS_FILE
-    beside = path.with_suffix(".part")
-    beside.write_text(config.to_json(), encoding="utf-8")
-    beside.replace(path)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(config.to_json(), encoding="utf-8")
+    unfinished.replace(path)
 
 
 def _labels(project: Project, preset: str) -> tuple[PseudoLabelConfig, str]:

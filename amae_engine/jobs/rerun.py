@@ -23,7 +23,7 @@ _MADE_UP = ("inputs.npz", "preview.npz", "preview_before.npz")  # no results
 
 @dataclass(frozen=True, slots=True)
 class ComparedResult:
-    """One result of a run beside that of its repetition.
+    """One result of a run next to that of its repetition.
 
     Attributes:
         name: A file, or a score.

@@ -25,7 +25,7 @@ class Verified:
 
     Attributes:
         rows: Decisions, locked points and audit entries that are chained.
-        older_rows: Those from before AMAE chained them: nothing can be told of them.
+        older_rows: Those from before AMAE chained them: nothing can be verified about them.
         runs: Finished runs whose files were compared.
         images: Stored images that were compared.
         heads: Each writer's newest digest: noted elsewhere, it also shows a chain written anew.

@@ -69,7 +69,7 @@ def even_parts(total: int, at_most: int) -> list[slice]:
 
 
 def saved_bytes(network: nn.Module, forward: Callable[[], Tensor]) -> int:
-    """Bytes that a forward pass keeps for its backward pass, beside the network's own.
+    """Bytes that a forward pass keeps for its backward pass, besides the network's own.
 
     Each storage counts once. The network's gradients are cleared.
     """
@@ -96,5 +96,5 @@ def state_bytes(network: nn.Module) -> int:
 
 
 def largest_batch(free: int, state: int, per_image: int) -> int:
-    """Images of a batch that `free` bytes hold beside the training state; 0 where none fits."""
+    """Images of a batch that `free` bytes hold besides the training state; 0 where none fits."""
     return max(0, int(_USABLE * free - state) // per_image)

@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def count() -> int:
+def world_size() -> int:
     """Processes that work together: 1 where `torchrun` started none."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def rank() -> int:
-    """This process's number; 0 alone writes files and rows."""
-    return int(os.environ.get("RANK", "0")) if count() > 1 else 0
+    """This process's number, from 0."""
+    return int(os.environ.get("RANK", "0")) if world_size() > 1 else 0
 
 
-def leads() -> bool:
-    """Whether this process writes what the others only compute."""
+def is_rank_zero() -> bool:
+    """Whether this process writes files and rows; the others only compute."""
     return rank() == 0
 
 
 def share(total: int) -> slice:
     """The contiguous part of `total` rows that this process works on; it may be empty."""
-    each, number = count(), rank()
+    each, number = world_size(), rank()
     return slice(total * number // each, total * (number + 1) // each)
 
 
-def agreed(value: T) -> T:
-    """The leader's value, in every process."""
-    if count() == 1:
+def broadcast(value: T) -> T:
+    """Rank zero's value, in every process."""
+    if world_size() == 1:
         return value
     from torch import distributed
 
@@ -52,79 +52,79 @@ def agreed(value: T) -> T:
     return box[0]
 
 
-def handed_over(value: T) -> list[T]:
-    """What every process gives, by rank, in the leader; nothing in the others."""
-    if count() == 1:
+def gather(value: T) -> list[T]:
+    """Every process's value, by rank, in rank zero; nothing in the others."""
+    if world_size() == 1:
         return [value]
     from torch import distributed
 
-    found: list[T] = [value] * count() if leads() else []
-    distributed.gather_object(value, found if leads() else None)
+    found: list[T] = [value] * world_size() if is_rank_zero() else []
+    distributed.gather_object(value, found if is_rank_zero() else None)
     return found
 
 
-def gathered(value: T) -> list[T]:
-    """What every process gives, by rank, in every process."""
-    if count() == 1:
+def all_gather(value: T) -> list[T]:
+    """Every process's value, by rank, in every process."""
+    if world_size() == 1:
         return [value]
     from torch import distributed
 
-    found: list[T] = [value] * count()
+    found: list[T] = [value] * world_size()
     distributed.all_gather_object(found, value)
     return found
 
 
-def wait_for_all() -> None:
-    """Go on when every process has come this far."""
-    if count() > 1:
+def barrier() -> None:
+    """Wait until every process has come this far."""
+    if world_size() > 1:
         from torch import distributed
 
         distributed.barrier()
 
 
-def add_up(values: Tensor) -> Tensor:
+def all_reduce(values: Tensor) -> Tensor:
     """The sum over all processes, in place."""
-    if count() > 1:
+    if world_size() > 1:
         from torch import distributed
 
         distributed.all_reduce(values)
     return values
 
 
-def add_up_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Sum the parameters' gradients over all processes, in one exchange; none counts as zero.
+def all_reduce_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Sum the parameters' gradients over all processes, in one exchange; a missing one counts as zero.
 
     An exchange after the backward pass, rather than hooks within it, lets a process that ran out
     of memory repeat its own step without the others.
     """
-    if count() == 1:
+    if world_size() == 1:
         return
     import torch
 
     trained = [p for p in parameters if p.requires_grad]
     parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in trained]
-    whole = add_up(torch.cat([part.flatten() for part in parts]))
+    whole = all_reduce(torch.cat([part.flatten() for part in parts]))
     for parameter, gradient in zip(trained, whole.split([p.numel() for p in trained]), strict=True):
         parameter.grad = gradient.view_as(parameter)
 
 
 def all_rows(part: Tensor, rows: int) -> Tensor:
     """Put the shares (b, d) of every process together to (rows, d)."""
-    if count() == 1:
+    if world_size() == 1:
         return part
     whole = part.new_zeros(rows, *part.shape[1:])
     whole[share(rows)] = part
-    return add_up(whole)
+    return all_reduce(whole)
 
 
 @contextmanager
-def joined() -> Iterator[None]:
+def process_group() -> Iterator[None]:
     """Join the group that `torchrun` describes in the environment; nothing without one.
 
     Raises:
         BadSetting: The environment names a group that cannot be joined.
     """
-    if count() == 1:
+    if world_size() == 1:
         yield
         return
     import torch
@@ -143,7 +143,7 @@ def joined() -> Iterator[None]:
     except (ValueError, RuntimeError) as error:
         first = str(error).splitlines()[0]
         raise BadSetting(
-            f"The {count()} processes could not be joined ({first}); start them with torchrun, "
+            f"The {world_size()} processes could not be joined ({first}); start them with torchrun, "
             f"or unset WORLD_SIZE to train in this process alone."
         ) from error
     try:

@@ -33,13 +33,13 @@ class Stage1Data:
         stored: (n, S, S).
         lungs: Their lung masks (n, s, s), 0 or 1, at the encoder's image size.
         features: (n, d) float32, f0 of the unchanged images.
-        held_out: (n,) bool, True for images of the validation curve.
+        is_validation: (n,) bool, True for images of the validation split.
     """
 
     stored: StoredImages
     lungs: StoredImages
     features: Tensor
-    held_out: Tensor
+    is_validation: Tensor
 
 
 def train_classifier(
@@ -57,18 +57,18 @@ def train_classifier(
     """
     encoder.eval().requires_grad_(False)
     device = data.features.device
-    trained = (~data.held_out).nonzero().squeeze(1).to(device)
-    held_out = data.held_out.nonzero().squeeze(1).to(device)
+    trained = (~data.is_validation).nonzero().squeeze(1).to(device)
+    validation = data.is_validation.nonzero().squeeze(1).to(device)
     anomalies = _Anomalies(encoder, data, trained, config)
     unseen = random_generator(device, config.training.seed, 10**6)
-    held_out_synthetic = list(_synthetic(encoder, data, held_out, unseen, config))
+    validation_synthetic = list(_synthetic(encoder, data, validation, unseen, config))
 
     def loss(rows: Tensor) -> Tensor:
         return _loss(classifier, data.features[trained[rows]], anomalies.features[rows])
 
     def validation_loss() -> float:
-        anomalous = torch.cat(held_out_synthetic)
-        return _loss(classifier, data.features[held_out], anomalous).item()
+        anomalous = torch.cat(validation_synthetic)
+        return _loss(classifier, data.features[validation], anomalous).item()
 
     optimizer = make_optimizer(classifier, config.training, betas=(0.9, 0.999))
     task = Task(
@@ -81,7 +81,7 @@ def train_classifier(
         updates=(Update(loss, optimizer),),
         at_once=None,  # BatchNorm; the head is so small that every process trains it whole
         prepare=anomalies.redraw,
-        validation_loss=validation_loss if len(held_out) else None,
+        validation_loss=validation_loss if len(validation) else None,
     )
     yield from train(task, config.training, run_id, checkpoint)
 

@@ -86,7 +86,7 @@ def adapt(
         objective: Maps a batch and its draws to the loss.
         draw: All that is random in a batch.
         make_preview: A picture of what the network does now.
-        unseen: What the network does not learn from: after each epoch its loss on them is told, by
+        unseen: What the network is not trained on: after each epoch its loss on them is reported, by
             the same draws each time.
     """
     training = module.config.training

@@ -10,7 +10,7 @@ _REACH = 3  # standard deviations of a Gaussian that are summed
 _FLOOR = 0.1  # weight of a place where unlabeled images are as normal ones are
 
 
-def half_shifted(images: Tensor, patch: int) -> Tensor:
+def half_patch_views(images: Tensor, patch: int) -> Tensor:
     """Four views (B, 4, 1, H, W) of images (B, 1, H, W), half a patch down and to the right.
 
     In order: the image itself, to the right, down, both. The edge is mirrored.
@@ -24,7 +24,7 @@ def half_shifted(images: Tensor, patch: int) -> Tensor:
 
 
 def at_half_places(values: Tensor) -> Tensor:
-    """What `half_shifted` would see of smooth values (g, g) of patches: (4, g, g)."""
+    """What `half_patch_views` would see of smooth values (g, g) of patches: (4, g, g)."""
     wide = functional.pad(values[None, None], (0, 1, 0, 1), mode="replicate")[0, 0]
     side = len(values)
     right = (wide[:side, :side] + wide[:side, 1:]) / 2
@@ -34,7 +34,7 @@ def at_half_places(values: Tensor) -> Tensor:
 
 
 def overlapped(values: Tensor) -> Tensor:
-    """A grid twice as fine (B, 2g, 2g) from the patches (B, 4, g, g) of `half_shifted`.
+    """A grid twice as fine (B, 2g, 2g) from the patches (B, 4, g, g) of `half_patch_views`.
 
     Each quarter of a patch is the mean of the patches, of all views, that cover it.
     """

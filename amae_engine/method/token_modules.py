@@ -59,9 +59,9 @@ class TokenBasis:
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
-        beside = path.with_suffix(".part.npz")
-        np.savez(beside, mean=self.mean, axes=self.axes)
-        beside.replace(path)
+        unfinished = path.with_suffix(".part.npz")
+        np.savez(unfinished, mean=self.mean, axes=self.axes)
+        unfinished.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> TokenBasis:

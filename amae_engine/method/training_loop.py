@@ -62,7 +62,7 @@ class Task:
             cosine where there is none.
         stream: Sets this task's random numbers apart from those of others with the same seed.
         prepare: Called before each epoch with its number; tells how far it is.
-        validation_loss: The loss on held-out images, or None.
+        validation_loss: The loss on the validation split, or None.
         preview: A picture of what the network does now, or None.
     """
 
@@ -142,7 +142,7 @@ def train(
             yield from clock.step(epoch, step, len(batches), len(batches[step]))
         sizes = [len(rows) for rows in batches]
         train_loss = _mean_loss(steps.over_all(torch.stack(losses)), sizes, task.step, epoch)
-        if processes.leads():
+        if processes.is_rank_zero():
             _save(checkpoint, task, epoch + 1)
         rate = schedule.set(epoch + 1)
         yield clock.epoch_end(run_id, epoch, train_loss, _validate(task, device, config), rate)
@@ -211,7 +211,7 @@ class _Steps:
 
     def over_all(self, losses: Tensor) -> Tensor:
         """The sum of the processes' shares of the losses."""
-        return losses if self._task.at_once is None else processes.add_up(losses)
+        return losses if self._task.at_once is None else processes.all_reduce(losses)
 
     def notices(self) -> Iterator[Event]:
         """What the reader should know since the last call."""
@@ -228,7 +228,7 @@ class _Steps:
             self._at_once = at_once
             self._objectives = [update.objective for update in self._task.updates]
             self._notices.append(_memory_notice(self._task.step, at_once, images))
-        processes.add_up_gradients(_parameters(self._task.updates[place].optimizer))
+        processes.all_reduce_gradients(_parameters(self._task.updates[place].optimizer))
         return loss
 
     def _whole(self, place: int, values: tuple[Tensor, ...], images: int) -> Tensor:
@@ -305,17 +305,17 @@ def _validate(task: Task, device: torch.device, config: TrainingConfig) -> float
 
 
 def _save(path: Path, task: Task, epoch: int) -> None:
-    beside = path.with_suffix(".part")
+    unfinished = path.with_suffix(".part")
     content = {
         "network": task.network.state_dict(),
         "optimizers": [update.optimizer.state_dict() for update in task.updates],
         "epoch": epoch,
     }
-    with beside.open("wb") as file:
+    with unfinished.open("wb") as file:
         torch.save(content, file)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(path)
+    unfinished.replace(path)
 
 
 def _restore(path: Path, task: Task, device: torch.device) -> int:

@@ -6,7 +6,7 @@ cross-fitted, and all images of a patient are left out together. It is linear in
 tokens, so each patch's share of an image's score is known (Zhou et al., CVPR 2016): a map shows by
 how much it lies above that of normal images at the same place.
 
-What sets U apart may also be no disease: another view, another scanner. Then images carry weights
+What separates U may also be a confounder: another view, another scanner. Then images carry weights
 that match N to U, or are compared within strata alone.
 """
 
@@ -51,14 +51,14 @@ class Probe:
         offset: Added to it.
         map_direction: (d of one group,) float32, applied to single tokens for the map: smoother
             than `direction` where a token is put together of several blocks, else the same.
-        usual: (S + 1,) float32, the normal images' mean score in each stratum, and over all of them
+        stratum_offset: (S + 1,) float32, the normal images' mean score in each stratum, and over all of them
             for an image without a stratum: what is taken off. (1,) zero without strata.
     """
 
     direction: Floats
     offset: float
     map_direction: Floats
-    usual: Floats
+    stratum_offset: Floats
 
     def __call__(self, features: Floats, strata: Strata | None = None) -> Floats:
         """Scores (n,) of features of one or more views (n, V, d), the mean over the views.
@@ -67,7 +67,7 @@ class Probe:
             features: Of the images.
             strata: (n,) the stratum of each, −1 for none.
         """
-        off = self.usual[-1] if strata is None else self.usual[strata]
+        off = self.stratum_offset[-1] if strata is None else self.stratum_offset[strata]
         scores: Floats = (features @ self.direction).mean(axis=1) + np.float32(self.offset) - off
         return scores
 
@@ -114,7 +114,7 @@ def fit_probe(
             _Side(features[rows] - centres[numbers[rows], None], counts[rows]) for rows in of_side
         )
         probe = _fit_groups(normal, unlabeled, groups, map_group)
-        probe = replace(probe, usual=centres @ probe.direction)
+        probe = replace(probe, stratum_offset=centres @ probe.direction)
         probes.append(probe)
         if left_out.any():
             scores[left_out] = probe(features[left_out, :2], numbers[left_out])
@@ -148,7 +148,7 @@ def _mean_of(probes: list[Probe]) -> Probe:
         np.mean([probe.direction for probe in probes], axis=0),
         float(np.mean([probe.offset for probe in probes])),
         np.mean([probe.map_direction for probe in probes], axis=0),
-        np.mean([probe.usual for probe in probes], axis=0),
+        np.mean([probe.stratum_offset for probe in probes], axis=0),
     )
 
 
@@ -172,20 +172,20 @@ class ProbeMaps:
     ) -> ProbeMaps:
         """From shares (n, g, g) of normal images, each of which counts (n,), and (m, g, g) of U."""
         means = (np.average(normal, axis=0, weights=counts), unlabeled.mean(axis=0))
-        usual, others = (torch.from_numpy(mean.astype(np.float32)) for mean in means)
-        return cls(direction, usual.numpy(), place_weights(usual, others).numpy())
+        expected, others = (torch.from_numpy(mean.astype(np.float32)) for mean in means)
+        return cls(direction, expected.numpy(), place_weights(expected, others).numpy())
 
     def of(self, tokens: Tensor, size: int) -> Tensor:
         """Maps (B, size, size), 0 where as in normal images, of tokens (B, 4, T, d).
 
         Args:
-            tokens: Of the encoder's map group, in the four views of `half_shifted`.
+            tokens: Of the encoder's map group, in the four views of `half_patch_views`.
             size: Side of the maps.
         """
         grid, device = len(self.normal_shares), tokens.device
         shares = (tokens @ torch.from_numpy(self.direction).to(device)).unflatten(2, (grid, grid))
-        usual = at_half_places(torch.from_numpy(self.normal_shares).to(device))
-        above = overlapped(shares - usual).clamp(min=0)  # (B, 2g, 2g)
+        expected = at_half_places(torch.from_numpy(self.normal_shares).to(device))
+        above = overlapped(shares - expected).clamp(min=0)  # (B, 2g, 2g)
         weights = torch.from_numpy(self.weights).to(device)[None, None]
         fine = functional.interpolate(
             weights, above.shape[-2:], mode="bilinear", align_corners=False

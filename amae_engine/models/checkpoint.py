@@ -76,15 +76,15 @@ def load_weights(path: Path, channels: int = 1, heads: tuple[int, ...] = ()) -> 
 def save_weights(
     network: MaskedAutoencoder, path: Path, facts: dict[str, str], dtype: torch.dtype | None = None
 ) -> None:
-    """Write a network beside its shape and facts, then rename: never a half-written file."""
+    """Write a network next to its shape and facts, then rename: never a half-written file."""
     tensors = {
         name: value.detach().cpu().to(dtype or value.dtype).contiguous()
         for name, value in network.state_dict().items()
     }
     header = {**facts, "format": "amae-mae-1", "model": network.config.to_json()}
-    beside = path.with_suffix(".part")
-    save_file(tensors, beside, metadata=header)
-    beside.replace(path)
+    unfinished = path.with_suffix(".part")
+    save_file(tensors, unfinished, metadata=header)
+    unfinished.replace(path)
 
 
 def _read(

@@ -73,9 +73,9 @@ def convert(name: str, source: Path | None, target: Path) -> None:
     if not is_transformer:
         header |= {"kind": CONVOLUTIONAL, "numbers": str(_numbers(network))}
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_suffix(".part")
-    save_file(state, beside, metadata=header)
-    beside.replace(target)
+    unfinished = target.with_suffix(".part")
+    save_file(state, unfinished, metadata=header)
+    unfinished.replace(target)
 
 
 def _numbers(network: Any) -> int:

@@ -12,7 +12,7 @@ class TokenGroup:
 
     Attributes:
         width: How many numbers.
-        weight: What its probe counts beside those of the other groups.
+        weight: What its probe counts for those of the other groups.
         is_small: Of an encoder that has seen few images, and whose features need less restraint.
     """
 

@@ -49,7 +49,7 @@ class PeerScores:
 
 
 class Peer(nn.Module, ABC):
-    """A peer method; its parameters and buffers are all that it has learnt.
+    """A peer method; its parameters and buffers are its whole state.
 
     Args:
         config: Completed settings: no value is 0 that the method has an own one for.

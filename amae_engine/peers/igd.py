@@ -23,7 +23,7 @@ from amae_engine.peers.structural_similarity import multi_scale_ssim
 
 _LATENT = 128
 _SCALES = (0.0516, 0.3295, 0.3463, 0.2726)  # MS-SSIM's weights
-_SSIM = 0.85  # beside L1
+_SSIM = 0.85  # next to L1
 _INTERPOLATION = 0.1
 _CRITIC_SHARE = 0.2  # γ: how far a reconstruction goes to its image before the critic sees it
 _CENTRE_EVERY = 10  # epochs

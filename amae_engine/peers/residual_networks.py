@@ -19,7 +19,7 @@ def layer_norm(channels: int) -> nn.Module:
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions beside a 1×1 one; `before` and `after` change the side."""
+    """Two 3×3 convolutions next to a 1×1 one; `before` and `after` change the side."""
 
     def __init__(
         self, channels: tuple[int, int], norm: Norm, before: nn.Module, after: nn.Module

@@ -16,7 +16,7 @@ from amae_engine.reports.table import RESEARCH_USE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SCALE_INCHES = 0.8  # beside the images: the maps' colour scale
+_SCALE_INCHES = 0.8  # next to the images: the maps' colour scale
 _IMAGES_IN_ROW = 6
 Picture = npt.NDArray[np.float32]
 _COLOURS = (
@@ -53,7 +53,7 @@ class ImagePanel:
 def write_curves(
     path: Path, roc: Sequence[NamedCurve], pr: Sequence[NamedCurve], measured_on: str
 ) -> None:
-    """ROC beside PR; the suffix of `path` gives the format."""
+    """ROC next to PR; the suffix of `path` gives the format."""
     figure = _figure(10, 5)
     for place, (title, curves) in enumerate((("ROC", roc), ("Precision-recall", pr)), start=1):
         axes = figure.add_subplot(1, 2, place)

@@ -73,13 +73,13 @@ def picture_of(path: Path, caption: str) -> ReportPicture:
 
 
 def write_html(path: Path, report: Report) -> None:
-    """Write a report beside its place, then rename: never a half-written one.
+    """Write a report under another name, then rename: never a half-written one.
 
     Every text is escaped: a note of a reader cannot become a part of the page.
     """
     loader = PackageLoader("amae_engine.reports", "templates")
     environment = Environment(loader=loader, autoescape=select_autoescape(default=True))
     text = environment.get_template("report.html.j2").render(report=report, use=RESEARCH_USE)
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)

@@ -83,8 +83,8 @@ class ScoreTable:
 
 def write_scores_csv(path: Path, table: ScoreTable) -> None:
     """One line an image: name, truth and every score; comment lines say what it is."""
-    beside = path.with_suffix(".part")
-    with beside.open("w", newline="", encoding="utf-8") as file:
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("w", newline="", encoding="utf-8") as file:
         file.write(f"# {table.about}\n# {RESEARCH_USE}\n")
         writer = csv.writer(file)
         writer.writerow(("image", "truth", *table.columns))
@@ -93,7 +93,7 @@ def write_scores_csv(path: Path, table: ScoreTable) -> None:
             values = (column[number] for column in table.columns.values())
             texts = ("" if math.isnan(value) else f"{value:.8g}" for value in values)
             writer.writerow((name, known, *texts))
-    beside.replace(path)
+    unfinished.replace(path)
 
 
 def write_scores_parquet(path: Path, table: ScoreTable) -> None:
@@ -110,9 +110,9 @@ def write_scores_parquet(path: Path, table: ScoreTable) -> None:
         },
     }
     facts = {"about": table.about, "use": RESEARCH_USE}
-    beside = path.with_suffix(".part")
-    parquet.write_table(pa.table(arrays).replace_schema_metadata(facts), beside)
-    beside.replace(path)
+    unfinished = path.with_suffix(".part")
+    parquet.write_table(pa.table(arrays).replace_schema_metadata(facts), unfinished)
+    unfinished.replace(path)
 
 
 def spreadsheet_text(value: object) -> object:

@@ -68,7 +68,7 @@ class InputImages:
 
 @dataclass(frozen=True, slots=True)
 class RunInputs:
-    """Everything that decides a run's result beside its settings and the machine.
+    """Everything that decides a run's result besides its settings and the machine.
 
     Attributes:
         images: Sets of images by name: "normal", "unlabeled", "pseudo_abnormal", …
@@ -117,9 +117,9 @@ class RunInputs:
             arrays[f"{name}.store_rows"] = found.store_rows
             arrays[f"{name}.patient_ids"] = found.patient_ids
             arrays[f"{name}.digest"] = np.array(found.digest)
-        beside = folder / "inputs.part.npz"
-        np.savez(beside, **arrays)
-        beside.replace(folder / _FILE)
+        unfinished = folder / "inputs.part.npz"
+        np.savez(unfinished, **arrays)
+        unfinished.replace(folder / _FILE)
 
     def require_weights(self, files: Mapping[str, Path]) -> None:
         """Go on only with the weights that the run began with.

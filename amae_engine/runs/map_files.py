@@ -76,7 +76,7 @@ class MapWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         self._close()
-        if kind is None and processes.leads() and self._samples:
+        if kind is None and processes.is_rank_zero() and self._samples:
             self._write_facts()
 
     def go_to(self, place: int) -> None:
@@ -178,11 +178,11 @@ def keep_made(
     """Keep the maps (H, W) of one image of a run that kept none, by name."""
     folder = _made_folder(project, run_id)
     folder.mkdir(exist_ok=True)
-    beside = folder / f"{image_id}.part"
+    unfinished = folder / f"{image_id}.part"
     arrays: dict[str, Any] = {name: _half(values) for name, values in maps.items()}
-    with beside.open("wb") as file:
+    with unfinished.open("wb") as file:
         np.savez(file, **arrays)
-    beside.replace(folder / f"{image_id}.npz")
+    unfinished.replace(folder / f"{image_id}.npz")
 
 
 def _made_folder(project: Project, run_id: int) -> Path:

@@ -75,12 +75,12 @@ def open_run(
     recorded = None if repeats is None else read_inputs(project.run_folder(repeats))
     made = new(recorded) if resume is None else None
     opened: tuple[int, Lease | None] = (0, None)
-    if processes.leads():
+    if processes.is_rank_zero():
         if made is None:
             opened = _reopened(project, kind, resume or 0)
         else:
             opened = _started(project, kind, made, repeats)
-    run_id, lease = processes.agreed(opened[0]), opened[1]
+    run_id, lease = processes.broadcast(opened[0]), opened[1]
     with project.session() as session:
         row = runs.get(session, run_id)
     return RunRecord(project, row, read_inputs(project.run_folder(run_id)), lease)
@@ -114,7 +114,7 @@ class RunRecord:
 
         Ends the run as finished, cancelled (the generator was closed) or failed, and lets it go.
         """
-        if not processes.leads():
+        if not processes.is_rank_zero():
             return (yield from job)
         try:
             yield RunStarted(self.id, step)
@@ -157,9 +157,9 @@ class RunRecord:
 
     def _keep_preview(self, event: Preview) -> None:
         path = self.folder / _PREVIEWS[event.epoch > 0]
-        beside = path.with_suffix(".part.npz")
+        unfinished = path.with_suffix(".part.npz")
         np.savez(
-            beside,
+            unfinished,
             step=event.step,
             module=event.module,
             image=event.image,
@@ -167,7 +167,7 @@ class RunRecord:
             reconstruction=event.reconstruction,
             epoch=event.epoch,
         )
-        beside.replace(path)
+        unfinished.replace(path)
 
     def _note(self, event: Event) -> None:
         now = time.monotonic()
@@ -191,7 +191,7 @@ class RunRecord:
 def run_facts(project: Project, run_id: int) -> dict[str, Any]:
     """What a run's `run.json` says: settings, versions, machine, hashes of its inputs, notes.
 
-    A stage-1 run's shortcut check is beside them, under "shortcuts".
+    A stage-1 run's shortcut check is next to them, under "shortcuts".
     """
     folder = project.run_folder(run_id)
     if not (folder / _FACTS).is_file():
@@ -294,7 +294,7 @@ def _require_resumable(row: runs.RunRow, kind: RunKind) -> None:
 
 
 def _write_facts(folder: Path, kind: RunKind, new: NewRun, repeats: int | None) -> None:
-    """Write `run.json` beside its place and rename it."""
+    """Write `run.json` whole or not at all."""
     works: Any = getattr(new.config, "training", new.config)
     facts = {
         "id": int(folder.name),
@@ -308,6 +308,6 @@ def _write_facts(folder: Path, kind: RunKind, new: NewRun, repeats: int | None) 
         "environment": environment(works.device, works.precision),
     }
     path = folder / _FACTS
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    beside.replace(path)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    unfinished.replace(path)

@@ -31,9 +31,9 @@ def write_digests(folder: Path) -> str:
         if path.is_file() and path.name not in _OWN and path.suffix != ".part"
     }
     content = json.dumps(found, indent=1)
-    beside = folder / f"{FILES}.part"
-    beside.write_text(content, encoding="utf-8")
-    beside.replace(folder / FILES)
+    unfinished = folder / f"{FILES}.part"
+    unfinished.write_text(content, encoding="utf-8")
+    unfinished.replace(folder / FILES)
     return hashlib.sha256(content.encode()).hexdigest()
 
 

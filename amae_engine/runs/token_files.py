@@ -23,7 +23,7 @@ Tokens = npt.NDArray[np.float16]
 Ids = npt.NDArray[np.int64]
 
 _TOKENS, _DIGEST, _IDS = "tokens.npy", "tokens.sha256", "image_ids.npy"
-_HEADROOM = 1 << 28  # bytes that stay free beside the tokens
+_HEADROOM = 1 << 28  # bytes that stay free besides the tokens
 
 
 class TokenWriter:

@@ -17,9 +17,9 @@ from amae_engine.catalog.tables import QueueState, Split
 from amae_engine.config import ScoreConfig, ScoreKind
 from amae_engine.config.peers import PeerConfig, PeerMethod
 from amae_engine.evaluation.bands import pr_band, roc_band
+from amae_engine.evaluation.multiple_testing import holm
 from amae_engine.evaluation.regions import box_outline
 from amae_engine.evaluation.roc import roc_curve
-from amae_engine.evaluation.several_tests import holm
 from amae_engine.jobs.experiments.plans import Experiment, Plan
 from amae_engine.jobs.experiments.queue_experiment import queue_experiment
 from amae_engine.jobs.experiments.work_queue import is_at_work, work_queue
@@ -81,7 +81,7 @@ def test_runs_that_differ_in_seeds_alone_are_replicates(page):
     for row in (1, 2):
         for column in range(page.table.columnCount()):
             page.table.item(row, column).setSelected(True)
-    assert "These 2 runs differ in their seeds alone" in page.test.text()
+    assert "These 2 runs differ only in their seeds" in page.test.text()
 
 
 def test_bands_lie_around_their_curves(page, qtbot):

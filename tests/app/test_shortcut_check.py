@@ -27,7 +27,7 @@ def test_a_shortcut_is_told_and_another_cure_reaches_the_run(
     dialog = page.findChild(ShortcutDialog)
     table = find(dialog, QTableWidget, "shortcutTable")
     rows = {table.item(row, 0).text(): row for row in range(table.rowCount())}
-    assert table.item(rows["border"], 3).text() == "a shortcut: no disease · matched"
+    assert table.item(rows["border"], 3).text() == "a confounder · matched"
     table.item(rows["border"], 0).setCheckState(Qt.CheckState.Checked)
     cure = find(dialog, QComboBox, "cureCombo")
     cure.setCurrentText(ShortcutCure.LEAVE_OUT.label)

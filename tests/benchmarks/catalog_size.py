@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amae_engine.catalog import decisions, image_tables, studies
+from amae_engine.catalog.current_decisions import CurrentDecisions
 from amae_engine.catalog.decisions import RANDOM, Offer
-from amae_engine.catalog.standing import StandingDecisions
 from amae_engine.catalog.studies import SORT_KEYS
 from amae_engine.catalog.synthetic import add_synthetic_images
 from amae_engine.catalog.tables import Label, Split
@@ -98,9 +98,9 @@ def _measure(folder: Path, count: int) -> CatalogTimes:
             sorts[name] = _best(lambda k=key, d=descending: ids("", k, d))  # type: ignore[misc]
     size = sum(path.stat().st_size for path in folder.glob("catalog.sqlite*"))
     decided = _decide(project)
-    kept = StandingDecisions()
+    kept = CurrentDecisions()
 
-    def standing(reader: StandingDecisions) -> int:
+    def standing(reader: CurrentDecisions) -> int:
         with project.session() as session:
             return len(reader.read(session).decided)
 
@@ -118,7 +118,7 @@ def _measure(folder: Path, count: int) -> CatalogTimes:
         page=_best(page),
         counts=_best(split_counts),
         decided=len(decided),
-        standing=_best(lambda: standing(StandingDecisions())),
+        standing=_best(lambda: standing(CurrentDecisions())),
         standing_next=_best(lambda: standing(kept), before=one_more),
         resident_bytes=resident_bytes(),
     )

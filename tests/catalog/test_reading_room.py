@@ -12,8 +12,8 @@ from amae_engine.catalog import (
     studies,
     tags,
 )
+from amae_engine.catalog.current_decisions import CurrentDecisions
 from amae_engine.catalog.decisions import Offer
-from amae_engine.catalog.standing import StandingDecisions
 from amae_engine.catalog.tables import Held, Image, Label, Split
 from amae_engine.errors import BadInput
 from amae_engine.jobs.importing.import_images import import_images
@@ -107,7 +107,7 @@ def test_only_images_offered_at_random_are_a_fair_sample(shared_project):
         decisions.decide(session, ids[:2], Label.NORMAL, "AA", offer=Offer("random"))
         decisions.decide(session, ids[2:4], Label.NORMAL, "AA", offer=Offer("random", True))
         decisions.decide(session, ids[4:6], Label.NORMAL, "AA", offer=Offer("nearest a cut first"))
-        assert sorted(StandingDecisions().read(session).fair.tolist()) == ids[:2]
+        assert sorted(CurrentDecisions().read(session).fair.tolist()) == ids[:2]
 
 
 def test_decisions_of_another_copy_are_taken_over_once(shared_project):

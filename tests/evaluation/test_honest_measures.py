@@ -14,6 +14,7 @@ from sklearn.metrics import brier_score_loss, confusion_matrix
 from amae_engine.errors import BadInput
 from amae_engine.evaluation.agreement import cohens_kappa, wilson_interval
 from amae_engine.evaluation.calibration import brier_score, calibration_curve, fit_logistic
+from amae_engine.evaluation.multiple_testing import holm, replicates, stars, welch
 from amae_engine.evaluation.operating_rules import (
     Rule,
     RuleChoice,
@@ -21,7 +22,6 @@ from amae_engine.evaluation.operating_rules import (
     predictive_values,
 )
 from amae_engine.evaluation.roc import operating_point
-from amae_engine.evaluation.several_tests import holm, replicates, stars, welch
 
 R_MISSING = shutil.which("Rscript") is None
 

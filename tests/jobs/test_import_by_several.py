@@ -96,8 +96,8 @@ def test_every_file_is_decoded_by_one_process(monkeypatch: pytest.MonkeyPatch):
         return iter(decoded[-1])
 
     monkeypatch.setattr(decode_ahead_module, "decode_all", decode)
-    monkeypatch.setattr(processes, "count", lambda: 3)
-    monkeypatch.setattr(processes, "handed_over", lambda value: [value])
+    monkeypatch.setattr(processes, "world_size", lambda: 3)
+    monkeypatch.setattr(processes, "gather", lambda value: [value])
     rounds = []
     for rank in range(3):
         monkeypatch.setattr(processes, "rank", lambda rank=rank: rank)

@@ -81,7 +81,7 @@ def test_truth_of_test_images_does_not_move_the_choice(whole_path: Project):
     assert leading_score(whole_path, 3) == before
 
 
-def test_without_unlabeled_images_the_density_leads(project: Project, tiny_weights: Path):
+def test_without_unlabeled_images_the_density_is_leading(project: Project, tiny_weights: Path):
     finish(import_images(project, demo_files(20, 4, 6), "demo"))
     finish(train_stage1(project, Stage1Config(weights=str(tiny_weights), training=SHORT)))
     with project.session() as session:
@@ -101,7 +101,7 @@ def _seen(normal: int, pseudo: int, abnormal: int) -> RunInputs:
     return RunInputs({n: InputImages(p, p, p, n) for n, p in zip(names, parts, strict=True)})
 
 
-def test_where_unlabeled_images_are_like_normal_ones_the_density_leads(whole_path: Project):
+def test_where_unlabeled_images_are_like_normal_ones_the_density_is_leading(whole_path: Project):
     for kind in (ScoreKind.UNLABELED_PROBE, ScoreKind.MAHALANOBIS, ScoreKind.STAGE1_PROBABILITY):
         _rate(whole_path, kind, 0.0, 0.0)
     found = leading_score(whole_path, 3)

@@ -20,8 +20,8 @@ from amae_engine.jobs.judging import score_images as score_images_module
 from amae_engine.jobs.judging.evaluate_maps import evaluate_maps, regions_by_image
 from amae_engine.jobs.judging.make_maps import make_maps_of
 from amae_engine.jobs.judging.score_images import score_images
-from amae_engine.jobs.needs import needs_of_scoring
 from amae_engine.jobs.rerun import rerun
+from amae_engine.jobs.resource_estimate import estimate_scoring_resources
 from amae_engine.jobs.verify import verify_project
 from amae_engine.project import Project
 from amae_engine.runs.map_files import (
@@ -135,7 +135,7 @@ def test_maps_that_are_not_kept_need_no_disk(whole_path: Project):
         first = Stage1Config.from_dict(runs.get(session, 1).config)
         second = Stage2Config.from_dict(runs.get(session, 2).config)
     kept, made = (
-        needs_of_scoring(whole_path, ScoreConfig(keep_maps=keep), first, second).disk
+        estimate_scoring_resources(whole_path, ScoreConfig(keep_maps=keep), first, second).disk
         for keep in (True, False)
     )
     assert made < kept

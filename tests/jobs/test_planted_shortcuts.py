@@ -18,7 +18,7 @@ from amae_engine.errors import BadSetting
 from amae_engine.evaluation.delong import auc_interval
 from amae_engine.evaluation.shortcuts import Fact, differences
 from amae_engine.events import Notice
-from amae_engine.jobs.shortcuts.choose_cure import Shortcuts, choose_cure
+from amae_engine.jobs.shortcuts.choose_matching import Shortcuts, choose_matching
 from amae_engine.jobs.shortcuts.matching_file import read_check, read_matching
 from amae_engine.jobs.shortcuts.shortcut_check import check_shortcuts
 from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels
@@ -132,7 +132,10 @@ def test_a_cure_that_leaves_too_few_images_says_so_and_does_nothing(planted_copy
     config = Stage1Config(shortcuts=ShortcutCure.WEIGHT, match_by=("view",))
     check, _ = finish(check_shortcuts(project, config))
     assert check.cure is ShortcutCure.OFF
-    assert "Nothing is changed: view is known of fewer than 30 images of a side." in check.why
+    assert (
+        "Nothing is changed: view is recorded for fewer than 30 normal or unlabeled images."
+        in check.why
+    )
 
 
 def test_u_without_any_match_in_n_is_said_and_nothing_is_done(planted_copy):
@@ -149,7 +152,9 @@ def test_u_without_any_match_in_n_is_said_and_nothing_is_done(planted_copy):
 
 def test_few_images_are_not_judged(small_project: Project):
     check, _ = finish(check_shortcuts(small_project, AUTO))
-    assert "cannot be told: there are 20 normal and 10 unlabeled images" in check.why
+    assert (
+        "Confounders cannot be looked for: there are 20 normal and 10 unlabeled images" in check.why
+    )
     assert not check.is_clean
 
 
@@ -175,13 +180,13 @@ def test_a_fact_that_is_unknown_of_most_images_is_not_matched_by_itself(
     view, ids = Fact("view", column[:, None], ("PA", "AP")), np.arange(2 * count)
     found = tuple(differences([view], side, ids, 0))
     shortcuts = Shortcuts(ids, side, ids, 0, (view,), found)
-    check, how = choose_cure(shortcuts, AUTO)
+    check, how = choose_matching(shortcuts, AUTO)
     assert (how is not None) is matched
-    assert ("view is unknown of" in check.why and "more than half" in check.why) is not matched
-    # who asks for it gets it, and is told of how many images it is unknown
-    check, how = choose_cure(shortcuts, AUTO.replace(shortcuts=ShortcutCure.WEIGHT))
+    assert ("view is unknown for" in check.why and "more than half" in check.why) is not matched
+    # who asks for it gets it, and learns for how many images it is unknown
+    check, how = choose_matching(shortcuts, AUTO.replace(shortcuts=ShortcutCure.WEIGHT))
     assert how is not None
-    assert f"of {int(np.isnan(column).sum())} it is unknown" in check.why
+    assert f"for {int(np.isnan(column).sum())} it is unknown" in check.why
 
 
 def test_another_gamma_in_us_normals_alone_is_seen(project: Project, tmp_path: Path):

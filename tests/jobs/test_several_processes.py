@@ -222,9 +222,9 @@ def test_a_group_that_is_left_leaves_no_thread_behind(tmp_path: Path):
     script.write_text(
         "import os, sys, torch\n"
         "from amae_engine.method import processes\n"
-        "with processes.joined():\n"
+        "with processes.process_group():\n"
         "    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])\n"
-        "    processes.gathered(processes.rank())\n"
+        "    processes.all_gather(processes.rank())\n"
         "    assert 'torch.distributed.fsdp' in sys.modules  # imported while there is a group\n"
         "names = [open(f'/proc/self/task/{t}/comm').read() for t in os.listdir('/proc/self/task')]\n"
         "assert not [name for name in names if 'gloo' in name], names\n"

@@ -54,7 +54,7 @@ def test_what_is_said_follows_the_interval():
         judged = Judged(Auc((low + high) / 2, low, high), 40, 300)
         text = proxy_text(judged, "PII")
         assert said in text
-        assert "40 held-out normal images from 300 unlabeled ones" in text
+        assert "40 normal images of the validation split from 300 unlabeled ones" in text
 
 
 def test_results_say_what_was_learned(whole_path: Project):

@@ -17,7 +17,6 @@ from amae_engine.config import (
 )
 from amae_engine.method.discrepancy import compare_modules, reconstructions
 from amae_engine.method.features import cross_fitted_mahalanobis, mahalanobis
-from amae_engine.method.held_out import held_out_rows
 from amae_engine.method.image_batches import crop_and_resize, to_grey, whole_box
 from amae_engine.method.masking import masks_from_noise, random_masks, scoring_masks
 from amae_engine.method.pseudo_labels import (
@@ -30,6 +29,7 @@ from amae_engine.method.pseudo_labels import (
 )
 from amae_engine.method.reconstruction import masked_loss
 from amae_engine.method.training_loop import learning_rate_at
+from amae_engine.method.validation_split import validation_split
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 NONE = np.full(10, PseudoLabel.UNUSED, dtype=np.int8)
@@ -206,9 +206,9 @@ def test_mahalanobis_of_a_seen_point_is_below_that_of_an_outlier():
 
 def test_a_patient_s_images_are_held_out_together():
     patients = np.repeat(np.arange(40), 3)
-    rows = held_out_rows(patients, 10, 0)
+    rows = validation_split(patients, 10, 0)
     assert rows.sum() == 12
     assert set(patients[rows]).isdisjoint(patients[~rows])
-    assert not (held_out_rows(patients, 10, 1) == rows).all()
-    assert held_out_rows(patients, 0, 0).sum() == 0
-    assert held_out_rows(np.zeros(30, dtype=np.int64), 10, 0).sum() == 0  # one patient: none
+    assert not (validation_split(patients, 10, 1) == rows).all()
+    assert validation_split(patients, 0, 0).sum() == 0
+    assert validation_split(np.zeros(30, dtype=np.int64), 10, 0).sum() == 0  # one patient: none

@@ -15,7 +15,7 @@ from amae_engine.method.stage2 import Module
 from amae_engine.method.stored_images import StoredImages
 from amae_engine.method.token_maps import (
     at_half_places,
-    half_shifted,
+    half_patch_views,
     overlapped,
     place_weights,
     smooth_map,
@@ -74,7 +74,7 @@ def test_four_shifted_views_weave_into_a_grid_twice_as_fine():
     # a picture whose patches' means grow to the right and downwards
     ramp = torch.arange(32.0)
     images = (ramp[None, :] + 10 * ramp[:, None])[None, None]  # (1, 1, 32, 32), patches of 8
-    views = half_shifted(images, 8)
+    views = half_patch_views(images, 8)
     assert (views[:, 0] == images).all()
     assert (views[0, 1, 0, :, :-4] == images[0, 0, :, 4:]).all()
     assert (views[0, 2, 0, :-4] == images[0, 0, 4:]).all()

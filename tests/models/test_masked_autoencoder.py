@@ -237,6 +237,6 @@ def test_the_block_is_timm_s(is_fused: bool):
 
 
 def test_a_network_needs_no_timm():
-    code = "import sys, amae_engine.models.masked_autoencoder, amae_engine.models.checkpoint, amae_engine.peers.making; print('timm' in sys.modules)"
+    code = "import sys, amae_engine.models.masked_autoencoder, amae_engine.models.checkpoint, amae_engine.peers.peer_factory; print('timm' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr

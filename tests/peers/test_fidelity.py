@@ -22,7 +22,7 @@ from amae_engine.method.stored_images import StoredImages
 from amae_engine.method.training_loop import Update
 from amae_engine.peers.contract import Peer, TrainingImages
 from amae_engine.peers.fitting import Phase
-from amae_engine.peers.making import make_peer
+from amae_engine.peers.peer_factory import make_peer
 from amae_engine.synthesis import interpolation, nsa
 from amae_engine.synthesis.synthesis import Synthetic
 

@@ -18,7 +18,7 @@ from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 from amae_engine.peers import synthetic_classifier
 from amae_engine.peers.contract import Peer, TrainingImages, grey_images
 from amae_engine.peers.conv_autoencoder import ConvAutoencoder
-from amae_engine.peers.making import load_peer, make_peer, save_peer
+from amae_engine.peers.peer_factory import load_peer, make_peer, save_peer
 from amae_engine.peers.structural_similarity import multi_scale_ssim, ssim
 from amae_engine.synthesis.lung_mask import standard_lungs
 from amae_engine.synthesis.synthesis import Synthetic, synthesise

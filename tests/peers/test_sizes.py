@@ -9,8 +9,8 @@ from demo_images import finish
 from amae_engine.catalog import runs
 from amae_engine.config.peers import LATENT, PeerConfig, PeerMethod, PeerSize, Protocol
 from amae_engine.jobs.training.train_peer import train_peer
-from amae_engine.peers import trial
-from amae_engine.peers.making import make_peer
+from amae_engine.peers import time_trial
+from amae_engine.peers.peer_factory import make_peer
 
 _HEAVY = (PeerMethod.F_ANOGAN, PeerMethod.IGD, PeerMethod.DRAEM)
 
@@ -57,21 +57,23 @@ def test_the_trial_s_own_start_does_not_count(monkeypatch):
         fitted.append(steps)
         return 7.0 + 0.5 * steps  # seconds: what every fit begins with, and its steps
 
-    monkeypatch.setattr(trial, "_fit", fit)
-    seconds = trial.seconds_of_epochs(config, 640, 320, torch.device("cpu"))
+    monkeypatch.setattr(time_trial, "_fit", fit)
+    seconds = time_trial.seconds_of_epochs(config, 640, 320, torch.device("cpu"))
     assert seconds == pytest.approx(0.5 * (640 + 160) / 64)  # half its networks learn N and U
     assert fitted == [1, 2, 6]
 
 
 def test_a_slow_peer_s_trial_is_one_pair_of_images(monkeypatch):
     config = PeerConfig(method=PeerMethod.DRAEM).completed
-    monkeypatch.setattr(trial, "_fit", lambda peer, steps, _: 20.0 * peer.config.batch_size * steps)
-    seconds = trial.seconds_of_epochs(config, 100, 0, torch.device("cpu"))
+    monkeypatch.setattr(
+        time_trial, "_fit", lambda peer, steps, _: 20.0 * peer.config.batch_size * steps
+    )
+    seconds = time_trial.seconds_of_epochs(config, 100, 0, torch.device("cpu"))
     assert seconds == pytest.approx(20 * 100)
 
 
 def test_a_peer_with_minutes_keeps_the_epochs_that_it_found(small_project, monkeypatch):
-    monkeypatch.setattr(trial, "seconds_of_epochs", lambda *_: 20.0)
+    monkeypatch.setattr(time_trial, "seconds_of_epochs", lambda *_: 20.0)
     run, _ = finish(train_peer(small_project, PeerConfig(minutes=1.0)))
     with small_project.session() as session:
         kept = runs.get(session, run).config

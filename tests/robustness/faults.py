@@ -19,7 +19,7 @@ from unittest import mock
 
 from amae_engine.catalog import decisions, image_tables, tables
 from amae_engine.catalog.tables import Label, Split
-from amae_engine.errors import AmaeError, told_of_system
+from amae_engine.errors import AmaeError, translate_os_error
 from amae_engine.events import Event, Progress
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.verify import verify_project
@@ -106,7 +106,7 @@ def _said(act: Callable[[], object]) -> str:
     except AmaeError:
         return ""
     except Exception as error:  # noqa: BLE001 - what is looked for here
-        if told_of_system(error) is not None:
+        if translate_os_error(error) is not None:
             return ""
         return f"it ended in {type(error).__name__}: {error}"
     return "nothing was said"

@@ -124,7 +124,7 @@ def _digests(project: Project, run_id: int) -> dict[str, str]:
 
 
 def _with_digests(project: Project, agreement: Agreement) -> Agreement:
-    """The results that the bundle holds digests of alone, beside those it holds whole."""
+    """The results that the bundle holds digests of alone, besides those that it holds whole."""
     recorded = project.run_folder(agreement.run_id) / RESULTS
     mine: dict[str, str] = json.loads(recorded.read_text(encoding="utf-8"))
     theirs = result_digests(project.run_folder(agreement.repetition))

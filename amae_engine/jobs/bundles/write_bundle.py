@@ -52,7 +52,7 @@ def write_bundle(
     Args:
         project: Whose run.
         path: The zip to write.
-        run_id: A finished run; 0 for the newest judged one.
+        run_id: A finished run; 0 for the newest evaluated one.
         with_weights: Take the networks' weights along.
         reader: Who asks, for the audit.
 
@@ -61,9 +61,9 @@ def write_bundle(
     """
     project.require_writable()
     chain = _finished_lineage(project, run_id)
-    beside = path.with_name(path.name + ".part")
+    unfinished = path.with_name(path.name + ".part")
     try:
-        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as bundle:
+        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as bundle:
             yield Progress("Bundle", 0, len(chain) + 1)
             _write_images(project, bundle)
             _write_acts(project, bundle, {row.id for row in chain})
@@ -76,9 +76,9 @@ def write_bundle(
             for done, row in enumerate(chain, start=1):
                 yield Progress("Bundle", done, len(chain) + 1)
                 _write_run(project, bundle, row, with_weights)
-        beside.replace(path)
+        unfinished.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
     with project.session() as session:
         audit(session, reader, "bundle", f"of run {chain[-1].id}")
     return path

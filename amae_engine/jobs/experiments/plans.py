@@ -22,7 +22,7 @@ RATIOS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 LEADING = "leading"
 _DEFAULT, _EQ4, _STAGE1 = "AMAE, leading score", "AMAE, A_inter (Eq. 4)", "AMAE, stage 1"
 _BACKBONES = ("foundation", "compact")
-_RANDOM = "timm:vit_small_patch14_dinov2=random"  # `foundation`'s network, which has learnt nothing
+_RANDOM = "timm:vit_small_patch14_dinov2=random"  # `foundation`'s network, which is untrained
 _BOTH = (PeerMethod.DDAD_AE,)  # the methods that Table 2 gives under both protocols
 
 
@@ -70,7 +70,7 @@ class Plan:
         ratios: Of Fig. 3 (a).
         settings: Changes of every job of a kind: {"stage1": {"training.epochs": 3}}.
         preset: Of AMAE's own runs; "" for the default.
-        encoders: Of Fig. 3 (c), beside its own: "timm:NAME=FILE" or a file of ours.
+        encoders: Of Fig. 3 (c), next to its own: "timm:NAME=FILE" or a file of ours.
     """
 
     experiment: Experiment

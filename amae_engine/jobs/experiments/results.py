@@ -15,7 +15,7 @@ from amae_engine.catalog.job_queue import QueueRow
 from amae_engine.catalog.tables import QueueState, RunState
 from amae_engine.config import ScoreKind
 from amae_engine.errors import AmaeError, NotReady
-from amae_engine.evaluation.several_tests import Replicates, replicates, stars, welch
+from amae_engine.evaluation.multiple_testing import Replicates, replicates, stars, welch
 from amae_engine.jobs.experiments.plans import LEADING, Experiment
 from amae_engine.jobs.judging.evaluate_run import RunEvaluation, evaluate_run
 from amae_engine.project import Project
@@ -51,7 +51,7 @@ class Cell:
     @property
     def text(self) -> str:
         """Mean ± 1.96 std; the value alone for one seed; "failed"; "…" while it is to come; for χ²
-        beside what chance alone gives.
+        next to what chance alone gives.
         """
         found = self.over_seeds
         if not found.count:

@@ -1,4 +1,4 @@
-"""The worker of the stored queue: one job after another, beside the window or without one."""
+"""The worker of the stored queue: one job after another, with or without a window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoded images in batches, beside what they belong to; by several machines where they are joined."""
+"""Decoded images in batches, next to what they belong to; by several machines where they are joined."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from amae_engine.method import processes
 
 T = TypeVar("T")
 BATCH = 64  # images that are handed over at once
-_TOLD = 1 << 16  # files that the other processes are told of at once
+_TOLD = 1 << 16  # files that are sent to the other processes at once
 
 
 def decode_ahead(
@@ -22,8 +22,8 @@ def decode_ahead(
 
     Where several processes are joined, the leader asks, and the others `help_decode`.
     """
-    for told in range(0, len(items), _TOLD):
-        some = items[told : told + _TOLD]
+    for reported in range(0, len(items), _TOLD):
+        some = items[reported : reported + _TOLD]
         images = _decode_shared([path_of(item) for item in some], side, at_once)
         for start in range(0, len(some), BATCH):
             yield list(zip(some[start : start + BATCH], images, strict=False))
@@ -31,7 +31,7 @@ def decode_ahead(
 
 def help_decode(at_once: int = 0) -> None:
     """Decode what the leader asks for, until it says that it is done."""
-    while asked := processes.agreed(None):
+    while asked := processes.broadcast(None):
         paths, side = asked
         for _ in _decode_share(paths, side, at_once):
             pass
@@ -39,15 +39,15 @@ def help_decode(at_once: int = 0) -> None:
 
 def end_help() -> None:
     """Let the processes go that help."""
-    processes.agreed(None)
+    processes.broadcast(None)
 
 
 def _decode_shared(paths: list[Path], side: int, at_once: int) -> Iterator[Decoded]:
     """The images of all paths, in the leader."""
-    if processes.count() == 1:
+    if processes.world_size() == 1:
         yield from decode_all(paths, side, at_once)
         return
-    processes.agreed((paths, side))
+    processes.broadcast((paths, side))
     for batches in _decode_share(paths, side, at_once):
         for batch in batches:
             yield from batch
@@ -55,11 +55,11 @@ def _decode_shared(paths: list[Path], side: int, at_once: int) -> Iterator[Decod
 
 def _decode_share(paths: list[Path], side: int, at_once: int) -> Iterator[list[list[Decoded]]]:
     """Decode every so many of the batches; the leader gets one of each process, by rank."""
-    each, rank = processes.count(), processes.rank()
+    each, rank = processes.world_size(), processes.rank()
     batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
     mine = batches[rank::each]
     images = decode_all([path for batch in mine for path in batch], side, at_once)
     for first in range(0, len(batches), each):
         is_mine = first + rank < len(batches)
         own = list(islice(images, len(batches[first + rank]))) if is_mine else []
-        yield processes.handed_over(own)
+        yield processes.gather(own)

@@ -1,4 +1,4 @@
-"""Import as a job: decode, de-identify, store; every file's fate is told."""
+"""Import as a job: decode, de-identify, store; every file's outcome is reported."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def _told(project: Project, report: ImportReport) -> Generator[Event, None, None
     if report.count(Outcome.SUSPECT):
         yield Notice(
             f"{report.count(Outcome.SUSPECT)} images are probably in the project in another format "
-            f"and were left out; the report names them. Import them again with their twins kept "
-            f"(--keep-suspects) if they are other images.",
+            f"and were left out; the report names them. Import them again keeping probable duplicates "
+            f"(--keep-suspects) if they are different images.",
             Level.WARNING,
         )
     if report.count(Outcome.HELD):

@@ -50,9 +50,9 @@ def remember(project: Project, header: Sequence[str], columns: CsvColumns) -> No
         "truth_values": dict(columns.truth_values),
     }
     path = project.folder / _FILE
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps([*others, mapping], indent=1), encoding="utf-8")
-    beside.replace(path)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(json.dumps([*others, mapping], indent=1), encoding="utf-8")
+    unfinished.replace(path)
 
 
 def _digest(header: Sequence[str]) -> str:

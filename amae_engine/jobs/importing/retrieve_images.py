@@ -169,7 +169,7 @@ def _fetch(
 
 
 def _fetch_one(connection: Connection, image: FoundImage, place: Path) -> None:
-    """Beside first, then renamed: a file with an image's name is whole."""
+    """Next to first, then renamed: a file with an image's name is whole."""
     half = place.with_suffix(".part")
     try:
         connection.retrieve(image.remote, half)

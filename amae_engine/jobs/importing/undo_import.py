@@ -1,4 +1,4 @@
-"""Take the last import back."""
+"""Undo the last import."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Which score leads: chosen by how well it tells normal images from unlabeled ones, never on test.
+"""The leading score: chosen by how well it tells normal images from unlabeled ones, never on test.
 
 Unlabeled images are normal ones and abnormal ones, so what tells N from U tells normal from
 abnormal, only less sharply (Elkan and Noto, KDD 2008). No image is rated here by a model that
-learnt from it: the probe and the density are cross-fitted, and of the normal images that the
-classifier learnt from only the held-out ones count. Where readers have decided on enough of the
+learned from it: the probe and the density are cross-fitted, and of the normal images that the
+classifier was trained on only the held-out ones count. Where readers have decided on enough of the
 unlabeled images, these decisions choose in their place; and where enough labelled images are set
 apart for validation, these do. Where stage 1 has matched N to U, only images of the same stratum are
 compared: a score that knows the view would else look best.
@@ -23,7 +23,7 @@ from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.evaluation.delong import Auc, auc_interval, auc_within
 from amae_engine.jobs.shortcuts.matching_file import Matched, read_check, read_matching
-from amae_engine.jobs.training.train_stage1 import HELD_OUT_FILE
+from amae_engine.jobs.training.train_stage1 import VALIDATION_SPLIT_FILE
 from amae_engine.project import Project
 from amae_engine.runs.inputs import read_inputs
 from amae_engine.runs.record import input_hashes
@@ -98,7 +98,7 @@ def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> Lea
     if not judged:
         return LeadingScore(
             alone,
-            "there are too few unlabeled images to choose by, so the score that needs none leads",
+            "there are too few unlabeled images to choose by, so the leading score is the one that needs none",
         )
     best = judged[max(judged, key=lambda kind: judged[kind].auc.value)]
     if best.auc.low <= _CHANCE:
@@ -106,12 +106,12 @@ def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> Lea
             alone,
             f"no score tells the {best.others} unlabeled images from the {best.normal} normal ones "
             f"(at best with AUC {best.auc.value:.2f}, {best.auc.low:.2f}–{best.auc.high:.2f}): they "
-            f"may all be normal, so the score that needs none of them leads",
+            f"may all be normal, so the leading score is the one that needs none of them",
         )
     return _best(
         judged,
         f"it tells {best.others} unlabeled images from {best.normal} normal ones best, none of "
-        f"which its model has learnt from{_within_text(project, stage1, matched)}",
+        f"which its model was trained on{_within_text(project, stage1, matched)}",
     )
 
 
@@ -173,7 +173,7 @@ def judge_unlabeled(
     matched: Matched | None,
     fewest: int = FEWEST,
 ) -> Judged | None:
-    """How well a score tells U from normal images that its model has not learnt from.
+    """How well a score tells U from normal images that its model was not trained on.
 
     Args:
         project: Where the run is.
@@ -202,7 +202,7 @@ def judge_unlabeled(
 
 
 def _sides(project: Project, stage1: int, kind: ScoreKind) -> tuple[_Rated, _Rated]:
-    """A score of normal and of unlabeled images that its model has not learnt from."""
+    """A score of normal and of unlabeled images that its model was not trained on."""
     with project.session() as session:
         config = Stage1Config.from_dict(runs.get(session, stage1).config)
         normal, unlabeled = (
@@ -228,13 +228,15 @@ def held_out_normals(project: Project, stage1: int, config: Stage1Config) -> npt
     if not input_hashes(project, stage1):  # a run of AMAE 0.1 did not keep its images
         return np.zeros(0, dtype=np.int64)
     normal = read_inputs(project.run_folder(stage1)).images[Split.NORMAL]
-    kept = project.run_folder(stage1) / HELD_OUT_FILE
+    kept = project.run_folder(stage1) / VALIDATION_SPLIT_FILE
     if kept.is_file():
         return normal.ids[np.load(kept)]
-    from amae_engine.method.held_out import held_out_rows  # an older run: drawn again, by torch
+    from amae_engine.method.validation_split import (
+        validation_split,
+    )  # an older run: drawn again, by torch
 
     percent, seed = config.validation_percent, config.training.seed
-    return normal.ids[held_out_rows(normal.patient_ids, percent, seed)]
+    return normal.ids[validation_split(normal.patient_ids, percent, seed)]
 
 
 def _best(judged: Mapping[ScoreKind, Judged], what: str) -> LeadingScore:

@@ -40,7 +40,7 @@ from amae_engine.method.image_batches import to_grey
 from amae_engine.method.masking import scoring_masks
 from amae_engine.method.memory import even_parts, images_at_once, in_parts
 from amae_engine.method.stored_images import split_rows
-from amae_engine.method.token_maps import half_shifted, smooth_map
+from amae_engine.method.token_maps import half_patch_views, smooth_map
 from amae_engine.method.token_modules import TokenBasis
 from amae_engine.method.unlabeled_probe import ProbeMaps
 from amae_engine.models.checkpoint import load_weights
@@ -93,7 +93,7 @@ class FrozenPart:
         images = whole_images(stored, self.encoder.image_size)
         views = images[:, None]
         if self.probe is not None:
-            views = half_shifted(images, self.encoder.image_size // self.encoder.grid)
+            views = half_patch_views(images, self.encoder.image_size // self.encoder.grid)
         found = encode_for_maps(self.encoder, views.flatten(0, 1), self.precision)
         return found.unflatten(0, views.shape[:2])
 

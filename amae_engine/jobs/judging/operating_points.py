@@ -121,7 +121,7 @@ def choose_point(project: Project, run_id: int, kind: ScoreKind, choice: RuleCho
         threshold = choose_threshold(np.zeros(len(values), dtype=np.int8), values, choice)
         return ChosenPoint(
             run.id, kind, threshold, choice,
-            f"{len(values)} normal training images that the score's model has not learnt from; it "
+            f"{len(values)} normal training images that the score's model was not trained on; it "
             f"holds where new normal images are like these",
             len(values), 0, None,
         )  # fmt: skip
@@ -269,13 +269,13 @@ def calibrate(
 
 
 def _of_normals(project: Project, run: runs.RunRow, kind: ScoreKind) -> npt.NDArray[np.float64]:
-    """A score of normal images that its model has not learnt from."""
+    """A score of normal images that its model was not trained on."""
     with project.session() as session:
         stage1 = runs.stage1_of(session, run)
         normal = image_tables.images_in(session, Split.NORMAL).ids
     if kind not in _OF_STAGE1 or stage1 is None:
         raise NotReady(
-            f"The model behind {kind.label} has learnt from every normal image, so that they say "
+            f"The model behind {kind.label} was trained on every normal image, so that they say "
             f"nothing about new ones; choose the point on validation images."
         )
     if kind is ScoreKind.STAGE1_PROBABILITY:
@@ -286,7 +286,7 @@ def _of_normals(project: Project, run: runs.RunRow, kind: ScoreKind) -> npt.NDAr
     if len(found) < FEWEST:
         raise NotReady(
             f"{kind.label} of run {run.id} has rated {len(found)} normal images that its model has "
-            f"not learnt from; a point from normal images alone needs at least {FEWEST}. Choose it "
+            f"not trained on; a point from normal images alone needs at least {FEWEST}. Choose it "
             f"on validation images."
         )
     return found

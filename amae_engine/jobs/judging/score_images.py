@@ -25,7 +25,7 @@ from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
 from amae_engine.runs.map_files import MapWriter, maps_folder
 from amae_engine.runs.record import NewRun, RunRecord, newest_finished, open_run
-from amae_engine.runs.score_pieces import Piece, ScorePieces, missing_batches
+from amae_engine.runs.score_checkpoints import ScoreCheckpoint, ScoreCheckpoints, missing_batches
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -126,7 +126,7 @@ def _score(
     values: dict[ScoreKind, Values] = {}
     if not config.without_stage2 or has_probe(project, stage1_run):
         values = yield from _compare(project, config, record, ids, rows)
-    if not processes.leads():
+    if not processes.is_rank_zero():
         return
     normal = record.inputs.images[Split.NORMAL]
     values[ScoreKind.GREY_STATISTICS] = yield from _grey(project, normal.store_rows, rows)
@@ -156,14 +156,14 @@ def _compare(
     from amae_engine.method.stored_images import split_rows
 
     batches = split_rows(len(ids), config.batch_size)
-    kept = ScorePieces(record.folder)
-    before = processes.gathered(kept.load() if processes.leads() else [])[0]
+    kept = ScoreCheckpoints(record.folder)
+    before = processes.all_gather(kept.load() if processes.is_rank_zero() else [])[0]
     missing = missing_batches(len(batches), before)
     mine = missing[processes.share(len(missing))]
     with MapWriter(maps_folder(project, record.id), ids, config.keep_maps) as writer:
         own = yield from _work(project, config, record, rows, writer, batches, mine, kept)
-        shares = processes.gathered(own)
-        if not processes.leads():
+        shares = processes.all_gather(own)
+        if not processes.is_rank_zero():
             return {}
         pieces = sorted([*before, *chain(*shares)], key=lambda piece: piece.first)
         for piece in pieces:
@@ -181,8 +181,8 @@ def _work(
     writer: MapWriter,
     batches: Sequence[Tensor],
     mine: Sequence[int],
-    kept: ScorePieces,
-) -> Generator[Event, None, list[Piece]]:
+    kept: ScoreCheckpoints,
+) -> Generator[Event, None, list[ScoreCheckpoint]]:
     """Score the images of some batches; every few seconds keep what is done as a piece."""
     from amae_engine.jobs.judging.make_maps import map_maker
     from amae_engine.jobs.training.image_access import images_of
@@ -194,7 +194,7 @@ def _work(
     at_once = min(maker.at_once, config.batch_size)
     images = images_of(project, rows, device).batches([batches[number] for number in mine])
     done, total, began = 0, sum(len(batches[number]) for number in mine), time.monotonic()
-    found: list[Piece] = []
+    found: list[ScoreCheckpoint] = []
     parts: dict[ScoreKind, list[Values]] = {kind: [] for kind in maker.kinds}
     first, piece_began, is_new = 0, began, True
     for place, (number, batch) in enumerate(zip(mine, images, strict=True)):
@@ -209,7 +209,7 @@ def _work(
         is_last = place + 1 == len(mine) or mine[place + 1] != number + 1
         if is_last or time.monotonic() - piece_began > _SECONDS_A_PIECE:
             scored = {kind: np.concatenate(values) for kind, values in parts.items()}
-            found.append(Piece(first, number + 1 - first, scored, writer.taken()))
+            found.append(ScoreCheckpoint(first, number + 1 - first, scored, writer.taken()))
             kept.keep(found[-1])
             parts, is_new = {kind: [] for kind in maker.kinds}, True
         rate = done / (time.monotonic() - began)

@@ -29,7 +29,7 @@ def proxy_text(found: Judged | None, synthesis: str = "synthetic") -> str:
         return ""
     auc = found.auc
     said = (
-        f"Stage 1's classifier tells {found.normal} held-out normal images from {found.others} "
+        f"Stage 1's classifier tells {found.normal} normal images of the validation split from {found.others} "
         f"unlabeled ones with AUC {auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f})"
     )
     if auc.low > _CHANCE:
@@ -46,7 +46,7 @@ def proxy_text(found: Judged | None, synthesis: str = "synthetic") -> str:
 
 
 def what_scores_learned(project: Project, stage1: int, config: Stage1Config) -> tuple[str, ...]:
-    """Sentences that belong beside every result of a stage-1 run and what stands on it."""
+    """Sentences that belong next to every result of a stage-1 run and what builds on it."""
     found = [proxy_text(proxy_worth(project, stage1), config.synthesis.label)]
     found.append(str(read_check(project.run_folder(stage1)).get("why", "")))
     return tuple(text for text in found if text)

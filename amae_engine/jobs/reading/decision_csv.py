@@ -24,14 +24,14 @@ def write_decisions(project: Project, path: Path, reader: str = "") -> int:
     """Write every decision, oldest first; returns how many. No line holds a patient's identity."""
     with project.session() as session:
         lines = decision_table.all_lines(session)
-    beside = path.with_name(path.name + ".part")
-    with beside.open("w", newline="", encoding="utf-8") as file:
+    unfinished = path.with_name(path.name + ".part")
+    with unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         writer.writerows(
             [spreadsheet_text(getattr(line, name)) for name in COLUMNS] for line in lines
         )
-    beside.replace(path)
+    unfinished.replace(path)
     if not project.only_reading:
         with project.session() as session:
             audit(session, reader, "export_decisions", f"{len(lines)} decisions")

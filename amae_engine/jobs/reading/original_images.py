@@ -1,4 +1,4 @@
-"""The original file of an image at its full depth, read beside the window."""
+"""The original file of an image at its full depth, read off the event thread."""
 
 from __future__ import annotations
 

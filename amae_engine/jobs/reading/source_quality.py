@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog.standing import StandingDecisions
+from amae_engine.catalog.current_decisions import CurrentDecisions
 from amae_engine.catalog.tables import Label
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource
 from amae_engine.errors import AmaeError
@@ -74,9 +74,9 @@ def source_qualities(
         stage1_run: Whose ratings; 0 for the newest.
     """
     with project.session() as session:
-        standing = StandingDecisions().read(session)
-    called = {i: _OF_READER[label] for i, label in standing.decided.items() if label in _OF_READER}
-    sample = {i: called[i] for i in standing.fair.tolist() if i in called}
+        current = CurrentDecisions().read(session)
+    called = {i: _OF_READER[label] for i, label in current.decided.items() if label in _OF_READER}
+    sample = {i: called[i] for i in current.fair.tolist() if i in called}
     return [
         _judged(project, config.replace(source=source), stage1_run, sample or called, bool(sample))
         for source in PseudoLabelSource

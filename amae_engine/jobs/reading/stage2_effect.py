@@ -1,4 +1,4 @@
-"""What readers' decisions did to the sets of images that the newest stage 2 has learnt from."""
+"""What readers' decisions did to the sets of images that the newest stage 2 was trained on."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Stage2Effect:
 
     @property
     def is_out_of_date(self) -> bool:
-        """Whether stage 2 has learnt from other images than it would now."""
+        """Whether stage 2 was trained on other images than it would be now."""
         return bool(self.run_id and (self.moved_a or self.moved_b))
 
     @property

@@ -99,12 +99,12 @@ def make_dicom(
     shown = leading.kind if leading is not None else ScoreKind.PEER
     base = project.folder / "private" if for_source_pacs else project.exports_folder
     folder = base / f"run-{run.id:03d}" / "dicom"
-    beside = folder.with_name(folder.name + _BESIDE)
-    shutil.rmtree(beside, ignore_errors=True)
+    unfinished = folder.with_name(folder.name + _BESIDE)
+    shutil.rmtree(unfinished, ignore_errors=True)
     left_out: dict[str, int] = {}
     made = 0
     try:
-        beside.mkdir(parents=True)
+        unfinished.mkdir(parents=True)
         for number, row in enumerate(rows):
             yield Progress("DICOM objects", number, len(rows))
             source = _source(project, row, hashes[row.id], for_source_pacs)
@@ -113,21 +113,21 @@ def make_dicom(
                 continue
             of_image = {kind: found[row.id] for kind, found in values.items() if row.id in found}
             try:
-                _write(project, run.id, shown, row, source, of_image, beside / row.name)
+                _write(project, run.id, shown, row, source, of_image, unfinished / row.name)
             except _REFUSALS as error:
                 place = traceback.extract_tb(error.__traceback__)[-1]
                 where = f"{Path(place.filename).name}:{place.lineno}"
                 _log.warning("No objects of %s: %s in %s", row.name, type(error).__name__, where)
-                shutil.rmtree(beside / row.name, ignore_errors=True)
+                shutil.rmtree(unfinished / row.name, ignore_errors=True)
                 left_out[_ODD] = left_out.get(_ODD, 0) + 1
                 continue
             made += 1
         if not made:
             raise NotReady(f"No object was written: {'; '.join(left_out)}.")
         shutil.rmtree(folder, ignore_errors=True)
-        beside.rename(folder)
+        unfinished.rename(folder)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
     if for_source_pacs:
         project.close_private()
     what = "identified, for the source PACS" if for_source_pacs else "de-identified"

@@ -190,7 +190,7 @@ def result_section(evaluation: RunEvaluation, curves: ReportPicture) -> ReportSe
 
 
 def learned_section(evaluation: RunEvaluation) -> ReportSection:
-    """What the scores have learned beside disease."""
+    """What the scores have learned besides disease."""
     lines = evaluation.learned or ("Nothing was kept of these runs that tells.",)
     return ReportSection(
         "What the scores have learned: proxy task and shortcuts",
@@ -258,7 +258,7 @@ def limits_section(evaluation: RunEvaluation) -> ReportSection:
         f"All figures are of {evaluation.images_are} of this project; of images of another "
         f"hospital, device or time they say nothing.",
         "Unlabeled images decide what the score of normal against unlabeled learns; the section on "
-        "shortcuts says which differences beside disease were looked for, and not that there are no "
+        "shortcuts says which differences other than disease were looked for, and not that there are no "
         "others.",
         "Intervals take images for independent, and no test here was adjusted for looking more than "
         "once.",

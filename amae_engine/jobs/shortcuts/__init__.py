@@ -1,1 +1,1 @@
-"""What tells normal images from unlabeled ones and is no disease."""
+"""What separates normal images from unlabeled ones other than disease."""

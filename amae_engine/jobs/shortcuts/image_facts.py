@@ -1,4 +1,4 @@
-"""What tells a project's normal images from its unlabeled ones and is no disease."""
+"""What separates a project's normal images from its unlabeled ones other than disease."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from amae_engine.catalog import decisions, image_tables
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ShortcutCure, Stage1Config
 from amae_engine.events import Event, Progress
-from amae_engine.jobs.shortcuts.choose_cure import ShortcutCheck, Shortcuts, choose_cure
+from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck, Shortcuts, choose_matching
 from amae_engine.jobs.shortcuts.image_facts import gather_facts
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs
@@ -62,7 +62,7 @@ def check_shortcuts(
             kept[random.permutation(len(kept))[most:]] = False
         images[str(split)] = InputImages.of(table, kept)
     shortcuts = yield from gather_shortcuts(project, RunInputs(images, decided), config)
-    return choose_cure(shortcuts, config)[0]
+    return choose_matching(shortcuts, config)[0]
 
 
 def gather_shortcuts(

@@ -309,8 +309,8 @@ def require_both_classes(view: PseudoLabelView) -> None:
 
 def write_labels(view: PseudoLabelView, path: Path) -> None:
     """Write every image's label as a table, for people; a run keeps its own sets of images."""
-    beside = path.with_suffix(".part")
-    with beside.open("w", newline="", encoding="utf-8") as file:
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("image_id", "name", "probability", "log_odds", "label", "by_reader"))
         for row in zip(
@@ -326,4 +326,4 @@ def write_labels(view: PseudoLabelView, path: Path) -> None:
             text = PseudoLabel(label).name.lower()
             line = (number, name, f"{probability:.6f}", f"{log_odds:.4f}", text, int(by_reader))
             writer.writerow(line)
-    beside.replace(path)
+    unfinished.replace(path)

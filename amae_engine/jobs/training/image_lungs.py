@@ -1,4 +1,4 @@
-"""Lung masks of a project's images: found once, kept beside the pixels."""
+"""Lung masks of a project's images: found once, kept next to the pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.images.pixel_store import PixelStore
 from amae_engine.method import processes
-from amae_engine.method.pace import Pace
+from amae_engine.method.eta_estimator import EtaEstimator
 from amae_engine.project import Project
 from amae_engine.worker_pool import worker_pool
 
@@ -80,9 +80,9 @@ class LungSearch:
         """
         from amae_engine.method.stored_images import StoredImages
 
-        if processes.leads() and not _is_of(self._cache, self._rows):
+        if processes.is_rank_zero() and not _is_of(self._cache, self._rows):
             yield from self._find(step, following_seconds)
-        processes.wait_for_all()
+        processes.barrier()
         with np.load(self._cache) as stored:
             masks: npt.NDArray[np.uint8] = stored["masks"]
         small = _at_side(masks, side)
@@ -108,11 +108,11 @@ class LungSearch:
 
         self.start()
         total = len(self._rows)
-        pace, parts, done = Pace(total, following_seconds=following_seconds), [], 0
+        eta, parts, done = EtaEstimator(total, following_seconds=following_seconds), [], 0
         for number, rows in enumerate(self._chunks()):
             parts.append(self._part(number, rows))
             done += len(rows)
-            left = pace.seconds_left(done)
+            left = eta.seconds_left(done)
             yield Progress(f"{step} · finding lungs", done, total, seconds_left=left)
         found = together(parts, self._pixels.side)
         counts = {kind: found.count(kind) for kind in LungStep}
@@ -121,9 +121,9 @@ class LungSearch:
             f"{counts[LungStep.SOFTER]} by a softer rule, {counts[LungStep.MEAN_OF_OTHERS]} took "
             f"the mean lung of the others, {counts[LungStep.STANDARD]} a standard shape."
         )
-        beside = self._cache.with_suffix(".part.npz")
-        np.savez(beside, rows=self._rows, masks=found.packed, steps=found.steps)
-        beside.replace(self._cache)
+        unfinished = self._cache.with_suffix(".part.npz")
+        np.savez(unfinished, rows=self._rows, masks=found.packed, steps=found.steps)
+        unfinished.replace(self._cache)
 
 
 def lungs_of(

@@ -99,7 +99,7 @@ def _train(
     rows = np.concatenate([seen.store_rows for seen in record.inputs.images.values()])
     images = images_of(project, rows, device)
     yield from pretrain(network, images, config, record.id, record.folder / "checkpoint.pt")
-    if processes.leads():
+    if processes.is_rank_zero():
         facts = {"config": config.to_json(), "images": str(len(rows)), "source": project.name}
         save_weights(network, record.folder / WEIGHTS_FILE, facts)
         (record.folder / "checkpoint.pt").unlink()

@@ -138,7 +138,7 @@ class OverTokens:
         normal = record.inputs.images[NORMAL].ids
         some = self._kept.places(normal[:: -(-len(normal) // _BASIS_IMAGES)])
         self._basis = TokenBasis.fit(self._kept.read(some))
-        if processes.leads():
+        if processes.is_rank_zero():
             self._basis.save(path)
 
     def adapt(self, module: Module, images: ModuleImages, device: torch.device) -> Adapted:

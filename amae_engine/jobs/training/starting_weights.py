@@ -47,7 +47,7 @@ def encoder_path(project: Project, name: str) -> Path | None:
         project: Keeps the encoders that come from timm.
         name: "foundation" (bundled), a file of ours, "timm:NAME" for an encoder of timm's hub,
             "timm:NAME=FILE" for one whose weights lie in a file, or "timm:NAME=random" for one that
-            has learnt nothing.
+            is untrained.
 
     Raises:
         BadWeights: There is no such file, or timm's weights cannot be had or do not fit.
@@ -81,7 +81,7 @@ def _of_timm(project: Project, name: str) -> Path:
 
 
 def frozen_encoder(project: Project, config: Stage1Config, weights: Path) -> FrozenEncoder:
-    """f0 of a stage-1 run: the encoder of its starting weights, beside another one if it has one.
+    """f0 of a stage-1 run: the encoder of its starting weights, next to another one if it has one.
 
     Raises:
         BadWeights: The file is missing, or no encoder's.

@@ -107,14 +107,14 @@ def seconds_of_epochs(project: Project, config: PeerConfig, inputs: RunInputs) -
     """
     from amae_engine.method.compute_device import choose_device
     from amae_engine.method.memory import ran_out
-    from amae_engine.peers import trial
+    from amae_engine.peers import time_trial
 
     normals = len(inputs.images[Split.NORMAL])
     unlabeled = len(inputs.images[Split.UNLABELED]) if config.protocol is Protocol.Y else 0
     device = choose_device(config.device)
     try:
         start = _start_of(project, config)
-        return trial.seconds_of_epochs(config, normals, unlabeled, device, start)
+        return time_trial.seconds_of_epochs(config, normals, unlabeled, device, start)
     except (RuntimeError, MemoryError) as error:
         if not ran_out(error):
             raise
@@ -156,7 +156,7 @@ def _require_enough(config: PeerConfig, images: dict[str, InputImages]) -> None:
 
 def _run(project: Project, config: PeerConfig, record: RunRecord) -> Generator[Event, None, None]:
     from amae_engine.method.compute_device import choose_device
-    from amae_engine.peers.making import load_peer, save_peer
+    from amae_engine.peers.peer_factory import load_peer, save_peer
 
     device = choose_device(config.device)
     record.inputs.require_weights(_weights(project, config))
@@ -176,7 +176,7 @@ def _run(project: Project, config: PeerConfig, record: RunRecord) -> Generator[E
 
 def _peer(project: Project, config: PeerConfig, device: torch.device) -> Peer:
     from amae_engine.method.memory import ran_out
-    from amae_engine.peers.making import make_peer
+    from amae_engine.peers.peer_factory import make_peer
 
     try:
         return make_peer(config, _start_of(project, config)).to(device)

@@ -25,7 +25,7 @@ from amae_engine.jobs.training.starting_weights import (
 )
 from amae_engine.jobs.training.unlabeled_scores import rate_against_unlabeled
 from amae_engine.method import processes
-from amae_engine.method.pace import Pace
+from amae_engine.method.eta_estimator import EtaEstimator
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
 from amae_engine.runs.record import NewRun, RunRecord, open_run
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 FEATURES_FILE = "features.npz"
-HELD_OUT_FILE = "held_out.npy"  # (n,) of the normal images, in the order of the run's inputs
+VALIDATION_SPLIT_FILE = (
+    "is_validation.npy"  # (n,) of the normal images, in the order of the run's inputs
+)
 CLASSIFIER_FILE = "classifier.safetensors"
 FEWEST_NORMALS = 16
 _FEW_NORMALS = 30
@@ -117,26 +119,26 @@ def _files(project: Project, config: Stage1Config, weights: Path) -> dict[str, P
 
 
 def _notes(seen: RunInputs, config: Stage1Config) -> tuple[str, ...]:
-    from amae_engine.method.held_out import held_out_rows
+    from amae_engine.method.validation_split import validation_split
 
     patients = seen.images[Split.NORMAL].patient_ids
     normals = len(patients)
-    rows = held_out_rows(patients, config.validation_percent, config.training.seed)
-    held_out = int(rows.sum())
+    rows = validation_split(patients, config.validation_percent, config.training.seed)
+    kept = int(rows.sum())
     few: tuple[str, ...] = ()
     if normals < _FEW_NORMALS:
         few = (
-            f"{normals} normal images are few: what is usual in them is known roughly, so scores "
+            f"{normals} normal images are few: their distribution is known roughly, so scores "
             f"and maps will vary much from set to set. Import {_FEW_NORMALS} or more.",
         )
-    if held_out == 0:
+    if kept == 0:
         return (
-            f"The head learns from all {normals} normal images; there is no validation curve.",
+            f"The head is trained on all {normals} normal images; there is no validation curve.",
             *few,
         )
     return (
-        f"The head learns from {normals - held_out} of the {normals} normal images; {held_out} are "
-        f"held out for the validation curve (validation_percent; --paper holds none out).",
+        f"The head is trained on {normals - kept} of the {normals} normal images; {kept} are the "
+        f"validation split (validation_percent; --paper has none).",
         *few,
     )
 
@@ -156,18 +158,20 @@ def _run(project: Project, config: Stage1Config, record: RunRecord) -> Generator
     encoder: FrozenEncoder = network.to(device)
     if config.encoder:
         encoder = frozen_encoder(project, config, path).to(device)
-    pace = _pace(project, record, config)
+    eta = _eta(project, record, config)
     with LungSearch(project, record.inputs.images[Split.NORMAL].store_rows) as lungs:
-        if device.type != "cpu" and processes.leads():
-            lungs.start()  # on the cores, beside the encoder
-        features = yield from _features(project, encoder, record, config, pace)
-        if processes.leads():  # before the classifier, so that the first scores are there at once
+        if device.type != "cpu" and processes.is_rank_zero():
+            lungs.start()  # on the cores, while the encoder works
+        features = yield from _features(project, encoder, record, config, eta)
+        if (
+            processes.is_rank_zero()
+        ):  # before the classifier, so that the first scores are there at once
             yield from rate_against_unlabeled(project, record, encoder, config, features)
-        found = yield from lungs.masks(encoder.image_size, device, STEP, pace.following or 0.0)
+        found = yield from lungs.masks(encoder.image_size, device, STEP, eta.following or 0.0)
     classifier = yield from _classifier(
         project, encoder, record, config, features[Split.NORMAL], found
     )
-    if processes.leads():
+    if processes.is_rank_zero():
         save_weights(network, record.folder / WEIGHTS_FILE, {"config": config.to_json()})
         _save_classifier(classifier, record.folder / CLASSIFIER_FILE)
         _store(project, record, classifier, features)
@@ -190,13 +194,13 @@ def _network(path: Path, config: Stage1Config) -> tuple[MaskedAutoencoder, tuple
     return loaded.network, loaded.notes
 
 
-def _pace(project: Project, record: RunRecord, config: Stage1Config) -> Pace:
+def _eta(project: Project, record: RunRecord, config: Stage1Config) -> EtaEstimator:
     """Of the encoder's passes: every view of every image now, every new anomaly later."""
     sets = record.inputs.images
     normal = sets[Split.NORMAL]
     total = sum(len(seen) * (2 + _random_views(split)) for split, seen in sets.items())
     later = len(normal) * config.training.epochs / config.redraw_every
-    return Pace(total, later, lung_seconds(project, normal.store_rows))
+    return EtaEstimator(total, later, lung_seconds(project, normal.store_rows))
 
 
 def _random_views(split: str) -> int:
@@ -208,17 +212,17 @@ def _features(
     encoder: FrozenEncoder,
     record: RunRecord,
     config: Stage1Config,
-    pace: Pace,
+    eta: EtaEstimator,
 ) -> Generator[Event, None, dict[str, Tensor]]:
     """Frozen features (n, V, d) of every image's views, split by split; tokens go to the run."""
     sets = record.inputs.images
-    if not processes.leads():
-        features = yield from _all_features(project, encoder, sets, config, pace, lambda _: None)
+    if not processes.is_rank_zero():
+        features = yield from _all_features(project, encoder, sets, config, eta, lambda _: None)
         return features
     ids = np.concatenate([seen.ids for seen in sets.values()])
     width = encoder.groups[encoder.map_group].width
     with TokenWriter(record.folder, ids, (encoder.grid**2, width)) as tokens:
-        features = yield from _all_features(project, encoder, sets, config, pace, tokens.write)
+        features = yield from _all_features(project, encoder, sets, config, eta, tokens.write)
     return features
 
 
@@ -227,7 +231,7 @@ def _all_features(
     encoder: FrozenEncoder,
     sets: Mapping[str, InputImages],
     config: Stage1Config,
-    pace: Pace,
+    eta: EtaEstimator,
     keep: Callable[[npt.NDArray[np.float16]], None],
 ) -> Generator[Event, None, dict[str, Tensor]]:
     from amae_engine.jobs.training.image_access import images_of
@@ -246,7 +250,7 @@ def _all_features(
             except StopIteration as stop:
                 features[split] = stop.value
                 break
-            left = pace.seconds_left(passed + done * (2 + views))
+            left = eta.seconds_left(passed + done * (2 + views))
             yield Progress(
                 f"Stage 1 · features of {split} images", done, len(seen), seconds_left=left
             )
@@ -266,8 +270,8 @@ def _classifier(
     import torch
 
     from amae_engine.jobs.training.image_access import images_of
-    from amae_engine.method.held_out import held_out_rows
     from amae_engine.method.stage1 import Stage1Data, train_classifier
+    from amae_engine.method.validation_split import validation_split
     from amae_engine.models.anomaly_classifier import AnomalyClassifier
 
     device, seed = features.device, config.training.seed
@@ -275,10 +279,10 @@ def _classifier(
     rows = normal.store_rows
     torch.manual_seed(seed)
     classifier = AnomalyClassifier(encoder.token_width).to(device)
-    held_out = held_out_rows(normal.patient_ids, config.validation_percent, seed)
-    np.save(record.folder / HELD_OUT_FILE, held_out)
+    is_validation = validation_split(normal.patient_ids, config.validation_percent, seed)
+    np.save(record.folder / VALIDATION_SPLIT_FILE, is_validation)
     images = images_of(project, rows, device)
-    data = Stage1Data(images, lungs, features[:, 0].contiguous(), torch.from_numpy(held_out))
+    data = Stage1Data(images, lungs, features[:, 0].contiguous(), torch.from_numpy(is_validation))
     checkpoint = record.folder / "checkpoint.pt"
     yield from train_classifier(encoder, classifier, data, config, record.id, checkpoint)
     return classifier
@@ -287,9 +291,9 @@ def _classifier(
 def _save_classifier(classifier: AnomalyClassifier, path: Path) -> None:
     from safetensors.torch import save_file
 
-    beside = path.with_suffix(".part")
-    save_file({k: v.cpu().contiguous() for k, v in classifier.state_dict().items()}, beside)
-    beside.replace(path)
+    unfinished = path.with_suffix(".part")
+    save_file({k: v.cpu().contiguous() for k, v in classifier.state_dict().items()}, unfinished)
+    unfinished.replace(path)
 
 
 def _store(
@@ -312,10 +316,10 @@ def _store(
         with project.session() as session:
             for kind, values in rated.items():
                 scores.save(session, record.id, kind, seen.ids, values)
-    beside = record.folder / "features.part.npz"
+    unfinished = record.folder / "features.part.npz"
     ids = {f"{split}_ids": seen.ids for split, seen in record.inputs.images.items()}
-    np.savez(beside, **ids, **arrays)  # type: ignore[arg-type]
-    beside.replace(record.folder / FEATURES_FILE)
+    np.savez(unfinished, **ids, **arrays)  # type: ignore[arg-type]
+    unfinished.replace(record.folder / FEATURES_FILE)
 
 
 def _distances(

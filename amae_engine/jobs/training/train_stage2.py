@@ -101,7 +101,7 @@ def train_stage2(
         return NewRun(chosen, seen, parent, total, _notes(chosen, seen))
 
     record = open_run(project, RunKind.STAGE2, new, resume, repeats)
-    if views and processes.leads():
+    if views and processes.is_rank_zero():
         write_labels(views[0], record.folder / LABELS_TABLE)
         keep_unseen(views[0], record.folder)
     config = Stage2Config.from_dict(record.config)
@@ -126,7 +126,7 @@ def inputs_of(project: Project, config: Stage2Config, view: PseudoLabelView) -> 
 
 
 def require_same_module_a(project: Project, config: Stage2Config, seen: RunInputs) -> None:
-    """Module A of another run serves only where it has learnt the same, in the same way.
+    """Module A of another run serves only where it was trained on the same images, in the same way.
 
     Raises:
         NotReady: The run has no module A, or one of other images or settings; which, it says.
@@ -143,7 +143,7 @@ def require_same_module_a(project: Project, config: Stage2Config, seen: RunInput
     ]
     if differs:
         raise NotReady(
-            f"Module A of run {other} cannot serve here, as it has learnt otherwise "
+            f"Module A of run {other} cannot serve here, as it was trained otherwise "
             f"({', '.join(differs)}); train both modules (--set module_a_run=0)."
         )
 
@@ -196,7 +196,7 @@ def _train(
     names = config.training.device.split(",")
     be_deterministic(config.training.deterministic)
     devices = dict(zip("AB", (choose_device(names[0]), choose_device(names[-1])), strict=True))
-    if config.module_a_run and processes.leads():
+    if config.module_a_run and processes.is_rank_zero():
         other = project.run_folder(config.module_a_run)
         for name in (BASIS_FILE, module_file("A")):
             if (other / name).is_file():
@@ -236,7 +236,7 @@ def _adapt(
     own = config.replace(training=training.to_dict())
     network, job = learns.adapt(Module(module, own, record.id, checkpoint), images, device)
     yield from job
-    if processes.leads():
+    if processes.is_rank_zero():
         facts = {"config": config.to_json(), "images": str(len(images.ids))}
         save_weights(network, record.folder / module_file(module), facts)
         checkpoint.unlink()

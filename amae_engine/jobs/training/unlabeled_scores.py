@@ -18,7 +18,7 @@ from amae_engine.catalog import scores
 from amae_engine.catalog.tables import Split
 from amae_engine.config import ScoreKind, ShortcutCure, Stage1Config
 from amae_engine.events import Event, Notice, Progress
-from amae_engine.jobs.shortcuts.choose_cure import choose_cure
+from amae_engine.jobs.shortcuts.choose_matching import choose_matching
 from amae_engine.jobs.shortcuts.matching_file import Matched, write_shortcuts
 from amae_engine.jobs.shortcuts.shortcut_check import gather_shortcuts
 from amae_engine.method.pseudo_labels import mixture_log_odds
@@ -48,7 +48,7 @@ def rate_against_unlabeled(
     """Tell U from N in the same features; scores of every image, and what its maps need.
 
     Unlabeled images that a reader called normal count as normal, excluded ones are only rated. Where
-    N and U differ by what is no disease, they are matched first (`jobs.shortcuts`).
+    N and U differ by confounders, they are matched first (`jobs.shortcuts`).
     """
     from amae_engine.method.unlabeled_probe import FEWEST_UNLABELED
 
@@ -69,10 +69,10 @@ def rate_against_unlabeled(
         fit_matched, encoder, both, shortcuts.side[:count], shortcuts.patients[:count], seed
     )
     is_auto = config.shortcuts is ShortcutCure.AUTO
-    check, matched = choose_cure(shortcuts, config)
+    check, matched = choose_matching(shortcuts, config)
     fitted = fit(None if is_auto else matched)
     if matched is not None and is_auto:
-        check, matched = choose_cure(shortcuts, config, fitted.rated)
+        check, matched = choose_matching(shortcuts, config, fitted.rated)
         fitted = fitted if matched is None else fit(matched)
     write_shortcuts(record.folder, check.facts(), matched)
     yield Notice(check.why)
@@ -160,16 +160,16 @@ class _Counted(NamedTuple):
 
 def _save(path: Path, probe: Probe, maps: ProbeMaps) -> None:
     """Write a probe, and what its maps are made of."""
-    beside = path.with_suffix(".part.npz")
+    unfinished = path.with_suffix(".part.npz")
     np.savez(
-        beside,
+        unfinished,
         direction=probe.direction,
         offset=probe.offset,
         map_direction=maps.direction,
         normal_shares=maps.normal_shares,
         weights=maps.weights,
     )
-    beside.replace(path)
+    unfinished.replace(path)
 
 
 def has_probe(project: Project, stage1: int) -> bool:

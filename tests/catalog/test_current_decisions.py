@@ -6,8 +6,8 @@ import pytest
 from demo_images import demo_files, finish
 
 from amae_engine.catalog import decisions, image_tables
+from amae_engine.catalog.current_decisions import CurrentDecisions
 from amae_engine.catalog.decisions import Offer
-from amae_engine.catalog.standing import StandingDecisions
 from amae_engine.catalog.tables import Label, LabelDecision, Split
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.project import Project
@@ -35,7 +35,7 @@ def _fair(session) -> set[int]:
     }
 
 
-def _check(project: Project, reader: StandingDecisions) -> int:
+def _check(project: Project, reader: CurrentDecisions) -> int:
     """Compare with a reading from the start; returns how many decisions stand."""
     with project.session() as session:
         standing = reader.read(session)
@@ -49,7 +49,7 @@ def test_each_step_gives_what_a_reading_from_the_start_gives(
     project: Project, ids: list[int], seed: int
 ):
     draw = random.Random(seed)
-    kept = StandingDecisions()
+    kept = CurrentDecisions()
     assert _check(project, kept) == 0
     seen = set()
     for _ in range(40):
@@ -69,7 +69,7 @@ def test_each_step_gives_what_a_reading_from_the_start_gives(
 
 
 def test_a_state_that_was_given_out_does_not_change(project: Project, ids: list[int]):
-    kept = StandingDecisions()
+    kept = CurrentDecisions()
     with project.session() as session:
         decisions.decide(session, ids[:2], Label.NORMAL, "AA", offer=Offer("random"))
         earlier = kept.read(session)
@@ -80,7 +80,7 @@ def test_a_state_that_was_given_out_does_not_change(project: Project, ids: list[
 
 
 def test_a_catalog_that_was_put_back_is_read_anew(project: Project, ids: list[int]):
-    kept = StandingDecisions()
+    kept = CurrentDecisions()
     with project.session() as session:
         decisions.decide(session, ids[:1], Label.NORMAL, "AA")
         decisions.decide(session, ids[1:2], Label.ABNORMAL, "AA")

@@ -1,4 +1,4 @@
-"""Build a peer by its name; write and read what it has learnt."""
+"""Build a peer by its name; write and read its weights."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def save_peer(peer: Peer, path: Path) -> None:
         for name, value in peer.state_dict().items()
     }
     header = {"format": _FORMAT, "config": peer.config.to_json(), **peer.facts()}
-    beside = path.with_suffix(".part")
-    save_file(tensors, beside, metadata=header)
-    beside.replace(path)
+    unfinished = path.with_suffix(".part")
+    save_file(tensors, unfinished, metadata=header)
+    unfinished.replace(path)
 
 
 def load_peer(path: Path) -> Peer:

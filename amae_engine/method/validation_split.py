@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-def held_out_rows(
+def validation_split(
     patients: npt.NDArray[np.int64], percent: int, seed: int
 ) -> npt.NDArray[np.bool_]:
     """(n,) bool: which images are kept for validation, all of a patient's or none.

@@ -7,13 +7,13 @@ import time
 _TRIAL_SECONDS = 2.0
 
 
-class Pace:
+class EtaEstimator:
     """Times work that is counted in units, and says what is left of it and of what follows.
 
     Args:
         total: Units in all.
         following_units: Units of the same kind that a later step has.
-        following_seconds: What follows beside those.
+        following_seconds: What follows next to those.
     """
 
     def __init__(

@@ -61,10 +61,10 @@ class ShortcutCheck:
 
     Attributes:
         differences: Of every fact, the strongest first.
-        cure: What is done: `OFF` where nothing is.
+        cure: How N and U are matched: `OFF` where they are not.
         matched_by: The facts that N and U are matched by; () where nothing is done.
         why: A sentence for the reader.
-        learned: How well a probe without any cure tells normal images that are like U by a fact from
+        learned: How well a probe without matching tells normal images that are like U by a fact from
             other normal ones, for facts that were to be matched.
     """
 
@@ -79,9 +79,9 @@ class ShortcutCheck:
         """The check in a line or two."""
         shortcuts = [each for each in self.differences if each.differs and not each.may_be_disease]
         if not any(each.auc for each in self.differences):
-            return "too few images to tell whether N and U differ by more than disease"
+            return "too few images to look for confounders"
         if not shortcuts and not self.matched_by:
-            return "N and U differ by nothing that is no disease"
+            return "No confounder found: normal and unlabeled images do not differ by view, source or any other recorded property"
         parts = [f"{each.name}: AUC {each.auc.value:.2f}" for each in shortcuts if each.auc]
         said = f"N and U differ by {', '.join(parts)}" if parts else "N and U"
         if not self.matched_by:
@@ -107,15 +107,15 @@ class ShortcutCheck:
         }
 
 
-def choose_cure(
+def choose_matching(
     shortcuts: Shortcuts, config: Stage1Config, scores: Scores | None = None
 ) -> tuple[ShortcutCheck, Matched | None]:
-    """The check's verdict, and how images are matched; None where they are not.
+    """The result of the check, and how images are matched; None where they are not.
 
     Args:
         shortcuts: What was found.
         config: The cure, and the facts to match by.
-        scores: (n,) of a probe without any cure: `AUTO` then matches only by facts that it has
+        scores: (n,) of a probe without matching: `AUTO` then matches only by facts that it has
             learned. Without them, by all that differ.
 
     Raises:
@@ -166,7 +166,7 @@ def choose_cure(
 
 
 def _not_learned(name: str, learned: Auc | None) -> str:
-    """Why a fact needs no matching; "" where the score has learned it, or that cannot be told."""
+    """Why a fact needs no matching; "" where the score has learned it, or that is unknown."""
     from amae_engine.evaluation.shortcuts import DIFFERS
 
     if learned is None or learned.low > DIFFERS:
@@ -190,7 +190,7 @@ def _against(matching: Matching | None, name: str, side: Sides, is_auto: bool) -
 
     unlabeled = int((side == 1).sum())
     if matching is None:
-        return f"{name} is known of fewer than {FEWEST} images of a side"
+        return f"{name} is recorded for fewer than {FEWEST} normal or unlabeled images"
     few = min(matching.pairs, int(matching.effective))
     if few < FEWEST:
         return f"by {name} only {few} images would be left, and {FEWEST} are needed"
@@ -199,7 +199,7 @@ def _against(matching: Matching | None, name: str, side: Sides, is_auto: bool) -
     if 2 * matching.unmatched > unlabeled:
         return f"by {name} {matching.unmatched} of {unlabeled} unlabeled images have no match in N"
     if 2 * matching.unknown > int((side >= 0).sum()):
-        return f"{name} is unknown of {matching.unknown} images, more than half"
+        return f"{name} is unknown for {matching.unknown} images, more than half"
     return "" if matching.helps else f"strata of {name} would not halve the difference"
 
 
@@ -216,12 +216,12 @@ def _differ_text(found: Sequence[Difference], side: Sides) -> str:
     tried = [each.name for each in found if each.auc is not None and not each.may_be_disease]
     if not tried:
         return (
-            f"Whether N and U differ by more than disease cannot be told: there are {normal} normal "
+            f"Confounders cannot be looked for: there are {normal} normal "
             f"and {unlabeled} unlabeled images, and 30 of each are needed."
         )
-    text = f"N and U do not differ by what is no disease (tried: {', '.join(tried)})."
+    text = f"No confounder found: normal and unlabeled images do not differ by the recorded properties ({', '.join(tried)})."
     if parts[False]:
-        text = f"N and U differ by {', '.join(parts[False])}: no disease, but a score can learn it."
+        text = f"N and U differ by {', '.join(parts[False])}, which is not disease; a score can learn it."
     if parts[True]:
         text += f" They differ by {', '.join(parts[True])}, which may be disease."
     return text
@@ -241,7 +241,7 @@ def _cure_text(cure: ShortcutCure, matching: Matching, side: Sides) -> str:
         ShortcutCure.LEAVE_OUT: f"{matching.pairs} images of each side are left",
     }[cure]
     unmatched = f", {matching.unmatched} unlabeled ones have no match" if matching.unmatched else ""
-    unknown = f", of {matching.unknown} it is unknown" if matching.unknown else ""
+    unknown = f", for {matching.unknown} it is unknown" if matching.unknown else ""
     return (
         f"{how}: N against U by that alone falls from AUC {matching.before.value:.2f} to {matching.after.value:.2f}; "
         f"{left}{unmatched}{unknown}."

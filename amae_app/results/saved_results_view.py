@@ -10,7 +10,7 @@ _NAMES = ("run", "score", "threshold", "listed", "image")
 
 
 @dataclass(frozen=True, slots=True)
-class LeftView:
+class SavedResultsView:
     """What a reader looked at.
 
     Attributes:
@@ -32,7 +32,7 @@ class LeftView:
         return {f"results.{name}": str(value) for name, value in zip(_NAMES, values, strict=True)}
 
     @classmethod
-    def of(cls, texts: dict[str, str]) -> LeftView | None:
+    def of(cls, texts: dict[str, str]) -> SavedResultsView | None:
         """What settings have kept; None where they have nothing that can be used."""
         try:
             run, score, threshold, listed, image = (texts[f"results.{name}"] for name in _NAMES)

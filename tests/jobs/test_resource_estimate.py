@@ -10,7 +10,12 @@ import pytest
 from amae_engine.config import PseudoLabelConfig, score_preset, stage1_preset, stage2_preset
 from amae_engine.events import Event, RunStarted
 from amae_engine.jobs.judging.score_images import score_images
-from amae_engine.jobs.needs import Needs, needs_of_scoring, needs_of_stage1, needs_of_stage2
+from amae_engine.jobs.resource_estimate import (
+    ResourceEstimate,
+    estimate_scoring_resources,
+    estimate_stage1_resources,
+    estimate_stage2_resources,
+)
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
@@ -36,23 +41,25 @@ def test_the_disk_that_is_said_is_the_disk_that_is_taken(small_project: Project)
     second = stage2_preset("compact").replace(training=short, pseudo_labels=labels)
     score = score_preset("compact")
     said = (
-        needs_of_stage1(project, first),
-        needs_of_stage2(project, second, first),
-        needs_of_scoring(project, score, first, second),
+        estimate_stage1_resources(project, first),
+        estimate_stage2_resources(project, second, first),
+        estimate_scoring_resources(project, score, first, second),
     )
     jobs = ((train_stage1, first), (train_stage2, second), (score_images, score))
     for needs, (make, config) in zip(said, jobs, strict=True):
         taken = most_bytes(project, make(project, config))
         assert 0.9 * taken - 2e6 < needs.disk < 1.4 * taken + 2e6, (needs.step, taken)
         assert needs.seconds is None  # nothing like it had run
-    again = needs_of_stage1(project, first)
+    again = estimate_stage1_resources(project, first)
     assert again.seconds is not None
     assert "a run like it took" in again.text
 
 
 @pytest.mark.parametrize("lacks", ["memory", "disk"])
 def test_what_is_not_there_is_said_with_the_numbers(lacks: str) -> None:
-    enough = Needs("Stage 1", 2_000_000_000, 8_000_000_000, 500_000_000, 9_000_000_000, None)
+    enough = ResourceEstimate(
+        "Stage 1", 2_000_000_000, 8_000_000_000, 500_000_000, 9_000_000_000, None
+    )
     assert enough.are_met
     short = dataclasses.replace(
         enough, **{f"free_{lacks}": 1_000_000 * (400 if lacks == "disk" else 1500)}
@@ -64,12 +71,12 @@ def test_what_is_not_there_is_said_with_the_numbers(lacks: str) -> None:
 def test_a_big_set_needs_more(small_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project = small_project
     config = stage1_preset("foundation")
-    few = needs_of_stage1(project, config)
+    few = estimate_stage1_resources(project, config)
     monkeypatch.setattr(
-        "amae_engine.jobs.needs._counts",
+        "amae_engine.jobs.resource_estimate._counts",
         lambda _: dict.fromkeys(("normal", "unlabeled", "test"), 100000),
     )
-    many = needs_of_stage1(project, config)
+    many = estimate_stage1_resources(project, config)
     # 256 tokens of 384 numbers of two bytes, and a feature of 1,152 floats, for 300,000 images
     assert many.disk == pytest.approx(300_000 * (256 * 384 * 2 + 1152 * 4), rel=0.01)
     assert many.memory > few.memory + 100_000 * 256**2

@@ -1,6 +1,6 @@
-"""What a score run has done, in pieces: a killed one goes on from them, by whichever processes.
+"""What a score run has done so far: a killed one resumes from it, with any number of processes.
 
-In `runs/NNN/pieces` until the run is whole: each piece's scores, and what its maps' scale needs.
+In `runs/NNN/pieces` until the run is whole: the scores of some batches, and what their maps' scale needs.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _FOLDER, _SCORE, _SAMPLE = "pieces", "score ", "sample "
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Of the images of some batches on end.
+class ScoreCheckpoint:
+    """Of the images of consecutive batches.
 
     Attributes:
         first: The first batch; the batches are those of the whole run, whoever makes them.
@@ -37,8 +37,8 @@ class Piece:
     samples: Mapping[str, Samples]
 
 
-class ScorePieces:
-    """The pieces that a score run keeps until it is whole.
+class ScoreCheckpoints:
+    """What a score run keeps until it is whole.
 
     Args:
         run_folder: Of the run.
@@ -47,21 +47,21 @@ class ScorePieces:
     def __init__(self, run_folder: Path) -> None:
         self._folder = run_folder / _FOLDER
 
-    def keep(self, piece: Piece) -> None:
-        """Keep a piece whose maps are on the disk."""
+    def keep(self, checkpoint: ScoreCheckpoint) -> None:
+        """Keep one whose maps are on the disk."""
         self._folder.mkdir(exist_ok=True)
-        path = self._folder / f"{piece.first:08d}-{piece.batches}.npz"
-        beside = path.with_suffix(".part")
+        path = self._folder / f"{checkpoint.first:08d}-{checkpoint.batches}.npz"
+        unfinished = path.with_suffix(".part")
         arrays: dict[str, npt.NDArray[Any]] = {
-            **{_SCORE + kind: values for kind, values in piece.scores.items()},
-            **{_SAMPLE + name: values for name, values in piece.samples.items()},
+            **{_SCORE + kind: values for kind, values in checkpoint.scores.items()},
+            **{_SAMPLE + name: values for name, values in checkpoint.samples.items()},
         }
-        with beside.open("wb") as file:
+        with unfinished.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        beside.replace(path)
+        unfinished.replace(path)
 
-    def load(self) -> list[Piece]:
-        """Every piece that is kept, by its first batch."""
+    def load(self) -> list[ScoreCheckpoint]:
+        """Every one that is kept, by its first batch."""
         return [_load(path) for path in sorted(self._folder.glob("*.npz"))]
 
     def drop(self) -> None:
@@ -69,13 +69,13 @@ class ScorePieces:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def missing_batches(count: int, pieces: Iterable[Piece]) -> list[int]:
-    """The batches that no piece has, ascending."""
-    done = {p.first + number for p in pieces for number in range(p.batches)}
+def missing_batches(count: int, checkpoints: Iterable[ScoreCheckpoint]) -> list[int]:
+    """The batches that no checkpoint has, ascending."""
+    done = {p.first + number for p in checkpoints for number in range(p.batches)}
     return [number for number in range(count) if number not in done]
 
 
-def _load(path: Path) -> Piece:
+def _load(path: Path) -> ScoreCheckpoint:
     first, batches = path.stem.split("-")
     with np.load(path) as found:
         scores = {
@@ -86,4 +86,4 @@ def _load(path: Path) -> Piece:
         samples = {
             name.removeprefix(_SAMPLE): found[name] for name in found if name.startswith(_SAMPLE)
         }
-    return Piece(int(first), int(batches), scores, samples)
+    return ScoreCheckpoint(int(first), int(batches), scores, samples)

@@ -43,8 +43,8 @@ _HEADROOM = 1 << 28  # bytes that stay free on the disk
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """What a step needs beside what is free, in bytes.
+class ResourceEstimate:
+    """What a step needs and what is free, in bytes.
 
     Attributes:
         step: For the reader.
@@ -73,7 +73,7 @@ class Needs:
         )
 
 
-def needs_of_stage1(project: Project, config: Stage1Config) -> Needs:
+def estimate_stage1_resources(project: Project, config: Stage1Config) -> ResourceEstimate:
     """Of stage 1: images, features and tokens.
 
     Raises:
@@ -91,7 +91,9 @@ def needs_of_stage1(project: Project, config: Stage1Config) -> Needs:
     return _needs(project, "stage1", config, memory, tokens + stored + 4 * start.parameters)
 
 
-def needs_of_stage2(project: Project, config: Stage2Config, stage1: Stage1Config) -> Needs:
+def estimate_stage2_resources(
+    project: Project, config: Stage2Config, stage1: Stage1Config
+) -> ResourceEstimate:
     """Of stage 2: its images and both modules' training.
 
     Raises:
@@ -99,20 +101,20 @@ def needs_of_stage2(project: Project, config: Stage2Config, stage1: Stage1Config
     """
     images = _counts(project)
     kept = config.pseudo_labels.keep_percent / 100
-    learnt = images[Split.NORMAL] + round(kept * images[Split.UNLABELED])
+    trained = images[Split.NORMAL] + round(kept * images[Split.UNLABELED])
     if config.reconstructs is Reconstructs.TOKENS:
         grid = _encoder(project, stage1).grid
         one, parameters = 2 * _TOKEN_NUMBERS * grid**2, _TOKEN_PARAMETERS
     else:
         start = _Network.of(weights_path(project, stage1.weights))
         one, parameters = project.pixels.side**2, start.parameters
-    memory = 2 * learnt * one + 16 * parameters  # B may see each image twice
+    memory = 2 * trained * one + 16 * parameters  # B may see each image twice
     return _needs(project, "stage2", config, memory, (2 * 4 + _STATE_BYTES) * parameters)
 
 
-def needs_of_scoring(
+def estimate_scoring_resources(
     project: Project, config: ScoreConfig, stage1: Stage1Config, stage2: Stage2Config
-) -> Needs:
+) -> ResourceEstimate:
     """Of scoring: its images, their maps where they are kept, and until its end samples of these.
 
     Raises:
@@ -129,10 +131,12 @@ def needs_of_scoring(
     return _needs(project, "score", config, memory, config.keep_maps * scored * maps + samples)
 
 
-def _needs(project: Project, job: str, config: JsonConfig, memory: int, disk: int) -> Needs:
+def _needs(
+    project: Project, job: str, config: JsonConfig, memory: int, disk: int
+) -> ResourceEstimate:
     step = {"stage1": "Stage 1", "stage2": "Stage 2", "score": "Scoring"}[job]
     known = estimate(project, [NewJob(step, job, config.to_dict())])
-    return Needs(
+    return ResourceEstimate(
         step,
         _PROGRAM_BYTES + memory,
         int(psutil.virtual_memory().available),

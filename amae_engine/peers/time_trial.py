@@ -12,7 +12,7 @@ from amae_engine.config.peers import PeerConfig, PeerMethod, Protocol
 from amae_engine.method.stored_images import StoredImages
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 from amae_engine.peers.contract import Peer, TrainingImages
-from amae_engine.peers.making import make_peer
+from amae_engine.peers.peer_factory import make_peer
 
 _STEPS = (2, 6)  # of the two trials; their difference is free of what every fit begins with
 _PAIR = 2  # images, the fewest that a step can have

@@ -1,4 +1,4 @@
-"""Which decisions stand, kept from one reading to the next."""
+"""The current decision of each image, kept from one reading to the next."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _IS_FAIR = (LabelDecision.offered == RANDOM) & LabelDecision.truth_shown.is_(Fal
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What stands at one moment.
+class CurrentLabels:
+    """The current labels at one moment.
 
     Attributes:
         decided: The newest decision of each image that has one; undone ones are left out.
@@ -29,7 +29,7 @@ class Standing:
     fair: npt.NDArray[np.int64]
 
 
-class StandingDecisions:
+class CurrentDecisions:
     """Reads what was decided since it last read: the table of decisions only grows.
 
     Its rows become visible in the order of their numbers, as acts wait for each other
@@ -41,8 +41,8 @@ class StandingDecisions:
         self._decided: dict[int, Label] = {}
         self._fair: set[int] = set()
 
-    def read(self, session: Session) -> Standing:
-        """What stands now."""
+    def read(self, session: Session) -> CurrentLabels:
+        """The current labels, now."""
         newest = session.scalar(select(func.max(LabelDecision.id))) or 0
         if newest < self._last:  # the catalog was put back from a backup
             self._last, self._decided, self._fair = 0, {}, set()
@@ -58,4 +58,4 @@ class StandingDecisions:
             if was_fair:
                 self._fair.add(image)
         fair = np.fromiter(self._fair, np.int64, len(self._fair))
-        return Standing(dict(self._decided), fair)
+        return CurrentLabels(dict(self._decided), fair)
