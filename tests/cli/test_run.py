@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from amae_engine.catalog.tables import RunKind, RunState
 from amae_engine.cli import main
 from amae_engine.events import EpochEnd, RunStarted
 from amae_engine.jobs import run_pipeline as run_pipeline_module
+from amae_engine.jobs.defaults import Chosen
 from amae_engine.jobs.run_pipeline import run_pipeline
 from amae_engine.project import Project
 
@@ -31,14 +33,18 @@ def images(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def compact(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The preset whose encoder is quick."""
+def tiny(monkeypatch: pytest.MonkeyPatch, tiny_weights: Path) -> None:
+    """The chosen settings, with a network that is quick."""
     real = run_pipeline_module.default_config
-    monkeypatch.setattr(
-        run_pipeline_module,
-        "default_config",
-        lambda project, kind, parent: real(project, kind, "compact", parent=parent),
-    )
+
+    def chosen(project: Project, kind: RunKind, parent: int) -> Chosen:
+        found = real(project, kind, "compact", parent=parent)
+        if kind is RunKind.STAGE1:
+            own = {"weights": str(tiny_weights), "preset": "", "encoder": ""}
+            return replace(found, config=found.config.replace(**own))
+        return found
+
+    monkeypatch.setattr(run_pipeline_module, "default_config", chosen)
 
 
 def _kinds(folder: Path) -> list[tuple[RunKind, RunState]]:
