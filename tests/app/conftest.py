@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from built_once import OpenCopy
 from demo_images import finish
+from widgets_by_name import WAIT
 
 from amae_app.main_window import MainWindow
 from amae_app.settings import Settings
@@ -108,7 +109,7 @@ def open_window(qtbot, qapp) -> Generator[Callable[[Project], MainWindow], None,
         window.show()
         if project is not None:
             window.open_project(project.folder)
-            qtbot.waitUntil(lambda: window.context is not None, timeout=20_000)
+            qtbot.waitUntil(lambda: window.context is not None, timeout=WAIT)
         return window
 
     yield build

@@ -64,7 +64,7 @@ def test_images_on_which_the_scores_disagree_come_first(labels_page, qtbot):
     page.offered._data = None
     page.acts.rate_unlabeled()
     qtbot.waitUntil(lambda: page._context.queue.running == "Scoring", timeout=WAIT)
-    qtbot.waitUntil(lambda: not page._context.queue.running, timeout=120_000)
+    qtbot.waitUntil(lambda: not page._context.queue.running, timeout=WAIT)
     page.offered.order.setCurrentText("scores disagree first")
     qtbot.waitUntil(lambda: page.offered._data is not None, timeout=WAIT)
     found = page.offered._data.disagreement
@@ -91,7 +91,7 @@ def test_what_the_decisions_did_is_said_and_b_is_trained_again(labels_page, whol
     assert "out of date" in review.effect.text()
     click(qtbot, page.window(), "retrainButton")
     qtbot.waitUntil(lambda: "module B" in page._context.queue.running, timeout=WAIT)
-    qtbot.waitUntil(lambda: not page._context.queue.running, timeout=120_000)
+    qtbot.waitUntil(lambda: not page._context.queue.running, timeout=WAIT)
     with whole_path.session() as session:
         run = runs.newest(session, RunKind.STAGE2)
         assert run.id != effect.run_id

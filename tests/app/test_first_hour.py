@@ -401,7 +401,7 @@ def test_what_waits_is_foretold_by_runs_like_it(open_window, scored_project, qtb
     window.context.queue.add(("Holds", holds))
     window.context.queue.add(("Scoring", job))
     what = window.job_bar._what
-    qtbot.waitUntil(lambda: "then 1 more (about 00:0" in what.whole, timeout=10_000)
+    qtbot.waitUntil(lambda: "then 1 more (about 00:0" in what.whole, timeout=WAIT)
     window.queue.drop(window.queue.waiting[0])
     qtbot.waitUntil(lambda: "then" not in what.whole)
     held = False

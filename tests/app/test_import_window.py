@@ -10,6 +10,7 @@ from demo_images import DEMO, demo_files, finish
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
+from widgets_by_name import WAIT
 
 from amae_app.studies.import_dialog import ImportDialog
 from amae_app.studies.studies_page import StudiesPage
@@ -43,7 +44,7 @@ def _dialog(page: StudiesPage, qtbot, paths: list[Path]) -> ImportDialog:
     page._ask_import(paths)
     dialog = page._dialog
     assert dialog is not None
-    qtbot.waitUntil(lambda: "Taken for" in dialog.preview.summary.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "Taken for" in dialog.preview.summary.text(), timeout=WAIT)
     return dialog
 
 
@@ -61,7 +62,7 @@ def test_the_dialog_says_what_would_happen_before_it_does(open_window, project, 
     assert "notes.png" in dialog.preview.reasons.item(0).text()
     assert _splits(project) == {}
     dialog.accept()
-    qtbot.waitUntil(lambda: bool(page.reports), timeout=30_000)
+    qtbot.waitUntil(lambda: bool(page.reports), timeout=WAIT)
     assert _splits(project) == {Split.NORMAL: 8, Split.TEST: 4}
 
 
@@ -83,10 +84,10 @@ def test_a_table_is_mapped_by_the_reader_and_an_unknown_value_asked_for(
     dialog = page._dialog
     for combo, name in zip(dialog.columns, ("picture", "set", "finding", "(none)"), strict=True):
         combo.setCurrentText(name)
-    qtbot.waitUntil(lambda: "Say what it means" in dialog.preview.summary.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "Say what it means" in dialog.preview.summary.text(), timeout=WAIT)
     assert not dialog.start.isEnabled()
     dialog.values.setText("clear=normal, odd=abnormal")
-    qtbot.waitUntil(lambda: "Taken for" in dialog.preview.summary.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "Taken for" in dialog.preview.summary.text(), timeout=WAIT)
     assert dialog.start.isEnabled()
     assert "3 files" in dialog.preview.summary.text()
 
@@ -104,7 +105,7 @@ def test_dropped_folders_open_the_dialog_with_their_preview(open_window, project
     )
     page.dropEvent(drop)
     dialog = page._dialog
-    qtbot.waitUntil(lambda: "13 files" in dialog.preview.summary.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "13 files" in dialog.preview.summary.text(), timeout=WAIT)
 
 
 def test_when_every_file_is_refused_the_report_is_shown(open_window, project, qtbot, tmp_path):
@@ -112,7 +113,7 @@ def test_when_every_file_is_refused_the_report_is_shown(open_window, project, qt
         (tmp_path / f"{number}.png").write_text("no image")
     page = _page(open_window(project))
     page.start_import(ImportPlan((tmp_path,), role="normal"))
-    qtbot.waitUntil(lambda: bool(page.reports), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(page.reports), timeout=WAIT)
     assert page.reports[0].table.rowCount() == 3
     page.reports[0].search.setText("1.png")
     assert page.reports[0].table.rowCount() == 1
@@ -125,27 +126,27 @@ def test_a_image_in_another_format_is_offered_not_taken(open_window, project, qt
     Image.open(image.path).convert("L").resize((512, 512)).save(twin)
     page = _page(open_window(project))
     page.start_import(ImportPlan((twin,), role="normal"))
-    qtbot.waitUntil(lambda: bool(page.reports), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(page.reports), timeout=WAIT)
     assert _splits(project) == {Split.NORMAL: 1}
     page.reports[0].suspects_wanted.emit()
-    qtbot.waitUntil(lambda: _splits(project) == {Split.NORMAL: 2}, timeout=20_000)
+    qtbot.waitUntil(lambda: _splits(project) == {Split.NORMAL: 2}, timeout=WAIT)
 
 
 def test_removing_and_undoing(open_window, small_project, qtbot):
     page = _page(open_window(small_project))
-    qtbot.waitUntil(lambda: page.model.rowCount() == 40, timeout=10_000)
+    qtbot.waitUntil(lambda: page.model.rowCount() == 40, timeout=WAIT)
     page.table.selectRow(0)
     page.actions_of_page.remove()
-    qtbot.waitUntil(lambda: page.model.rowCount() == 39, timeout=10_000)
+    qtbot.waitUntil(lambda: page.model.rowCount() == 39, timeout=WAIT)
     page.actions_of_page.undo()
-    qtbot.waitUntil(lambda: page.model.rowCount() == 40, timeout=10_000)
+    qtbot.waitUntil(lambda: page.model.rowCount() == 40, timeout=WAIT)
 
 
 def test_the_last_import_is_taken_back_from_the_menu(open_window, small_project, qtbot):
     page = _page(open_window(small_project))
-    qtbot.waitUntil(lambda: page.model.rowCount() == 40, timeout=10_000)
+    qtbot.waitUntil(lambda: page.model.rowCount() == 40, timeout=WAIT)
     page.actions_of_page.undo_import()
-    qtbot.waitUntil(lambda: page.model.rowCount() == 0, timeout=10_000)
+    qtbot.waitUntil(lambda: page.model.rowCount() == 0, timeout=WAIT)
 
 
 def test_a_patient_in_two_splits_is_put_right_in_one_act(open_window, project, qtbot):
@@ -156,9 +157,9 @@ def test_a_patient_in_two_splits_is_put_right_in_one_act(open_window, project, q
     ]
     finish(import_images(project, files, "ward"))
     page = _page(open_window(project))
-    qtbot.waitUntil(lambda: "no training" in page.leak.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "no training" in page.leak.text(), timeout=WAIT)
     page.actions_of_page.fix_patients()
-    qtbot.waitUntil(lambda: "No patient" in page.leak.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "No patient" in page.leak.text(), timeout=WAIT)
     assert _splits(project) == {Split.TEST: 2}
     page.actions_of_page.undo()
-    qtbot.waitUntil(lambda: _splits(project) == {Split.NORMAL: 1, Split.TEST: 1}, timeout=10_000)
+    qtbot.waitUntil(lambda: _splits(project) == {Split.NORMAL: 1, Split.TEST: 1}, timeout=WAIT)

@@ -9,6 +9,7 @@ import pytest
 from images_in_dicom import IDENTITIES, write_dicom
 from orthanc_server import CALLED_AE, PASSWORD, USER, OrthancServer, missing_program
 from PySide6.QtCore import QSettings, Qt
+from widgets_by_name import WAIT
 
 from amae_app.studies.pacs_dialog import PacsDialog
 from amae_app.studies.studies_page import StudiesPage
@@ -52,7 +53,7 @@ def test_images_are_counted_fetched_and_reported(
     dialog.user.setText(USER)
     dialog.password.setText(PASSWORD)
     dialog.count.click()
-    qtbot.waitUntil(lambda: "images in" in dialog.answer.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "images in" in dialog.answer.text(), timeout=WAIT)
     assert "<b>4</b> images in 4 studies; 0 are in the project" in dialog.answer.text()
     assert _unlabeled(project) == 0
     studies = dialog.studies
@@ -65,18 +66,18 @@ def test_images_are_counted_fetched_and_reported(
     studies.table.item(1, 0).setCheckState(Qt.CheckState.Checked)
     assert studies.wanted.text() == "1 of 4 studies, 1 new images"
     dialog.accept()
-    qtbot.waitUntil(lambda: bool(page.reports), timeout=60_000)
+    qtbot.waitUntil(lambda: bool(page.reports), timeout=WAIT)
     assert _unlabeled(project) == 1
 
     dialog = _ask(page)
     dialog.password.setText(PASSWORD)
     dialog.count.click()
-    qtbot.waitUntil(lambda: "1 are in the project" in dialog.answer.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "1 are in the project" in dialog.answer.text(), timeout=WAIT)
     checked = [dialog.studies.table.item(row, 0).checkState() == Qt.CheckState.Checked
                for row in range(4)]  # fmt: skip
     assert checked == [True, False, True, True]  # what is here need not come again
     dialog.accept()
-    qtbot.waitUntil(lambda: len(page.reports) == 2, timeout=60_000)
+    qtbot.waitUntil(lambda: len(page.reports) == 2, timeout=WAIT)
     assert _unlabeled(project) == 4
 
     dialog = _ask(page)
@@ -87,7 +88,7 @@ def test_images_are_counted_fetched_and_reported(
     dialog.port.setValue(pacs.dicom_port)
     dialog.called.setText(CALLED_AE)
     dialog.count.click()
-    qtbot.waitUntil(lambda: "4 are in the project already" in dialog.answer.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "4 are in the project already" in dialog.answer.text(), timeout=WAIT)
     dialog.reject()
     kept = Path(QSettings("AMAE", "AMAE").fileName()).parent
     assert not [
@@ -122,5 +123,5 @@ def test_a_pacs_that_is_not_there_is_told(open_window, project: Project, qtbot):
     dialog = _ask(open_window(project)._pages[0])
     dialog.url.setText("http://127.0.0.1:9/dicom-web")
     dialog.count.click()
-    qtbot.waitUntil(lambda: "127.0.0.1:9" in dialog.answer.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "127.0.0.1:9" in dialog.answer.text(), timeout=WAIT)
     assert dialog.count.isEnabled()

@@ -13,13 +13,12 @@ from PySide6.QtWidgets import (
     QPushButton,
     QWidget,
 )
+from widgets_by_name import WAIT
 
 from amae_app.settings import Settings
 from amae_app.widgets.page_keys import PageKeys
 from amae_engine.catalog import decisions, image_tables
 from amae_engine.catalog.tables import Label, Split
-
-WAIT = 20_000
 
 
 def _clickable(page: QWidget) -> list[QWidget]:

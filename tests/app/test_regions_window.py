@@ -264,7 +264,7 @@ def test_thousands_of_regions_are_drawn_as_a_few_items(page, whole_path, qtbot):
         new = [NewRegion(page.regions.image_id, o, RegionState.IMPORTED) for o in outlines]
         regions.add(session, new, "boxes.csv", "import")
     page.regions._read()
-    qtbot.waitUntil(lambda: len(page.regions._found.listed) >= 3000, timeout=60_000)
+    qtbot.waitUntil(lambda: len(page.regions._found.listed) >= 3000, timeout=WAIT)
     assert len(page.regions.layer._items) == 4
     assert page.regions.panel.model.rowCount() >= 3000
 

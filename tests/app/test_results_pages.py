@@ -131,9 +131,9 @@ def test_every_form_of_export_is_a_job_of_its_own(open_window, whole_path, qtbot
     folder = scored_project.exports_folder / "run-003"
     written = ("images.png", "scores.parquet", "report.html", "report.pdf", "bundle.zip")
     for name in written:
-        qtbot.waitUntil(lambda name=name: (folder / name).is_file(), timeout=60_000)
+        qtbot.waitUntil(lambda name=name: (folder / name).is_file(), timeout=WAIT)
     qtbot.waitUntil(
-        lambda: (scored_project.folder.parent / "copy" / "project.json").is_file(), timeout=60_000
+        lambda: (scored_project.folder.parent / "copy" / "project.json").is_file(), timeout=WAIT
     )
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
 
@@ -236,7 +236,7 @@ def test_maps_that_are_not_kept_are_made_when_asked_for(
     assert button.isVisible()
     assert page.review.map_name.text() == "Map: not made yet"
     click(qtbot, page, "makeMapsButton")
-    qtbot.waitUntil(lambda: not button.isVisible(), timeout=60_000)
+    qtbot.waitUntil(lambda: not button.isVisible(), timeout=WAIT)
     assert page.review._shown.maps is not None
     wanted = [int(page._state.image_ids[page.model.place(row)]) for row in range(3)]
     assert mapped_images(whole_path, run).tolist() == sorted(wanted)

@@ -115,7 +115,7 @@ def test_where_stage2_has_nothing_to_learn_from_its_button_scores_without_it(
         lambda: page.cards.stage2.button.text() == "Score without stage 2", timeout=WAIT
     )
     qtbot.mouseClick(page.cards.stage2.button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: page.cards.results_button.isVisible(), timeout=10 * WAIT)
+    qtbot.waitUntil(lambda: page.cards.results_button.isVisible(), timeout=WAIT)
     state = _cards(small_project)
     assert (state.stage2.state, state.next_step) == (CardState.DONE, "results")
     qtbot.mouseClick(page.cards.results_button, Qt.MouseButton.LeftButton)
@@ -196,7 +196,7 @@ def test_pretraining_uses_the_settings_shown(open_window, small_project, qtbot):
     page.settings.fields["ratio0"].setValue(0.6)
     window.findChild(QPushButton, "startPretrainButton").click()
     qtbot.waitUntil(lambda: window.queue.running == "Pre-training", timeout=WAIT)
-    qtbot.waitUntil(lambda: not window.queue.running, timeout=120_000)
+    qtbot.waitUntil(lambda: not window.queue.running, timeout=WAIT)
     with small_project.session() as session:
         row = runs.newest(session, RunKind.PRETRAIN)
     config = PretrainConfig.from_dict(row.config)
@@ -275,7 +275,7 @@ def test_a_job_that_cannot_even_be_made_does_not_stop_the_queue(qtbot):
     queue.ended.connect(lambda job, _result, message: ended.append((job.title, message)))
     queue.add(("broken", broken), owner=Owner())
     queue.add(("good", good))
-    qtbot.waitUntil(lambda: len(ended) == 2, timeout=5000)
+    qtbot.waitUntil(lambda: len(ended) == 2, timeout=WAIT)
     assert ended == [("broken", "KeyError: 'no such thing'"), ("good", "")]
 
 

@@ -35,7 +35,7 @@ def test_the_first_start_offers_demo_new_and_open(open_window):
 def test_the_demo_button_makes_a_project_of_real_images(open_window, qtbot, tmp_path: Path):
     window = open_window(None)
     window.open_demo(tmp_path / "demo")
-    qtbot.waitUntil(lambda: window.context is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: window.context is not None, timeout=WAIT)
     studies_page = window._pages[0]
     qtbot.waitUntil(lambda: studies_page.count_text() == "240", timeout=WAIT)
 
@@ -157,7 +157,7 @@ def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     click(qtbot, window, "startStage1Button")
     qtbot.waitUntil(lambda: window.queue.running == "Stage 1", timeout=WAIT)
-    qtbot.waitUntil(lambda: not window.queue.running, timeout=120_000)
+    qtbot.waitUntil(lambda: not window.queue.running, timeout=WAIT)
     with small_project.session() as session:
         stage1 = runs.newest(session, RunKind.STAGE1)
         assert stage1 is not None
@@ -167,7 +167,7 @@ def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
     qtbot.waitUntil(lambda: page._state.next_step == "stage2" and start.isEnabled(), timeout=WAIT)
     click(qtbot, window, "startStage2Button")
     qtbot.waitUntil(lambda: window.queue.running == "Stage 2", timeout=WAIT)
-    qtbot.waitUntil(lambda: not window.queue.running, timeout=120_000)
+    qtbot.waitUntil(lambda: not window.queue.running, timeout=WAIT)
     qtbot.waitUntil(lambda: page._state.next_step == "results", timeout=WAIT)
     assert {"module A", "module B"} <= set(page.plots._losses)
     window.show_page(3)
@@ -183,13 +183,13 @@ def test_cancelling_keeps_the_run_resumable(open_window, small_project, qtbot):
     page.settings.preset.setCurrentText("compact")
     page.settings.fields["epochs1"].setValue(500)
     click(qtbot, window, "startStage1Button")
-    qtbot.waitUntil(lambda: bool(page.plots._losses), timeout=120_000)
+    qtbot.waitUntil(lambda: bool(page.plots._losses), timeout=WAIT)
     click(qtbot, window, "pauseButton")
     assert find(window, QPushButton, "pauseButton").text() == "Resume"
     click(qtbot, window, "cancelButton")
     assert window.queue.is_cancelling
     assert find(window, QPushButton, "cancelButton").text() == "Cancelling…"
-    qtbot.waitUntil(lambda: not window.queue.running, timeout=60_000)
+    qtbot.waitUntil(lambda: not window.queue.running, timeout=WAIT)
     with small_project.session() as session:
         assert runs.list_runs(session)[0].state is RunState.CANCELLED
     resume = find(window, QPushButton, "startStage1ResumeButton")
@@ -213,7 +213,7 @@ def _failing():
 
 def test_a_runtime_error_in_a_job_reaches_the_reader(qtbot):
     thread = JobThread(_failing)
-    with qtbot.waitSignal(thread.failed, timeout=5000) as caught:
+    with qtbot.waitSignal(thread.failed, timeout=WAIT) as caught:
         thread.start()
     assert caught.args == ["RuntimeError: out of memory"]
     thread.wait()
@@ -232,7 +232,7 @@ def test_a_failed_job_drops_the_ones_that_build_on_it(qtbot):
     queue.ended.connect(lambda job, _result, message: ended.append((job.title, message)))
     queue.add(("first", bad), ("second", good))
     queue.add(("third", good))
-    qtbot.waitUntil(lambda: len(ended) == 2, timeout=5000)
+    qtbot.waitUntil(lambda: len(ended) == 2, timeout=WAIT)
     assert ended == [("first", "no images"), ("third", "")]
 
 
@@ -247,14 +247,14 @@ def test_pausing_stops_the_generator(qtbot):
 
     queue = JobQueue()
     queue.add(("count", counting))
-    qtbot.waitUntil(lambda: len(seen) > 3, timeout=5000)
+    qtbot.waitUntil(lambda: len(seen) > 3, timeout=WAIT)
     queue.toggle_pause()
     qtbot.wait(100)
     at_pause = len(seen)
     qtbot.wait(200)
     assert len(seen) == at_pause
     queue.toggle_pause()
-    qtbot.waitUntil(lambda: len(seen) > at_pause + 3, timeout=5000)
+    qtbot.waitUntil(lambda: len(seen) > at_pause + 3, timeout=WAIT)
     queue.shut_down()
 
 

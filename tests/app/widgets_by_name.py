@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
 
-WAIT = 20_000  # milliseconds
+WAIT = 600_000  # milliseconds: a guard against hanging, never a bound on speed
 
 
 def find(window, kind, name: str):

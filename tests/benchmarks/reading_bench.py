@@ -32,7 +32,7 @@ _PER_MINUTE = 40
 _STEPS = 60  # next images of a kind
 _LOOKED_AT = 500  # images, for the memory
 _FRAME_MS = 33.0
-_LONGEST_WAIT_SECONDS = 120.0
+_LONGEST_WAIT_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)

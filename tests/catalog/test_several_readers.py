@@ -79,7 +79,7 @@ def test_two_imports_at_once_keep_every_image_and_no_image_twice(project: Projec
         place = ("--project", str(project.folder), "--csv", str(table), "--images", str(DEMO))
         commands.append([sys.executable, "-m", "amae_engine.cli", "import", *place])
     running = [subprocess.Popen(command, stderr=subprocess.PIPE) for command in commands]
-    assert [process.wait(timeout=120) for process in running] == [0, 0]
+    assert [process.wait(timeout=600) for process in running] == [0, 0]
     for process in running:
         process.stderr.close()
     with project.session() as session:

@@ -18,7 +18,7 @@ from amae_app.settings import Settings
 from amae_app.theme import apply_theme
 from amae_app.waiting import let_run, wait_until
 
-LONGEST_WAIT_SECONDS = 120.0
+LONGEST_WAIT_SECONDS = 600.0
 _EXPECTED = ("propagateSizeHints",)  # what the offscreen platform says of itself
 
 

@@ -50,7 +50,7 @@ def test_a_window_is_used_by_a_script_without_a_warning(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=600,
     )
     reported = json.loads(done.stdout)
     assert reported["failures"] == []
