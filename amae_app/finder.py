@@ -89,8 +89,8 @@ class Finder(QObject):
         choose = window.top_bar.theme_chosen.emit
         return [
             ("Demo project", window.open_demo),
-            ("New project…", window.ask_new),
-            ("Open project…", window.ask_open),
+            ("New project…", window.opener.ask_new),
+            ("Open project…", window.opener.ask_open),
             ("Queue", window.show_queue),
             ("Tour", self.start_tour),
             ("Help", self.show_help),

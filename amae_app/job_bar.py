@@ -19,9 +19,11 @@ class JobBar(QFrame):
 
     Signals:
         queue_wanted(): the reader wants to see what waits.
+        unsaved_wanted(): the reader wants to see the acts that are not saved.
     """
 
     queue_wanted = Signal()
+    unsaved_wanted = Signal()
 
     def __init__(self, queue: JobQueue, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,6 +52,12 @@ class JobBar(QFrame):
         for button in (self.pause_button, self.cancel_button):
             button.setFixedWidth(_BUTTON)
         self.queue_button.setFixedWidth(_QUEUE)
+        self.unsaved_button = QPushButton("Not saved")
+        self.unsaved_button.setObjectName("unsavedButton")
+        self.unsaved_button.setToolTip(
+            "Acts that could not be saved: try again, or write them down"
+        )
+        self.unsaved_button.setVisible(False)
         self._notice = ElidedLabel()
         self._notice.setObjectName("noticeLabel")
         self._expiry = QTimer(self)
@@ -62,9 +70,11 @@ class JobBar(QFrame):
                        self.queue_button):  # fmt: skip
             layout.addWidget(widget)
         layout.addWidget(self._notice, 1)
+        layout.addWidget(self.unsaved_button)
         self.pause_button.clicked.connect(queue.toggle_pause)
         self.cancel_button.clicked.connect(queue.cancel)
         self.queue_button.clicked.connect(self.queue_wanted)
+        self.unsaved_button.clicked.connect(self.unsaved_wanted)
         queue.event_came.connect(self._on_event)
         queue.changed.connect(self._on_changed)
         queue.ended.connect(self._on_ended)
@@ -93,6 +103,12 @@ class JobBar(QFrame):
     def clear_notice(self) -> None:
         """The notice has been there long enough, or belongs to another project."""
         self._notice.say("")
+
+    @Slot(int)
+    def show_unsaved(self, acts: int) -> None:
+        """How many acts could not be saved; stays in sight until they are."""
+        self.unsaved_button.setText(f"Not saved: {acts}")
+        self.unsaved_button.setVisible(acts > 0)
 
     @Slot(object, object)
     def _on_event(self, job: QueuedJob, event: Event) -> None:

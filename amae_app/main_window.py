@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from amae_app.ask_files import ask_folder
 from amae_app.closing import ask_about_jobs, hand_over_to_worker
 from amae_app.error_box import show_error
 from amae_app.finder import PAGES, Finder
@@ -25,6 +24,7 @@ from amae_app.job_queue import JobQueue, QueuedJob
 from amae_app.notify import notify_desktop
 from amae_app.page_builder import PageBuilder, Workspace
 from amae_app.project_opener import ProjectOpener
+from amae_app.pseudo_labels.pseudo_labels_page import PseudoLabelsPage
 from amae_app.queue_dialog import QueueDialog
 from amae_app.queue_forecast import QueueForecast
 from amae_app.rail import Rail
@@ -34,6 +34,7 @@ from amae_app.start_page import StartPage
 from amae_app.studies.studies_page import StudiesPage
 from amae_app.theme import ThemeName, apply_theme
 from amae_app.top_bar import TopBar
+from amae_app.unsaved_acts import UnsavedActs
 from amae_app.widgets.page_keys import keep_focus, let_return_press
 from amae_app.window_context import OpenedProject, WindowContext
 from amae_app.words import reading_only
@@ -67,8 +68,9 @@ class MainWindow(QMainWindow):
         self.context: WindowContext | None = None
         self._pages: list[Workspace] = []
         self._stale: list[Changed] = []
-        self._opener = ProjectOpener(self.queue, self)
-        self._builder = PageBuilder(self._opener.close, self)
+        self._unsaved = UnsavedActs(self)
+        self.opener = ProjectOpener(self.queue, self)
+        self._builder = PageBuilder(self.opener.close, self)
         self.setWindowTitle("AMAE")
         self.setMinimumSize(1024, 640)
         self.rail = Rail()
@@ -91,20 +93,21 @@ class MainWindow(QMainWindow):
 
     def open_project(self, folder: Path) -> None:
         """Open a project folder; a failure is reported and the window stays as it was."""
-        self._opener.open(folder)
+        self.opener.open(folder)
 
     def new_project(self, folder: Path) -> None:
         """Make a project in an empty folder and open it."""
-        self._opener.make(folder)
+        self.opener.make(folder)
 
     def open_demo(self, folder: Path | None = None) -> None:
         """Open the demo project, importing its images first where it is new."""
-        self._opener.open_demo(folder)
+        self.opener.open_demo(folder)
 
     @Slot(object, bool)
     def _on_opened(self, opened: OpenedProject, is_demo: bool) -> None:
         context = WindowContext(opened, self.settings, self.queue, self)
         context.noticed.connect(self.job_bar.show_notice)
+        self._unsaved.follow(context.acts)
         self._builder.build(context, is_demo)
 
     @Slot(object, object, bool)
@@ -153,6 +156,12 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember the layout, end or hand over the running job, close the project."""
+        for page in (each for each in self._pages if isinstance(each, ResultsPage)):
+            page.regions.panel.flush_notes()
+        if self._unsaved.is_any:  # closing follows once the catalog has them
+            self._unsaved.show(then=self.close)
+            event.ignore()
+            return
         handed = self._asked_at_close()
         if handed is None:
             event.ignore()
@@ -167,8 +176,18 @@ class MainWindow(QMainWindow):
         self.hide()  # what the project still computes may take a while
         self._builder.drop()
         self._close_project()
-        self._opener.finish()
+        self.opener.finish()
         super().closeEvent(event)
+
+    @Slot(str, int)
+    def _on_act_failed(self, page_name: str, image_id: int) -> None:
+        """Return to the image whose act is not saved."""
+        if page_name in PAGES and self._pages:
+            number = PAGES.index(page_name)
+            self.show_page(number)
+            page = self._pages[number]
+            if isinstance(page, (PseudoLabelsPage, ResultsPage)) and image_id:
+                page.return_to(image_id)
 
     def _asked_at_close(self) -> list[HandedJob] | None:
         """Jobs that go on without the window; None where the reader stays."""
@@ -193,22 +212,25 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         self.start_page.demo_wanted.connect(self.open_demo)
-        self.start_page.new_wanted.connect(self.ask_new)
-        self.start_page.open_wanted.connect(self.ask_open)
+        self.start_page.new_wanted.connect(self.opener.ask_new)
+        self.start_page.open_wanted.connect(self.opener.ask_open)
         self.top_bar.demo_wanted.connect(self.open_demo)
-        self.top_bar.new_wanted.connect(self.ask_new)
-        self.top_bar.open_wanted.connect(self.ask_open)
+        self.top_bar.new_wanted.connect(self.opener.ask_new)
+        self.top_bar.open_wanted.connect(self.opener.ask_open)
         self.top_bar.theme_chosen.connect(self._set_theme)
         self.top_bar.help_wanted.connect(self.finder.show_help)
         self.top_bar.tour_wanted.connect(self.finder.start_tour)
         self.top_bar.palette_wanted.connect(self.finder.open_palette)
         for source in (self.top_bar, self.start_page):
             source.recent_wanted.connect(self.open_project)
-        self._opener.began.connect(lambda name: self.job_bar.show_notice(f"Opening {name}…"))
-        self._opener.opened.connect(self._on_opened)
+        self.opener.began.connect(lambda name: self.job_bar.show_notice(f"Opening {name}…"))
+        self.opener.opened.connect(self._on_opened)
         self._builder.built.connect(self._on_built)
-        self._opener.failed.connect(self._tell)
+        self.opener.failed.connect(self._tell)
         self.job_bar.queue_wanted.connect(self.show_queue)
+        self.job_bar.unsaved_wanted.connect(self._unsaved.show)
+        self._unsaved.returned.connect(self._on_act_failed)
+        self._unsaved.count_changed.connect(self.job_bar.show_unsaved)
         self.queue.event_came.connect(self._on_event)
         self.queue.ended.connect(self._on_ended)
         for number in range(len(PAGES)):
@@ -256,7 +278,7 @@ class MainWindow(QMainWindow):
             page.deleteLater()
         self._pages, self._stale = [], []
         if self.context is not None:
-            self._opener.close(self.context)
+            self.opener.close(self.context)
             self.context = None
 
     def _refresh(self, number: int) -> None:
@@ -295,7 +317,7 @@ class MainWindow(QMainWindow):
     def _on_ended(self, job: QueuedJob, result: object, message: str) -> None:
         if isinstance(result, Project):
             made = result
-            self._opener.get(made.name, lambda: made)
+            self.opener.get(made.name, lambda: made)
             return
         if not self.queue.waiting:
             notify_desktop(self, "AMAE", message or f"{job.title} is done.")
@@ -315,20 +337,6 @@ class MainWindow(QMainWindow):
         if isinstance(application, QApplication):
             apply_theme(application, ThemeName(name))
         self._on_changed(_EVERYTHING)  # texts in colours are written anew
-
-    @Slot()
-    def ask_new(self) -> None:
-        """Ask for an empty folder, and make a project in it."""
-        folder = ask_folder(self, "An empty folder for the new project")
-        if folder:
-            self.new_project(Path(folder))
-
-    @Slot()
-    def ask_open(self) -> None:
-        """Ask for a project's folder, and open it."""
-        folder = ask_folder(self, "A project's folder")
-        if folder:
-            self.open_project(Path(folder))
 
     @Slot()
     def show_queue(self) -> None:

@@ -6,14 +6,18 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QThreadPool, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QObject, QThreadPool, Signal, Slot
+from PySide6.QtWidgets import QWidget
 
+from amae_app.ask_files import ask_folder
 from amae_app.job_queue import JobQueue
-from amae_app.window_context import OpenedProject, WindowContext, Work
+from amae_app.window_context import OpenedProject, WindowContext
+from amae_app.work import Work
 from amae_engine.errors import AmaeError
 from amae_engine.jobs.demo import open_demo
 from amae_engine.project import Project
 
+_PATIENCE = 0.01  # seconds
 _DEMO_FOLDER = Path.home() / "AMAE" / "demo"
 
 
@@ -35,9 +39,9 @@ class ProjectOpener(QObject):
     failed = Signal(str)
     _answered = Signal(str, int, object, object)
 
-    def __init__(self, queue: JobQueue, parent: QObject) -> None:
+    def __init__(self, queue: JobQueue, parent: QWidget) -> None:
         super().__init__(parent)
-        self._queue = queue
+        self._queue, self._window = queue, parent
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
         # held here until they are closed: their last reference must not go in another thread
@@ -61,6 +65,20 @@ class ProjectOpener(QObject):
         else:
             self._queue.add(("Making the demo project", lambda: open_demo(chosen)))
 
+    @Slot()
+    def ask_new(self) -> None:
+        """Ask for an empty folder, and make a project in it."""
+        folder = ask_folder(self._window, "An empty folder for the new project")
+        if folder:
+            self.make(Path(folder))
+
+    @Slot()
+    def ask_open(self) -> None:
+        """Ask for a project's folder, and open it."""
+        folder = ask_folder(self._window, "A project's folder")
+        if folder:
+            self.open(Path(folder))
+
     def get(self, name: str, get: Callable[[], Project], is_demo: bool = False) -> None:
         """Get a project off the event thread."""
         self._openings += 1
@@ -78,8 +96,10 @@ class ProjectOpener(QObject):
         """Wait for what is being opened, and show none of it, and for what is being closed."""
         self._openings += 1
         self._pool.waitForDone()
-        for _, thread in self._closing:
-            thread.join()
+        for _, thread in list(self._closing):
+            while thread.is_alive():  # acts end on this thread
+                QCoreApplication.processEvents()
+                thread.join(_PATIENCE)
 
     @Slot(object)
     def _on_closed(self, context: WindowContext) -> None:

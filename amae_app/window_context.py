@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
+from PySide6.QtCore import QObject, QThreadPool, Signal, Slot
 
+from amae_app.act_writer import Act, ActWriter
 from amae_app.job_queue import JobQueue, Owner
 from amae_app.original_cache import OriginalCache
 from amae_app.project_jobs import ProjectJobs
 from amae_app.settings import Settings
 from amae_app.widgets.thumbnails import ThumbnailCache
 from amae_app.words import reading_only
+from amae_app.work import Work
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import PseudoLabelConfig
-from amae_engine.errors import AmaeError, translate_os_error
+from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, Level
 from amae_engine.jobs.defaults import choose_label_settings, default_config, label_settings
 from amae_engine.jobs.importing.relink_originals import RelinkReport
 from amae_engine.project import Project
 
-_log = logging.getLogger(__name__)
+_NO_IMAGES: Mapping[int, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,8 @@ class WindowContext(QObject):
         self.originals = OriginalCache(project, self)
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(4)
-        self._acts = QThreadPool(self)
-        self._acts.setMaxThreadCount(1)  # acts are written in the order in which they were done
-        self._act_number = 0
+        self.acts = ActWriter(self)
+        self.acts.refused.connect(lambda text: self.notify(text, Level.WARNING))
         self._generation: dict[str, int] = {}
         self._busy: set[str] = set()
         self._is_closed = False
@@ -168,29 +169,28 @@ class WindowContext(QObject):
             self._busy.add(key)
             self._pool.start(work)
 
-    def act(self, function: Callable[[], Any], done: Callable[[Any], None]) -> None:
+    def act(
+        self,
+        function: Callable[[], Any],
+        done: Callable[[Any], None],
+        what: str = "a change",
+        images: Mapping[int, str] = _NO_IMAGES,
+        page: str = "",
+    ) -> None:
         """Write to the catalog off the event thread, one act after another; none is dropped.
 
         Args:
             function: The act.
-            done: Gets its result on the event thread; an error is shown to the reader instead.
+            done: Gets its result on the event thread, once the catalog has it.
+            what: The act in words, for the case that it cannot be written.
+            images: Names of the images that it is about, by their ids.
+            page: The workspace to return to in that case.
         """
         if self.project.only_reading:
             self.notify(reading_only(self.project.only_reading), Level.WARNING)
             return
-        self._act_number += 1
-        key = f"act {self._act_number}"
-        self._generation[key] = 0
-
-        def deliver(answer: Any) -> None:
-            del self._generation[key]
-            if isinstance(answer, AmaeError):
-                self.notify(str(answer), Level.WARNING)
-            else:
-                done(answer)
-
-        self._waiting[(key, 0)] = deliver
-        self._acts.start(Work(self._answered.emit, key, 0, function))
+        names, ids = tuple(images.values()), tuple(images)
+        self.acts.add(Act(function, done, what, names, ids, page, self.reader))
 
     def tell_error(self, answer: object) -> bool:
         """Tell the reader of an answer that is an error; whether it was one."""
@@ -206,6 +206,7 @@ class WindowContext(QObject):
             The thread that waits for that; who ends the program joins it.
         """
         self._is_closed = True
+        self.acts.stop_delivering()
         self._waiting.clear()
         self._next.clear()
         thread = threading.Thread(target=self._finish, name="closing a project")
@@ -213,7 +214,7 @@ class WindowContext(QObject):
         return thread
 
     def _finish(self) -> None:
-        self._acts.waitForDone()
+        self.acts.wait()
         self._pool.waitForDone()
         self.thumbnails.close()
         self.originals.close()
@@ -237,39 +238,3 @@ class WindowContext(QObject):
         if done is None or self._generation[key] != generation:
             return
         done(error if error is not None else result)
-
-
-class Work(QRunnable):
-    """One function off the event thread; `answer(key, generation, result, error)` follows it."""
-
-    def __init__(
-        self,
-        answer: Callable[[str, int, object, object], Any],
-        key: str,
-        generation: int,
-        function: Callable[[], Any],
-    ) -> None:
-        super().__init__()
-        self._answer = answer
-        self._key, self._generation, self._function = key, generation, function
-
-    def run(self) -> None:
-        """Run on a pool thread."""
-        try:
-            result, error = self._function(), None
-        except AmaeError as problem:
-            result, error = None, problem
-        except Exception as problem:  # noqa: BLE001 - shown to the reader, with the log's trace
-            _log.exception("Background work '%s' failed", self._key)
-            reported = translate_os_error(problem) or AmaeError(
-                f"{type(problem).__name__}: {problem}"
-            )
-            result, error = None, reported
-        answer = self._answer
-        # PySide keeps the wrapper of a runnable: what it was made of must not stay with it
-        self._function = self._answer = _nothing
-        answer(self._key, self._generation, result, error)
-
-
-def _nothing(*_arguments: object) -> None:
-    """What a runnable that has run would do."""

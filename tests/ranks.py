@@ -14,11 +14,10 @@ from amae_engine.jobs.child_process import start_server
 
 def run_ranks(count: int, words: list[str]) -> None:
     """Run `amae` with these words in `count` processes of a thread each; all must succeed."""
-    start_server()
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+    context = multiprocessing.get_context(start_server())
     ranks = [
         context.Process(target=_rank, args=(number, count, port, words)) for number in range(count)
     ]

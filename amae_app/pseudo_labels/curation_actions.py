@@ -24,6 +24,8 @@ from amae_engine.jobs.reading.second_reading import ChosenBy, begin_second_readi
 from amae_engine.jobs.reading.stage2_effect import Stage2Effect
 from amae_engine.jobs.training.assign_pseudo_labels import PseudoLabelView
 
+_PAGE = "pseudoLabels"
+
 
 @dataclass(frozen=True, slots=True)
 class _Configs:
@@ -47,27 +49,28 @@ class CurationActions(QObject):
         self._context, self._page = context, page
 
     def decide(
-        self, ids: list[int], labels: list[Label], kind: str, run_id: int, offer: Offer
+        self, images: dict[int, str], labels: list[Label], kind: str, run_id: int, offer: Offer
     ) -> None:
-        """Decide on images in one act."""
+        """Decide on images, names by id, in one act."""
         project, reader = self._context.project, self._context.reader
+        what = " / ".join(dict.fromkeys(labels))
 
         def act() -> None:
             with project.session() as session:
-                decisions.decide(session, ids, labels, reader, run_id, kind, offer)
+                decisions.decide(session, list(images), labels, reader, run_id, kind, offer)
 
-        self._context.act(act, self._decided)
+        self._context.act(act, self._decided, what, images, _PAGE)
 
-    def read_blind(self, session_id: int, ids: list[int], label: Label) -> None:
+    def read_blind(self, session_id: int, images: dict[int, str], label: Label) -> None:
         """Note what the second reader calls images."""
         project = self._context.project
 
         def act() -> None:
             with project.session() as session:
-                for image_id in ids:
+                for image_id in images:
                     blind_readings.read(session, session_id, image_id, label)
 
-        self._context.act(act, self._decided)
+        self._context.act(act, self._decided, f"second reading: {label}", images, _PAGE)
 
     def begin_blind(self, view: PseudoLabelView, count: int, chosen_by: ChosenBy) -> None:
         """Choose images for a blind second reading, and begin it."""
@@ -75,6 +78,7 @@ class CurationActions(QObject):
         self._context.act(
             lambda: begin_second_reading(project, view, reader, count, chosen_by),
             self.reading_begun.emit,
+            "begin a second reading",
         )
 
     @Slot(int, int, object)
@@ -86,7 +90,7 @@ class CurationActions(QObject):
             with project.session() as session:
                 blind_readings.agree(session, session_id, image_id, label)
 
-        self._context.act(act, self._decided)
+        self._context.act(act, self._decided, f"consensus: {label}", {image_id: ""}, _PAGE)
 
     @Slot()
     def undo(self) -> None:
@@ -111,6 +115,7 @@ class CurationActions(QObject):
         self._context.act(
             lambda: write_decisions(project, path, reader),
             lambda count: self._context.notify(f"{plural(count, 'decision')} written."),
+            "decisions as a table",
         )
 
     @Slot()
@@ -128,7 +133,11 @@ class CurationActions(QObject):
             self._context.notify(text)
             self._decided(None)
 
-        self._context.act(lambda: summary(read_decisions(project, path, reader)), done)
+        self._context.act(
+            lambda: summary(read_decisions(project, path, reader)),
+            done,
+            f"decisions of {path.name}",
+        )
 
     def retrain(self, effect: Stage2Effect) -> None:
         """Train stage 2 again on the labels as they stand: B alone where A would be the same."""
@@ -184,7 +193,7 @@ class CurationActions(QObject):
             with project.session() as session:
                 return (decisions.redo if redo else decisions.undo)(session, reader)
 
-        self._context.act(act, lambda step: self._stepped(step, redo))
+        self._context.act(act, lambda step: self._stepped(step, redo), "redo" if redo else "undo")
 
     def _stepped(self, step: decisions.Step, redo: bool) -> None:
         word = "Redone" if redo else "Undone"

@@ -132,6 +132,13 @@ class GalleryModel(QAbstractListModel):
             -1 if self._clusters is None else int(self._clusters[place]),
         )
 
+    def row_of(self, image_id: int) -> int | None:
+        """The place of an image in the grid; None where it is not listed."""
+        if self._state is None:
+            return None
+        found = np.flatnonzero(self._state.view.image_ids[self._places] == image_id)
+        return int(found[0]) if len(found) else None
+
     def rows_of_cluster(self, cluster: int) -> list[int]:
         """The tiles of images alike, by their places in the grid."""
         if self._clusters is None or cluster < 0:
@@ -171,6 +178,8 @@ class _TileDelegate(QStyledItemDelegate):
     def __init__(self, thumbnails: ThumbnailCache, parent: QObject) -> None:
         super().__init__(parent)
         self._thumbnails = thumbnails
+        self.saving: frozenset[int] = frozenset()
+        self.saving_failed = False
         self.size = QSize(_NARROWEST, _NARROWEST + _STRIP)
 
     def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:
@@ -205,6 +214,8 @@ class _TileDelegate(QStyledItemDelegate):
         painter.setPen(QColor(dark))
         painter.drawText(text, Qt.AlignmentFlag.AlignLeft, _strip_text(tile))
         mark = "excluded" if tile.label == EXCLUDED else ("✓" if tile.checked else "")
+        if tile.image_id in self.saving:
+            mark = "not saved" if self.saving_failed else "saving…"
         painter.setPen(QColor("#c3c8d0"))
         painter.drawText(text, Qt.AlignmentFlag.AlignRight, mark)
         painter.restore()
@@ -252,6 +263,11 @@ class Gallery(QListView):
     def update_labels(self, state: CurationState, readings: dict[int, Label] | None = None) -> None:
         """Show new labels of the same images."""
         self.gallery.update_state(state, readings)
+        self.viewport().update()
+
+    def show_saving(self, images: set[int], failed: bool) -> None:
+        """Mark images whose newest label the catalog does not have yet."""
+        self._delegate.saving, self._delegate.saving_failed = frozenset(images), failed
         self.viewport().update()
 
     def select(self, number: int) -> None:

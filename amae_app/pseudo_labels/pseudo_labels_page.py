@@ -97,7 +97,7 @@ class PseudoLabelsPage(QWidget):
     def decide(self, label: Label) -> None:
         """Give the selected images a label; in a blind reading, say what they are."""
         tiles = self.gallery.selected_tiles()
-        self._act([tile.image_id for tile in tiles], [label] * len(tiles), "decide")
+        self._act(tiles, [label] * len(tiles), "decide")
 
     @Slot()
     def confirm(self) -> None:
@@ -107,7 +107,7 @@ class PseudoLabelsPage(QWidget):
             return
         tiles = self.gallery.selected_tiles()
         labels = [Label.ABNORMAL if t.probability >= 0.5 else Label.NORMAL for t in tiles]
-        self._act([tile.image_id for tile in tiles], labels, "confirm")
+        self._act(tiles, labels, "confirm")
 
     @Slot()
     def undo(self) -> None:
@@ -149,14 +149,29 @@ class PseudoLabelsPage(QWidget):
         self.keys.add("redo", "redo", "Ctrl+Y", self.redo)
         self.viewer.add_keys(self.keys)
 
-    def _act(self, ids: list[int], labels: list[Label], kind: str) -> None:
-        if not ids or self._state is None:
+    @Slot(int)
+    def return_to(self, image_id: int) -> None:
+        """Put the focus on an image of the gallery, where it is listed."""
+        row = self.gallery.gallery.row_of(image_id)
+        if row is not None:
+            self.gallery.select(row)
+
+    @Slot()
+    def _show_saving(self) -> None:
+        acts = self._context.acts
+        self.gallery.show_saving(
+            {image for act in acts.waiting for image in act.image_ids}, bool(acts.cause)
+        )
+
+    def _act(self, tiles: list[Tile], labels: list[Label], kind: str) -> None:
+        if not tiles or self._state is None:
             return
+        images = {tile.image_id: tile.name for tile in tiles}
         if self._blind is not None:
-            self.acts.read_blind(self._blind, ids, labels[0])
+            self.acts.read_blind(self._blind, images, labels[0])
         else:
             run = self._state.view.run_id
-            self.acts.decide(ids, labels, kind, run, self.offered.offer_text)
+            self.acts.decide(images, labels, kind, run, self.offered.offer_text)
         if self._context.reader:
             self.gallery.select(self.gallery.currentIndex().row() + 1)
 
@@ -228,6 +243,7 @@ class PseudoLabelsPage(QWidget):
         self.acts.reading_begun.connect(self.read_blind)
         self.viewer.relink_wanted.connect(self._context.relink_wanted)
         self._context.queue.changed.connect(self._show_review)
+        self._context.acts.changed.connect(self._show_saving)
 
     def _read(self) -> None:
         config, blind = self._context.labels, self._blind

@@ -59,7 +59,10 @@ class EvaluationActs(QObject):
             self._context.announce(Changed.SCORES)
 
         self._context.act(
-            lambda: lock_point(project, choose_point(project, run, kind, choice), reader), done
+            lambda: lock_point(project, choose_point(project, run, kind, choice), reader),
+            done,
+            f"lock the operating point of {kind.label}, run {run}",
+            page="results",
         )
 
     @Slot()
@@ -71,7 +74,9 @@ class EvaluationActs(QObject):
             with project.session() as session:
                 locked_points.seal(session, reader)
 
-        self._context.act(act, lambda _: self._context.announce(Changed.SCORES))
+        self._context.act(
+            act, lambda _: self._context.announce(Changed.SCORES), "seal", page="results"
+        )
 
     def group(self, evaluation: RunEvaluation | None, kind: ScoreKind) -> None:
         """Judge a score in each subgroup."""

@@ -148,7 +148,7 @@ class RegionReading(QObject):
                 with project.session() as session:
                     return step(session, reader)
 
-            self._context.act(take, partial(self._stepped, name))
+            self._context.act(take, partial(self._stepped, name), f"{name} (regions)")
             return
         region = self.panel.current
         if region is None:
@@ -166,7 +166,8 @@ class RegionReading(QObject):
         self._write(
             lambda project: judge_part(
                 project, region, image_id, state, reader, run, shown.kind, threshold
-            )
+            ),
+            f"region {state}",
         )
 
     def _remove(self, region: ListedRegion) -> None:
@@ -179,7 +180,7 @@ class RegionReading(QObject):
             with project.session() as session:
                 regions.remove(session, region.region, reader)
 
-        self._write(act)
+        self._write(act, "region deleted")
 
     @Slot(object)
     def _on_drawn(self, outline: Outline) -> None:
@@ -191,7 +192,7 @@ class RegionReading(QObject):
             with project.session() as session:
                 regions.add(session, [NewRegion(image_id, outline, RegionState.DRAWN)], reader)
 
-        self._write(act)
+        self._write(act, "region drawn")
 
     @Slot(int, object)
     def _on_edited(self, place: int, outline: Outline) -> None:
@@ -206,7 +207,7 @@ class RegionReading(QObject):
             with project.session() as session:
                 regions.change(session, region.region, reader, outline=outline)
 
-        self._write(act)
+        self._write(act, "region edited")
 
     @Slot(str)
     def _on_region_note(self, text: str) -> None:
@@ -218,7 +219,7 @@ class RegionReading(QObject):
             with project.session() as session:
                 regions.change(session, region.region, reader, note=text)
 
-        self._write(act)
+        self._write(act, f"note on a region: {text}")
 
     @Slot(str)
     def _on_image_note(self, text: str) -> None:
@@ -230,15 +231,17 @@ class RegionReading(QObject):
             with project.session() as session:
                 regions.note_image(session, image_id, text, reader)
 
-        self._write(act)
+        self._write(act, f"note: {text}")
 
     @Slot()
     def _on_tool(self) -> None:
         self.panel.show_tool(self.layer.tool)
 
-    def _write(self, act: Callable[[Project], None]) -> None:
+    def _write(self, act: Callable[[Project], None], what: str) -> None:
         project = self._context.project
-        self._context.act(lambda: act(project), self._wrote)
+        name = "" if self._shown is None else self._shown.name
+        images = {self.image_id: name}
+        self._context.act(lambda: act(project), self._wrote, what, images, "results")
 
     def _wrote(self, _: object) -> None:
         self._read()

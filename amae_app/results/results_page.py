@@ -145,7 +145,7 @@ class ResultsPage(QWidget):
         self.split_combo.activated.connect(self._on_split)
         self.list.export_button.clicked.connect(self._on_export)
         self.regions.marked_changed.connect(self._on_marked)
-        self.regions.image_wanted.connect(self._show_image_of)
+        self.regions.image_wanted.connect(self.return_to)
         self.loader.shown.connect(self.review.redraw_map)
         self.review.viewer.relink_wanted.connect(self._context.relink_wanted)
 
@@ -180,7 +180,7 @@ class ResultsPage(QWidget):
             self.listed_combo.setCurrentText(left.listed)
         self._show_score()
         if left is not None and left.run == state.run_id:
-            self._show_image_of(left.image)
+            self.return_to(left.image)
         self.regions.read_marked()
         self.badge_changed.emit()
 
@@ -271,7 +271,7 @@ class ResultsPage(QWidget):
             self._list(keep=True)
 
     @Slot(int)
-    def _show_image_of(self, image_id: int) -> None:
+    def return_to(self, image_id: int) -> None:
         """Go to an image, all of them listed where it is not."""
         if self._state is None:
             return

@@ -16,6 +16,7 @@ from amae_engine.catalog.tables import Split
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
 
+_PAGE = "studies"
 Done = Callable[[str, Callable[[], str] | None], None]
 
 
@@ -86,7 +87,8 @@ class ImageActs(QObject):
                 )
             self._done(text, (lambda: back(before)) if before.images else None)
 
-        self._context.act(act, done)
+        word = {0: "normal", 1: "abnormal", None: "unknown"}[truth]
+        self._context.act(act, done, f"truth: {word}, of {plural(len(ids), 'image')}", page=_PAGE)
 
     def set_validation(self, is_validation: bool) -> None:
         """Set the selected test images apart to choose thresholds by, or give them back."""
@@ -109,7 +111,9 @@ class ImageActs(QObject):
 
             self._done(text, back if changed else None)
 
-        self._context.act(lambda: change(is_validation, ids), done)
+        what = "set apart for validation" if is_validation else "test on again"
+        of = plural(len(ids), "image")
+        self._context.act(lambda: change(is_validation, ids), done, f"{what}, {of}", page=_PAGE)
 
     def draw_validation(self, share: float) -> None:
         """Set a share of the test patients apart, at random within each truth."""
@@ -122,6 +126,8 @@ class ImageActs(QObject):
         self._context.act(
             act,
             lambda drawn: self._done(f"{plural(len(drawn), 'image')} set apart.", None),
+            f"{share:.0%} of the test patients set apart",
+            page=_PAGE,
         )
 
     def tag(self, word: str, takes_away: bool = False) -> None:
@@ -148,7 +154,8 @@ class ImageActs(QObject):
             text = f"“{word.strip().lower()}” {verb} {plural(len(changed), 'image')}."
             self._done(text, (lambda: back(changed)) if changed else None)
 
-        self._context.act(act, done)
+        what = f"tag “{word}”, of {plural(len(ids), 'image')}"
+        self._context.act(act, done, what, page=_PAGE)
 
     def keep_filter(self, name: str, text: str) -> None:
         """Keep a filter under a name, for every reader of the project."""
@@ -210,4 +217,9 @@ class ImageActs(QObject):
             return f"{plural(len(ids), 'image')} held back again."
 
         word = "let in" if lets_in else "left out"
-        self._context.act(act, lambda n: self._done(f"{plural(n, 'image')} {word}.", back))
+        self._context.act(
+            act,
+            lambda n: self._done(f"{plural(n, 'image')} {word}.", back),
+            f"{word}, {plural(len(ids), 'held image')}",
+            page=_PAGE,
+        )

@@ -159,7 +159,8 @@ class StudiesActions(QObject):
             return f"{plural(len(ids), 'image')} back in the splits of before."
 
         notice = f"{plural(len(ids), 'image')} now {split}."
-        self._context.act(act, lambda before: self.done(notice, lambda: back(before)))
+        what = f"{plural(len(ids), 'image')} to {split}"
+        self._context.act(act, lambda before: self.done(notice, lambda: back(before)), what)
 
     @Slot()
     def remove(self) -> None:
@@ -179,24 +180,27 @@ class StudiesActions(QObject):
             return f"{plural(len(ids), 'image')} back."
 
         notice = f"{plural(len(ids), 'image')} removed; Ctrl+Z brings back what was removed."
-        self._context.act(act, lambda _: self.done(notice, back))
+        what = f"{plural(len(ids), 'image')} removed"
+        self._context.act(act, lambda _: self.done(notice, back), what)
 
     @Slot()
     def undo(self) -> None:
         """Take the last act of this session back, once it is written."""
-        self._context.act(lambda: None, lambda _: self._undo_last())
+        self._context.act(lambda: None, lambda _: self._undo_last(), "undo")
 
     def _undo_last(self) -> None:
         if not self._undo:
             self._context.notify("There is nothing to undo here.")
             return
-        self._context.act(self._undo.pop(), lambda text: self.done(text, None))
+        self._context.act(self._undo.pop(), lambda text: self.done(text, None), "undo")
 
     @Slot()
     def undo_import(self) -> None:
         """Take the newest import back."""
         project, reader = self._context.project, self._context.reader
-        self._context.act(lambda: undo_import(project, reader), self._on_undone)
+        self._context.act(
+            lambda: undo_import(project, reader), self._on_undone, "undo the last import"
+        )
 
     @Slot()
     def fix_patients(self) -> None:
@@ -219,7 +223,7 @@ class StudiesActions(QObject):
             text = f"{plural(len(moved), 'image')} moved: each patient is in one split now."
             self.done(text, lambda: back(moved))
 
-        self._context.act(act, done)
+        self._context.act(act, done, "each patient into one split")
 
     @Slot()
     def ask_relink(self) -> None:

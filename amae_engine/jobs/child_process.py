@@ -9,6 +9,7 @@ the next: not calling `next` pauses it, closing the generator cancels it.
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import sys
@@ -26,7 +27,7 @@ from amae_engine.project import Project
 if sys.platform != "win32":
     from multiprocessing import forkserver
 
-_START_METHOD = "spawn" if sys.platform == "win32" else "forkserver"
+_log = logging.getLogger(__name__)
 _SECONDS_TO_END = 10.0
 _NEXT, _CLOSE = "next", "close"
 
@@ -83,14 +84,20 @@ def make_job(
     return made
 
 
-def start_server() -> None:
+def start_server() -> str:
     """Start the server that jobs are forked from, where the system has one; it ends with this process.
 
-    Returns at once: the server loads its libraries meanwhile.
+    Returns at once, with the way to start a job: the server loads its libraries meanwhile.
     """
-    if _START_METHOD == "forkserver":
-        multiprocessing.set_forkserver_preload(["amae_engine.jobs.preloaded"])
+    if sys.platform == "win32":
+        return "spawn"
+    multiprocessing.set_forkserver_preload(["amae_engine.jobs.preloaded"])
+    try:
         forkserver.ensure_running()
+    except OSError as error:  # its socket lies in the folder for temporary files: too long a path
+        _log.warning("Jobs start more slowly: no server to fork them from (%s).", error)
+        return "spawn"
+    return "forkserver"
 
 
 def run_in_child(
@@ -102,8 +109,7 @@ def run_in_child(
         AmaeError: What the job raised.
         TrainingFailed: The process died; the message has its exit code.
     """
-    start_server()
-    context = multiprocessing.get_context(_START_METHOD)
+    context = multiprocessing.get_context(start_server())
     here, there = context.Pipe()
     process = context.Process(  # type: ignore[attr-defined]
         target=_child,

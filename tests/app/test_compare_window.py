@@ -152,11 +152,11 @@ def test_how_long_peers_take_is_tried_before_they_are_queued(page, qtbot):
     plan.peer_size.setCurrentIndex(plan.peer_size.findData("compact"))
     plan.minutes.setValue(0.5)
     qtbot.waitUntil(
-        lambda: "; 3 jobs are unlike any finished run" in plan.told.text(), timeout=WAIT
+        lambda: "; 3 jobs are unlike any finished run" in plan.reported.text(), timeout=WAIT
     )
     click(qtbot, page.window(), "measurePeersButton")
-    qtbot.waitUntil(lambda: "(1 of them by a trial)" in plan.told.text(), timeout=WAIT)
-    assert "; 2 jobs are unlike any finished run" in plan.told.text()  # AMAE's own two stages
+    qtbot.waitUntil(lambda: "(1 of them by a trial)" in plan.reported.text(), timeout=WAIT)
+    assert "; 2 jobs are unlike any finished run" in plan.reported.text()  # AMAE's own two stages
 
 
 def test_training_curves_of_several_runs_are_drawn(page, qtbot):
@@ -173,11 +173,11 @@ def test_an_experiment_is_queued_followed_and_shown(page, three_runs, qtbot, mon
     panel = page.experiments
     panel.plan.kind.setCurrentIndex(panel.plan.kind.findData(str(Experiment.FIG3A)))
     panel.plan.replicates.setValue(1)
-    qtbot.waitUntil(lambda: panel.plan.told.text().startswith("36 jobs"), timeout=WAIT)
+    qtbot.waitUntil(lambda: panel.plan.reported.text().startswith("36 jobs"), timeout=WAIT)
     click(qtbot, page.window(), "queueExperimentButton")
     qtbot.waitUntil(lambda: panel.jobs.rowCount() == 36, timeout=WAIT)
-    assert "drawn by their hidden truth" in panel.plan.told.text()
-    assert panel.plan.told.text().startswith("fig3a-1: 36 jobs")
+    assert "drawn by their hidden truth" in panel.plan.reported.text()
+    assert panel.plan.reported.text().startswith("fig3a-1: 36 jobs")
     qtbot.waitUntil(lambda: len(started) == 1, timeout=WAIT)
     assert panel.table.horizontalHeaderItem(1).text() == "20 %"
     click(qtbot, page.window(), "pauseQueueButton")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
-from widgets_by_name import WAIT, click
+from widgets_by_name import WAIT, click, saved
 
 from amae_engine.catalog import blind_readings, decisions, runs
 from amae_engine.catalog.tables import Label, RunKind
@@ -33,7 +33,7 @@ def _tiles(page):
 
 
 def _written(page) -> None:
-    page._context._acts.waitForDone()
+    saved(page)
 
 
 def test_images_alike_are_labelled_at_once(labels_page, whole_path, qtbot):

@@ -403,9 +403,9 @@ def test_what_waits_is_foretold_by_runs_like_it(open_window, scored_project, qtb
     what = window.job_bar._what
     qtbot.waitUntil(lambda: "then 1 more (about 00:0" in what.whole, timeout=WAIT)
     window.queue.drop(window.queue.waiting[0])
-    qtbot.waitUntil(lambda: "then" not in what.whole)
+    qtbot.waitUntil(lambda: "then" not in what.whole, timeout=WAIT)
     held = False
-    qtbot.waitUntil(lambda: not window.queue.running)
+    qtbot.waitUntil(lambda: not window.queue.running, timeout=WAIT)
 
 
 def test_plots_are_spoken_and_leave_the_wheel_to_what_they_lie_in(open_window, whole_path, qtbot):

@@ -108,7 +108,7 @@ def test_a_rule_chooses_and_says_on_what(page, qtbot):
     notices = []
     page._context.noticed.connect(lambda text, _level: notices.append(text))
     click(qtbot, page.window(), "choosePointButton")
-    qtbot.waitUntil(lambda: any("has learnt from every normal" in n for n in notices), timeout=WAIT)
+    qtbot.waitUntil(lambda: any("was trained on every normal" in n for n in notices), timeout=WAIT)
 
 
 def test_a_point_that_does_not_keep_its_word_says_so(page):

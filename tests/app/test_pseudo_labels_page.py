@@ -8,7 +8,7 @@ import time
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QLabel
-from widgets_by_name import WAIT, click, find
+from widgets_by_name import WAIT, click, find, saved
 
 from amae_engine.catalog import decisions
 from amae_engine.catalog.tables import Label
@@ -39,7 +39,7 @@ def labels_page(open_window, rated_project, qtbot):
 
 
 def _decided(project: Project, page) -> dict[int, Label]:
-    page._context._acts.waitForDone()  # acts are written off the event thread
+    saved(page)  # acts are written off the event thread
     with project.session() as session:
         return decisions.current(session)
 
@@ -183,12 +183,12 @@ def test_space_on_a_mixed_selection_is_one_act(open_window, rated_project, qtbot
     page = _labels_page(open_window(rated_project), qtbot)
     page.gallery.selectAll()
     qtbot.keyClick(page.gallery, Qt.Key.Key_Space)
-    page._context._acts.waitForDone()
+    saved(page)
     with rated_project.session() as session:
         assert set(decisions.current(session).values()) == {Label.NORMAL, Label.ABNORMAL}
         assert len({row.batch for row in decisions.history(session)}) == 1
     page.undo()
-    page._context._acts.waitForDone()
+    saved(page)
     with rated_project.session() as session:
         assert decisions.current(session) == {}
 
@@ -210,7 +210,7 @@ def test_decisions_are_written_off_the_event_thread(open_window, rated_project, 
         qtbot.keyClick(page.gallery, Qt.Key.Key_A)
     assert page.gallery.currentIndex().row() == 3  # the reader goes on meanwhile
     assert time.monotonic() - began < 0.6
-    page._context._acts.waitForDone()
+    saved(page)
     assert len(threads) == 3
     assert threading.main_thread() not in threads
     with rated_project.session() as session:

@@ -243,6 +243,7 @@ def test_a_typed_note_is_kept_when_the_window_closes(page, whole_path, qtbot):
     page.regions.panel.image_note.setFocus()
     qtbot.keyClicks(page.regions.panel.image_note, "seen late")
     page.window().close()
+    qtbot.waitUntil(lambda: not page.window().isVisible(), timeout=WAIT)
     with Project.open(whole_path.folder).session() as session:
         assert [row.note for row in regions.of_images(session)] == ["seen late"]
 

@@ -215,7 +215,7 @@ def test_images_of_unknown_patients_get_no_green_tick(open_window, project, qtbo
     qtbot.waitUntil(lambda: "nothing says who the patient is" in page.leak.text(), timeout=WAIT)
     assert "✓" not in page.leak.text()
     assert page.leak.property("state") == ""
-    assert "0 known patients · patient unknown of 8" in page.summary.text()
+    assert "0 known patients · patient unknown for 8" in page.summary.text()
     column = 2
     qtbot.waitUntil(lambda: page.model.data(page.model.index(0, column)) == "unknown", timeout=WAIT)
     good, sentence = _cards(project).checks[0]

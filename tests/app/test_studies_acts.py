@@ -10,7 +10,7 @@ from demo_images import finish
 from PIL import Image
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtWidgets import QPushButton
-from widgets_by_name import WAIT, click
+from widgets_by_name import WAIT, click, saved
 
 from amae_engine.catalog import held_images, image_tables, studies, tags
 from amae_engine.catalog.tables import Split
@@ -29,7 +29,7 @@ def studies_page(open_window, small_project, qtbot):
 
 
 def _written(page) -> None:
-    page._context._acts.waitForDone()
+    saved(page)
 
 
 def test_truth_is_said_by_hand_and_undone(studies_page, small_project, qtbot):

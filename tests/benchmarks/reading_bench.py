@@ -23,9 +23,9 @@ from amae_app.results.results_page import ResultsPage
 from amae_app.settings import Settings
 from amae_app.studies.studies_page import StudiesPage
 from amae_app.theme import apply_theme
-from amae_app.waiting import let_run, wait_until
 from tests.benchmarks.process_memory import resident_bytes
 from tests.benchmarks.reading_set import SYNTAXES, make_reading_project
+from tests.waiting import let_run, wait_until
 
 _LABELS = 200
 _PER_MINUTE = 40

@@ -17,16 +17,16 @@ import psutil
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
-from amae_app.event_pulse import Pulse
 from amae_app.main_window import MainWindow
 from amae_app.settings import Settings
 from amae_app.theme import apply_theme
-from amae_app.waiting import let_run, wait_until
 from amae_engine.catalog.synthetic import add_synthetic_images
 from amae_engine.config import stage1_preset, stage2_preset
 from amae_engine.jobs.child_process import run_in_child
 from amae_engine.project import Project
+from tests.benchmarks.event_pulse import Pulse
 from tests.benchmarks.process_memory import resident_bytes
+from tests.waiting import let_run, wait_until
 
 _EPOCHS = 4
 _MANY = 100_000  # images of a large catalog

@@ -269,6 +269,20 @@ def test_a_child_process_gives_the_same_events_and_result(
         assert runs.get(session, run).state is RunState.FINISHED
 
 
+def test_where_no_server_can_be_started_a_child_is_spawned(
+    small_project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """As in a folder for temporary files whose path is too long for a socket."""
+
+    def too_long() -> None:
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr("multiprocessing.forkserver.ensure_running", too_long)
+    with pytest.raises(NotReady, match="needs a finished stage1 run"):
+        finish(run_in_child(small_project.folder, "stage2", Stage2Config().to_dict()))
+    assert "AF_UNIX path too long" in caplog.text
+
+
 def test_closing_a_child_cancels_its_run(small_project: Project, tiny_weights: Path):
     longer = TrainingConfig(epochs=500, warmup_epochs=1, batch_size=8)
     config = Stage1Config(weights=str(tiny_weights), training=longer).to_dict()

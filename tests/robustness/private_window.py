@@ -20,7 +20,6 @@ from amae_app.main_window import MainWindow
 from amae_app.results.export_dialog import ExportChoice
 from amae_app.results.results_page import ResultsPage
 from amae_app.studies.studies_page import StudiesPage
-from amae_app.waiting import let_run, wait_until
 from amae_engine.jobs.importing.import_plan import ImportPlan
 from amae_engine.jobs.judging.evaluate_run import judged_runs
 from tests.robustness.captured_logs import capture_logs
@@ -36,6 +35,7 @@ from tests.robustness.scripted_window import (
 )
 from tests.robustness.self_test_result import SelfTestResult
 from tests.robustness.small_project import make_scored_project
+from tests.waiting import let_run, wait_until
 
 _WRITTEN = (".pdf", ".html", ".dcm", "scores.csv", "bundle.zip", ".ini")  # by name's end
 _HOMES = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")

@@ -16,7 +16,7 @@ from amae_app.main_window import MainWindow
 from amae_app.pseudo_labels.pseudo_labels_page import PseudoLabelsPage
 from amae_app.settings import Settings
 from amae_app.theme import apply_theme
-from amae_app.waiting import let_run, wait_until
+from tests.waiting import let_run, wait_until
 
 LONGEST_WAIT_SECONDS = 600.0
 _EXPECTED = ("propagateSizeHints",)  # what the offscreen platform says of itself

@@ -24,7 +24,6 @@ from PySide6.QtTest import QTest
 from amae_app.main_window import MainWindow
 from amae_app.studies.studies_page import StudiesPage
 from amae_app.theme import ThemeName
-from amae_app.waiting import let_run
 from tests.robustness.captured_logs import capture_logs
 from tests.robustness.scripted_window import (
     close,
@@ -36,6 +35,7 @@ from tests.robustness.scripted_window import (
 )
 from tests.robustness.self_test_result import SelfTestResult
 from tests.robustness.small_project import make_scored_project
+from tests.waiting import let_run
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 # what a slope may be, per hour, at the lower end of its interval: more is a leak

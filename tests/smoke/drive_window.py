@@ -21,11 +21,11 @@ from PySide6.QtCore import QSettings, Qt  # noqa: E402
 from PySide6.QtTest import QTest  # noqa: E402
 from PySide6.QtWidgets import QApplication, QPushButton  # noqa: E402
 
-from amae_app.event_pulse import Pulse  # noqa: E402
 from amae_app.main_window import PAGES, MainWindow  # noqa: E402
 from amae_app.settings import Settings  # noqa: E402
 from amae_app.theme import ThemeName, apply_theme  # noqa: E402
 from amae_engine.jobs.importing.import_plan import ImportPlan  # noqa: E402
+from tests.benchmarks.event_pulse import Pulse  # noqa: E402
 
 DEMO = Path(__file__).parents[2] / "resources" / "demo"
 SIZES = ((1366, 768), (2560, 1440))
