@@ -7,6 +7,7 @@ A masked autoencoder's encoder, timm's vision transformers and its convolutional
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +30,7 @@ _DEPTHS = (0.5, 0.75, 1.0)  # of the blocks: the later, the coarser and the more
 # leave the cache. There plain products are faster than PyTorch's fused attention (26 to 28 ms).
 _AT_ONCE_ON_CPU = 8
 _COLOURS = {"mean": _MEAN, "std": _STD}
+_PLAIN_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")  # as timm's own models are called
 Colours = Sequence[float]
 
 
@@ -186,6 +188,8 @@ def load_encoder(path: Path) -> TimmEncoder | ConvEncoder:
             f"timm's weights, say of which model: encoder=timm:NAME=FILE."
         )
     name, size = facts["timm"], int(facts["image_size"])
+    if not _PLAIN_NAME.fullmatch(name):  # "hf-hub:…" would fetch from wherever the file says
+        raise BadWeights(f"{path.name} names no model of timm, but '{name}'; it is not loaded.")
     is_conv = facts.get("kind") == CONVOLUTIONAL
     own = {} if is_conv else {"img_size": size}
     network = timm.create_model(name, pretrained=False, num_classes=0, **own)

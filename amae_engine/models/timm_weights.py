@@ -106,7 +106,7 @@ def _of_file(name: str, source: Path, own: dict[str, int]) -> Any:
         raise BadWeights(f"Encoder '{name}': the file {source.name} is missing; check the path.")
     network = timm.create_model(name, pretrained=False, num_classes=0, **own)
     try:
-        state = timm.models.load_state_dict(str(source))
+        state = timm.models.load_state_dict(str(source), weights_only=True)
         if isinstance(network, VisionTransformer):
             _require_patch(source, state, network)
             state = checkpoint_filter_fn(state, network)

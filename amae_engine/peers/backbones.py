@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from torch import nn
@@ -34,16 +35,17 @@ def _create(config: PeerConfig, **options: Any) -> Any:
     import timm
 
     name, weights = config.backbone.value, config.backbone_weights
-    if weights and weights != "imagenet":
-        if not Path(weights).is_file():
-            raise BadWeights(
-                f"backbone_weights: there is no file {Path(weights).name}; give a {name} "
-                f"checkpoint that timm can read, 'imagenet', or '' for a random start."
-            )
-        options["pretrained_cfg_overlay"] = {"file": weights}
+    if weights and weights != "imagenet" and not Path(weights).is_file():
+        raise BadWeights(
+            f"backbone_weights: there is no file {Path(weights).name}; give a {name} "
+            f"checkpoint that timm can read, 'imagenet', or '' for a random start."
+        )
     try:
+        if weights and weights != "imagenet":
+            state = timm.models.load_state_dict(weights, weights_only=True)
+            options["pretrained_cfg_overlay"] = {"state_dict": state}
         return timm.create_model(name, pretrained=bool(weights), in_chans=1, **options)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, UnpicklingError) as error:
         if not weights:
             raise
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -74,7 +74,7 @@ def result_digests(folder: Path) -> dict[str, str]:
     Weights' headers hold facts in no order, and where the weights came from.
     """
     return {
-        path.relative_to(folder).as_posix(): _content_digest(path)
+        path.relative_to(folder).as_posix(): content_digest(path)
         for path in sorted(folder.rglob("*"))
         if path.suffix in _RESULTS
         and path.name not in _NO_RESULTS
@@ -83,7 +83,8 @@ def result_digests(folder: Path) -> dict[str, str]:
     }
 
 
-def _content_digest(path: Path) -> str:
+def content_digest(path: Path) -> str:
+    """SHA-256 of a result: of weights the tensors alone, without the facts in their header."""
     if path.suffix != _TENSORS:
         return _digest(path)
     found = hashlib.sha256()

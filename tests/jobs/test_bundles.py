@@ -145,7 +145,9 @@ def test_a_bundle_is_made_again_in_another_folder_to_the_last_bit(
     project.close()
 
 
-def test_bad_bundles_are_said(named: Project, elsewhere: Path, tmp_path: Path, capsys):
+def test_bad_bundles_are_said(
+    named: Project, elsewhere: Path, tmp_path: Path, tiny_weights: Path, capsys
+):
     path = tmp_path / "result.zip"
     finish(write_bundle(named, path))
     cut = tmp_path / "cut.zip"
@@ -166,12 +168,70 @@ def test_bad_bundles_are_said(named: Project, elsewhere: Path, tmp_path: Path, c
     for file in sorted(elsewhere.iterdir())[:60]:
         file.unlink()
     with pytest.raises(BadInput, match=r"of the bundle's 40 images are not in elsewhere"):
-        finish(rerun_bundle(path, elsewhere, tmp_path / "again"))
+        finish(rerun_bundle(path, elsewhere, tmp_path / "again", [tiny_weights]))
     assert not (tmp_path / "again").exists()
     assert main(["rerun", str(path)]) == 1
     assert "give --images FOLDER" in capsys.readouterr().err
     assert main(["rerun", "3"]) == 1
     assert "give --project FOLDER" in capsys.readouterr().err
+
+
+def _with_settings(bundle: Path, target: Path, **settings: object) -> Path:
+    """A copy whose stage-1 run has other settings."""
+    with zipfile.ZipFile(bundle) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "bundle.json":
+                facts = json.loads(content)
+                for run in facts["runs"]:
+                    if run["kind"] == "stage1":
+                        run["config"] |= settings
+                content = json.dumps(facts).encode()
+            new.writestr(name, content)
+    return target
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"weights": "/etc/passwd"},
+        {"weights": "runs/001/mine.pth"},
+        {"encoder": "mine.safetensors"},
+        {"encoder": "timm:vit_small_patch14_dinov2=mine.pth"},
+        {"encoder": "timm:hf-hub:somebody/model"},
+        {"encoder": "timm:vit_small_patch14_dinov2"},
+    ],
+)
+def test_a_bundle_chooses_no_file_and_no_hub(
+    named: Project, elsewhere: Path, tmp_path: Path, tiny_weights: Path, settings: dict[str, str]
+):
+    path = tmp_path / "result.zip"
+    finish(write_bundle(named, path))
+    bad = _with_settings(path, tmp_path / "bad.zip", **settings)
+    with pytest.raises(BadInput, match="neither AMAE's own nor in the bundle"):
+        finish(rerun_bundle(bad, elsewhere, tmp_path / "again", [tiny_weights]))
+    assert not (tmp_path / "again").exists()
+
+
+def test_of_a_bundle_only_known_files_are_taken_and_weights_by_their_digests(
+    named: Project, elsewhere: Path, tmp_path: Path, tiny_weights: Path
+):
+    path, other = tmp_path / "result.zip", tmp_path / "other.zip"
+    finish(write_bundle(named, path, with_weights=True))
+    shutil.copy(path, other)
+    with zipfile.ZipFile(other, "a") as bundle:
+        bundle.writestr("runs/001/evil.pth", b"code")
+        bundle.writestr("runs/001/evil.safetensors", b"code")
+    project, _ = finish(project_of_bundle(read_bundle(other), elsewhere, tmp_path / "new"))[0]
+    assert not list(project.folder.rglob("evil*"))
+    assert list(project.folder.rglob("module_a.safetensors"))
+    project.close()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "swapped.zip", "w") as new:
+        for name in old.namelist():
+            is_module = name.endswith("module_b.safetensors")
+            new.writestr(name, tiny_weights.read_bytes() if is_module else old.read(name))
+    with pytest.raises(BadInput, match="is not the file that its results.json names"):
+        finish(project_of_bundle(read_bundle(tmp_path / "swapped.zip"), elsewhere, tmp_path / "x"))
 
 
 def test_a_result_that_was_changed_is_found(

@@ -7,10 +7,13 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
+from amae_engine.config.peers import PeerConfig, PeerMethod
 from amae_engine.errors import BadWeights
 from amae_engine.jobs.training.starting_weights import encoder_path
 from amae_engine.models.checkpoint import GREY_MEAN, GREY_STD
-from amae_engine.models.encoders import load_encoder
+from amae_engine.models.encoders import ENCODER_FORMAT, load_encoder
+from amae_engine.models.timm_weights import convert
+from amae_engine.peers.backbones import make_backbone
 from amae_engine.project import Project
 
 TINY = "vit_tiny_patch16_224"
@@ -131,3 +134,33 @@ def test_without_a_network_one_sentence_at_once(project: Project, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(BadWeights, match=r"127\.0\.0\.1, which cannot be reached.*=FILE"):
         encoder_path(project, f"timm:{TINY}")
+
+
+class _Runs:
+    """What a pickle can hold: a call."""
+
+    def __init__(self, proof: Path) -> None:
+        self._proof = proof
+
+    def __reduce__(self):
+        return Path.touch, (self._proof,)
+
+
+def test_no_code_comes_with_weights(tmp_path: Path):
+    proof, file = tmp_path / "ran", tmp_path / "weights.pth"
+    torch.save({"model": {"cls_token": torch.zeros(1, 1, 8)}, "more": _Runs(proof)}, file)
+    with pytest.raises(BadWeights, match=r"weights\.pth cannot be read as weights of timm"):
+        convert("vit_tiny_patch16_224", file, tmp_path / "target.safetensors")
+    config = PeerConfig(method=PeerMethod.CUTPASTE, image_size=32, backbone_weights=str(file))
+    with pytest.raises(BadWeights, match="cannot be had"):
+        make_backbone(config)
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize("name", ["hf-hub:somebody/model", "local-dir:/tmp/x", "../x"])
+def test_an_encoder_file_names_no_hub(tmp_path: Path, name: str):
+    path = tmp_path / "encoder.safetensors"
+    facts = {"format": ENCODER_FORMAT, "timm": name, "image_size": "224"}
+    save_file({"x": torch.zeros(1)}, path, metadata=facts)
+    with pytest.raises(BadWeights, match="names no model of timm"):
+        load_encoder(path)

@@ -33,10 +33,17 @@ from amae_engine.events import Event, Progress
 from amae_engine.images.decoded_image import Refusal
 from amae_engine.images.deidentify import keyed_hash
 from amae_engine.images.sources import SourceFile, from_paths
-from amae_engine.jobs.bundles.write_bundle import FORMAT, pixels_digest
+from amae_engine.jobs.bundles.write_bundle import (
+    ALWAYS,
+    FORMAT,
+    RESULTS,
+    WEIGHTS,
+    pixels_digest,
+)
 from amae_engine.jobs.importing.decode_ahead import decode_ahead
 from amae_engine.project import Project
 from amae_engine.runs.lineage import renumbered
+from amae_engine.runs.run_files import content_digest
 
 _LARGEST = 1_000_000_000  # bytes of one member
 
@@ -241,12 +248,28 @@ def _add_runs(project: Project, bundle: Bundle, rows: dict[int, int]) -> dict[in
             recorded[old] = new
             folder = project.run_folder(new)
             folder.mkdir(parents=True)
-            for name in zipped.namelist():
-                file = name.removeprefix(place)
-                if name.startswith(place) and file and Path(file).name == file:
-                    (folder / file).write_bytes(_content(zipped, name))
+            _take_files(zipped, place, folder)
             _place_inputs(folder / "inputs.npz", rows)
     return recorded
+
+
+def _take_files(zipped: zipfile.ZipFile, place: str, folder: Path) -> None:
+    """Write what a bundle has of a run: files by known names, and weights by their digests.
+
+    Raises:
+        BadInput: Weights are others than the bundle's own list of results says.
+    """
+    known = {*ALWAYS, RESULTS, "run.json"}
+    digests = _json(zipped, f"{place}{RESULTS}")
+    for name in zipped.namelist():
+        file = name.removeprefix(place)
+        if not name.startswith(place) or Path(file).name != file:
+            continue
+        if file not in known and not (file.endswith(WEIGHTS) and file in digests):
+            continue
+        (folder / file).write_bytes(_content(zipped, name))
+        if file not in known and content_digest(folder / file) != digests[file]:
+            raise BadInput(f"{name} in the bundle is not the file that its results.json names.")
 
 
 def _place_inputs(path: Path, rows: dict[int, int]) -> None:

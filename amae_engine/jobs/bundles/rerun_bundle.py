@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from amae_engine.catalog import runs, scores
+from amae_engine.errors import BadInput
 from amae_engine.events import Event
 from amae_engine.jobs.bundles.read_bundle import Bundle, project_of_bundle, read_bundle
 from amae_engine.jobs.bundles.write_bundle import RESULTS
@@ -61,6 +63,11 @@ class BundleAgreement:
         return [*found, f"The scores are {verdict} the bound for another machine ({bound})."]
 
 
+_NAME_WEIGHTS = ("weights", "encoder", "backbone_weights")
+_OWN = ("", "bundled", "adults", "foundation")
+_OF_RUN = re.compile(r"run:\d+")
+
+
 def rerun_bundle(
     path: Path, images: Path, folder: Path, weights: Sequence[Path] = ()
 ) -> Generator[Event, None, tuple[Project, BundleAgreement]]:
@@ -77,6 +84,8 @@ def rerun_bundle(
     """
     bundle = read_bundle(path)
     files = {file.name: str(file.resolve()) for file in weights}
+    for facts in bundle.runs:
+        _require_known_weights(facts["config"], files)
     project, recorded = yield from project_of_bundle(bundle, images, folder)
     repeated: dict[int, int] = {}
     digests: dict[str, str] = {}
@@ -95,6 +104,25 @@ def rerun_bundle(
         agreements.append(_with_digests(project, agreement))
     gaps = _score_gaps(project, bundle, recorded, repeated)
     return project, BundleAgreement(tuple(agreements), gaps)
+
+
+def _require_known_weights(config: dict[str, Any], files: dict[str, str]) -> None:
+    """A bundle's settings name weights that come with AMAE, of its own runs, or that the user gives.
+
+    Whatever else they name, a path or a hub, somebody else has chosen: it is not opened.
+
+    Raises:
+        BadInput: The message names the file to give.
+    """
+    for key in _NAME_WEIGHTS:
+        name = str(config.get(key) or "")
+        file = name.rpartition("=")[2]
+        if name in _OWN or _OF_RUN.fullmatch(name) or file == "random" or file in files:
+            continue
+        raise BadInput(
+            f"The bundle's setting {key}='{name}' names weights that are neither AMAE's own nor in "
+            f"the bundle. If you have and trust that file, give it: --weights {Path(file).name}."
+        )
 
 
 def _with_files(value: Any, files: dict[str, str]) -> Any:

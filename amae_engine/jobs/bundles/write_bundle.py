@@ -38,8 +38,8 @@ from amae_engine.runs.lineage import lineage
 from amae_engine.runs.run_files import copy_weights, result_digests
 
 FORMAT = 1
-_ALWAYS = ("inputs.npz", "metrics.jsonl", "files.json", "shortcuts.json")
-_WEIGHTS = ".safetensors"
+ALWAYS = ("inputs.npz", "metrics.jsonl", "files.json", "shortcuts.json")
+WEIGHTS = ".safetensors"
 RESULTS = "results.json"  # the digest of each result, in a run's part of the bundle
 _AT_ONCE = 512
 
@@ -150,9 +150,9 @@ def _write_run(project: Project, bundle: zipfile.ZipFile, row: RunRow, with_weig
     folder = project.run_folder(row.id)
     place = f"runs/{row.id:03d}"
     for path in sorted(folder.iterdir()):
-        if path.name in _ALWAYS:
+        if path.name in ALWAYS:
             bundle.write(path, f"{place}/{path.name}")
-        elif with_weights and path.suffix == _WEIGHTS:
+        elif with_weights and path.suffix == WEIGHTS:
             with bundle.open(f"{place}/{path.name}", "w", force_zip64=True) as target:
                 copy_weights(path, target, without_paths)
     bundle.writestr(f"{place}/{RESULTS}", json.dumps(result_digests(folder), indent=1))
