@@ -143,6 +143,6 @@ class CrashGuard(QObject):
 
     @Slot()
     def _restart(self) -> None:
-        QProcess.startDetached(sys.executable, ["-m", "amae_app"])
+        QProcess.startDetached(sys.executable, ["-P", "-m", "amae_app"])
         self._window.close()
         QApplication.quit()

@@ -12,6 +12,7 @@ where the user stands would be run.
 from __future__ import annotations
 
 import os
+import sys
 
 _SPIN, _POLICY = "GOMP_SPINCOUNT", "OMP_WAIT_POLICY"
 _TURNS = "3000"  # 300,000 by GNU OpenMP's own choice
@@ -30,5 +31,13 @@ def how_threads_wait() -> str:
 
 
 def require_safe_path() -> None:
-    """Let no Python process that is started from here import from the current folder."""
+    """Let no Python process that is started from here import from the current folder.
+
+    Nor this one, where it is AMAE started by `python -m amae_engine.cli`, unless AMAE itself lies in that
+    folder; a program that uses AMAE keeps its own path.
+    """
     os.environ["PYTHONSAFEPATH"] = "1"
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    is_started = sys.argv[:1] == ["-m"] and not sys.flags.safe_path
+    if is_started and sys.path[0] == os.getcwd() != own:  # noqa: PTH109
+        del sys.path[0]

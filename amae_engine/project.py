@@ -26,6 +26,7 @@ from amae_engine.private_folder import (
     require_key,
     write_key,
 )
+from amae_engine.project_links import require_no_links
 from amae_engine.source_names import SourceNames, is_code
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class Project:
             require_url(catalog_url)
         if folder.exists() and any(folder.iterdir()) and not _is_half_made(folder):
             raise ProjectError(f"{folder.name} is not empty; choose a new folder for the project.")
+        for part in _PARTS:
+            require_no_links(folder, part)
         try:
             for part in _PARTS:
                 (folder / part).mkdir(parents=True, exist_ok=True)
@@ -126,6 +129,7 @@ class Project:
                 f"{folder.name} is not an AMAE project (it has no {_FACTS}); choose a project "
                 f"folder, or make a new project."
             )
+        require_no_links(folder)
         try:
             facts = json.loads(facts_file.read_text(encoding="utf-8"))
             made_by, name = int(facts["format"]), str(facts["name"])
@@ -188,6 +192,7 @@ class Project:
         self._is_closed = True
         try:
             if not self.only_reading:
+                require_no_links(self.folder, "backups")
                 self._catalog.back_up_today()
         except (OSError, sqlite3.Error) as error:  # a full disk: what there is stays as it is
             _log.warning("No backup of the catalog was made: %s", error)
@@ -207,6 +212,7 @@ class Project:
 
     def close_private(self) -> None:
         """Keep others out of every file of `private/`; after files came into it."""
+        require_no_links(self.folder, "private")
         close_to_others(self.folder / "private", self._is_shared)
 
     def hold_for_window(self) -> None:

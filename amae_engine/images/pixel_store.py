@@ -14,6 +14,7 @@ from filelock import FileLock
 from PIL import Image
 
 from amae_engine.errors import ProjectError
+from amae_engine.project_links import open_own
 from amae_engine.row_files import read_rows
 
 SIDE = 256
@@ -78,7 +79,7 @@ class PixelStore:
             The row of the first one. A half-written image of an earlier crash is overwritten.
         """
         first = len(self)
-        with self._path.open("r+b") as file:
+        with open_own(self._path, "r+b") as file:
             file.seek(first * self.side**2)
             for image in images:
                 if image.shape != (self.side, self.side) or image.dtype != np.uint8:

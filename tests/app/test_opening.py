@@ -134,3 +134,20 @@ def test_return_presses_the_button_that_has_the_focus_also_after_another_died(wi
     qtbot.waitUntil(second.hasFocus, timeout=WAIT)
     qtbot.keyClick(second, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: pressed == ["second"], timeout=WAIT)
+
+
+def test_a_received_project_with_a_link_is_not_opened(
+    open_window, whole_path, tmp_path, qtbot, monkeypatch
+):
+    whole_path.close()
+    store = whole_path.folder / "pixels" / "images.u8"
+    outside = store.rename(tmp_path / "outside.u8")
+    store.symlink_to(outside)
+    before = outside.read_bytes(), outside.stat().st_mtime, outside.stat().st_mode
+    window, shown = open_window(None), []
+    monkeypatch.setattr("amae_app.main_window.show_error", lambda _, text: shown.append(text))
+    window.open_project(whole_path.folder)
+    qtbot.waitUntil(lambda: bool(shown), timeout=WAIT)
+    assert "pixels/images.u8 is a link. A project holds no links" in shown[0]
+    assert window.context is None
+    assert (outside.read_bytes(), outside.stat().st_mtime, outside.stat().st_mode) == before

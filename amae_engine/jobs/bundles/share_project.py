@@ -14,6 +14,7 @@ from amae_engine.config.json_config import without_paths
 from amae_engine.errors import ProjectError
 from amae_engine.events import Event, Level, Notice, Progress
 from amae_engine.project import Project
+from amae_engine.project_links import require_no_links
 from amae_engine.runs.run_files import copy_weights
 
 _OWN = ("lease.lock", "files.json")
@@ -55,6 +56,7 @@ def share_project(
     project.require_writable()  # its audit says who shared
     if project.folder.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise ProjectError("A copy to share must lie outside the project's own folder.")
+    require_no_links(project.folder)
     copy = Project.create(folder, project.name)
     try:
         yield Progress("Sharing", 0, 3)
