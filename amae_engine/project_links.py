@@ -43,18 +43,18 @@ def open_own(path: Path, mode: str) -> IO[Any]:
     return open(path, mode, opener=lambda name, flags: os.open(name, flags | _NO_FOLLOW, 0o666))
 
 
-def _first_link(folder: Path) -> Path | None:
+def _first_link(folder: Path | str) -> Path | None:
+    folders = []
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_symlink() or (_REPARSE and _is_link(Path(entry.path))):
+                    return Path(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
     except (NotADirectoryError, FileNotFoundError, PermissionError):
         return None
-    for entry in entries:
-        path = Path(entry.path)
-        if entry.is_symlink() or (_REPARSE and _is_link(path)):
-            return path
-        if entry.is_dir(follow_symlinks=False) and (found := _first_link(path)) is not None:
-            return found
-    return None
+    return next(filter(None, map(_first_link, folders)), None)
 
 
 def _is_link(path: Path) -> bool:
