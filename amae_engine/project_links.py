@@ -13,7 +13,7 @@ from typing import IO, Any
 from amae_engine.errors import ProjectError
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_REPARSE = getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0)  # a junction, on Windows
+_REPARSE = stat.FILE_ATTRIBUTE_REPARSE_POINT if os.name == "nt" else 0  # a junction
 
 
 def require_no_links(folder: Path, within: str = "") -> None:
