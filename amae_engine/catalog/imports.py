@@ -172,7 +172,7 @@ def _require_unused(session: Session, found: ImportRow, inside: Any) -> None:
         came = "images" if found.images else "truth"
         instead = cure if found.images else "State the truth of the images anew instead."
         raise NotReady(
-            f"The import of {found.source} cannot be taken back: run {run} was at work after its "
+            f"The import of {found.source} cannot be undone: run {run} was at work after its "
             f"{came} came in. {instead}"
         )
     decided = select(func.count(LabelDecision.image_id.distinct())).join(
@@ -181,7 +181,7 @@ def _require_unused(session: Session, found: ImportRow, inside: Any) -> None:
     count = session.scalar(decided)
     if count:
         raise NotReady(
-            f"The import of {found.source} cannot be taken back: readers have decided on {count} "
+            f"The import of {found.source} cannot be undone: readers have decided on {count} "
             f"of its images, and decisions are kept. {cure}"
         )
 

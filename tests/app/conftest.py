@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from built_once import OpenCopy
 from demo_images import finish
-from shiboken6 import isValid
 from widgets_by_name import WAIT
 
 from amae_app.main_window import MainWindow
@@ -31,6 +30,7 @@ from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
 from tests.conftest import import_small
+from tests.waiting import wait_until
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -94,6 +94,14 @@ def scored_project(open_copy: OpenCopy, tiny_weights: Path) -> Project:
     return open_copy("scored", build)
 
 
+def _let_acts_end(window: MainWindow) -> None:
+    """A window that is deleted, as pytest-qt does it, asks nobody about what is not saved."""
+    if window.context is not None:
+        acts = window.context.acts
+        wait_until(lambda: bool(acts.cause) or not acts.waiting, WAIT / 1000)
+        acts.give_up()
+
+
 @pytest.fixture
 def open_window(qtbot, qapp) -> Generator[Callable[[Project], MainWindow], None, None]:
     """Open the main window on a project."""
@@ -105,7 +113,7 @@ def open_window(qtbot, qapp) -> Generator[Callable[[Project], MainWindow], None,
         apply_theme(qapp, ThemeName.DARK)
         window = MainWindow(settings)
         windows.append(window)
-        qtbot.addWidget(window)
+        qtbot.addWidget(window, before_close_func=_let_acts_end)
         window.resize(1366, 768)
         window.show()
         if project is not None:
@@ -115,6 +123,4 @@ def open_window(qtbot, qapp) -> Generator[Callable[[Project], MainWindow], None,
 
     yield build
     for window in windows:
-        if isValid(window):
-            window.close()  # which waits for what is being saved
-        qtbot.waitUntil(lambda w=window: not (isValid(w) and w.isVisible()), timeout=WAIT)
+        window.close()

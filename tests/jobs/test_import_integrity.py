@@ -98,7 +98,7 @@ def test_the_last_import_is_taken_back_and_can_come_again(project: Project):
     assert report.count(Outcome.IMPORTED) == 6
     undo_import(project)
     assert undo_import(project).source == "first"
-    with pytest.raises(NotReady, match="no import to take back"):
+    with pytest.raises(NotReady, match="no import to undo"):
         undo_import(project)
 
 
@@ -134,7 +134,7 @@ def test_truth_that_came_before_a_run_stays(small_project: Project, tiny_weights
     finish(import_images(small_project, demo_files(0, 0, 10), "truth"))
     finish(train_stage1(small_project, Stage1Config(weights=str(tiny_weights), training=SHORT)))
     with pytest.raises(
-        NotReady, match="import of truth cannot be taken back: run 1 .* its truth came in"
+        NotReady, match="import of truth cannot be undone: run 1 .* its truth came in"
     ):
         undo_import(small_project)
 

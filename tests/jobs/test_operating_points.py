@@ -77,9 +77,9 @@ def test_a_point_is_chosen_on_validation_images_alone(judged):
 def test_a_point_from_normal_images_says_so_and_needs_unseen_ones(judged):
     project, run = judged
     chosen = choose_point(project, run, PROBE, RuleChoice(Rule.NORMALS, 0.9))
-    assert "20 normal training images that the score's model has not learnt" in chosen.chosen_on
+    assert "20 normal training images that the score's model was not trained on" in chosen.chosen_on
     assert chosen.point is None
-    with pytest.raises(NotReady, match="has learnt from every normal image"):
+    with pytest.raises(NotReady, match="was trained on every normal image"):
         choose_point(project, run, ScoreKind.DISCREPANCY, RuleChoice(Rule.NORMALS, 0.9))
 
 

@@ -77,7 +77,7 @@ def test_module_b_alone_is_trained_again(whole_path: Project):
     assert (one / module_file("A")).read_bytes() == (other / module_file("A")).read_bytes()
     assert (one / module_file("B")).read_bytes() != (other / module_file("B")).read_bytes()
     finish(score_images(whole_path, ScoreConfig(stage2_run=again)))
-    with pytest.raises(NotReady, match=r"has learnt otherwise \(mask_ratio\)"):
+    with pytest.raises(NotReady, match=r"was trained otherwise \(mask_ratio\)"):
         finish(train_stage2(whole_path, TOKENS.replace(module_a_run=first, mask_ratio=0.5)))
     with whole_path.session() as session:
         decisions.decide(session, ids[6:7], Label.NORMAL, "BB")  # now it is A's
