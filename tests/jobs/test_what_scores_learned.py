@@ -12,20 +12,20 @@ from amae_engine.evaluation.delong import Auc, auc_interval
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
 from amae_engine.jobs.judging.export import result_text
-from amae_engine.jobs.judging.leading_score import Judged, held_out_normals
+from amae_engine.jobs.judging.leading_score import Judged, validation_split_normals
 from amae_engine.jobs.judging.what_scores_learned import proxy_text, proxy_worth
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.project import Project
 
 
-def test_the_proxys_worth_is_its_auc_of_held_out_normals_against_u(
+def test_the_proxys_worth_is_its_auc_of_validation_split_normals_against_u(
     project: Project, tiny_weights: Path
 ):
     finish(import_images(project, demo_files(60, 20, 4), "demo"))
     short = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=16)
     config = Stage1Config(weights=str(tiny_weights), training=short, validation_percent=25)
     run, _ = finish(train_stage1(project, config))
-    held = held_out_normals(project, run, config)
+    held = validation_split_normals(project, run, config)
     with project.session() as session:
         kind = ScoreKind.STAGE1_PROBABILITY
         unlabeled = image_tables.images_in(session, Split.UNLABELED).ids

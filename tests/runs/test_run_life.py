@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from demo_images import DEMO, TINY, finish
+from demo_images import DEMO, ROOT, TINY, finish
 from safetensors.torch import load_file, save_file
 
 from amae_engine.catalog import decisions, image_tables, runs, scores, studies
@@ -196,6 +197,14 @@ def test_pretraining_and_peers_resume_with_the_images_they_began_with(small_proj
     assert _same_weights(project, peer, cut_peer, "weights.safetensors")
 
 
+def _head() -> str:
+    """The checkout's commit; "unknown" where there is none."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        return "unknown"
+    command = ["git", "rev-parse", "HEAD"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+
 def test_run_json_says_what_a_run_saw_and_on_what_machine(
     small_project: Project, tiny_weights: Path
 ):
@@ -209,6 +218,7 @@ def test_run_json_says_what_a_run_saw_and_on_what_machine(
     assert int(facts["environment"]["threads"]) >= 1
     assert facts["environment"]["precision"] in ("bf16", "float32")
     assert "18 of the 20 normal images" in facts["notes"][0]
+    assert facts["versions"]["commit"].startswith(_head())
     again, _ = finish(train_stage1(small_project, _stage1(tiny_weights)))
     assert run_facts(small_project, again)["inputs"]["hashes"] == hashes
     _import_more(small_project)

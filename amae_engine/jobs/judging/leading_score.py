@@ -209,7 +209,7 @@ def _sides(project: Project, stage1: int, kind: ScoreKind) -> tuple[_Rated, _Rat
             image_tables.images_in(session, split).ids for split in (Split.NORMAL, Split.UNLABELED)
         )
     if kind is ScoreKind.STAGE1_PROBABILITY:
-        normal = held_out_normals(project, stage1, config)
+        normal = validation_split_normals(project, stage1, config)
     return _of(project, stage1, kind, normal), _of(project, stage1, kind, unlabeled)
 
 
@@ -223,7 +223,9 @@ def _judge(
     return Judged(auc_interval(truth, np.concatenate((normal, others))), len(normal), len(others))
 
 
-def held_out_normals(project: Project, stage1: int, config: Stage1Config) -> npt.NDArray[np.int64]:
+def validation_split_normals(
+    project: Project, stage1: int, config: Stage1Config
+) -> npt.NDArray[np.int64]:
     """Ids of the normal images that stage 1's classifier did not learn from."""
     if not input_hashes(project, stage1):  # a run of AMAE 0.1 did not keep its images
         return np.zeros(0, dtype=np.int64)

@@ -28,7 +28,7 @@ from amae_engine.evaluation.operating_rules import (
 )
 from amae_engine.evaluation.roc import OperatingPoint, operating_point
 from amae_engine.jobs.judging.evaluate_run import judged_run, rated_images
-from amae_engine.jobs.judging.leading_score import held_out_normals
+from amae_engine.jobs.judging.leading_score import validation_split_normals
 from amae_engine.project import Project
 
 FEWEST = 5  # images that a threshold can be chosen on
@@ -279,7 +279,7 @@ def _of_normals(project: Project, run: runs.RunRow, kind: ScoreKind) -> npt.NDAr
             f"nothing about new ones; choose the point on validation images."
         )
     if kind is ScoreKind.STAGE1_PROBABILITY:
-        normal = held_out_normals(project, stage1.id, Stage1Config.from_dict(stage1.config))
+        normal = validation_split_normals(project, stage1.id, Stage1Config.from_dict(stage1.config))
     with project.session() as session:
         own = scores.of_images(session, stage1.id, kind, normal)
     found = own[~np.isnan(own)]
