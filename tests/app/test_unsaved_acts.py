@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
+from sqlalchemy import event
 from widgets_by_name import WAIT, click, find, saved
 
 from amae_app import unsaved_acts
@@ -42,7 +43,7 @@ def _type(page, qtbot, count: int = TYPED) -> None:
 
 def _written(project: Project) -> int:
     with project.session() as session:
-        return len(decisions.history(session, limit=1000))
+        return len(decisions.history(session, limit=10_000))
 
 
 def _dialog(page) -> UnsavedActsDialog | None:
@@ -148,22 +149,42 @@ def test_a_closed_box_keeps_them_and_a_later_act_tries_again(page, rated_project
     assert _written(rated_project) == 3
 
 
-@pytest.mark.parametrize("what", ["full disk", "folder gone"])
-def test_a_full_disk_and_a_lost_folder_lose_none(page, rated_project, qtbot, monkeypatch, what):
-    real, fails = decisions.decide, [True]
+def test_on_a_full_disk_none_is_lost(page, rated_project, qtbot):
+    """SQLite may take no further page: what fits is written, the rest is kept."""
+    engine, most = page._context.project._catalog._engine, [1]
+    event.listen(
+        engine, "connect", lambda made, _: made.execute(f"PRAGMA max_page_count={most[0]}")
+    )
+    engine.dispose()
+    _type(page, qtbot, 10 * TYPED)
+    acts = page._context.acts
+    qtbot.waitUntil(lambda: bool(acts.cause), timeout=WAIT)
+    assert "The disk is full" in acts.cause
+    left = len(acts.waiting)
+    assert left > 0
+    assert _written(rated_project) == 10 * TYPED - left
+    assert _dialog(page).list.count() == left
+    most[0] = 1 << 30  # room is made
+    engine.dispose()
+    qtbot.mouseClick(_dialog(page).try_again, Qt.MouseButton.LeftButton)
+    saved(page)
+    assert _written(rated_project) == 10 * TYPED
+
+
+def test_on_a_network_folder_that_is_gone_none_is_lost(page, rated_project, qtbot, monkeypatch):
+    real, is_gone = decisions.decide, [True]
 
     def decide(*arguments, **named):
-        if fails[0]:
-            if what == "full disk":
-                raise sqlite3.OperationalError("database or disk is full")
+        if is_gone[0]:
             raise OSError(116, "Stale file handle", "catalog.sqlite")
         return real(*arguments, **named)
 
     monkeypatch.setattr(decisions, "decide", decide)
     _type(page, qtbot)
     qtbot.waitUntil(lambda: bool(page._context.acts.cause), timeout=WAIT)
+    assert "The network folder is gone" in page._context.acts.cause
     assert _dialog(page).list.count() == TYPED
-    fails[0] = False
+    is_gone[0] = False
     qtbot.mouseClick(_dialog(page).try_again, Qt.MouseButton.LeftButton)
     saved(page)
     assert _written(rated_project) == TYPED
@@ -173,14 +194,14 @@ def test_a_folder_that_is_really_gone_keeps_them_till_it_is_back(page, rated_pro
     away = rated_project.folder.with_name("away")
     page._context.project._catalog._engine.dispose()
     shutil.move(rated_project.folder, away)
-    _type(page, qtbot, 5)
+    _type(page, qtbot)
     qtbot.waitUntil(lambda: bool(page._context.acts.cause), timeout=WAIT)
-    assert _dialog(page).list.count() == 5
+    assert _dialog(page).list.count() == TYPED
     shutil.rmtree(rated_project.folder, ignore_errors=True)
     shutil.move(away, rated_project.folder)
     qtbot.mouseClick(_dialog(page).try_again, Qt.MouseButton.LeftButton)
     saved(page)
-    assert _written(rated_project) == 5
+    assert _written(rated_project) == TYPED
 
 
 def test_an_act_that_is_impossible_is_said_and_the_next_ones_are_written(qtbot):
