@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from built_once import OpenCopy
 from demo_images import finish
+from shiboken6 import isValid
 from widgets_by_name import WAIT
 
 from amae_app.main_window import MainWindow
@@ -123,4 +124,5 @@ def open_window(qtbot, qapp) -> Generator[Callable[[Project], MainWindow], None,
 
     yield build
     for window in windows:
-        window.close()
+        if isValid(window):
+            window.close()

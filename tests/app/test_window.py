@@ -19,7 +19,7 @@ from amae_app.theme import DARK, LIGHT
 from amae_engine.catalog import decisions, image_tables, runs, studies
 from amae_engine.catalog.tables import Label, RunKind, RunState, Split
 from amae_engine.errors import BadInput
-from amae_engine.events import Progress
+from amae_engine.events import Changed, Progress
 from amae_engine.jobs.importing.import_plan import ImportPlan
 from amae_engine.project import Project
 
@@ -164,7 +164,15 @@ def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
         ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
         decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
     start = find(window, QPushButton, "startStage2Button")
-    qtbot.waitUntil(lambda: page._state.next_step == "stage2" and start.isEnabled(), timeout=WAIT)
+    window.context.announce(Changed.DECISIONS)  # made elsewhere: module B has images now
+    qtbot.waitUntil(
+        lambda: (
+            page._state.next_step == "stage2"
+            and not page._state.stage2.without_stage2
+            and start.isEnabled()
+        ),
+        timeout=WAIT,
+    )
     click(qtbot, window, "startStage2Button")
     qtbot.waitUntil(lambda: window.queue.running == "Stage 2", timeout=WAIT)
     qtbot.waitUntil(lambda: not window.queue.running, timeout=WAIT)
