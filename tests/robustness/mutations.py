@@ -17,7 +17,7 @@ from pathlib import Path
 
 MEMORY = 2_000_000_000  # bytes of address space
 MEMORY_OF_WEIGHTS = 6_000_000_000  # PyTorch's libraries, mapped to read them, are most of it
-SECONDS = 10
+SECONDS = 120  # a guard against hanging, on however busy a machine; no bound on speed
 # the number behind these tags decides how much is read and how (little and big endian)
 _COUNTS = {
     "SamplesPerPixel": (0x0028, 0x0002),
