@@ -140,6 +140,15 @@ def test_rule_over_all_images_is_offered_too():
     assert (over.labels == 0).sum() == 5
 
 
+def test_the_abnormal_class_may_have_its_own_k():
+    p = np.array([0.05, 0.1, 0.2, 0.4, 0.45, 0.55, 0.6, 0.7, 0.9, 0.95], dtype=np.float32)
+    k = {"keep_percent": 40, "keep_abnormal_percent": 20}
+    within = assign(log_odds_of(p), NONE, PseudoLabelConfig(**k))
+    assert within.labels.tolist() == [0, 0, -1, -1, -1, -1, -1, -1, -1, 1]
+    over = assign(log_odds_of(p), NONE, PseudoLabelConfig(**k, rule=KeepRule.OVER_ALL))
+    assert over.labels.tolist() == [0, 0, 0, 0, -1, -1, -1, -1, 1, 1]
+
+
 def test_a_readers_decision_wins_over_any_confidence():
     p = np.array([0.01, 0.99, 0.5, 0.01, 0.99, 0.3, 0.3, 0.7, 0.7, 0.6], dtype=np.float32)
     decided = NONE.copy()
