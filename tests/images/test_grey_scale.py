@@ -143,6 +143,15 @@ def test_a_voi_table_wins_over_the_window_whatever_bits_it_claims(
     assert np.abs(image.pixels.astype(int) - deep // 16).max() <= 1
 
 
+def test_a_table_s_first_entry_is_of_the_value_its_descriptor_names(
+    tmp_path: Path, deep: np.ndarray
+):
+    table = _lut(np.arange(0, 4096, 2, dtype=np.uint16), 1024, 12)
+    image = _image(tmp_path, deep, BitsStored=12, VOILUTSequence=table)
+    expected = np.clip(deep.astype(float) - 1024, 0, 2047) / 2047 * 255
+    assert np.abs(image.pixels - expected).max() <= 1
+
+
 def test_a_table_of_8_bit_entries_in_words_is_unpacked(tmp_path: Path, deep: np.ndarray):
     item = Dataset()
     item.LUTDescriptor = [4096, 0, 8]
