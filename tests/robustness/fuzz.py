@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -133,10 +134,10 @@ class _Seen:
         self.peak = max(self.peak, *(line.get("peak_kb", 0) for line in reported), 0)
         first += len(read)
         if done.returncode:
-            is_late = "Timeout" in done.stderr
+            is_late = done.returncode == -signal.SIGPROF or "Timeout" in done.stderr
             self.hangs += is_late
             last_line = (done.stderr.strip().splitlines() or [""])[-1]
-            how = f"longer than {SECONDS} s" if is_late else last_line[:200]
+            how = f"longer than {SECONDS} s of CPU, or it waits" if is_late else last_line[:200]
             self.failures.append(f"input {first}: its process ended ({done.returncode}): {how}")
             first += 1
         return first

@@ -10,6 +10,7 @@ import json
 import random
 import resource
 import shutil
+import signal
 import struct
 import sys
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from pathlib import Path
 
 MEMORY = 2_000_000_000  # bytes of address space
 MEMORY_OF_WEIGHTS = 6_000_000_000  # PyTorch's libraries, mapped to read them, are most of it
-SECONDS = 120  # a guard against hanging, on however busy a machine; no bound on speed
+SECONDS = 10  # of CPU for one input, so that a busy machine does not make it late
+_MOST_WAITED = 120  # seconds of wall time, for an input that waits and uses no CPU
 # the number behind these tags decides how much is read and how (little and big endian)
 _COUNTS = {
     "SamplesPerPixel": (0x0028, 0x0002),
@@ -180,8 +182,10 @@ def main(folder: Path, first: int, last: int) -> None:
         source = sources[number % len(sources)]
         mutant = place / (source.name if not source.suffix else f"mutant{source.suffix}")
         mutant.write_bytes(mutate(source.read_bytes(), number))
-        faulthandler.dump_traceback_later(SECONDS, exit=True)
+        faulthandler.dump_traceback_later(_MOST_WAITED, exit=True)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
         reason = read(mutant, folder / "room")
+        signal.setitimer(signal.ITIMER_PROF, 0)
         faulthandler.cancel_dump_traceback_later()
         reported = {"number": number, "file": source.name, "reason": reason}
         sys.stdout.write(json.dumps(reported) + "\n")
