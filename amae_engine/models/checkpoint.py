@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from amae_engine.config import ModelConfig
 from amae_engine.errors import AmaeError, BadWeights
 from amae_engine.models.attention_heads import Shape, heads_of
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+from amae_engine.models.safetensors_file import read_safetensors, write_safetensors
 
 # medical_mae's grey-value statistics on NIH ChestX-ray14, of pixels in [0, 1]
 GREY_MEAN, GREY_STD = 0.5056, 0.252
@@ -76,15 +75,10 @@ def load_weights(path: Path, channels: int = 1, heads: tuple[int, ...] = ()) -> 
 def save_weights(
     network: MaskedAutoencoder, path: Path, facts: dict[str, str], dtype: torch.dtype | None = None
 ) -> None:
-    """Write a network next to its shape and facts, then rename: never a half-written file."""
-    tensors = {
-        name: value.detach().cpu().to(dtype or value.dtype).contiguous()
-        for name, value in network.state_dict().items()
-    }
+    """Write a network with its shape and facts; never a half-written file."""
+    tensors = {k: v.to(dtype or v.dtype) for k, v in network.state_dict().items()}
     header = {**facts, "format": "amae-mae-1", "model": network.config.to_json()}
-    unfinished = path.with_suffix(".part")
-    save_file(tensors, unfinished, metadata=header)
-    unfinished.replace(path)
+    write_safetensors(path, tensors, header)
 
 
 def _read(
@@ -93,12 +87,7 @@ def _read(
     if path.suffix != ".safetensors":
         state, args = _read_official(path)
         return state, None, args
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise BadWeights(f"{path.name} cannot be read as safetensors: {error}.") from error
+    state, facts = read_safetensors(path)
     if "model" not in facts:
         return state, None, None
     try:

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional
 
 from amae_engine.errors import BadWeights
 from amae_engine.models.checkpoint import GREY_MEAN, GREY_STD
 from amae_engine.models.conv_encoder import ConvEncoder
+from amae_engine.models.safetensors_file import read_safetensors
 from amae_engine.models.token_groups import TokenGroup
 
 ENCODER_FORMAT = "amae-encoder-1"
@@ -176,12 +176,8 @@ def load_encoder(path: Path) -> TimmEncoder | ConvEncoder:
     """
     import timm
 
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = file.metadata() or {}
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise BadWeights(f"{path.name} cannot be read as safetensors: {error}.") from error
+    tensors, facts = read_safetensors(path)
+    state = {name: value.float() for name, value in tensors.items()}
     if facts.get("format") != ENCODER_FORMAT:
         raise BadWeights(
             f"{path.name} is no frozen encoder of AMAE's format '{ENCODER_FORMAT}'; of a file of "

@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
 
 from amae_engine.errors import BadWeights
 from amae_engine.models.conv_encoder import can_be_encoder, levels
 from amae_engine.models.encoders import CONVOLUTIONAL, ENCODER_FORMAT, require_fitting
+from amae_engine.models.safetensors_file import write_safetensors
 
 _GRID = 16  # patches on a side, which the compact network's grid of 8 divides
 _HUB = "https://huggingface.co"
@@ -61,7 +61,7 @@ def convert(name: str, source: Path | None, target: Path) -> None:
     own = {"img_size": size} if is_transformer else {}
     network = _of_hub(name, own) if source is None else _of_file(name, source, own)
     facts = network.pretrained_cfg
-    state = {k: v.detach().half().contiguous() for k, v in network.state_dict().items()}
+    state = {k: v.half() for k, v in network.state_dict().items()}
     header = {
         "format": ENCODER_FORMAT,
         "timm": name,
@@ -73,9 +73,7 @@ def convert(name: str, source: Path | None, target: Path) -> None:
     if not is_transformer:
         header |= {"kind": CONVOLUTIONAL, "numbers": str(_numbers(network))}
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_suffix(".part")
-    save_file(state, unfinished, metadata=header)
-    unfinished.replace(target)
+    write_safetensors(target, state, header)
 
 
 def _numbers(network: Any) -> int:

@@ -6,13 +6,12 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from amae_engine.config import ModelConfig
 from amae_engine.config.peers import PeerConfig, PeerMethod
 from amae_engine.errors import AmaeError, BadWeights
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
+from amae_engine.models.safetensors_file import read_safetensors, write_safetensors
 from amae_engine.peers.amae_variants import MaskReconstruction, NoPseudoLabels
 from amae_engine.peers.autoencoder import Autoencoder
 from amae_engine.peers.contract import Peer
@@ -63,16 +62,9 @@ def make_peer(config: PeerConfig, start: MaskedAutoencoder | None = None) -> Pee
 
 
 def save_peer(peer: Peer, path: Path) -> None:
-    """Write weights and settings, then rename: never a half-written file."""
-    plain = torch.contiguous_format  # the only order of memory that safetensors writes
-    tensors = {
-        name: value.detach().cpu().clone(memory_format=plain)
-        for name, value in peer.state_dict().items()
-    }
-    header = {"format": _FORMAT, "config": peer.config.to_json(), **peer.facts()}
-    unfinished = path.with_suffix(".part")
-    save_file(tensors, unfinished, metadata=header)
-    unfinished.replace(path)
+    """Write weights and settings; never a half-written file."""
+    facts = {"format": _FORMAT, "config": peer.config.to_json(), **peer.facts()}
+    write_safetensors(path, peer.state_dict(), facts)
 
 
 def load_peer(path: Path) -> Peer:
@@ -81,12 +73,7 @@ def load_peer(path: Path) -> Peer:
     Raises:
         BadWeights: The file is missing, damaged or no peer's.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise BadWeights(f"{path.name} cannot be read as safetensors: {error}.") from error
+    state, facts = read_safetensors(path)
     if facts.get("format") != _FORMAT:
         raise BadWeights(f"{path.name} is no peer's weights; choose a file of an `amae peer` run.")
     try:

@@ -147,6 +147,7 @@ def _run(project: Project, config: Stage1Config, record: RunRecord) -> Generator
     from amae_engine.method.compute_device import be_deterministic, choose_device
     from amae_engine.method.stage1 import STEP
     from amae_engine.models.checkpoint import save_weights
+    from amae_engine.models.safetensors_file import write_safetensors
 
     path = weights_path(project, config.weights)
     record.inputs.require_weights(_files(project, config, path))
@@ -163,9 +164,8 @@ def _run(project: Project, config: Stage1Config, record: RunRecord) -> Generator
         if device.type != "cpu" and processes.is_rank_zero():
             lungs.start()  # on the cores, while the encoder works
         features = yield from _features(project, encoder, record, config, eta)
-        if (
-            processes.is_rank_zero()
-        ):  # before the classifier, so that the first scores are there at once
+        if processes.is_rank_zero():
+            # before the classifier, so that the first scores are there at once
             yield from rate_against_unlabeled(project, record, encoder, config, features)
         found = yield from lungs.masks(encoder.image_size, device, STEP, eta.following or 0.0)
     classifier = yield from _classifier(
@@ -173,7 +173,7 @@ def _run(project: Project, config: Stage1Config, record: RunRecord) -> Generator
     )
     if processes.is_rank_zero():
         save_weights(network, record.folder / WEIGHTS_FILE, {"config": config.to_json()})
-        _save_classifier(classifier, record.folder / CLASSIFIER_FILE)
+        write_safetensors(record.folder / CLASSIFIER_FILE, classifier.state_dict())
         _store(project, record, classifier, features)
         (record.folder / "checkpoint.pt").unlink()
 
@@ -286,14 +286,6 @@ def _classifier(
     checkpoint = record.folder / "checkpoint.pt"
     yield from train_classifier(encoder, classifier, data, config, record.id, checkpoint)
     return classifier
-
-
-def _save_classifier(classifier: AnomalyClassifier, path: Path) -> None:
-    from safetensors.torch import save_file
-
-    unfinished = path.with_suffix(".part")
-    save_file({k: v.cpu().contiguous() for k, v in classifier.state_dict().items()}, unfinished)
-    unfinished.replace(path)
 
 
 def _store(
