@@ -92,15 +92,14 @@ def small_project(open_copy: OpenCopy) -> Project:
 
 
 @pytest.fixture
-def build_whole_path(tiny_weights: Path) -> Callable[[Project], None]:
+def train_and_score(tiny_weights: Path) -> Callable[[Project], None]:
     """Both stages and scoring, by a tiny network; five unlabeled images decided."""
 
-    def build(project: Project) -> None:
+    def run(project: Project) -> None:
         from amae_engine.jobs.judging.score_images import score_images
         from amae_engine.jobs.training.train_stage1 import train_stage1
         from amae_engine.jobs.training.train_stage2 import train_stage2
 
-        import_small(project)
         short = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
         finish(train_stage1(project, Stage1Config(weights=str(tiny_weights), training=short)))
         with project.session() as session:
@@ -108,6 +107,17 @@ def build_whole_path(tiny_weights: Path) -> Callable[[Project], None]:
             decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
         finish(train_stage2(project, Stage2Config(training=short)))
         finish(score_images(project, ScoreConfig()))
+
+    return run
+
+
+@pytest.fixture
+def build_whole_path(train_and_score: Callable[[Project], None]) -> Callable[[Project], None]:
+    """40 real images, trained on and scored."""
+
+    def build(project: Project) -> None:
+        import_small(project)
+        train_and_score(project)
 
     return build
 

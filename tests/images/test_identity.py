@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,9 @@ from demo_images import demo_files, finish
 from PySide6.QtPdf import QPdfDocument
 
 from amae_app.report_printer import print_report
-from amae_engine.catalog import decisions, image_tables, regions, studies
+from amae_engine.catalog import image_tables, regions, studies
 from amae_engine.catalog.regions import NewRegion, RegionState
-from amae_engine.catalog.tables import Label, Split
-from amae_engine.config import ScoreConfig, Stage1Config, Stage2Config, TrainingConfig
+from amae_engine.catalog.tables import Split
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.regions import box_outline
 from amae_engine.events import Event
@@ -24,11 +24,8 @@ from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.importing.import_report import ImportReport, Outcome
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
 from amae_engine.jobs.judging.export import export_results
-from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.reporting.make_dicom import make_dicom
 from amae_engine.jobs.reporting.make_report import make_report
-from amae_engine.jobs.training.train_stage1 import train_stage1
-from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
 from tests.robustness.planted import NEEDLES, leaking_files, leaks, planted_files
 
@@ -82,18 +79,16 @@ def test_no_identity_reaches_catalog_pixels_logs_warnings_events_or_the_report(
 
 
 def test_no_identity_reaches_runs_logs_or_whatever_leaves_the_program(
-    project: Project, tmp_path: Path, tiny_weights: Path, caplog: pytest.LogCaptureFixture, qapp
+    project: Project,
+    tmp_path: Path,
+    train_and_score: Callable[[Project], None],
+    caplog: pytest.LogCaptureFixture,
+    qapp,
 ):
     caplog.set_level("INFO")
     _imported(project, tmp_path / "Secretperson")
     finish(import_images(project, demo_files(20, 10, 10), "demo"))
-    short = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
-    finish(train_stage1(project, Stage1Config(weights=str(tiny_weights), training=short)))
-    with project.session() as session:
-        ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
-        decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
-    finish(train_stage2(project, Stage2Config(training=short)))
-    finish(score_images(project, ScoreConfig()))
+    train_and_score(project)
     evaluation = evaluate_run(project)
     written = export_results(project, evaluation)
     with project.session() as session:

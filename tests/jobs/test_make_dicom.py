@@ -5,6 +5,7 @@ import gzip
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +15,16 @@ from demo_images import DEMO, demo_files, finish
 from images_in_dicom import IDENTITIES, write_dicom
 from orthanc_server import CALLED_AE, PASSWORD, USER, OrthancServer, missing_program
 
-from amae_engine.catalog import decisions, image_tables, regions
+from amae_engine.catalog import image_tables, regions
 from amae_engine.catalog.regions import NewRegion, RegionState
-from amae_engine.catalog.tables import Label, Split
+from amae_engine.catalog.tables import Split
 from amae_engine.cli import main
-from amae_engine.config import ScoreConfig, Stage1Config, Stage2Config, TrainingConfig
 from amae_engine.errors import BadInput, NotReady
 from amae_engine.evaluation.regions import Outline, Shape, box_outline, outlines_mask
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.reporting.make_dicom import make_dicom
 from amae_engine.jobs.reporting.send_objects import send_objects
-from amae_engine.jobs.training.train_stage1 import train_stage1
-from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.pacs.connection import connect
 from amae_engine.pacs.query import RemoteImage
 from amae_engine.pacs.server import DicomWebServer, DimseServer
@@ -38,7 +35,9 @@ KINDS = ("image", "map", "overlay", "regions", "report")
 
 
 @pytest.fixture
-def hospital(project: Project, tmp_path: Path, tiny_weights: Path) -> Project:
+def hospital(
+    project: Project, tmp_path: Path, train_and_score: Callable[[Project], None]
+) -> Project:
     """A scored project whose test images are four DICOM files and two pictures; regions on one."""
     files = demo_files(20, 10, 2)
     taken = {file.path.name for file in files}
@@ -54,13 +53,7 @@ def hospital(project: Project, tmp_path: Path, tiny_weights: Path) -> Project:
             project, [SourceFile(s, "test", n % 2) for n, s in enumerate(sources)], "PACS"
         )
     )
-    short = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
-    finish(train_stage1(project, Stage1Config(weights=str(tiny_weights), training=short)))
-    with project.session() as session:
-        unlabeled = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
-        decisions.decide(session, unlabeled[5:], Label.ABNORMAL, "BB")
-    finish(train_stage2(project, Stage2Config(training=short)))
-    finish(score_images(project, ScoreConfig()))
+    train_and_score(project)
     first = dicom_images(project)[0]
     ellipse = Outline(Shape.ELLIPSE, ((0.5, 0.2), (0.9, 0.8)))
     with project.session() as session:
