@@ -17,7 +17,7 @@ class QueueForecast(QObject):
     """Looks at the open project's waiting jobs whenever the queue changes.
 
     Signals:
-        told(text): "about 02:10", or "" where nothing is known.
+        reported(text): "about 02:10", or "" where nothing is known.
     """
 
     reported = Signal(str)

@@ -1,6 +1,6 @@
 """What can go wrong, said so that a reader can act on it.
 
-Every error names what is invalid, what it must be, what it is, and the cure.
+Every error names what is invalid, what it must be, what it is, and what to do.
 """
 
 from __future__ import annotations

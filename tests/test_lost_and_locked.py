@@ -57,7 +57,7 @@ def test_closing_makes_one_backup_a_day_and_keeps_seven(small_project: Project):
         assert copy.execute("SELECT count(*) FROM image").fetchone() == (40,)
 
 
-def test_damaged_pages_are_told_at_open(small_project: Project):
+def test_damaged_pages_are_reported_at_open(small_project: Project):
     folder = small_project.folder
     small_project.close()
     path = folder / "catalog.sqlite"

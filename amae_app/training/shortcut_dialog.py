@@ -18,14 +18,14 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.theme import quiet
-from amae_engine.config import ShortcutCure
+from amae_engine.config import MatchingMethod
 from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck
 
 _COLUMNS = ("Match by", "Normal + unlabeled", "AUC of N against U", "What it means")
 
 
 class ShortcutDialog(QDialog):
-    """The facts, a tick at those to match by, and the cure.
+    """The facts, a tick at those to match by, and the method.
 
     Signals:
         check_wanted(): the reader wants it checked again with what is chosen.
@@ -33,18 +33,18 @@ class ShortcutDialog(QDialog):
 
     check_wanted = Signal()
 
-    def __init__(self, cure: ShortcutCure, match_by: tuple[str, ...], parent: QWidget) -> None:
+    def __init__(self, method: MatchingMethod, match_by: tuple[str, ...], parent: QWidget) -> None:
         super().__init__(parent)
         self.setWindowTitle("Shortcut check")
         self.setObjectName("shortcutDialog")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(760, 560)
-        self.cure_combo = QComboBox()
-        self.cure_combo.setObjectName("cureCombo")
-        self.cure_combo.setAccessibleName("What stage 1 does about a confounder")
-        self.cure_combo.addItems([each.label for each in ShortcutCure])
-        self.cure_combo.setCurrentIndex(list(ShortcutCure).index(cure))
-        self.cure_combo.setToolTip(
+        self.method_combo = QComboBox()
+        self.method_combo.setObjectName("matchingCombo")
+        self.method_combo.setAccessibleName("What stage 1 does about a confounder")
+        self.method_combo.addItems([each.label for each in MatchingMethod])
+        self.method_combo.setCurrentIndex(list(MatchingMethod).index(method))
+        self.method_combo.setToolTip(
             "Weights keep all images; strata compare each with normal images of its own kind; left "
             "out, as many normal as unlabeled images of each kind remain"
         )
@@ -70,7 +70,7 @@ class ShortcutDialog(QDialog):
         )
         row = QHBoxLayout()
         row.addWidget(QLabel("Where N and U differ:"))
-        row.addWidget(self.cure_combo, 1)
+        row.addWidget(self.method_combo, 1)
         row.addWidget(again)
         layout = QVBoxLayout(self)
         layout.addWidget(
@@ -89,9 +89,9 @@ class ShortcutDialog(QDialog):
         buttons.rejected.connect(self.reject)
 
     @property
-    def chosen(self) -> tuple[ShortcutCure, tuple[str, ...]]:
-        """The cure, and the facts that are ticked."""
-        return list(ShortcutCure)[self.cure_combo.currentIndex()], self._match_by()
+    def chosen(self) -> tuple[MatchingMethod, tuple[str, ...]]:
+        """The method, and the facts that are ticked."""
+        return list(MatchingMethod)[self.method_combo.currentIndex()], self._match_by()
 
     def _match_by(self) -> tuple[str, ...]:
         rows = range(self.table.rowCount())

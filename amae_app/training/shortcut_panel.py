@@ -6,16 +6,16 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from amae_app.training.shortcut_dialog import ShortcutDialog
-from amae_engine.config import ShortcutCure, Stage1Config
+from amae_engine.config import MatchingMethod, Stage1Config
 from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck
 from amae_engine.jobs.shortcuts.shortcut_check import check_shortcuts
 from amae_engine.project import Project
 
-_MOST = 1500  # images of each side that the window looks at: about three seconds
+_MOST = 1500  # images each of N and U that the window looks at: about three seconds
 
 
 def check_some(project: Project, config: Stage1Config) -> ShortcutCheck:
-    """Check up to 1,500 images of each side; stage 1 itself looks at all."""
+    """Check up to 1,500 images each of N and U; stage 1 itself looks at all."""
     job = check_shortcuts(project, config, _MOST)
     while True:
         try:
@@ -36,9 +36,9 @@ class ShortcutPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._chosen: tuple[ShortcutCure, tuple[str, ...]] | None = None  # None: the preset's
-        self._before: tuple[ShortcutCure, tuple[str, ...]] | None = None
-        self._of_preset = ShortcutCure.AUTO
+        self._chosen: tuple[MatchingMethod, tuple[str, ...]] | None = None  # None: the preset's
+        self._before: tuple[MatchingMethod, tuple[str, ...]] | None = None
+        self._of_preset = MatchingMethod.AUTO
         self._check: ShortcutCheck | None = None
         self._dialog: ShortcutDialog | None = None
         self.line = QLabel()

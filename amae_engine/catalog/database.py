@@ -105,7 +105,7 @@ class Catalog:
             ):
                 yield session
         except DatabaseError as error:
-            reported = self._told(error)
+            reported = self._translated(error)
             if reported is None:
                 raise
             raise reported from error
@@ -217,7 +217,7 @@ class Catalog:
             cursor.execute("PRAGMA query_only=ON")
         cursor.close()
 
-    def _told(self, error: DatabaseError) -> ProjectError | None:
+    def _translated(self, error: DatabaseError) -> ProjectError | None:
         """A sentence for what can happen to a catalog that was in order; None for anything else."""
         reason = str(error.orig)
         if "readonly database" in reason or "read-only transaction" in reason:
@@ -245,7 +245,7 @@ class Catalog:
 
     def _unreadable(self, error: DatabaseError) -> ProjectError:
         if not self.is_shared:
-            return self._told(error) or ProjectError(
+            return self._translated(error) or ProjectError(
                 f"catalog.sqlite is not a readable AMAE catalog. {restore_text(self._folder)}"
             )
         reason = str(error.orig).strip().splitlines()[-1]

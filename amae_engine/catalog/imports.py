@@ -163,14 +163,14 @@ def _forget(session: Session, truth: int, ranges: Ranges) -> Ranges:
 
 
 def _require_unused(session: Session, found: ImportRow, inside: Any) -> None:
-    cure = "Remove the images you do not want instead; they can be restored."
+    remedy = "Remove the images you do not want instead; they can be restored."
     came_in = session.scalar(select(func.min(Image.added_at)).where(inside)) or found.at
     scored = select(Score.run_id).join(Image, Image.id == Score.image_id).where(inside)
     at_work = select(Run.id).where(Run.heartbeat_at >= came_in).order_by(Run.id)
     run = session.scalar(scored.limit(1)) or session.scalar(at_work.limit(1))
     if run is not None:
         came = "images" if found.images else "truth"
-        instead = cure if found.images else "State the truth of the images anew instead."
+        instead = remedy if found.images else "State the truth of the images anew instead."
         raise NotReady(
             f"The import of {found.source} cannot be undone: run {run} was at work after its "
             f"{came} came in. {instead}"
@@ -182,7 +182,7 @@ def _require_unused(session: Session, found: ImportRow, inside: Any) -> None:
     if count:
         raise NotReady(
             f"The import of {found.source} cannot be undone: readers have decided on {count} "
-            f"of its images, and decisions are kept. {cure}"
+            f"of its images, and decisions are kept. {remedy}"
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from amae_engine.catalog.tables import RunKind
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
-from amae_engine.config import ShortcutCure, Stage1Config
+from amae_engine.config import MatchingMethod, Stage1Config
 from amae_engine.jobs.defaults import default_config
 from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck
 from amae_engine.jobs.shortcuts.shortcut_check import check_shortcuts
@@ -22,7 +22,7 @@ def add_shortcuts(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     verb = verbs.add_parser("shortcuts", help=text, description=text)
     verb.add_argument("--project", type=Path, required=True, help="the project's folder")
     verb.add_argument(
-        "--cure", default="", help=f"try {', '.join(ShortcutCure)}; stage 1's own by default"
+        "--matching", default="", help=f"try {', '.join(MatchingMethod)}; stage 1's own by default"
     )
     verb.add_argument(
         "--match-by", nargs="+", default=[], metavar="FACT", help="match by these facts"
@@ -35,8 +35,8 @@ def shortcuts(options: Namespace) -> None:
     """Check a project's N against its U, and say what stage 1 would do about it."""
     project = Project.open(options.project)
     config = default_config(project, RunKind.STAGE1).config.replace(match_by=options.match_by)
-    if options.cure:
-        config = config.replace(shortcuts=options.cure)
+    if options.matching:
+        config = config.replace(shortcuts=options.matching)
     check = Console(options.json).drive(
         check_shortcuts(project, Stage1Config.from_dict(config.to_dict()))
     )

@@ -6,13 +6,13 @@ from amae_engine.config.json_config import JsonConfig
 from amae_engine.config.networks import require_preset
 from amae_engine.config.steps import (
     MaskPlan,
+    MatchingMethod,
     ModuleBLearns,
     PretrainConfig,
     PseudoLabelConfig,
     PseudoLabelSource,
     Reconstructs,
     ScoreConfig,
-    ShortcutCure,
     Stage1Config,
     Stage2Config,
     TrainingConfig,
@@ -55,7 +55,7 @@ def stage1_preset(name: str) -> Stage1Config:
     require_preset(name)
     if name == "paper":
         return Stage1Config(preset=name)
-    auto = ShortcutCure.AUTO
+    auto = MatchingMethod.AUTO
     if name not in _SMALL:
         return Stage1Config(preset=name, redraw_every=5, shortcuts=auto)
     training = TrainingConfig(epochs=40, warmup_epochs=4)

@@ -54,7 +54,7 @@ _SOURCE_TEXTS = {
 }
 
 
-class ShortcutCure(StrEnum):
+class MatchingMethod(StrEnum):
     """What is done about confounders: properties other than disease by which N and U differ."""
 
     AUTO = "auto"  # WEIGHT, where it halves the difference and enough images are left
@@ -67,16 +67,16 @@ class ShortcutCure(StrEnum):
 
     @property
     def label(self) -> str:
-        """The cure's name as the reader sees it."""
+        """Its name as the reader sees it."""
         return _CURE_TEXTS[self]
 
 
 _CURE_TEXTS = {
-    ShortcutCure.AUTO: "match where it helps",
-    ShortcutCure.OFF: "do nothing",
-    ShortcutCure.WEIGHT: "weight normal images",
-    ShortcutCure.WITHIN: "compare within strata",
-    ShortcutCure.LEAVE_OUT: "leave surplus images out",
+    MatchingMethod.AUTO: "match where it helps",
+    MatchingMethod.OFF: "do nothing",
+    MatchingMethod.WEIGHT: "weight normal images",
+    MatchingMethod.WITHIN: "compare within strata",
+    MatchingMethod.LEAVE_OUT: "leave surplus images out",
 }
 
 
@@ -206,7 +206,7 @@ class Stage1Config(JsonConfig):
     validation_percent: int = 10  # of N, held out for the curve only
     redraw_every: int = 1  # epochs that an image's synthetic anomaly is kept; the paper draws anew
     synthesis: Synthesis = Synthesis.ANATPASTE
-    shortcuts: ShortcutCure = ShortcutCure.OFF
+    shortcuts: MatchingMethod = MatchingMethod.OFF
     match_by: tuple[str, ...] = ()  # facts; (): the confounders that N and U differ by
     unlabeled: UnlabeledDraw = field(default_factory=UnlabeledDraw)
 

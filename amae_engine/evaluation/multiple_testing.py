@@ -52,7 +52,7 @@ def replicates(values: Sequence[float]) -> Replicates:
 
 
 def welch(first: Sequence[float], second: Sequence[float]) -> float:
-    """Welch's two-sided p-value of equal means; NaN where a side has fewer than two runs."""
+    """Welch's two-sided p-value of equal means; NaN where either has fewer than two runs."""
     from scipy.stats import t as student
 
     a, b = (np.array([v for v in side if not math.isnan(v)]) for side in (first, second))

@@ -3,7 +3,7 @@
 A model of normal against unlabeled learns whatever sets the two apart (Geirhos et al., Nature
 Machine Intelligence 2020). Each recorded property that is not disease is tested by itself: how well
 does it tell N from U, in images that its model did not see? Where one does, N and U are compared
-within strata of that fact, so that it says nothing about the side any more (subclassification;
+within strata of that fact, so that it no longer tells them apart (subclassification;
 Rosenbaum and Rubin, JASA 1984).
 """
 
@@ -22,11 +22,11 @@ Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Sides = npt.NDArray[np.int8]
 
-FEWEST = 30  # images of each side, below which nothing is said or changed
+FEWEST = 30  # images each of N and U, below which nothing is said or changed
 DIFFERS = 0.55  # a fact differs where its AUC's interval lies above this
 _FOLDS = 5
 _STRATA = 5  # of several facts: five remove nine tenths of a bias (Cochran, Biometrics 1968)
-_FEWEST_IN_STRATUM = 5  # images of each side
+_FEWEST_IN_STRATUM = 5  # images each of N and U
 _FEWEST_ALIKE = 10  # normal images, of either kind
 _LARGEST_WEIGHT = 10.0
 _PRIOR = 2.0  # images that a value seen once counts for
@@ -84,14 +84,14 @@ class Matching:
     Attributes:
         facts: Names of the facts that the strata are made of.
         strata: (n,) the stratum of each image; −1 where a fact is unknown or the stratum has too
-            few images of a side.
+            few images of N or of U.
         weights: (n,) what each image counts: 0 without a stratum, 1 for a matched unlabeled image,
             and for a normal one as much as gives N the strata of U; 1 on average.
         before, after: AUC of the facts for N against U, and within the strata.
         effective: How many equally weighted normal images say as much as the weighted ones.
-        pairs: Images of either side that find a partner of the other in their stratum.
+        pairs: Images of N or U that find a partner of the other set in their stratum.
         unmatched: Unlabeled images without a counterpart in N.
-        unknown: Images of either side that lack a fact.
+        unknown: Images of N or U that lack a fact.
     """
 
     facts: tuple[str, ...]
@@ -144,7 +144,7 @@ def match(facts: Sequence[Fact], side: Sides, patients: Ints, seed: int) -> Matc
         seed: Of the folds.
 
     Returns:
-        None where fewer than 30 images of a side have all facts.
+        None where fewer than 30 images of N or of U have all facts.
     """
     known = np.logical_and.reduce([fact.known for fact in facts])
     of_side = [known & (side == each) for each in (0, 1)]

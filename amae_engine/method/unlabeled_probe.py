@@ -122,7 +122,7 @@ def fit_probe(
 
 
 class _Side(NamedTuple):
-    """Features (n, V, d) of one side, and what each image counts (n,)."""
+    """Features (n, V, d) of N or of U, and what each image counts (n,)."""
 
     features: Floats
     counts: Weights

@@ -57,12 +57,12 @@ class DicomWeb:
 
     def check(self) -> None:
         """Ask for one study; see `Connection`."""
-        with self._told():
+        with self._translated():
             self._client.search_for_studies(limit=1)
 
     def search(self, level: Level, keys: Keys) -> list[Keys]:
         """Query one level; see `Connection`."""
-        with self._told():
+        with self._translated():
             if level is Level.STUDY:
                 return [_row(level, answer) for answer in self._every_study(keys)]
             fields = list(ANSWERED[level])
@@ -75,7 +75,7 @@ class DicomWeb:
 
     def retrieve(self, image: RemoteImage, path: Path) -> None:
         """Write one image to a file; see `Connection`."""
-        with self._told(self._not_delivered):
+        with self._translated(self._not_delivered):
             dataset = self._client.retrieve_instance(
                 image.study, image.series, image.sop, media_types=_AS_STORED
             )
@@ -85,7 +85,7 @@ class DicomWeb:
 
     def store(self, path: Path) -> None:
         """Send one file by STOW-RS; see `Connection`."""
-        with self._told(self._not_delivered):
+        with self._translated(self._not_delivered):
             answer = self._client.store_instances([dcmread(path)])
         if answer.get("FailedSOPSequence"):
             reason = int(answer.FailedSOPSequence[0].get("FailureReason", 0))
@@ -109,7 +109,9 @@ class DicomWeb:
             yield from fresh
 
     @contextmanager
-    def _told(self, refused: Callable[[HTTPStatus], PacsError] | None = None) -> Iterator[None]:
+    def _translated(
+        self, refused: Callable[[HTTPStatus], PacsError] | None = None
+    ) -> Iterator[None]:
         """Turn the libraries' errors, whose texts can name patients, into ours."""
         name = self._server.name
         try:

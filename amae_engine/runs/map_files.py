@@ -57,8 +57,8 @@ class ImageMaps:
 class MapWriter:
     """Streams maps to disk, batch by batch; at the end of its `with` come the facts, if all is well.
 
-    Several processes may write the maps of their own images, each from its own place on; the
-    leader, to whom the samples of all are given, writes the facts.
+    Several processes may write the maps of their own images, each from its own place on; rank zero,
+    which is given the samples of all, writes the facts.
 
     Args:
         folder: Made with the first map; a method without maps leaves none.

@@ -59,7 +59,7 @@ def open_run(
 ) -> RunRecord:
     """Start a run, or go on with one, and hold its lease.
 
-    Where several processes train together, the leader opens and the others only follow.
+    Where several processes train together, rank zero opens the run and the others only follow.
 
     Args:
         project: Where the run belongs.

@@ -53,7 +53,7 @@ class TokenWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         try:
-            with self._told_where_full():
+            with self._full_disk_translated():
                 self._file.close()
                 if kind is None:
                     (self._folder / _DIGEST).write_text(self._digest.hexdigest(), encoding="ascii")
@@ -70,11 +70,11 @@ class TokenWriter:
         """
         content = np.ascontiguousarray(tokens).tobytes()
         self._digest.update(content)
-        with self._told_where_full():
+        with self._full_disk_translated():
             self._file.write(content)
 
     @contextmanager
-    def _told_where_full(self) -> Iterator[None]:
+    def _full_disk_translated(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

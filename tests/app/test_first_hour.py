@@ -68,7 +68,7 @@ def test_text_has_a_contrast_of_4_5_on_every_ground(theme: Colours, ink: str, gr
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT])
 @pytest.mark.parametrize("kind", _BLIND)
-def test_normal_and_abnormal_are_told_apart_without_one_kind_of_cone(theme: Colours, kind: str):
+def test_normal_and_abnormal_are_reported_apart_without_one_kind_of_cone(theme: Colours, kind: str):
     seen = [np.array(_BLIND[kind]) @ _linear(c) for c in (theme.normal, theme.abnormal)]
     assert np.linalg.norm(np.clip(seen[0], 0, 1) - np.clip(seen[1], 0, 1)) > 0.2
 
@@ -205,7 +205,7 @@ def _trace_of_failure() -> BaseException:
     raise AssertionError
 
 
-def test_a_crash_is_told_without_identities_and_the_work_goes_on(
+def test_a_crash_is_reported_without_identities_and_the_work_goes_on(
     open_window, small_project, qtbot, monkeypatch
 ):
     window = open_window(small_project)
@@ -433,7 +433,7 @@ def test_plots_are_spoken_and_leave_the_wheel_to_what_they_lie_in(open_window, w
     assert roc.viewRange() == x_range
 
 
-def test_a_reader_who_is_elsewhere_is_told_once_by_one_icon(qtbot, monkeypatch):
+def test_a_reader_who_is_elsewhere_is_reported_once_by_one_icon(qtbot, monkeypatch):
     from PySide6.QtWidgets import QSystemTrayIcon, QWidget
 
     from amae_app.notify import notify_desktop

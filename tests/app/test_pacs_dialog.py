@@ -109,7 +109,7 @@ def test_images_are_counted_fetched_and_reported(
         ("ca_file", "gone.pem", "no such certificate file"),
     ],
 )
-def test_a_wrong_entry_is_told_and_the_dialog_stays(qtbot, field: str, text: str, reason: str):
+def test_a_wrong_entry_is_reported_and_the_dialog_stays(qtbot, field: str, text: str, reason: str):
     dialog = PacsDialog({"url": "https://pacs.example/dicom-web"})
     qtbot.addWidget(dialog)
     dialog.open()
@@ -119,7 +119,7 @@ def test_a_wrong_entry_is_told_and_the_dialog_stays(qtbot, field: str, text: str
     assert dialog.isVisible()
 
 
-def test_a_pacs_that_is_not_there_is_told(open_window, project: Project, qtbot):
+def test_a_pacs_that_is_not_there_is_reported(open_window, project: Project, qtbot):
     dialog = _ask(open_window(project)._pages[0])
     dialog.url.setText("http://127.0.0.1:9/dicom-web")
     dialog.count.click()

@@ -217,7 +217,7 @@ def test_decisions_are_written_off_the_event_thread(open_window, rated_project, 
         assert len(decisions.current(session)) == 3
 
 
-def test_an_error_of_a_background_read_is_told(open_window, rated_project, qtbot, monkeypatch):
+def test_an_error_of_a_background_read_is_reported(open_window, rated_project, qtbot, monkeypatch):
     window = open_window(rated_project)
     page = _labels_page(window, qtbot)
     notices = []

@@ -248,7 +248,7 @@ def test_a_typed_note_is_kept_when_the_window_closes(page, whole_path, qtbot):
         assert [row.note for row in regions.of_images(session)] == ["seen late"]
 
 
-def test_without_a_name_nothing_is_drawn_and_the_reader_is_told(page, whole_path, qtbot):
+def test_without_a_name_nothing_is_drawn_and_the_reader_is_reported(page, whole_path, qtbot):
     page._context.settings.reader = ""
     told = []
     page._context.noticed.connect(lambda text, _: told.append(text))

@@ -158,7 +158,7 @@ def test_the_magnifier_shows_what_is_under_the_mouse(page, qtbot):
     assert not viewer.magnifier.isVisible()
 
 
-def test_a_lost_original_is_told_and_found_again(page, deep_project, tmp_path, qtbot):
+def test_a_lost_original_is_reported_and_found_again(page, deep_project, tmp_path, qtbot):
     viewer = page.selected.viewer
     qtbot.waitUntil(lambda: len(page._context.originals._kept) == 3, timeout=WAIT)
     elsewhere = tmp_path / "elsewhere"

@@ -40,7 +40,9 @@ def test_the_demo_button_makes_a_project_of_real_images(open_window, qtbot, tmp_
     qtbot.waitUntil(lambda: studies_page.count_text() == "240", timeout=WAIT)
 
 
-def test_a_folder_that_is_no_project_is_told_and_nothing_breaks(open_window, tmp_path: Path, qtbot):
+def test_a_folder_that_is_no_project_is_reported_and_nothing_breaks(
+    open_window, tmp_path: Path, qtbot
+):
     window = open_window(None)
     window.open_project(tmp_path)
     from PySide6.QtWidgets import QMessageBox

@@ -184,7 +184,7 @@ def test_scores_come_back_and_replace_earlier_ones(small_project: Project):
         assert np.isnan(scores.of_images(session, run, ScoreKind.DISCREPANCY, np.array([999]))[0])
 
 
-def test_a_newer_project_is_refused_with_the_cure(project: Project):
+def test_a_newer_project_is_refused_and_says_what_to_do(project: Project):
     facts = project.folder / "project.json"
     facts.write_text(json.dumps({"format": 99, "name": "x"}))
     with pytest.raises(ProjectError, match="made by a newer AMAE .*update AMAE"):

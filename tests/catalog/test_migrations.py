@@ -105,7 +105,7 @@ def test_the_migrations_build_what_the_models_say(project: Project, catalog_url:
     assert differences == []
 
 
-def test_a_newer_schema_is_refused_with_the_cure(project: Project, catalog_url: str):
+def test_a_newer_schema_is_refused_and_says_what_to_do(project: Project, catalog_url: str):
     project.close()
     engine = _engine(project.folder, catalog_url)
     with engine.begin() as connection:

@@ -15,7 +15,7 @@ def test_shortcuts_are_listed_with_what_stage_1_would_do(project: Project, tmp_p
     assert main(["shortcuts", *place]) == 0
     said = capsys.readouterr().out
     assert "N and U differ by border (AUC 0." in said
-    assert main(["shortcuts", *place, "--cure", "off", "--json"]) == 0
+    assert main(["shortcuts", *place, "--matching", "off", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["cure"], found["matched_by"]) == ("off", [])
     by_name = {each["name"]: each for each in found["differences"]}

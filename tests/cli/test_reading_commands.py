@@ -101,7 +101,7 @@ def _keys(project: Project):
         (None, "cannot be read"),
     ],
 )
-def test_what_is_no_table_of_decisions_is_told(
+def test_what_is_no_table_of_decisions_is_reported(
     small_project: Project, tmp_path: Path, capsys, text: str | None, reason: str
 ):
     table = tmp_path / "x.csv"

@@ -81,7 +81,7 @@ def test_ties_everywhere_and_three_images(rule: Rule):
     assert point.true_positives in (0, 2)
 
 
-def test_what_cannot_be_chosen_is_told():
+def test_what_cannot_be_chosen_is_reported():
     ones, scores = np.ones(4, dtype=np.int8), np.arange(4.0)
     with pytest.raises(BadInput, match="0 normal and 4 abnormal"):
         choose_threshold(ones, scores, RuleChoice(Rule.YOUDEN))

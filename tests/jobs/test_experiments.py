@@ -278,7 +278,7 @@ def test_peers_that_never_ran_are_timed_by_a_trial(quick, capsys):
     assert "AE (N), N, seed 0: 00:0" in capsys.readouterr().out
 
 
-def test_a_peer_that_cannot_be_tried_is_told(project: Project):
+def test_a_peer_that_cannot_be_tried_is_reported(project: Project):
     times, events = finish(peer_times(project, [{"method": "ae"}]))
     assert times == {}
     assert any("AE learns from normal images" in getattr(e, "message", "") for e in events)

@@ -107,7 +107,7 @@ def test_every_file_is_decoded_by_one_process(monkeypatch: pytest.MonkeyPatch):
     assert list(map(int, in_order)) == list(range(30))
 
 
-def test_paths_are_told_in_parts(monkeypatch: pytest.MonkeyPatch):
+def test_paths_are_reported_in_parts(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(decode_ahead_module, "_TOLD", 10)
     monkeypatch.setattr(decode_ahead_module, "BATCH", 4)
     monkeypatch.setattr(

@@ -162,7 +162,7 @@ def test_nothing_at_all_to_import_is_an_error(project: Project):
         finish(import_images(project, [], "none"))
 
 
-def test_when_every_file_is_bad_the_reasons_are_told_and_the_report_is_kept(
+def test_when_every_file_is_bad_the_reasons_are_reported_and_the_report_is_kept(
     project: Project, tmp_path: Path
 ):
     for name in ("a.dcm", "b.dcm"):

@@ -110,7 +110,7 @@ def test_where_unlabeled_images_are_like_normal_ones_the_density_is_leading(whol
     assert "may all be normal" in found.reason
 
 
-def test_few_normal_images_are_told(whole_path: Project):
+def test_few_normal_images_are_reported(whole_path: Project):
     notes = run_facts(whole_path, 1)["notes"]
     assert any("20 normal images are few" in note for note in notes)
 

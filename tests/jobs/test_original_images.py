@@ -31,7 +31,7 @@ def copies(project: Project, tmp_path: Path) -> list[tuple[int, Path]]:
     return list(zip(ids, [file.path for file in files], strict=True))
 
 
-def test_an_original_is_shown_or_the_reader_is_told_why_not(project, copies):
+def test_an_original_is_shown_or_the_reader_is_reported_why_not(project, copies):
     reader = OriginalReader(project)
     try:
         (first, _), (second, gone), (third, changed), (fourth, broken) = copies

@@ -13,7 +13,7 @@ from PIL import Image
 from planted_images import COUNTS, Plant, border, gamma, marker, planted
 
 from amae_engine.catalog import scores
-from amae_engine.config import ScoreKind, ShortcutCure, Stage1Config, TrainingConfig
+from amae_engine.config import MatchingMethod, ScoreKind, Stage1Config, TrainingConfig
 from amae_engine.errors import BadSetting
 from amae_engine.evaluation.delong import auc_interval
 from amae_engine.evaluation.shortcuts import Fact, differences
@@ -26,7 +26,7 @@ from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.project import Project
 from amae_engine.runs.record import newest_finished, run_facts
 
-AUTO = Stage1Config(shortcuts=ShortcutCure.AUTO)
+AUTO = Stage1Config(shortcuts=MatchingMethod.AUTO)
 SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=16)
 
 
@@ -44,7 +44,7 @@ def planted_copy(open_copy: OpenCopy, tmp_path_factory: pytest.TempPathFactory):
             (project.folder / "has.json").write_text(json.dumps(has))
             if plant is border:  # with the score that has learned it
                 # the bundled weights: features of real images
-                finish(train_stage1(project, _trained(ShortcutCure.OFF)))
+                finish(train_stage1(project, _trained(MatchingMethod.OFF)))
 
         project = open_copy(f"planted_{plant.__name__}", build)
         has = json.loads((project.folder / "has.json").read_text())
@@ -53,8 +53,8 @@ def planted_copy(open_copy: OpenCopy, tmp_path_factory: pytest.TempPathFactory):
     return copy
 
 
-def _trained(cure: ShortcutCure) -> Stage1Config:
-    return Stage1Config(training=SHORT, shortcuts=cure)
+def _trained(method: MatchingMethod) -> Stage1Config:
+    return Stage1Config(training=SHORT, shortcuts=method)
 
 
 @pytest.mark.parametrize(
@@ -67,18 +67,18 @@ def test_a_planted_shortcut_is_seen(planted_copy, plant: Plant, fact: str):
     found = {each.name: each for each in check.differences}
     assert found[fact].differs, found[fact]
     if fact == "grey values":  # disease changes these too, so nothing is matched by default
-        assert (check.cure, check.matched_by) == (ShortcutCure.OFF, ())
+        assert (check.method, check.matched_by) == (MatchingMethod.OFF, ())
         assert "may be disease" in check.why
     else:
-        assert check.cure is ShortcutCure.WEIGHT
+        assert check.method is MatchingMethod.WEIGHT
         assert fact in check.matched_by
         assert f"{fact}: AUC {found[fact].auc.value:.2f}" in check.headline
 
 
-@pytest.mark.parametrize("cure", ["weight", "within", "leave_out"])
-def test_a_cure_makes_the_score_blind_to_the_shortcut(planted_copy, cure: str):
+@pytest.mark.parametrize("method", ["weight", "within", "leave_out"])
+def test_a_cure_makes_the_score_blind_to_the_shortcut(planted_copy, method: str):
     project, has = planted_copy(border)
-    finish(train_stage1(project, _trained(ShortcutCure(cure))))
+    finish(train_stage1(project, _trained(MatchingMethod(method))))
     seen = []
     for run in (1, 2):
         with project.session() as session:
@@ -129,9 +129,9 @@ def test_without_any_difference_nothing_is_changed(planted_copy, tiny_weights: P
 
 def test_a_cure_that_leaves_too_few_images_says_so_and_does_nothing(planted_copy):
     project, _ = planted_copy(marker)
-    config = Stage1Config(shortcuts=ShortcutCure.WEIGHT, match_by=("view",))
+    config = Stage1Config(shortcuts=MatchingMethod.WEIGHT, match_by=("view",))
     check, _ = finish(check_shortcuts(project, config))
-    assert check.cure is ShortcutCure.OFF
+    assert check.method is MatchingMethod.OFF
     assert (
         "Nothing is changed: view is recorded for fewer than 30 normal or unlabeled images."
         in check.why
@@ -184,7 +184,7 @@ def test_a_fact_that_is_unknown_of_most_images_is_not_matched_by_itself(
     assert (how is not None) is matched
     assert ("view is unknown for" in check.why and "more than half" in check.why) is not matched
     # who asks for it gets it, and learns for how many images it is unknown
-    check, how = choose_matching(shortcuts, AUTO.replace(shortcuts=ShortcutCure.WEIGHT))
+    check, how = choose_matching(shortcuts, AUTO.replace(shortcuts=MatchingMethod.WEIGHT))
     assert how is not None
     assert f"for {int(np.isnan(column).sum())} it is unknown" in check.why
 
@@ -196,6 +196,6 @@ def test_another_gamma_in_us_normals_alone_is_seen(project: Project, tmp_path: P
     check, _ = finish(check_shortcuts(project, AUTO))
     found = {each.name: each for each in check.differences}
     assert found["grey values"].differs
-    config = AUTO.replace(match_by=("grey values",), shortcuts=ShortcutCure.WEIGHT)
+    config = AUTO.replace(match_by=("grey values",), shortcuts=MatchingMethod.WEIGHT)
     check, _ = finish(check_shortcuts(project, config))
     assert "Disease changes grey values too" in check.why or "Nothing is changed" in check.why

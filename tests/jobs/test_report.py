@@ -119,7 +119,7 @@ def test_what_a_source_is_called_stays_at_home(whole_path: Project):
         ("none.png", None, "cannot be read"),
     ],
 )
-def test_a_logo_that_cannot_be_used_is_told(
+def test_a_logo_that_cannot_be_used_is_reported(
     whole_path: Project, tmp_path: Path, name, content, said
 ):
     if content is not None:

@@ -125,7 +125,7 @@ def test_a_run_goes_on_with_another_number_of_processes(ready: Project):
     assert torch.allclose(whole, _weights(ready, 3, "weights.safetensors"), atol=2e-5)
 
 
-def test_a_process_that_fails_is_told_with_the_cure(
+def test_a_failed_process_is_reported_with_what_to_do(
     ready: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd
 ):
     temporary = tmp_path / "temporary"

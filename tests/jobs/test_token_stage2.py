@@ -87,13 +87,13 @@ def test_module_b_alone_is_trained_again(whole_path: Project):
         finish(train_stage2(whole_path, TOKENS.replace(module_a_run=1)))
 
 
-def test_without_kept_tokens_the_cure_is_named(whole_path: Project):
+def test_without_kept_tokens_the_error_says_what_to_do(whole_path: Project):
     shutil.rmtree(whole_path.run_folder(1) / "tokens")
     with pytest.raises(NotReady, match=r"kept no tokens.*run stage 1 again.*reconstructs=pixels"):
         finish(train_stage2(whole_path, TOKENS))
 
 
-def test_images_that_came_after_stage_1_are_told_before_the_run(whole_path: Project):
+def test_images_that_came_after_stage_1_are_reported_before_the_run(whole_path: Project):
     more = demo_files(26, 10, 10)
     finish(import_images(whole_path, more, "more"))
     with pytest.raises(NotReady, match=r"6 of \d+ images came after stage 1, run 1, .* again"):
@@ -131,7 +131,7 @@ def test_kept_tokens_are_found_by_image(tmp_path: Path):
         kept.read(np.array([2]))
 
 
-def test_a_full_disk_is_told_before_and_while_writing(tmp_path: Path, monkeypatch):
+def test_a_full_disk_is_reported_before_and_while_writing(tmp_path: Path, monkeypatch):
     ids = np.arange(1000)
     usage = shutil.disk_usage(tmp_path)._replace(free=1 << 28)
     monkeypatch.setattr(token_files.shutil, "disk_usage", lambda _: usage)

@@ -68,7 +68,7 @@ def test_the_probe_labels_and_maps_images(small_project: Project, tiny_weights: 
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-3 * float(drawn.max()))
 
 
-def test_too_few_unlabeled_images_are_told(project: Project, tiny_weights: Path):
+def test_too_few_unlabeled_images_are_reported(project: Project, tiny_weights: Path):
     finish(import_images(project, demo_files(20, 4, 4), "demo"))
     config = Stage1Config(weights=str(tiny_weights), training=SHORT)
     _, events = finish(train_stage1(project, config))

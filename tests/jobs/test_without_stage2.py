@@ -149,7 +149,7 @@ def test_all_that_goes_out_goes_out_without_modules_too(
     assert verified.problems == ()
 
 
-def test_weights_of_stage_1_that_have_changed_are_told(all_normal: Project):
+def test_weights_of_stage_1_that_have_changed_are_reported(all_normal: Project):
     job = score_images(all_normal, ALONE)
     next(job)
     job.close()

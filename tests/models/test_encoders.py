@@ -117,7 +117,7 @@ def test_missing_and_extra_names_and_shapes_are_listed(tmp_path: Path):
     assert "cls_token is (1, 1, 7), not (1, 1, 192)" in told
 
 
-def test_another_format_and_no_file_are_told(tmp_path: Path):
+def test_another_format_and_no_file_are_reported(tmp_path: Path):
     path = _write(tmp_path / "x.safetensors", {"format": "other"}, lambda state: None)
     with pytest.raises(BadWeights, match="is no frozen encoder of AMAE's format"):
         load_encoder(path)

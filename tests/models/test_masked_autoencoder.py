@@ -125,7 +125,7 @@ def test_our_weights_come_back_as_they_were(tmp_path: Path):
         assert torch.equal(one, two)
 
 
-def test_missing_weights_name_the_file_and_the_cure(tmp_path: Path):
+def test_missing_weights_name_the_file_and_what_to_do(tmp_path: Path):
     with pytest.raises(BadWeights, match=r"nothing\.pth: there is no such weights file; choose"):
         load_weights(tmp_path / "nothing.pth")
 

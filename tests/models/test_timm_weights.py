@@ -48,7 +48,7 @@ def test_a_file_of_timm_s_becomes_an_encoder_of_a_grid_of_16(project: Project, t
     assert torch.allclose(found, expected, atol=2e-2)
 
 
-def test_another_width_is_told_by_name(project: Project, timm_file: Path):
+def test_another_width_is_reported_by_name(project: Project, timm_file: Path):
     with pytest.raises(BadWeights, match=r"cls_token is \(1, 1, 192\), not \(1, 1, 384\)"):
         encoder_path(project, f"timm:vit_small_patch16_224={timm_file}")
 

@@ -134,7 +134,7 @@ def test_the_same_image_under_two_instances_is_imported_once(
     assert len(_originals(project)) == _images(project) == 1
 
 
-def test_what_the_project_refuses_is_told_and_not_kept(
+def test_what_the_project_refuses_is_reported_and_not_kept(
     own_orthanc: OrthancServer, project: Project, tmp_path: Path
 ):
     server = WAYS["dicomweb"](own_orthanc)

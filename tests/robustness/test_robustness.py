@@ -91,7 +91,7 @@ def test_nothing_that_is_installed_is_under_the_gpl_alone(capsys):
         ("MIT", False),
     ],
 )
-def test_the_gpl_is_told_from_the_lgpl(licence: str, is_gpl: bool):
+def test_the_gpl_is_reported_from_the_lgpl(licence: str, is_gpl: bool):
     from tests.robustness.licences import is_gpl_alone
 
     assert is_gpl_alone(licence) is is_gpl

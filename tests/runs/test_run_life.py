@@ -283,7 +283,7 @@ def test_every_run_of_the_path_is_made_again_to_the_last_bit(whole_path: Project
     assert {r["name"] for r in told["results"]} >= {"classifier.safetensors", "Stage 1 classifier"}
 
 
-def test_a_result_that_differs_is_told(whole_path: Project, capsys):
+def test_a_result_that_differs_is_reported(whole_path: Project, capsys):
     folder = whole_path.run_folder(1)
     tensors = load_file(folder / "classifier.safetensors")
     name = next(iter(tensors))

@@ -20,7 +20,7 @@ def decode_ahead(
 ) -> Iterator[list[tuple[T, Decoded]]]:
     """Images of items, or why there is none, in the order given; `at_once` as in `decode_all`.
 
-    Where several processes are joined, the leader asks, and the others `help_decode`.
+    Where several processes are joined, rank zero asks, and the others `help_decode`.
     """
     for reported in range(0, len(items), _TOLD):
         some = items[reported : reported + _TOLD]
@@ -30,7 +30,7 @@ def decode_ahead(
 
 
 def help_decode(at_once: int = 0) -> None:
-    """Decode what the leader asks for, until it says that it is done."""
+    """Decode what rank zero asks for, until it is done."""
     while asked := processes.broadcast(None):
         paths, side = asked
         for _ in _decode_share(paths, side, at_once):
@@ -43,7 +43,7 @@ def end_help() -> None:
 
 
 def _decode_shared(paths: list[Path], side: int, at_once: int) -> Iterator[Decoded]:
-    """The images of all paths, in the leader."""
+    """The images of all paths, in rank zero."""
     if processes.world_size() == 1:
         yield from decode_all(paths, side, at_once)
         return
@@ -54,7 +54,7 @@ def _decode_shared(paths: list[Path], side: int, at_once: int) -> Iterator[Decod
 
 
 def _decode_share(paths: list[Path], side: int, at_once: int) -> Iterator[list[list[Decoded]]]:
-    """Decode every so many of the batches; the leader gets one of each process, by rank."""
+    """Decode every so many of the batches; rank zero gathers one of each process, by rank."""
     each, rank = processes.world_size(), processes.rank()
     batches = [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
     mine = batches[rank::each]

@@ -72,11 +72,11 @@ def import_images(
     intake.end(report)
     if report.count(Outcome.REFUSED) == len(files):
         raise NothingImported(report)
-    yield from _told(project, report)
+    yield from _reported(project, report)
     return report
 
 
-def _told(project: Project, report: ImportReport) -> Generator[Event, None, None]:
+def _reported(project: Project, report: ImportReport) -> Generator[Event, None, None]:
     yield Notice(report.summary())
     if report.count(Outcome.REFUSED):
         yield Notice(f"Which files were refused, and why, stands in {NAMES_FOLDER} of the project.")

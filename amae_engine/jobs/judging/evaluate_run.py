@@ -78,7 +78,7 @@ class RunEvaluation:
         names: n image names.
         truth: (n,) int8 of 0 and 1.
         unjudged: Why a score could not be judged.
-        leading: The score that was chosen to lead, and why; None for a peer.
+        leading: The leading score, and why it was chosen; None for a peer.
         peer: The peer method and its protocol; "" for a score run of AMAE.
         images_are: What the images are: tested on, or chosen by.
         learned: What its scores have learned: the proxy task's worth, shortcuts.

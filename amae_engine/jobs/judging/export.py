@@ -48,7 +48,7 @@ def result_text(evaluation: RunEvaluation) -> str:
     """The result table for a terminal."""
     table = text_table(result_lines(evaluation), evaluation.measured_on)
     leading = evaluation.leading
-    lines = [f"Leads: {leading.kind.label}: {leading.reason}."] if leading else []
+    lines = [f"Leading score: {leading.kind.label}: {leading.reason}."] if leading else []
     return "\n".join((table, *lines, *evaluation.learned))
 
 

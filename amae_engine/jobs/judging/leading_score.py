@@ -29,7 +29,7 @@ from amae_engine.runs.inputs import read_inputs
 from amae_engine.runs.record import input_hashes
 
 _CANDIDATES = (ScoreKind.UNLABELED_PROBE, ScoreKind.MAHALANOBIS, ScoreKind.STAGE1_PROBABILITY)
-FEWEST = 10  # images of each side
+FEWEST = 10  # images of N and of U each
 _CHANCE = 0.5  # AUC
 
 
@@ -183,7 +183,7 @@ def judge_unlabeled(
         fewest: Images that each side needs.
 
     Returns:
-        None where a side has too few images.
+        None where N or U has too few images.
     """
     normal, unlabeled = _sides(project, stage1, kind)
     if matched is None:
@@ -216,7 +216,7 @@ def _sides(project: Project, stage1: int, kind: ScoreKind) -> tuple[_Rated, _Rat
 def _judge(
     normal: npt.NDArray[np.float64], others: npt.NDArray[np.float64], fewest: int
 ) -> Judged | None:
-    """None where a side has too few images."""
+    """None where N or U has too few images."""
     if min(len(normal), len(others)) < fewest:
         return None
     truth = np.repeat((0, 1), (len(normal), len(others))).astype(np.int8)

@@ -17,7 +17,7 @@ def proxy_worth(project: Project, stage1: int) -> Judged | None:
     synthetic anomalies alone stays at chance.
 
     Returns:
-        None where fewer than ten images of a side can be judged.
+        None where fewer than ten images of N or of U can be judged.
     """
     matched = read_matching(project.run_folder(stage1))
     return judge_unlabeled(project, stage1, ScoreKind.STAGE1_PROBABILITY, matched)

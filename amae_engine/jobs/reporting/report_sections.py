@@ -171,7 +171,7 @@ def result_section(evaluation: RunEvaluation, curves: ReportPicture) -> ReportSe
     leading = evaluation.leading
     said = [f"Measured on {evaluation.measured_on}. Larger is more abnormal."]
     if leading is not None:
-        said.append(f"Leads: {leading.kind.label}: {leading.reason}.")
+        said.append(f"Leading score: {leading.kind.label}: {leading.reason}.")
     said += [f"Not judged: {reason}." for reason in evaluation.unjudged]
     columns = (
         "score",

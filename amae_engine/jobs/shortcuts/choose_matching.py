@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.config import ShortcutCure, Stage1Config
+from amae_engine.config import MatchingMethod, Stage1Config
 from amae_engine.errors import BadSetting
 from amae_engine.jobs.shortcuts.image_facts import FACTS
 from amae_engine.jobs.shortcuts.matching_file import Matched
@@ -61,7 +61,7 @@ class ShortcutCheck:
 
     Attributes:
         differences: Of every fact, the strongest first.
-        cure: How N and U are matched: `OFF` where they are not.
+        method: How N and U are matched: `OFF` where they are not.
         matched_by: The facts that N and U are matched by; () where nothing is done.
         why: A sentence for the reader.
         learned: How well a probe without matching tells normal images that are like U by a fact from
@@ -69,7 +69,7 @@ class ShortcutCheck:
     """
 
     differences: tuple[Difference, ...]
-    cure: ShortcutCure
+    method: MatchingMethod
     matched_by: tuple[str, ...]
     why: str
     learned: Mapping[str, Auc] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class ShortcutCheck:
     def facts(self) -> dict[str, Any]:
         """As JSON values, for a run's folder and `--json`."""
         return {
-            "cure": self.cure,
+            "cure": self.method,
             "matched_by": list(self.matched_by),
             "why": self.why,
             "learned": {name: asdict(auc) for name, auc in self.learned.items()},
@@ -114,7 +114,7 @@ def choose_matching(
 
     Args:
         shortcuts: What was found.
-        config: The cure, and the facts to match by.
+        config: The method, and the facts to match by.
         scores: (n,) of a probe without matching: `AUTO` then matches only by facts that it has
             learned. Without them, by all that differ.
 
@@ -126,10 +126,10 @@ def choose_matching(
         raise BadSetting(
             f"match_by: there is no fact '{unknown[0]}'; facts are {', '.join(FACTS)}."
         )
-    side, is_auto = shortcuts.side, config.shortcuts is ShortcutCure.AUTO
+    side, is_auto = shortcuts.side, config.shortcuts is MatchingMethod.AUTO
     said = _differ_text(shortcuts.found, side)
-    nothing = ShortcutCheck(shortcuts.found, ShortcutCure.OFF, (), said)
-    if config.shortcuts is ShortcutCure.OFF:
+    nothing = ShortcutCheck(shortcuts.found, MatchingMethod.OFF, (), said)
+    if config.shortcuts is MatchingMethod.OFF:
         return replace(nothing, why=f"{said} Nothing is done about it (shortcuts=off)."), None
     differ = [each.name for each in shortcuts.found if each.differs and not each.may_be_disease]
     wanted = list(config.match_by) or differ
@@ -150,19 +150,19 @@ def choose_matching(
     if matching is None:
         why = f"{said} Nothing is changed: {'; '.join(refused)}."
         return replace(nothing, why=why, learned=known), None
-    cure = ShortcutCure.WEIGHT if is_auto else config.shortcuts
+    method = MatchingMethod.WEIGHT if is_auto else config.shortcuts
     parts = [said, *(_learned_text(name, known[name]) for name in usable if name in known)]
     if is_auto and scores is None:
         parts.append("Stage 1 does this where its score has learned it:")
-    parts.append(_cure_text(cure, matching, side))
+    parts.append(_matching_text(method, matching, side))
     by_choice = [d.name for d in shortcuts.found if d.may_be_disease and d.name in usable]
     if by_choice:
         both = " and ".join(by_choice)
         parts.append(f"Disease changes {both} too: what is matched away may be disease.")
     if refused:
         parts.append(f"Not matched: {'; '.join(refused)}.")
-    check = ShortcutCheck(shortcuts.found, cure, matching.facts, " ".join(parts), known)
-    return check, _matched(cure, matching, shortcuts.ids, side, shortcuts.seed)
+    check = ShortcutCheck(shortcuts.found, method, matching.facts, " ".join(parts), known)
+    return check, _matched(method, matching, shortcuts.ids, side, shortcuts.seed)
 
 
 def _not_learned(name: str, learned: Auc | None) -> str:
@@ -227,19 +227,19 @@ def _differ_text(found: Sequence[Difference], side: Sides) -> str:
     return text
 
 
-def _cure_text(cure: ShortcutCure, matching: Matching, side: Sides) -> str:
+def _matching_text(method: MatchingMethod, matching: Matching, side: Sides) -> str:
     by = " and ".join(matching.facts)
     how = {
-        ShortcutCure.WEIGHT: f"Normal images are weighted to match the unlabeled ones by {by}",
-        ShortcutCure.WITHIN: f"Images are compared within strata of {by}",
-        ShortcutCure.LEAVE_OUT: f"Surplus images are left out, so that N and U match by {by}",
-    }[cure]
+        MatchingMethod.WEIGHT: f"Normal images are weighted to match the unlabeled ones by {by}",
+        MatchingMethod.WITHIN: f"Images are compared within strata of {by}",
+        MatchingMethod.LEAVE_OUT: f"Surplus images are left out, so that N and U match by {by}",
+    }[method]
     left = {
-        ShortcutCure.WEIGHT: f"{int((side == 0).sum())} normal images count as "
+        MatchingMethod.WEIGHT: f"{int((side == 0).sum())} normal images count as "
         f"{matching.effective:.0f}",
-        ShortcutCure.WITHIN: f"{int((matching.strata[side >= 0] >= 0).sum())} images have a stratum",
-        ShortcutCure.LEAVE_OUT: f"{matching.pairs} images of each side are left",
-    }[cure]
+        MatchingMethod.WITHIN: f"{int((matching.strata[side >= 0] >= 0).sum())} images have a stratum",
+        MatchingMethod.LEAVE_OUT: f"{matching.pairs} images each of N and U are left",
+    }[method]
     unmatched = f", {matching.unmatched} unlabeled ones have no match" if matching.unmatched else ""
     unknown = f", for {matching.unknown} it is unknown" if matching.unknown else ""
     return (
@@ -249,7 +249,7 @@ def _cure_text(cure: ShortcutCure, matching: Matching, side: Sides) -> str:
 
 
 def _matched(
-    cure: ShortcutCure,
+    method: MatchingMethod,
     matching: Matching,
     ids: npt.NDArray[np.int64],
     side: Sides,
@@ -258,8 +258,8 @@ def _matched(
     from amae_engine.evaluation.shortcuts import one_to_one
 
     weights = matching.weights
-    if cure is ShortcutCure.LEAVE_OUT:
+    if method is MatchingMethod.LEAVE_OUT:
         weights = one_to_one(matching, side, seed).astype(np.float64)
-    elif cure is ShortcutCure.WITHIN:
+    elif method is MatchingMethod.WITHIN:
         weights = (matching.strata >= 0).astype(np.float64)
-    return Matched(ids, weights, matching.strata, cure is ShortcutCure.WITHIN)
+    return Matched(ids, weights, matching.strata, method is MatchingMethod.WITHIN)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from amae_engine.catalog import decisions, image_tables
 from amae_engine.catalog.tables import Label, Split
-from amae_engine.config import ShortcutCure, Stage1Config
+from amae_engine.config import MatchingMethod, Stage1Config
 from amae_engine.events import Event, Progress
 from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck, Shortcuts, choose_matching
 from amae_engine.jobs.shortcuts.image_facts import gather_facts
@@ -44,7 +44,7 @@ def check_shortcuts(
     Args:
         project: Whose images.
         config: What stage 1 would be started with.
-        most: Images of each side that are looked at, drawn by seed; 0 for all.
+        most: Images of N and of U each that are looked at, drawn by seed; 0 for all.
 
     Raises:
         BadSetting: A fact to match by is unknown.
@@ -70,13 +70,13 @@ def gather_shortcuts(
 ) -> Generator[Event, None, Shortcuts]:
     """Every fact of N and U, and how well each tells them apart.
 
-    Test images follow them where a cure compares each image within its stratum.
+    Test images follow them where matching compares each image within its stratum.
     """
     from amae_engine.evaluation.shortcuts import differences
 
     seed = config.training.seed
     splits = [Split.NORMAL, Split.UNLABELED]
-    if config.shortcuts is ShortcutCure.WITHIN:
+    if config.shortcuts is MatchingMethod.WITHIN:
         splits.append(Split.TEST)
     ids, rows, patients = (
         np.concatenate([getattr(seen.images[split], name) for split in splits])

@@ -13,7 +13,7 @@ def require_one_split_a_patient(project: Project) -> None:
     """Let training begin only where no patient has images in more than one split.
 
     Raises:
-        BadInput: Which patients do, and the cure.
+        BadInput: Which patients do, and what to do.
     """
     with project.session() as session:
         shared = sorted(patients_in_two_splits(session))

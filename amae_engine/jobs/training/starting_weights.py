@@ -28,15 +28,15 @@ def weights_path(project: Project, name: str) -> Path:
     """
     if name in SHIPPED:
         path = resource(f"weights/{SHIPPED[name]}")
-        cure = "reinstall AMAE, choose a checkpoint file or run `amae pretrain`"
+        remedy = "reinstall AMAE, choose a checkpoint file or run `amae pretrain`"
     elif name.startswith("run:") and name[4:].isdigit():
         path = project.run_folder(int(name[4:])) / WEIGHTS_FILE
-        cure = "choose a finished pretrain run (`amae pretrain`)"
+        remedy = "choose a finished pretrain run (`amae pretrain`)"
     else:
         path = Path(name)
-        cure = "check the path, or use the bundled weights (--set weights=bundled)"
+        remedy = "check the path, or use the bundled weights (--set weights=bundled)"
     if not path.is_file():
-        raise BadWeights(f"Starting weights '{name}': the file {path.name} is missing; {cure}.")
+        raise BadWeights(f"Starting weights '{name}': the file {path.name} is missing; {remedy}.")
     return path
 
 
@@ -59,8 +59,8 @@ def encoder_path(project: Project, name: str) -> Path | None:
     bundled = name == "foundation"
     path = resource("weights/foundation.safetensors") if bundled else Path(name)
     if not path.is_file():
-        cure = "reinstall AMAE" if bundled else "check the path, or take 'foundation'"
-        raise BadWeights(f"Encoder '{name}': the file {path.name} is missing; {cure}.")
+        remedy = "reinstall AMAE" if bundled else "check the path, or take 'foundation'"
+        raise BadWeights(f"Encoder '{name}': the file {path.name} is missing; {remedy}.")
     return path
 
 

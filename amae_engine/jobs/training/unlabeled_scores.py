@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from amae_engine.catalog import scores
 from amae_engine.catalog.tables import Split
-from amae_engine.config import ScoreKind, ShortcutCure, Stage1Config
+from amae_engine.config import MatchingMethod, ScoreKind, Stage1Config
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.jobs.shortcuts.choose_matching import choose_matching
 from amae_engine.jobs.shortcuts.matching_file import Matched, write_shortcuts
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _PROBE_FILE = "probe.npz"
 STEP = ScoreKind.UNLABELED_PROBE.label
-_IMAGES = 256  # of each side, over which the mean of each patch's share is taken
+_IMAGES = 256  # each of N and U, over which the mean of each patch's share is taken
 _AT_ONCE = 32
 
 
@@ -68,7 +68,7 @@ def rate_against_unlabeled(
     fit = partial(
         fit_matched, encoder, both, shortcuts.side[:count], shortcuts.patients[:count], seed
     )
-    is_auto = config.shortcuts is ShortcutCure.AUTO
+    is_auto = config.shortcuts is MatchingMethod.AUTO
     check, matched = choose_matching(shortcuts, config)
     fitted = fit(None if is_auto else matched)
     if matched is not None and is_auto:
