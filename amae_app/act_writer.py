@@ -119,7 +119,7 @@ class ActWriter(QObject):
         self._end()
 
     def write_file(self, path: Path) -> None:
-        """Write what waits as a table, for who repeats it by hand."""
+        """Write what waits as a table, for repeating it by hand."""
         unfinished = path.with_name(path.name + ".part")
         with unfinished.open("w", newline="", encoding="utf-8") as file:
             lines = csv.writer(file)

@@ -11,7 +11,7 @@ _last: list[Path] = []
 
 
 def ask_folder(parent: QWidget, title: str) -> str:
-    """A folder; "" where the reader thinks better of it."""
+    """A folder; "" where the reader cancels."""
     return _kept(QFileDialog.getExistingDirectory(parent, title, str(_start())))
 
 

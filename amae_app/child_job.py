@@ -21,7 +21,7 @@ class ChildJob:
         folder: Of the project.
         name: As `make_job` has it.
         config: Settings of a new run.
-        resume: A run to go on with instead.
+        resume: A run to resume instead.
     """
 
     folder: Path

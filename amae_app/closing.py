@@ -34,7 +34,7 @@ def jobs_to_hand_over(queue: JobQueue, project: Project) -> list[HandedJob]:
 
 
 def ask_about_jobs(parent: QWidget, queue: JobQueue, project: Project) -> list[HandedJob] | None:
-    """Ask what becomes of what runs: the jobs that go on without the window, None to stay."""
+    """Ask what to do with unfinished jobs: those that go on without the window, None to stay."""
     jobs = jobs_to_hand_over(queue, project)
     chosen = ask_closing(parent, queue.running, len(jobs) == 1 + len(queue.waiting))
     if chosen is Closing.STAY:

@@ -120,7 +120,7 @@ class CrashGuard(QObject):
     def on_error(
         self, _kind: type[BaseException], error: BaseException, _trace: TracebackType | None
     ) -> None:
-        """Log an error without identities, and tell of it on the event thread."""
+        """Log an error without identities, and report it on the event thread."""
         if isinstance(error, KeyboardInterrupt):
             QApplication.quit()
             return

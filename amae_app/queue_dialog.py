@@ -72,7 +72,7 @@ class QueueDialog(QDialog):
 
     @Slot()
     def show_jobs(self) -> None:
-        """List this window's jobs as they stand."""
+        """List this window's current jobs."""
         row = self.jobs.currentRow()
         self.jobs.clear()
         running = self._queue.running_job

@@ -41,7 +41,7 @@ _PARTS = ("pixels", "runs", "exports", "private")
 
 
 class Project:
-    """An open project folder. Cheap to open; child processes open it anew by its folder.
+    """An open project folder. Cheap to open; child processes reopen it by its folder.
 
     `private/` holds the key of the keyed hashes and where each image's original lies: the only
     places that can name a patient. Leave it out to share a project.

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 def worker_pool(workers: int | None = None) -> ProcessPoolExecutor:
     """Spawned processes; None is one a core.
 
-    They end when this process is killed too: a worker of Python's own pool would wait for ever.
+    They end when this process is killed too: a worker of Python's own pool would wait forever.
     """
     return ProcessPoolExecutor(
         workers,

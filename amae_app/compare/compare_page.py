@@ -1,4 +1,4 @@
-"""Workspace 5: judged runs, where they disagree, training curves, experiments."""
+"""Workspace 5: evaluated runs, where they disagree, training curves, experiments."""
 
 from __future__ import annotations
 

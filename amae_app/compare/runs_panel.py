@@ -45,7 +45,7 @@ class RunsPanel(QWidget):
     """Select runs in the table; every pair of those selected is tested.
 
     Signals:
-        more_wanted(): judge older runs too.
+        more_wanted(): evaluate older runs too.
         selection_changed(): other runs, or another score.
     """
 

@@ -27,7 +27,7 @@ class BlindPanel(QWidget):
 
     Signals:
         ended(): the reader goes back.
-        agreement_wanted(): the reader has read enough, and wants to know.
+        agreement_wanted(): the reader asks how the readings agree.
     """
 
     ended = Signal()
@@ -68,7 +68,7 @@ class BlindPanel(QWidget):
 
 
 class BlindDialog(QDialog):
-    """Begin a second reading, or go on with one.
+    """Begin or continue a second reading.
 
     Args:
         sessions: This reader's earlier ones, newest first.
@@ -121,7 +121,7 @@ class BlindDialog(QDialog):
 
     @property
     def session_id(self) -> int:
-        """The reading to go on with, 0 for a new one."""
+        """The reading to continue, 0 for a new one."""
         return int(self.which.currentData())
 
     @property

@@ -140,7 +140,7 @@ class CurationActions(QObject):
         )
 
     def retrain(self, effect: Stage2Effect) -> None:
-        """Train stage 2 again on the labels as they stand: B alone where A would be the same."""
+        """Train stage 2 again on the current labels: B alone where A would be the same."""
         project, labels = self._context.project, self._context.labels
         b_alone = effect.b_alone
 
@@ -179,7 +179,7 @@ class CurationActions(QObject):
 
     @Slot()
     def second_round(self) -> None:
-        """Rank U anew by the probe and stage 2; train on that where validation images say so."""
+        """Re-rank U by the probe and stage 2; train on that where validation images say so."""
         folder = self._context.project.folder
         self._context.queue.add(("Second round", ChildJob(folder, "rounds", {})))
 

@@ -82,7 +82,7 @@ class CutsPanel(QWidget):
         self.histogram.line_dropped.connect(self._on_cut)
 
     def show_rule(self, config: PseudoLabelConfig) -> None:
-        """Show how pseudo-labels are made, without choosing it anew."""
+        """Show how pseudo-labels are made, without choosing it again."""
         self._config = config
         widgets = (self.keep, self.keep_abnormal, self.source)
         for widget in widgets:

@@ -125,7 +125,7 @@ class PseudoLabelsPage(QWidget):
 
     @Slot(int)
     def read_blind(self, session_id: int) -> None:
-        """Begin, or go on with, a blind second reading."""
+        """Begin or continue a blind second reading."""
         self._blind = session_id
         self._is_other_list = True
         self._read()

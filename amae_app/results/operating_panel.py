@@ -167,7 +167,7 @@ class OperatingPanel(QWidget):
         self.show_threshold(point.threshold)
 
     def choice(self) -> RuleChoice:
-        """The rule as it stands."""
+        """The current rule."""
         rule = list(Rule)[self.rule.currentIndex()]
         target = self.target.value() if rule is Rule.COST else self.target.value() / 100
         if rule is Rule.YOUDEN:

@@ -249,7 +249,7 @@ class ResultsPage(QWidget):
         self._show_caption()
 
     def _show_caption(self) -> None:
-        """Truth, and what the operating point as it stands makes of the image."""
+        """Truth, and what the current operating point makes of the image."""
         place = self.model.place(self.table.currentIndex().row())
         if self._state is None or place is None or self.kind not in self._thresholds:
             return

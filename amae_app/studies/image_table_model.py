@@ -67,7 +67,7 @@ class ImageTableModel(QAbstractTableModel):
 
         Args:
             ids: Of the images.
-            shows_truth: Of unlabeled images too, for who develops methods.
+            shows_truth: Of unlabeled images too, for method developers.
         """
         self.beginResetModel()
         self._shows_truth = shows_truth

@@ -54,7 +54,7 @@ class StudiesState:
         """A small table: split, images, what is known about them.
 
         Args:
-            shows_truth: Of the unlabeled images too, for who develops methods.
+            shows_truth: Of the unlabeled images too, for method developers.
         """
         lines = []
         for split, count in self.counts.items():

@@ -65,7 +65,7 @@ class StepCard(QFrame):
         self._resumable = shown.resumable or 0
         self.resume_button.setVisible(bool(self._resumable) and is_idle)
         self.resume_button.setText(f"Resume run {self._resumable}")
-        # what was begun is gone on with, unless the reader wants it anew
+        # an unfinished run is resumed, unless the reader wants a new one
         goes_on = shown.state is CardState.UNFINISHED
         anew = "Start anew" if goes_on else self._text
         scores = "Score without stage 2" if shown.without_stage2 else "Score the test images"

@@ -38,7 +38,7 @@ def stage2_card(
     Args:
         project: Whose runs.
         rows: All its runs, newest first.
-        view: The pseudo-labels as they stand; None where nothing is rated.
+        view: The current pseudo-labels; None where nothing is rated.
         pseudo: The card of the pseudo-labels.
         stage1: That of stage 1.
     """

@@ -1,4 +1,4 @@
-"""Who acts on the catalog, and the note that stays of it."""
+"""Who acted on the catalog, and the record of it."""
 
 from __future__ import annotations
 

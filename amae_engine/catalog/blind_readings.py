@@ -26,7 +26,7 @@ class SessionRow:
     Attributes:
         chosen_by: How its images were chosen: "random" or "nearest a cut".
         images: How many it has.
-        read: How many the reader has called something.
+        read: How many the reader has rated.
     """
 
     id: int

@@ -49,7 +49,7 @@ class ChainReport:
 
 
 def one_act_at_a_time(session: Session) -> None:
-    """Let no other act in between reading what stands and writing what follows; until the commit.
+    """Serialise acts: until the commit, no other act reads the current rows or writes.
 
     A server's advisory lock; in a SQLite file the lock that a write takes, by one that changes
     nothing.

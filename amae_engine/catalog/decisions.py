@@ -120,7 +120,7 @@ def images_decided_since(session: Session, at: str) -> int:
 
 
 def images_by_reader(session: Session) -> dict[str, int]:
-    """On how many images each reader has decided, whatever stands now."""
+    """On how many images each reader has decided, whether or not it is current."""
     count = func.count(LabelDecision.image_id.distinct())
     query = select(LabelDecision.reader, count).group_by(LabelDecision.reader)
     return {row[0]: row[1] for row in session.execute(query)}

@@ -52,7 +52,7 @@ class ImageTable:
 
 
 def newest_change(session: Session) -> tuple[int, int]:
-    """What is another one after images came, went or were changed: each such act is in the audit."""
+    """A number that changes with every act that adds, removes or changes images."""
     newest = session.scalar(select(func.max(Image.id))) or 0
     return newest, session.scalar(select(func.count(Audit.id))) or 0
 

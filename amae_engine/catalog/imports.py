@@ -170,7 +170,7 @@ def _require_unused(session: Session, found: ImportRow, inside: Any) -> None:
     run = session.scalar(scored.limit(1)) or session.scalar(at_work.limit(1))
     if run is not None:
         came = "images" if found.images else "truth"
-        instead = remedy if found.images else "State the truth of the images anew instead."
+        instead = remedy if found.images else "State the truth of the images again instead."
         raise NotReady(
             f"The import of {found.source} cannot be undone: run {run} was at work after its "
             f"{came} came in. {instead}"

@@ -36,7 +36,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """A queued job as it stands."""
+    """A queued job in its current state."""
 
     id: int
     experiment: str

@@ -57,7 +57,7 @@ class NewRegion:
 
 @dataclass(frozen=True, slots=True)
 class RegionRow:
-    """A region as it stands, or a note on an image.
+    """A region in its current state, or a note on an image.
 
     Attributes:
         region: Its number.

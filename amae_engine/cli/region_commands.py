@@ -41,7 +41,7 @@ def add_regions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def regions(options: Namespace) -> None:
-    """Take marks in, undo, or list what stands."""
+    """Take marks in, undo, or list the current ones."""
     from amae_engine.jobs.reading.marked_images import import_marks
 
     project = Project.open(options.project)

@@ -15,7 +15,7 @@ from amae_engine.project import Project
 
 def add_rounds(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `rounds` and `sources`."""
-    text = "rank the unlabeled images anew with stage 2, and train on that where it helps"
+    text = "re-rank the unlabeled images with stage 2, and train on that where it helps"
     rounds = verbs.add_parser("rounds", help=text, description=text)
     rounds.add_argument("--rounds", type=int, default=1, help="at most so many more rounds")
     rounds.set_defaults(command=more, name="rounds")

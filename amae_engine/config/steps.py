@@ -293,7 +293,7 @@ class ScoreConfig(JsonConfig):
     mask_ratio: float = 0.75
     mask_plan: MaskPlan = MaskPlan.INDEPENDENT
     masked_only: bool = False  # average only predictions of removed patches
-    rerank: bool = False  # rank the unlabeled images anew, by the probe and stage 2 together
+    rerank: bool = False  # re-rank the unlabeled images, by the probe and stage 2 together
     keep_maps: bool = True  # of every image; else a map is made when it is asked for
     batch_size: int = 32
     seed: int = 0

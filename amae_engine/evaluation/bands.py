@@ -1,4 +1,4 @@
-"""Bands of ROC and precision-recall curves by drawing patients anew."""
+"""Bands of ROC and precision-recall curves by resampling patients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an image's pixels tell of how it was made: its border, burned-in markers, its sharpness."""
+"""What an image's pixels reveal of how it was made: its border, burned-in markers, its sharpness."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def _require_harmless(members: list[zipfile.ZipInfo], free: int) -> None:
     for info in members:
         name = PurePosixPath(info.filename.replace("\\", "/"))
         if name.is_absolute() or ".." in name.parts or ":" in info.filename:
-            raise Refusal("the zip archive names a file outside itself; pack it anew.")
+            raise Refusal("the zip archive names a file outside itself; pack it again.")
         if stat.S_ISLNK(info.external_attr >> 16):
             raise Refusal("the zip archive holds a link; pack the files themselves.")
         if info.flag_bits & 1:

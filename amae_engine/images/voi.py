@@ -23,7 +23,7 @@ class Window:
 
     Attributes:
         name: What the reader sees; never the file's own free text, which could hold a name.
-        numbers: (n,) what is windowed, for each value of the image: the value itself, or what a
+        numbers: (n,) the numbers that are windowed, for each value of the image: the value itself, or what a
             look-up table or a sigmoid makes of it.
         black, white: Numbers that become 0 and 1.
     """

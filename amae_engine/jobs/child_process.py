@@ -46,7 +46,7 @@ def make_job(
         job: A `RunKind` ("pretrain", "stage1", "stage2", "score", "peer"), "rounds", "maps" or
             "peer_times".
         config: Settings of a new run, as JSON values; a resumed run has its own.
-        resume: A run to go on with.
+        resume: A run to resume.
         repeats: A run to make again, from what that one saw.
 
     Raises:

@@ -28,8 +28,8 @@ class Estimate:
 
     Attributes:
         seconds: Of the jobs that are known.
-        unknown: How many jobs neither a finished run nor a trial tells of.
-        tried: How many a trial tells of.
+        unknown: How many jobs neither a finished run nor a trial covers.
+        tried: How many a trial covers.
     """
 
     seconds: float

@@ -60,7 +60,7 @@ class Rounds:
 def more_rounds(
     project: Project, rounds: int = 1, score: dict[str, object] | None = None
 ) -> Generator[Event, None, Rounds]:
-    """Rank U anew with the newest stage 2, train another one on that, while validation says so.
+    """Re-rank U with the newest stage 2, train another one on that, while validation says so.
 
     Args:
         project: Whose runs; a finished stage 2 must be there.

@@ -138,7 +138,7 @@ def _step(
     parent: int | None,
     why: str,
 ) -> Generator[Event, None, int]:
-    """The newest run of a kind where it saw the same, gone on with where it did not end; else a new one."""
+    """The newest run of a kind where it saw the same, resumed where it did not end; else a new one."""
     with project.session() as session:
         own = (row for row in runs.list_runs(session) if row.kind is kind and not row.experiment)
         run = next(own, None)

@@ -53,7 +53,7 @@ def heads_of(
         path: Of the file, for errors.
 
     Raises:
-        BadWeights: Nothing tells them, or what tells them cannot be true; the message says what to do.
+        BadWeights: Nothing states them, or what is stated cannot be true; the message says what to do.
     """
     encoder = _first(given, 0) or _written(args, "num_heads", "encoder_heads")
     decoder = _first(given, 1) or _written(args, "decoder_num_heads", "decoder_heads")

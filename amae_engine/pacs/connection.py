@@ -22,10 +22,10 @@ class Connection(Protocol):
     """What can be asked of a PACS."""
 
     def check(self) -> None:
-        """Ask for a sign of life.
+        """Ask whether it answers.
 
         Raises:
-            PacsError: There is none, and why.
+            PacsError: It does not, and why.
         """
 
     def search(self, level: Level, keys: Keys) -> list[Keys]:

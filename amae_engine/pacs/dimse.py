@@ -224,7 +224,7 @@ class Dimse:
         """An association with what an entity asks for.
 
         Raises:
-            PacsError: There is none, and why.
+            PacsError: It does not, and why.
         """
         server, tls = self._server, self._server.tls
         association = entity.associate(

@@ -57,7 +57,7 @@ def open_run(
     resume: int | None = None,
     repeats: int | None = None,
 ) -> RunRecord:
-    """Start a run, or go on with one, and hold its lease.
+    """Start or resume a run, and hold its lease.
 
     Where several processes train together, rank zero opens the run and the others only follow.
 
@@ -65,11 +65,11 @@ def open_run(
         project: Where the run belongs.
         kind: What the run is.
         new: Makes a new run from what the repeated one saw, or None; not called on resuming.
-        resume: An interrupted, cancelled or failed run to go on with instead.
+        resume: An interrupted, cancelled or failed run to resume instead.
         repeats: A run to make again from its recorded inputs.
 
     Raises:
-        BadSetting: The run to go on with is another kind of run, or is finished.
+        BadSetting: The run to resume is another kind of run, or is finished.
         NotReady: Another process works on it, or it did not keep its inputs.
     """
     recorded = None if repeats is None else read_inputs(project.run_folder(repeats))

@@ -1,6 +1,6 @@
-"""Unlabeled images ranked anew by the probe and stage 2 together: what a second round learns from.
+"""Unlabeled images re-ranked by the probe and stage 2 together: what a second round learns from.
 
-The probe is fitted again with the readers' decisions as they stand, on the features that stage 1
+The probe is fitted again with the readers' current decisions, on the features that stage 1
 kept. Both rank U; the mean of the two ranks orders it, and the ratings are the probe's own, so that
 cuts and their meaning stay.
 """
@@ -30,7 +30,7 @@ Ids = npt.NDArray[np.int64]
 def rerank(
     project: Project, stage1: int, inputs: RunInputs, ids: Ids, stage2_scores: Values
 ) -> Values:
-    """Rank U by the probe, fitted anew, and by stage 2; other images take their place among U.
+    """Rank U by the probe, fitted again, and by stage 2; other images take their place among U.
 
     Args:
         project: Where the runs are.

@@ -54,7 +54,7 @@ def score_images(
     Args:
         project: Whose images.
         config: Settings of a new run.
-        resume: A run to go on with, with its own settings.
+        resume: A run to resume, with its own settings.
         repeats: A run to make again, from what that one saw.
 
     Returns:
@@ -131,7 +131,7 @@ def _score(
     normal = record.inputs.images[Split.NORMAL]
     values[ScoreKind.GREY_STATISTICS] = yield from _grey(project, normal.store_rows, rows)
     if config.rerank:
-        yield Progress("Scoring · ranking the unlabeled images anew", 0, 1)
+        yield Progress("Scoring · re-ranking the unlabeled images", 0, 1)
         of_stage2 = values[ScoreKind.LIKELIHOOD_RATIO]
         values[ScoreKind.RERANKED] = rerank(project, stage1_run, record.inputs, ids, of_stage2)
     missing = _store(project, record.id, ids, values, stage1_run)

@@ -29,7 +29,7 @@ class Agreement:
     """How two readers of the same images agree.
 
     Attributes:
-        kappa: Cohen's κ with its 95 % interval, over images that both called something.
+        kappa: Cohen's κ with its 95 % interval, over images that both rated.
         same: How many both called the same.
         table: How often (first label, second label) came.
         conflicts: Images on which they differ, in the session's order.

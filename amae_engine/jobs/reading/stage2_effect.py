@@ -21,7 +21,7 @@ from amae_engine.runs.inputs import read_inputs
 
 @dataclass(frozen=True, slots=True)
 class Stage2Effect:
-    """Stage 2's images as they were against the pseudo-labels as they stand.
+    """Stage 2's images as they were against the current pseudo-labels.
 
     Attributes:
         run_id: The newest finished stage-2 run; 0 where there is none.

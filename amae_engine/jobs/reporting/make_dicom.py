@@ -74,7 +74,7 @@ def make_dicom(
 
     Args:
         project: Where the run is.
-        run_id: A judged run; 0 for the newest.
+        run_id: An evaluated run; 0 for the newest.
         reader: Who asks, for the audit.
         image_ids: Which images; None for all that the run has scored.
         for_source_pacs: Whether the objects go back to where the images came from.

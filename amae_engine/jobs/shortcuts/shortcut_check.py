@@ -39,7 +39,7 @@ def sides_of(images: InputImages, decided: Mapping[int, Label], split: Split) ->
 def check_shortcuts(
     project: Project, config: Stage1Config, most: int = 0
 ) -> Generator[Event, None, ShortcutCheck]:
-    """Check a project's N against its U as they stand now, before anything is trained.
+    """Check a project's N against its U before anything is trained.
 
     Args:
         project: Whose images.

@@ -1,4 +1,4 @@
-"""Pseudo-labels as the catalog stands now: stage-1 scores, K, and the readers' decisions."""
+"""Pseudo-labels from the current catalog: stage-1 scores, K, and the readers' decisions."""
 
 from __future__ import annotations
 
@@ -208,12 +208,12 @@ def read_ratings(project: Project, source: PseudoLabelSource, stage1_run: int = 
 
 
 def has_ranking(project: Project, stage1: int) -> bool:
-    """Whether a finished stage 2 has ranked the unlabeled images of a stage-1 run anew."""
+    """Whether a finished stage 2 has re-ranked the unlabeled images of a stage-1 run."""
     return _newest_ranking(project, stage1) > 0
 
 
 def _newest_ranking(project: Project, stage1: int) -> int:
-    """The newest score run that ranked U anew on top of a stage-1 run; 0 where there is none."""
+    """The newest score run that re-ranked U on top of a stage-1 run; 0 where there is none."""
     with project.session() as session:
         rows = {row.id: row for row in runs.list_runs(session)}
     for row in rows.values():  # newest first
@@ -229,7 +229,7 @@ def _required_ranking(project: Project, stage1: int) -> int:
     if found:
         return found
     raise NotReady(
-        f"No finished stage 2 has ranked the unlabeled images of run {stage1} anew yet: start a "
+        f"No finished stage 2 has re-ranked the unlabeled images of run {stage1} yet: start a "
         f"second round (Pseudo-labels, More, 'Second round', or `amae rounds`)."
     )
 

@@ -48,7 +48,7 @@ def train_peer(
     Args:
         project: Whose images.
         config: Settings of a new run.
-        resume: A run to go on with instead, from its own settings and inputs.
+        resume: A run to resume instead, from its own settings and inputs.
         repeats: A run to make again, from what that one saw.
 
     Returns:

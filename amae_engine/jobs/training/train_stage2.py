@@ -1,4 +1,4 @@
-"""Stage 2 as a job: take the pseudo-labels as they stand, then adapt module A and module B."""
+"""Stage 2 as a job: take the current pseudo-labels, then adapt module A and module B."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def train_stage2(
     Args:
         project: Whose images.
         config: Settings of a new run.
-        resume: A run to go on with instead, from its own settings and inputs.
+        resume: A run to resume instead, from its own settings and inputs.
         repeats: A run to make again, from what that one saw.
 
     Returns:
