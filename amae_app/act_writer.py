@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from PySide6.QtCore import QObject, QThreadPool, Signal, Slot
 
 from amae_app.work import Work
 from amae_engine.errors import AmaeError, BadInput, BadSetting, NotReady, TooFewImages
+from amae_engine.reports.table import write_csv
 
 # the act itself is impossible: to try it again would change nothing
 _REFUSED = (BadInput, BadSetting, NotReady, TooFewImages)
@@ -120,14 +120,11 @@ class ActWriter(QObject):
 
     def write_file(self, path: Path) -> None:
         """Write what waits as a table, for repeating it by hand."""
-        unfinished = path.with_name(path.name + ".part")
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
-            lines = csv.writer(file)
-            lines.writerow(_COLUMNS)
-            for act in self._waiting:
-                images = " ".join(act.images)
-                lines.writerow((act.made_at, act.reader, act.what, images, self.cause))
-        unfinished.replace(path)
+        lines = (
+            (act.made_at, act.reader, act.what, " ".join(act.images), self.cause)
+            for act in self._waiting
+        )
+        write_csv(path, (_COLUMNS, *lines))
 
     def stop_delivering(self) -> None:
         """Acts are still written, but nobody is left whom their results would serve."""

@@ -21,6 +21,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtSvg import QSvgRenderer
 
+from amae_engine.atomic_write import atomic_write
+
 _DPI = 150
 _CSS_DPI = 96  # what a width in HTML is measured in
 _PAGE = QPageSize(QPageSize.PageSizeId.A4)
@@ -34,7 +36,7 @@ _STYLE = (
 
 
 def print_report(html: Path, pdf: Path) -> None:
-    """Print a report on A4, pictures no wider than the page; written under another name, then renamed."""
+    """Print a report on A4, pictures no wider than the page."""
     application = QGuiApplication.instance()
     if application is None:
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -42,17 +44,20 @@ def print_report(html: Path, pdf: Path) -> None:
     QLoggingCategory.setFilterRules(
         "qt.svg.warning=false"
     )  # the space of a curve's text has no path
-    unfinished = pdf.with_name(pdf.name + ".part")
-    writer = QPdfWriter(str(unfinished))
+    text = html.read_text(encoding="utf-8")
+    with atomic_write(pdf) as unfinished:
+        _print(text, html.stem, QPdfWriter(str(unfinished)))
+
+
+def _print(text: str, name: str, writer: QPdfWriter) -> None:
     writer.setResolution(_DPI)
     writer.setPageLayout(
         QPageLayout(
             _PAGE, QPageLayout.Orientation.Portrait, _MARGINS_MM, QPageLayout.Unit.Millimeter
         )
     )
-    text = html.read_text(encoding="utf-8")
     title = re.search(r"<title>(.*?)</title>", text)
-    writer.setTitle(title[1] if title else html.stem)
+    writer.setTitle(title[1] if title else name)
     writer.setCreator("AMAE")
     foot_height = _DPI // 3
     size = QSizeF(writer.width(), writer.height() - foot_height)
@@ -77,7 +82,6 @@ def print_report(html: Path, pdf: Path) -> None:
             )  # fmt: skip
     finally:
         painter.end()
-    unfinished.replace(pdf)
 
 
 def _document(text: str, size: QSizeF, writer: QPdfWriter) -> QTextDocument:

@@ -11,13 +11,10 @@ import hashlib
 import json
 import os
 import socket
-import sqlite3
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from pathlib import Path
 
-_OLD_TABLE = "originals.sqlite"  # AMAE 0.1's; read, never written
 _JOURNALS = "paths"
 
 
@@ -29,7 +26,7 @@ class Originals:
     """
 
     def __init__(self, private: Path) -> None:
-        self._old, self._folder = private / _OLD_TABLE, private / _JOURNALS
+        self._folder = private / _JOURNALS
         host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
         self._own = self._folder / f"{host}.jsonl"
         self._seen: tuple[tuple[str, int, int], ...] | None = None
@@ -68,20 +65,13 @@ class Originals:
 
     def _all(self) -> dict[int, Path]:
         files = sorted(self._folder.glob("*.jsonl")) if self._folder.is_dir() else []
-        seen = tuple((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in (*files, self._old)
-                     if f.is_file())  # fmt: skip
+        seen = tuple((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files)
         if seen != self._seen:
             self._paths, self._seen = self._read(files), seen
         return self._paths
 
     def _read(self, files: list[Path]) -> dict[int, Path]:
         newest: dict[int, tuple[float, str | None]] = {}
-        if self._old.is_file():
-            with closing(
-                sqlite3.connect(f"{self._old.absolute().as_uri()}?immutable=1", uri=True)
-            ) as table:
-                rows = table.execute("SELECT id, path FROM original").fetchall()
-            newest = {image_id: (0.0, path) for image_id, path in rows}
         for file in files:
             with file.open(encoding="utf-8") as lines:
                 for line in lines:

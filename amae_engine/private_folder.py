@@ -6,6 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from amae_engine.atomic_write import atomic_write
 from amae_engine.errors import ProjectError
 
 KEY_BYTES = 32
@@ -21,9 +22,8 @@ def may_write(folder: Path) -> bool:
 
 def write_key(private: Path, key: bytes) -> None:
     """Write the key of the keyed hashes; nobody but the owner can read it at any time."""
-    file = os.open(private / _KEY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(file, "wb") as opened:
-        opened.write(key)
+    with atomic_write(private / _KEY, 0o600) as unfinished:
+        unfinished.write_bytes(key)
 
 
 def require_key(private: Path) -> bytes:

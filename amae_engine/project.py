@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from amae_engine.atomic_write import write_text
 from amae_engine.catalog import image_sources, runs, studies
 from amae_engine.catalog.database import Catalog, require_url
 from amae_engine.catalog.lease import Lease, is_leased, take_lease
@@ -27,7 +28,7 @@ from amae_engine.private_folder import (
     write_key,
 )
 from amae_engine.project_links import require_no_links
-from amae_engine.source_names import SourceNames, is_code
+from amae_engine.source_names import SourceNames
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -68,10 +69,6 @@ class Project:
         if not self.only_reading:
             with self.session() as session:
                 runs.mark_interrupted(session, self.is_at_work)
-                labels = [each for each in image_sources.sources(session) if not is_code(each)]
-                if labels:  # an older AMAE kept them in the catalog
-                    named = {each: self.source_names.code(each) for each in labels}
-                    image_sources.name_sources(session, named)
         if _opened is not None:
             _opened.append(self)
 
@@ -102,7 +99,7 @@ class Project:
             facts: dict[str, object] = {"format": _FORMAT, "name": name or folder.name}
             if catalog_url:
                 facts["catalog_url"] = catalog_url
-            (folder / _FACTS).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+            write_text(folder / _FACTS, json.dumps(facts, indent=1))
         except OSError as error:
             raise ProjectError(f"{folder.name} cannot be created: {error.strerror}.") from error
         project = cls.open(folder)

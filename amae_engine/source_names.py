@@ -7,11 +7,11 @@ A label is free text, and often a file's name: it can name a patient. So it stay
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from filelock import FileLock
 
+from amae_engine.atomic_write import atomic_write
 from amae_engine.errors import ProjectError
 
 _FILE = "sources.json"
@@ -78,15 +78,7 @@ class SourceNames:
     def _add(self, label: str) -> str:
         labels = dict(self.labels())
         code = f"{_NUMBERED}{len(labels) + 1}"
-        unfinished = self._path.with_suffix(".part")
-        file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(file, "w", encoding="utf-8") as opened:
-            opened.write(json.dumps({**labels, code: label}, indent=1))
-        unfinished.chmod(self._mode)  # whatever the process's own mask takes away
-        unfinished.replace(self._path)
+        with atomic_write(self._path, 0o600) as unfinished:
+            unfinished.write_text(json.dumps({**labels, code: label}, indent=1), encoding="utf-8")
+            unfinished.chmod(self._mode)  # whatever the process's own mask takes away
         return code
-
-
-def is_code(text: str) -> bool:
-    """Whether a source in the catalog is a number, and no label of an older AMAE."""
-    return text.removeprefix(_NUMBERED).isdigit() and text.startswith(_NUMBERED)

@@ -1,7 +1,5 @@
 """Where originals lie: a journal a machine, readable while others write."""
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,13 +55,3 @@ def test_a_line_that_a_crash_cut_short_is_left_out(private: Path, tmp_path: Path
     originals.remember({3: _file(tmp_path, "c")})
     assert originals.path(3) == tmp_path / "c"
     assert originals.path(1) == tmp_path / "a"
-
-
-def test_what_an_older_amae_wrote_is_still_known(private: Path, tmp_path: Path):
-    with closing(sqlite3.connect(private / "originals.sqlite")) as table, table:
-        table.execute("CREATE TABLE original (id INTEGER PRIMARY KEY, path TEXT)")
-        table.execute("INSERT INTO original VALUES (7, ?)", (str(_file(tmp_path, "old")),))
-    originals = Originals(private)
-    assert originals.path(7) == tmp_path / "old"
-    originals.remember({7: _file(tmp_path, "new")})
-    assert originals.path(7) == tmp_path / "new"

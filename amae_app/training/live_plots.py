@@ -228,7 +228,7 @@ class LivePlots(QWidget):
             caption.setAlignment(Qt.AlignmentFlag.AlignCenter)
             column.addWidget(caption)
             row.addWidget(place)
-            if text == "before":  # a run of an earlier AMAE kept none
+            if text == "before":  # until a module has one
                 place.hide()
         layout.addLayout(row, 1)
         return frame

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from amae_engine.atomic_write import atomic_write
+
 _FOLDER, _KEPT = "backups", 7
 
 
@@ -44,11 +46,7 @@ def back_up_today(folder: Path, copy: Callable[[Path], None]) -> None:
     if target.is_file():
         return
     target.parent.mkdir(exist_ok=True)
-    unfinished = target.with_suffix(".part")
-    try:
+    with atomic_write(target) as unfinished:
         copy(unfinished)
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
     for old in sorted(target.parent.glob("catalog-*.sqlite"))[:-_KEPT]:
         old.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import sqlite3
 import subprocess
@@ -11,10 +10,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
@@ -23,6 +18,7 @@ from sqlalchemy.orm import Session
 from amae_engine.catalog.backups import back_up_today, restore_text, todays_backup
 from amae_engine.catalog.chain import ChainedSession
 from amae_engine.catalog.network_folder import is_network_folder
+from amae_engine.catalog.schema import bring_to_today
 from amae_engine.errors import ProjectError
 
 _BUSY_TIMEOUT_MS = 10_000
@@ -62,9 +58,7 @@ class Catalog:
             if only_reading:
                 self._copy = _private_copy(folder)
                 self._url = make_url(f"sqlite:///{Path(self._copy.name) / _FILE}")
-        self._engine = create_engine(self._url, pool_pre_ping=bool(url))
-        if not url:
-            event.listen(self._engine, "connect", _set_pragmas)
+        self._engine = _engine(self._url)
         try:
             if not url and (folder / _FILE).is_file():
                 self._check()
@@ -167,31 +161,16 @@ class Catalog:
             raise ProjectError(f"pg_dump could not back the catalog up: {last[0]}")
 
     def _migrate(self) -> None:
-        script = ScriptDirectory.from_config(_alembic_config(self._engine))
-        with self._engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-        head = script.get_current_head()
-        if found == head:
-            return
-        if found is not None and found not in {s.revision for s in script.walk_revisions()}:
-            raise ProjectError(
-                f"The catalog was made by a newer AMAE (schema {found}); update AMAE to open this "
-                f"project."
-            )
-        if found is not None:
-            suffix = "sql" if self.is_shared else "sqlite"
-            self.backup(self._folder / f"catalog.before-{head}.{suffix}")
-        if self.is_shared:
-            command.upgrade(_alembic_config(self._engine), "head")
-            return
-        whole = create_engine(self._url)
-        event.listen(whole, "connect", _set_pragmas)
-        event.listen(whole, "connect", _leave_transactions_alone)
-        event.listen(whole, "begin", _begin)
+        suffix = "sql" if self.is_shared else "sqlite"
+        alone = _engine(self._url, is_alone=True)
         try:
-            command.upgrade(_alembic_config(whole), "head")
+            bring_to_today(
+                self._engine,
+                alone,
+                lambda name: self.backup(self._folder / f"catalog.{name}.{suffix}"),
+            )
         finally:
-            whole.dispose()
+            alone.dispose()
 
     def _check(self) -> None:
         """Let SQLite look through its pages; through many only until the day's backup was made.
@@ -304,12 +283,16 @@ def require_url(address: str) -> URL:
     return url
 
 
-def _alembic_config(engine: Engine) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["engine"] = engine
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    return config
+def _engine(url: URL, is_alone: bool = False) -> Engine:
+    """Of a catalog; a SQLite file's transactions are on request alone with it from their beginning."""
+    if url.get_backend_name() == "postgresql":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url)
+    event.listen(engine, "connect", _set_pragmas)
+    if is_alone:
+        event.listen(engine, "connect", _leave_transactions_alone)
+        event.listen(engine, "begin", _begin)
+    return engine
 
 
 def _leave_transactions_alone(connection: DBAPIConnection, _record: object) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.audit import IMPORT
-from amae_engine.catalog.tables import Audit, Image
+from amae_engine.catalog.tables import Image
 
 SOURCE_NAMES = "source_names"  # in a session's info: what labels sources
 
@@ -23,16 +19,6 @@ def source_label(session: Session, code: str) -> str:
     """What readers call a source: its label in the project's private folder, else its code."""
     names = session.info.get(SOURCE_NAMES)
     return code if names is None else str(names.label(code))
-
-
-def name_sources(session: Session, codes: Mapping[str, str]) -> None:
-    """Put codes in the place of labels that an older AMAE kept in the catalog, and in its audit."""
-    for label, code in codes.items():
-        session.execute(update(Image).where(Image.source == label).values(source=code))
-        for row in session.scalars(select(Audit).where(Audit.act.in_((IMPORT, "undo_import")))):
-            detail = json.loads(row.detail)
-            if detail.get("source") == label:
-                row.detail = json.dumps({**detail, "source": code})
 
 
 def sources(session: Session) -> list[str]:

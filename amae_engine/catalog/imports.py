@@ -205,7 +205,7 @@ def _images(count: int, kind: str = "") -> str:
 
 
 def _parsed(detail: str) -> dict[str, Any]:
-    """A row's detail; those of AMAE 0.1 are plain text and cannot be taken back."""
+    """A row's detail; the first ones are plain text and cannot be taken back."""
     try:
         known: dict[str, Any] = json.loads(detail)
     except ValueError:

@@ -16,7 +16,9 @@ def stacks(acts: Iterable[tuple[int, str, int | None]]) -> tuple[list[int], list
     for number, kind, reverts in acts:
         if kind in ("undo", "redo"):
             start, end = (done, undone) if kind == "undo" else (undone, done)
-            about = start[-1] if reverts is None else reverts  # AMAE 0.1 took the newest always
+            about = (
+                start[-1] if reverts is None else reverts
+            )  # the first ones took the newest always
             start.remove(about)
             end.append(about)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 from argparse import Namespace
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from amae_engine.cli.output import say, say_json
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
 from amae_engine.project import Project
+from amae_engine.reports.table import write_csv
 
 
 def add_regions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -96,10 +96,9 @@ def _list(project: Project, options: Namespace) -> None:
         for name, each in run_regions(project, run, kind)
     ]
     if options.csv is not None:
-        with options.csv.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(list(lines[0]) if lines else ["image", "region"])
-            writer.writerows([[spreadsheet_text(v) for v in line.values()] for line in lines])
+        header = list(lines[0]) if lines else ["image", "region"]
+        cells = ([spreadsheet_text(v) for v in line.values()] for line in lines)
+        write_csv(options.csv, (header, *cells))
         say(f"{len(lines)} regions in {options.csv}")
     elif options.json:
         say_json({"run": run, "regions": lines})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from contextlib import AbstractContextManager
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from filelock import FileLock
 from PIL import Image
 
+from amae_engine.atomic_write import write_text
 from amae_engine.errors import ProjectError
 from amae_engine.project_links import open_own
 from amae_engine.row_files import read_rows
@@ -48,13 +48,12 @@ class PixelStore:
     def __init__(self, folder: Path, side: int = SIDE) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "images.u8"
-        _take_over(folder / "films.u8", self._path)
         facts = folder / "store.json"
         if facts.is_file():
             self.side: int = _side_of(facts)
         else:
             self.side = side
-            facts.write_text(json.dumps({"side": side, "dtype": "uint8"}), encoding="utf-8")
+            write_text(facts, json.dumps({"side": side, "dtype": "uint8"}))
             self._path.touch()
         if not self._path.is_file():
             raise ProjectError("pixels/images.u8 is missing; restore the project's pixels folder.")
@@ -125,10 +124,3 @@ def _side_of(facts: Path) -> int:
             f"that was made with this AMAE."
         )
     return side
-
-
-def _take_over(old: Path, new: Path) -> None:
-    """Rename the file of a store that AMAE 0.1 made; another process may do the same."""
-    if old.is_file() and not new.exists():
-        with contextlib.suppress(FileNotFoundError):
-            old.rename(new)

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from amae_engine.atomic_write import write_text
 from amae_engine.catalog import runs
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import (
@@ -90,10 +91,7 @@ def label_settings(project: Project) -> PseudoLabelConfig:
 
 def choose_label_settings(project: Project, config: PseudoLabelConfig) -> None:
     """Keep a choice; runs that exist keep theirs."""
-    path = project.folder / _LABELS_FILE
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(config.to_json(), encoding="utf-8")
-    unfinished.replace(path)
+    write_text(project.folder / _LABELS_FILE, config.to_json())
 
 
 def _labels(project: Project, preset: str) -> tuple[PseudoLabelConfig, str]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from amae_engine.atomic_write import write_arrays
 from amae_engine.config import ModelConfig
 from amae_engine.events import Event
 from amae_engine.method.masking import masks_from_noise
@@ -59,9 +60,7 @@ class TokenBasis:
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
-        unfinished = path.with_suffix(".part.npz")
-        np.savez(unfinished, mean=self.mean, axes=self.axes)
-        unfinished.replace(path)
+        write_arrays(path, {"mean": self.mean, "axes": self.axes})
 
     @classmethod
     def load(cls, path: Path) -> TokenBasis:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from amae_engine.atomic_write import atomic_write
 from amae_engine.config import TrainingConfig
 from amae_engine.errors import TrainingFailed
 from amae_engine.events import Event, Level, Notice, Preview
@@ -305,17 +305,13 @@ def _validate(task: Task, device: torch.device, config: TrainingConfig) -> float
 
 
 def _save(path: Path, task: Task, epoch: int) -> None:
-    unfinished = path.with_suffix(".part")
     content = {
         "network": task.network.state_dict(),
         "optimizers": [update.optimizer.state_dict() for update in task.updates],
         "epoch": epoch,
     }
-    with unfinished.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    with atomic_write(path) as unfinished:
+        torch.save(content, unfinished)
 
 
 def _restore(path: Path, task: Task, device: torch.device) -> int:

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from amae_engine.atomic_write import atomic_write
 from amae_engine.errors import BadWeights
 
 
@@ -30,12 +31,11 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def write_safetensors(
     path: Path, tensors: Mapping[str, Tensor], facts: dict[str, str] | None = None
 ) -> None:
-    """Write, then rename: never a half-written file.
+    """Write a file that `read_safetensors` reads.
 
     Each tensor is copied: safetensors writes neither shared nor channels-last memory.
     """
     plain = torch.contiguous_format
     copies = {k: v.detach().cpu().clone(memory_format=plain) for k, v in tensors.items()}
-    unfinished = path.with_suffix(".part")
-    save_file(copies, unfinished, metadata=facts)
-    unfinished.replace(path)
+    with atomic_write(path) as unfinished:
+        save_file(copies, unfinished, metadata=facts)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine.atomic_write import atomic_write
 from amae_engine.reports.table import RESEARCH_USE
 
 if TYPE_CHECKING:
@@ -173,4 +174,5 @@ def _figure(width: float, height: float) -> Figure:
 
 def _save(figure: Figure, path: Path, about: str) -> None:
     figure.supxlabel(about, fontsize=7)
-    figure.savefig(path, dpi=130)
+    with atomic_write(path) as unfinished:
+        figure.savefig(unfinished, dpi=130, format=path.suffix[1:])

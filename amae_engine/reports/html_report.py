@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from amae_engine.atomic_write import write_text
 from amae_engine.reports.table import RESEARCH_USE
 
 _TYPES = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
@@ -73,13 +74,11 @@ def picture_of(path: Path, caption: str) -> ReportPicture:
 
 
 def write_html(path: Path, report: Report) -> None:
-    """Write a report under another name, then rename: never a half-written one.
+    """Write a report as one page that needs no other file.
 
     Every text is escaped: a note of a reader cannot become a part of the page.
     """
     loader = PackageLoader("amae_engine.reports", "templates")
     environment = Environment(loader=loader, autoescape=select_autoescape(default=True))
     text = environment.get_template("report.html.j2").render(report=report, use=RESEARCH_USE)
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    write_text(path, text)

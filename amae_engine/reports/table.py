@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from amae_engine.atomic_write import atomic_write
 
 RESEARCH_USE = "Research use only. Not a medical device."
 
@@ -83,17 +85,23 @@ class ScoreTable:
 
 def write_scores_csv(path: Path, table: ScoreTable) -> None:
     """One line an image: name, truth and every score; comment lines say what it is."""
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# {table.about}\n# {RESEARCH_USE}\n")
-        writer = csv.writer(file)
-        writer.writerow(("image", "truth", *table.columns))
-        for number, name in enumerate(table.names):
-            known = "" if table.truth[number] < 0 else table.truth[number]
-            values = (column[number] for column in table.columns.values())
-            texts = ("" if math.isnan(value) else f"{value:.8g}" for value in values)
-            writer.writerow((name, known, *texts))
-    unfinished.replace(path)
+    known = ["" if truth < 0 else truth for truth in table.truth]
+    columns = [
+        ["" if math.isnan(value) else f"{value:.8g}" for value in column]
+        for column in table.columns.values()
+    ]
+    lines = zip(table.names, known, *columns, strict=True)
+    write_csv(path, (("image", "truth", *table.columns), *lines), (table.about, RESEARCH_USE))
+
+
+def write_csv(path: Path, lines: Iterable[Sequence[object]], about: Sequence[str] = ()) -> None:
+    """Write a table, its header first; before it a comment line for each of `about`."""
+    with (
+        atomic_write(path) as unfinished,
+        unfinished.open("w", newline="", encoding="utf-8") as file,
+    ):
+        file.writelines(f"# {text}\n" for text in about)
+        csv.writer(file).writerows(lines)
 
 
 def write_scores_parquet(path: Path, table: ScoreTable) -> None:
@@ -110,9 +118,8 @@ def write_scores_parquet(path: Path, table: ScoreTable) -> None:
         },
     }
     facts = {"about": table.about, "use": RESEARCH_USE}
-    unfinished = path.with_suffix(".part")
-    parquet.write_table(pa.table(arrays).replace_schema_metadata(facts), unfinished)
-    unfinished.replace(path)
+    with atomic_write(path) as unfinished:
+        parquet.write_table(pa.table(arrays).replace_schema_metadata(facts), unfinished)
 
 
 def spreadsheet_text(value: object) -> object:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine.atomic_write import write_arrays
 from amae_engine.catalog.image_tables import ImageTable
 from amae_engine.catalog.studies import image_name
 from amae_engine.catalog.tables import Label
@@ -117,9 +118,7 @@ class RunInputs:
             arrays[f"{name}.store_rows"] = found.store_rows
             arrays[f"{name}.patient_ids"] = found.patient_ids
             arrays[f"{name}.digest"] = np.array(found.digest)
-        unfinished = folder / "inputs.part.npz"
-        np.savez(unfinished, **arrays)
-        unfinished.replace(folder / _FILE)
+        write_arrays(folder / _FILE, arrays)
 
     def require_weights(self, files: Mapping[str, Path]) -> None:
         """Go on only with the weights that the run began with.
@@ -142,12 +141,12 @@ def read_inputs(folder: Path) -> RunInputs:
         folder: The run's.
 
     Raises:
-        NotReady: The run was made by AMAE 0.1, which did not keep its inputs.
+        NotReady: Its folder has lost them.
     """
     if not (folder / _FILE).is_file():
         raise NotReady(
-            f"Run {int(folder.name)} was made by an older AMAE, which did not keep what it saw: it "
-            f"can be read, but neither resumed nor made again. Start a new run."
+            f"Run {int(folder.name)} has lost its {_FILE}, which says what it saw: it can be read, but "
+            f"neither resumed nor made again. Restore it from a backup, or start a new run."
         )
     with np.load(folder / _FILE) as stored:
         images = {

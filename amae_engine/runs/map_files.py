@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine.atomic_write import write_array, write_arrays, write_text
 from amae_engine.config import ScoreKind
 from amae_engine.method import processes
 from amae_engine.project import Project
@@ -113,13 +114,13 @@ class MapWriter:
     def _write_facts(self) -> None:
         """Note the ids, and the common scale of every map."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        np.save(self._folder / "image_ids.npy", self._ids)
+        write_array(self._folder / "image_ids.npy", self._ids)
         scale = {
             name: max(float(np.percentile(_whole(parts), _SCALE_PERCENTILE)), 1e-6)
             for name, parts in self._samples.items()
         }
         facts = json.dumps({"scale": scale, **({} if self._keep else {_ON_DEMAND: True})})
-        (self._folder / "facts.json").write_text(facts, encoding="utf-8")
+        write_text(self._folder / "facts.json", facts)
 
     def _close(self) -> None:
         for file in self._files.values():
@@ -178,11 +179,8 @@ def keep_made(
     """Keep the maps (H, W) of one image of a run that kept none, by name."""
     folder = _made_folder(project, run_id)
     folder.mkdir(exist_ok=True)
-    unfinished = folder / f"{image_id}.part"
-    arrays: dict[str, Any] = {name: _half(values) for name, values in maps.items()}
-    with unfinished.open("wb") as file:
-        np.savez(file, **arrays)
-    unfinished.replace(folder / f"{image_id}.npz")
+    halves = {name: _half(values) for name, values in maps.items()}
+    write_arrays(folder / f"{image_id}.npz", halves)
 
 
 def _made_folder(project: Project, run_id: int) -> Path:

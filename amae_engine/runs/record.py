@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from amae_engine.atomic_write import write_arrays, write_text
 from amae_engine.catalog import runs
 from amae_engine.catalog.audit import RUN_FILES, audit
 from amae_engine.catalog.lease import Lease
@@ -156,18 +157,7 @@ class RunRecord:
             job.close()
 
     def _keep_preview(self, event: Preview) -> None:
-        path = self.folder / _PREVIEWS[event.epoch > 0]
-        unfinished = path.with_suffix(".part.npz")
-        np.savez(
-            unfinished,
-            step=event.step,
-            module=event.module,
-            image=event.image,
-            masked=event.masked,
-            reconstruction=event.reconstruction,
-            epoch=event.epoch,
-        )
-        unfinished.replace(path)
+        write_arrays(self.folder / _PREVIEWS[event.epoch > 0], asdict(event))
 
     def _note(self, event: Event) -> None:
         now = time.monotonic()
@@ -203,7 +193,7 @@ def run_facts(project: Project, run_id: int) -> dict[str, Any]:
 
 
 def input_hashes(project: Project, run_id: int) -> dict[str, str]:
-    """The hash of each part of what a run saw; {} for a run of AMAE 0.1."""
+    """The hash of each part of what a run saw; {} where its folder is gone."""
     found: dict[str, str] = run_facts(project, run_id).get("inputs", {}).get("hashes", {})
     return found
 
@@ -217,9 +207,8 @@ def read_previews(project: Project, run_id: int) -> tuple[Preview, ...]:
 def _read_preview(path: Path) -> Preview:
     with np.load(path) as stored:
         arrays = {name: stored[name] for name in ("image", "masked", "reconstruction")}
-        # a run of an earlier AMAE noted no epoch, and kept the newest picture alone
-        epoch = int(stored["epoch"]) if "epoch" in stored else 1
-        return Preview(str(stored["step"]), str(stored["module"]), **arrays, epoch=epoch)
+        step, module, epoch = (stored[name].item() for name in ("step", "module", "epoch"))
+        return Preview(step, module, **arrays, epoch=epoch)
 
 
 def read_metrics(project: Project, run_id: int) -> tuple[EpochEnd, ...]:
@@ -294,7 +283,6 @@ def _require_resumable(row: runs.RunRow, kind: RunKind) -> None:
 
 
 def _write_facts(folder: Path, kind: RunKind, new: NewRun, repeats: int | None) -> None:
-    """Write `run.json` whole or not at all."""
     works: Any = getattr(new.config, "training", new.config)
     facts = {
         "id": int(folder.name),
@@ -307,7 +295,4 @@ def _write_facts(folder: Path, kind: RunKind, new: NewRun, repeats: int | None) 
         "versions": versions(),
         "environment": environment(works.device, works.precision),
     }
-    path = folder / _FACTS
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    unfinished.replace(path)
+    write_text(folder / _FACTS, json.dumps(facts, indent=1))

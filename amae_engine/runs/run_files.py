@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from amae_engine.atomic_write import is_unfinished, write_text
+
 FILES = "files.json"
 MADE_MAPS = "made_maps"  # a folder: what is made of a finished run when it is asked for
 _OWN = (FILES, "lease.lock")
@@ -28,12 +30,10 @@ def write_digests(folder: Path) -> str:
     found = {
         path.relative_to(folder).as_posix(): _digest(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in _OWN and path.suffix != ".part"
+        if path.is_file() and path.name not in _OWN and not is_unfinished(path)
     }
     content = json.dumps(found, indent=1)
-    unfinished = folder / f"{FILES}.part"
-    unfinished.write_text(content, encoding="utf-8")
-    unfinished.replace(folder / FILES)
+    write_text(folder / FILES, content)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -78,7 +78,7 @@ def result_digests(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.suffix in _RESULTS
         and path.name not in _NO_RESULTS
-        and ".part" not in path.suffixes
+        and not is_unfinished(path)
         and path.parent.name != MADE_MAPS
     }
 

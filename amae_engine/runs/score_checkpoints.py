@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine.atomic_write import write_arrays
 from amae_engine.config import ScoreKind
 from amae_engine.runs.map_files import Samples
 
@@ -51,14 +52,11 @@ class ScoreCheckpoints:
         """Keep one whose maps are on the disk."""
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{checkpoint.first:08d}-{checkpoint.batches}.npz"
-        unfinished = path.with_suffix(".part")
         arrays: dict[str, npt.NDArray[Any]] = {
             **{_SCORE + kind: values for kind, values in checkpoint.scores.items()},
             **{_SAMPLE + name: values for name, values in checkpoint.samples.items()},
         }
-        with unfinished.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        unfinished.replace(path)
+        write_arrays(path, arrays)
 
     def load(self) -> list[ScoreCheckpoint]:
         """Every one that is kept, by its first batch."""

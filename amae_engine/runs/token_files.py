@@ -16,6 +16,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine.atomic_write import write_array, write_text
 from amae_engine.errors import NotReady, ProjectError
 from amae_engine.row_files import new_half_file, read_rows
 
@@ -56,8 +57,8 @@ class TokenWriter:
             with self._full_disk_translated():
                 self._file.close()
                 if kind is None:
-                    (self._folder / _DIGEST).write_text(self._digest.hexdigest(), encoding="ascii")
-                    np.save(self._folder / _IDS, self._ids)
+                    write_text(self._folder / _DIGEST, self._digest.hexdigest())
+                    write_array(self._folder / _IDS, self._ids)
         finally:
             if not (self._folder / _IDS).is_file():
                 shutil.rmtree(self._folder)  # half of them serve nobody
@@ -102,7 +103,7 @@ class KeptTokens:
         shape: (T, d) of one image.
 
     Raises:
-        NotReady: The run has none: AMAE 0.1 kept none.
+        NotReady: The run has none.
     """
 
     def __init__(self, run_folder: Path) -> None:

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from demo_images import DEMO, demo_files, finish
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from amae_engine.catalog import imports, studies
 from amae_engine.catalog.tables import Audit, Image
@@ -40,18 +40,6 @@ def test_a_table_named_after_a_patient_leaves_no_trace_in_the_catalog(
     for path in project.folder.rglob("*"):
         if path.is_file() and "private" not in path.relative_to(project.folder).parts:
             assert NAME.encode() not in path.read_bytes(), path
-
-
-def test_labels_of_an_older_amae_are_numbered_at_the_next_opening(project: Project):
-    finish(import_images(project, demo_files(2, 2, 0), "ward 3"))
-    with project.session() as session:
-        session.execute(text("UPDATE image SET source = 'old label'"))
-        session.execute(text("UPDATE audit SET detail = replace(detail, 'source 1', 'old label')"))
-    project.close()
-    with closing(Project.open(project.folder)) as again, again.session() as session:
-        assert set(session.scalars(select(Image.source))) == {"source 2"}
-        assert "old label" not in " ".join(session.scalars(select(Audit.detail)))
-        assert studies.rows(session, [1])[0].source == "old label"
 
 
 def test_without_the_private_folders_names_a_source_is_its_number(project: Project):

@@ -191,13 +191,3 @@ def test_a_store_that_is_cut_while_it_is_read_is_an_error_and_no_crash(tmp_path:
     assert len(errors) == 1
     assert "holds 3 images, but the catalog names image" in errors[0]
     assert (store.read(np.array([2]))[0] == images[2]).all()
-
-
-def test_a_store_of_the_first_release_is_taken_over(tmp_path: Path):
-    store = PixelStore(tmp_path)
-    store.append([np.full((256, 256), 7, dtype=np.uint8)])
-    (tmp_path / "images.u8").rename(tmp_path / "films.u8")
-    again = PixelStore(tmp_path)
-    assert len(again) == 1
-    assert not (tmp_path / "films.u8").exists()
-    assert (again.read(np.array([0])) == 7).all()

@@ -25,7 +25,7 @@ def test_the_proxys_worth_is_its_auc_of_validation_split_normals_against_u(
     short = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=16)
     config = Stage1Config(weights=str(tiny_weights), training=short, validation_percent=25)
     run, _ = finish(train_stage1(project, config))
-    held = validation_split_normals(project, run, config)
+    held = validation_split_normals(project, run)
     with project.session() as session:
         kind = ScoreKind.STAGE1_PROBABILITY
         unlabeled = image_tables.images_in(session, Split.UNLABELED).ids

@@ -23,7 +23,6 @@ from amae_engine.jobs.verify import verify_project
 from amae_engine.project import Project
 from amae_engine.runs.run_files import result_digests
 from tests.robustness import CHILD_ENVIRONMENT
-from tests.robustness.old_catalog import OLD_IMAGES, write_old_project
 from tests.robustness.self_test_result import SelfTestResult
 from tests.robustness.small_project import decide_half, run, write_tiny_weights
 from tests.robustness.victim import READER, STEPS, work
@@ -87,8 +86,8 @@ class _Steps:
     def problem(self, step: str, folder: Path, reported: list[str]) -> str:
         """What is lost or other than it should be; "" for nothing."""
         try:
-            if step == "migration":
-                return self._migration_problem(folder)
+            if step == "creation":
+                work(folder, step, self._weights)
             with closing(Project.open(folder)) as project:
                 lost = _integrity(project) or (
                     _lost_decisions(project, reported) if reported else ""
@@ -104,16 +103,6 @@ class _Steps:
         except AmaeError as error:
             return str(error)
 
-    def _migration_problem(self, folder: Path) -> str:
-        with closing(Project.open(folder)) as project:
-            with project.session() as session:
-                count = sum(len(image_tables.images_in(session, split).ids) for split in Split)
-            return (
-                f"{count} of {OLD_IMAGES} images are left"
-                if count != OLD_IMAGES
-                else _integrity(project)
-            )
-
     def _prepare(self, step: str) -> None:
         """The project before a step, and the step done undisturbed, once."""
         if step in self._before:
@@ -121,8 +110,8 @@ class _Steps:
         before = self._place / f"before-{step}"
         if step == "import":
             Project.create(before, "Selftest").close()
-        elif step == "migration":
-            write_old_project(before)
+        elif step == "creation":
+            before.mkdir()
         else:
             earlier = _COMES_AFTER[step]
             self._prepare(earlier)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,6 @@ from amae_engine.events import Event, Progress
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.verify import verify_project
 from amae_engine.project import Project
-from tests.robustness.old_catalog import OLD_IMAGES, write_old_project
 from tests.robustness.self_test_result import SelfTestResult
 from tests.robustness.small_project import COUNTS, run, some_files
 
@@ -214,12 +214,20 @@ def _copied_while_open(place: Path) -> str:
 
 
 def _older_version(place: Path) -> str:
-    write_old_project(place / "old")
-    with closing(Project.open(place / "old")) as project:
-        found = _images(project)
-    if not list((place / "old").glob("catalog.before-*")):
-        return "no backup was made before the migration"
-    return "" if found == OLD_IMAGES else f"{found} of {OLD_IMAGES} images are left"
+    _project(place / "project").close()
+    catalog = place / "project" / "catalog.sqlite"
+    _set_schema(catalog, "0007")
+    before = catalog.read_bytes()
+    said = _said(lambda: Project.open(place / "project"))
+    if catalog.read_bytes() != before:
+        return "the catalog was changed though it was refused"
+    _set_schema(catalog, "0008")
+    return said or _whole(place / "project", sum(COUNTS.values()))
+
+
+def _set_schema(catalog: Path, schema: str) -> None:
+    with closing(sqlite3.connect(catalog)) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = ?", (schema,))
 
 
 def _newer_version(place: Path) -> str:

@@ -19,14 +19,15 @@ from amae_engine.jobs.reporting.make_report import make_report
 from amae_engine.project import Project
 from tests.robustness.small_project import run, settings_of, some_files
 
-STEPS = ("import", "stage1", "stage2", "score", "labels", "export", "report", "migration")
+STEPS = ("import", "stage1", "stage2", "score", "labels", "export", "report", "creation")
 READER = "SELFTEST"
 _DECISIONS = 400
 
 
 def work(folder: Path, step: str, weights: Path) -> None:
-    """Do one step; a run of it that was cut short is gone on with."""
-    with closing(Project.open(folder)) as project:  # a migration is no more than this
+    """Do one step; one that was cut short is resumed."""
+    is_new = not (folder / "project.json").is_file()
+    with closing(Project.create(folder) if is_new else Project.open(folder)) as project:
         if step == "import":
             run(import_images(project, some_files(), "demo", "demo"))
         elif step in ("stage1", "stage2", "score"):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from amae_engine.atomic_write import write_arrays
 from amae_engine.catalog import (
     bundle_rows,
     decision_table,
@@ -279,7 +280,7 @@ def _place_inputs(path: Path, rows: dict[int, int]) -> None:
     for name in [n for n in arrays if n.endswith(".store_rows")]:
         ids = arrays[name.replace(".store_rows", ".ids")].tolist()
         arrays[name] = np.array([rows[i] for i in ids], dtype=np.int64)
-    np.savez(path, **arrays)
+    write_arrays(path, arrays)
 
 
 def _json(zipped: zipfile.ZipFile, name: str) -> Any:

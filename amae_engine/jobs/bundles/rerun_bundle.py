@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from amae_engine.atomic_write import write_arrays
 from amae_engine.catalog import runs, scores
 from amae_engine.errors import BadInput
 from amae_engine.events import Event
@@ -141,7 +142,7 @@ def _exchange_digests(path: Path, digests: dict[str, str]) -> None:
         arrays = {name: stored[name] for name in stored.files}
     weights = [(name, digests.get(digest, digest)) for name, digest in arrays["weights"].tolist()]
     arrays["weights"] = np.array(weights, dtype=np.str_).reshape(-1, 2)
-    np.savez(path, **arrays)
+    write_arrays(path, arrays)
 
 
 def _digests(project: Project, run_id: int) -> dict[str, str]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from amae_engine.atomic_write import atomic_write
 from amae_engine.catalog import (
     bundle_rows,
     decision_table,
@@ -61,24 +62,18 @@ def write_bundle(
     """
     project.require_writable()
     chain = _finished_lineage(project, run_id)
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as bundle:
-            yield Progress("Bundle", 0, len(chain) + 1)
-            _write_images(project, bundle)
-            _write_acts(project, bundle, {row.id for row in chain})
-            facts = {
-                "format": FORMAT,
-                "made_by": versions(),
-                "runs": [_run_facts(row) for row in chain],
-            }
-            bundle.writestr("bundle.json", json.dumps(facts, indent=1))
-            for done, row in enumerate(chain, start=1):
-                yield Progress("Bundle", done, len(chain) + 1)
-                _write_run(project, bundle, row, with_weights)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    facts = {"format": FORMAT, "made_by": versions(), "runs": [_run_facts(row) for row in chain]}
+    with (
+        atomic_write(path) as unfinished,
+        zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as bundle,
+    ):
+        yield Progress("Bundle", 0, len(chain) + 1)
+        _write_images(project, bundle)
+        _write_acts(project, bundle, {row.id for row in chain})
+        bundle.writestr("bundle.json", json.dumps(facts, indent=1))
+        for done, row in enumerate(chain, start=1):
+            yield Progress("Bundle", done, len(chain) + 1)
+            _write_run(project, bundle, row, with_weights)
     with project.session() as session:
         audit(session, reader, "bundle", f"of run {chain[-1].id}")
     return path

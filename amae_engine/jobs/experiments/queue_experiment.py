@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from amae_engine.atomic_write import write_text
 from amae_engine.catalog import job_queue
 from amae_engine.jobs.estimates import Estimate, estimate
 from amae_engine.jobs.experiments.plans import Plan, plan_jobs
 from amae_engine.jobs.experiments.results import (
     ExperimentTable,
+    csv_lines,
     experiments,
+    latex_of,
     text_of,
-    write_csv,
-    write_latex,
 )
 from amae_engine.project import Project
 from amae_engine.reports.figures import write_means
+from amae_engine.reports.table import write_csv
 
 
 def queue_experiment(project: Project, plan: Plan) -> tuple[str, Estimate]:
@@ -39,9 +41,9 @@ def write_results(table: ExperimentTable, folder: Path) -> list[Path]:
     """Table as text, CSV and LaTeX, and its figure as PNG and SVG."""
     folder.mkdir(parents=True, exist_ok=True)
     text, comma, latex = (folder / f"{table.experiment}.{end}" for end in ("txt", "csv", "tex"))
-    text.write_text(text_of(table) + "\n", encoding="utf-8")
-    write_csv(table, comma)
-    write_latex(table, latex)
+    write_text(text, text_of(table) + "\n")
+    write_csv(comma, csv_lines(table), (table.about,))
+    write_text(latex, latex_of(table))
     rows = {}
     for row in table.rows:
         found = [table.cells.get((row, column)) for column in table.columns]

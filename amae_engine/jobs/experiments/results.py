@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from statistics import fmean
 
 from amae_engine.catalog import job_queue, runs
@@ -224,23 +222,20 @@ def text_of(table: ExperimentTable) -> str:
     return "\n".join([table.about, *drawn, *table.failures])
 
 
-def write_csv(table: ExperimentTable, path: Path) -> None:
-    """One line a cell and seed, with its run; failed ones too."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# {table.about}\n")
-        writer = csv.writer(file)
-        writer.writerow(("row", "column", "seed", table.measure, "by_chance", "run", "failed"))
-        for cell in table.cells.values():
-            for seed in sorted({*cell.values, *cell.failed}):
-                value, chance = (
-                    "" if number is None else f"{number:.6f}"
-                    for number in (cell.values.get(seed), cell.by_chance.get(seed))
-                )
-                run, why = cell.runs.get(seed, ""), cell.failed.get(seed, "")
-                writer.writerow((cell.row, cell.column, seed, value, chance, run, why))
+def csv_lines(table: ExperimentTable) -> Iterator[tuple[object, ...]]:
+    """A header, then one line a cell and seed, with its run; failed ones too."""
+    yield ("row", "column", "seed", table.measure, "by_chance", "run", "failed")
+    for cell in table.cells.values():
+        for seed in sorted({*cell.values, *cell.failed}):
+            value, chance = (
+                "" if number is None else f"{number:.6f}"
+                for number in (cell.values.get(seed), cell.by_chance.get(seed))
+            )
+            run, why = cell.runs.get(seed, ""), cell.failed.get(seed, "")
+            yield (cell.row, cell.column, seed, value, chance, run, why)
 
 
-def write_latex(table: ExperimentTable, path: Path) -> None:
+def latex_of(table: ExperimentTable) -> str:
     """A tabular with mean ± 1.96 std and the stars."""
     lines = [
         f"% {table.about}",
@@ -252,7 +247,7 @@ def write_latex(table: ExperimentTable, path: Path) -> None:
         cells = [_latex(table.text(row, column)) for column in table.columns]
         lines.append(" & ".join([_latex(row), *cells]) + r" \\")
     lines.append(r"\end{tabular}")
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
 
 
 def _latex(text: str) -> str:

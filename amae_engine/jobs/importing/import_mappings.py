@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from amae_engine.atomic_write import write_text
 from amae_engine.errors import BadInput
 from amae_engine.images.csv_table import CsvColumns
 from amae_engine.images.sources import parse_truth_values
@@ -49,10 +50,7 @@ def remember(project: Project, header: Sequence[str], columns: CsvColumns) -> No
         "patient": columns.patient,
         "truth_values": dict(columns.truth_values),
     }
-    path = project.folder / _FILE
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps([*others, mapping], indent=1), encoding="utf-8")
-    unfinished.replace(path)
+    write_text(project.folder / _FILE, json.dumps([*others, mapping], indent=1))
 
 
 def _digest(header: Sequence[str]) -> str:

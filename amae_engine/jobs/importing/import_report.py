@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from amae_engine.errors import BadInput
+from amae_engine.reports.table import write_csv
 
 NAMES_FOLDER = "private/imports"  # the only place where the names of refused files are kept
 _REASONS_TOLD = 5
@@ -85,12 +85,12 @@ class ImportReport:
             path: Of the table.
             names: Add a column with the files' names, where the reader asked for them.
         """
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(("file", "outcome", "reason", *(("name",) if names else ())))
-            for number, fate in enumerate(self.fates, start=1):
-                name = (str(fate.path),) if names else ()
-                writer.writerow((number, fate.outcome, fate.reason, *name))
+        columns = ("file", "outcome", "reason", "name")[: 4 if names else 3]
+        lines = (
+            (number, fate.outcome, fate.reason, str(fate.path))[: len(columns)]
+            for number, fate in enumerate(self.fates, start=1)
+        )
+        write_csv(path, (columns, *lines))
 
 
 class NothingImported(BadInput):

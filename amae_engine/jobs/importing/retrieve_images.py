@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from amae_engine.atomic_write import atomic_write
 from amae_engine.errors import BadSetting, NotDelivered, NotReady, PacsError
 from amae_engine.events import Event, Level, Notice, Progress
 from amae_engine.images.sources import ROLES, SourceFile
@@ -170,13 +171,8 @@ def _fetch(
 
 def _fetch_one(connection: Connection, image: FoundImage, place: Path) -> None:
     """Next to first, then renamed: a file with an image's name is whole."""
-    half = place.with_suffix(".part")
-    try:
-        connection.retrieve(image.remote, half)
-        half.chmod(0o600)
-        half.replace(place)
-    finally:
-        half.unlink(missing_ok=True)
+    with atomic_write(place, 0o600) as unfinished:
+        connection.retrieve(image.remote, unfinished)
 
 
 def _import(

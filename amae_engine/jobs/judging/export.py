@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amae_engine.atomic_write import write_text
 from amae_engine.catalog.audit import audit
 from amae_engine.config import ScoreKind
 from amae_engine.jobs.judging.evaluate_run import RunEvaluation, ScoreEvaluation
@@ -67,7 +68,7 @@ def export_results(project: Project, evaluation: RunEvaluation, reader: str = ""
     folder = project.exports_folder / f"run-{evaluation.run_id:03d}"
     folder.mkdir(parents=True, exist_ok=True)
     table, scores_csv = folder / "results.txt", folder / "scores.csv"
-    table.write_text(result_text(evaluation) + "\n", encoding="utf-8")
+    write_text(table, result_text(evaluation) + "\n")
     columns = {str(score.kind): _of_all(evaluation, score) for score in evaluation.scores}
     about = f"Scores of {evaluation.measured_on}; larger is more abnormal"
     scored = ScoreTable(evaluation.names, evaluation.truth.tolist(), columns, about)

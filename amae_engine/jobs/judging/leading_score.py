@@ -20,13 +20,12 @@ import numpy.typing as npt
 
 from amae_engine.catalog import decisions, image_tables, runs, scores
 from amae_engine.catalog.tables import Label, Split
-from amae_engine.config import ScoreKind, Stage1Config
+from amae_engine.config import ScoreKind
 from amae_engine.evaluation.delong import Auc, auc_interval, auc_within
 from amae_engine.jobs.shortcuts.matching_file import Matched, read_check, read_matching
 from amae_engine.jobs.training.train_stage1 import VALIDATION_SPLIT_FILE
 from amae_engine.project import Project
 from amae_engine.runs.inputs import read_inputs
-from amae_engine.runs.record import input_hashes
 
 _CANDIDATES = (ScoreKind.UNLABELED_PROBE, ScoreKind.MAHALANOBIS, ScoreKind.STAGE1_PROBABILITY)
 FEWEST = 10  # images of N and of U each
@@ -204,12 +203,11 @@ def judge_unlabeled(
 def _sides(project: Project, stage1: int, kind: ScoreKind) -> tuple[_Rated, _Rated]:
     """A score of normal and of unlabeled images that its model was not trained on."""
     with project.session() as session:
-        config = Stage1Config.from_dict(runs.get(session, stage1).config)
         normal, unlabeled = (
             image_tables.images_in(session, split).ids for split in (Split.NORMAL, Split.UNLABELED)
         )
     if kind is ScoreKind.STAGE1_PROBABILITY:
-        normal = validation_split_normals(project, stage1, config)
+        normal = validation_split_normals(project, stage1)
     return _of(project, stage1, kind, normal), _of(project, stage1, kind, unlabeled)
 
 
@@ -223,22 +221,12 @@ def _judge(
     return Judged(auc_interval(truth, np.concatenate((normal, others))), len(normal), len(others))
 
 
-def validation_split_normals(
-    project: Project, stage1: int, config: Stage1Config
-) -> npt.NDArray[np.int64]:
-    """Ids of the normal images that stage 1's classifier did not learn from."""
-    if not input_hashes(project, stage1):  # a run of AMAE 0.1 did not keep its images
-        return np.zeros(0, dtype=np.int64)
-    normal = read_inputs(project.run_folder(stage1)).images[Split.NORMAL]
-    kept = project.run_folder(stage1) / VALIDATION_SPLIT_FILE
-    if kept.is_file():
-        return normal.ids[np.load(kept)]
-    from amae_engine.method.validation_split import (
-        validation_split,
-    )  # an older run: drawn again, by torch
-
-    percent, seed = config.validation_percent, config.training.seed
-    return normal.ids[validation_split(normal.patient_ids, percent, seed)]
+def validation_split_normals(project: Project, stage1: int) -> npt.NDArray[np.int64]:
+    """Ids of the normal images that stage 1's classifier did not learn from; none if it noted none."""
+    folder = project.run_folder(stage1)
+    ids = read_inputs(folder).images[Split.NORMAL].ids
+    noted = folder / VALIDATION_SPLIT_FILE
+    return ids[np.load(noted)] if noted.is_file() else ids[:0]
 
 
 def _best(judged: Mapping[ScoreKind, Judged], what: str) -> LeadingScore:

@@ -85,7 +85,7 @@ class FrozenPart:
         with project.session() as session:
             settings = Stage1Config.from_dict(runs.get(session, stage1).config)
         encoder = frozen_encoder(project, settings, folder / WEIGHTS_FILE).to(device)
-        probe = load_probe_maps(project, stage1, encoder) if has_probe(project, stage1) else None
+        probe = load_probe_maps(project, stage1) if has_probe(project, stage1) else None
         return cls(encoder, probe, precision)
 
     def tokens(self, stored: Tensor) -> Tensor:

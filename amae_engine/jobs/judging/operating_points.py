@@ -10,7 +10,7 @@ import numpy.typing as npt
 from amae_engine.catalog import image_tables, locked_points, runs, scores
 from amae_engine.catalog.locked_points import LockedRow
 from amae_engine.catalog.tables import Split
-from amae_engine.config import ScoreKind, Stage1Config
+from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.agreement import Proportion, wilson_interval
 from amae_engine.evaluation.calibration import (
@@ -279,7 +279,7 @@ def _of_normals(project: Project, run: runs.RunRow, kind: ScoreKind) -> npt.NDAr
             f"nothing about new ones; choose the point on validation images."
         )
     if kind is ScoreKind.STAGE1_PROBABILITY:
-        normal = validation_split_normals(project, stage1.id, Stage1Config.from_dict(stage1.config))
+        normal = validation_split_normals(project, stage1.id)
     with project.session() as session:
         own = scores.of_images(session, stage1.id, kind, normal)
     found = own[~np.isnan(own)]

@@ -12,7 +12,7 @@ from amae_engine.catalog.decision_table import DecisionLine, TakenOver
 from amae_engine.catalog.tables import Label
 from amae_engine.errors import BadInput
 from amae_engine.project import Project
-from amae_engine.reports.table import spreadsheet_text
+from amae_engine.reports.table import spreadsheet_text, write_csv
 
 COLUMNS = tuple(field.name for field in fields(DecisionLine))
 _MOST_BYTES = 500_000_000
@@ -24,14 +24,8 @@ def write_decisions(project: Project, path: Path, reader: str = "") -> int:
     """Write every decision, oldest first; returns how many. No line holds a patient's identity."""
     with project.session() as session:
         lines = decision_table.all_lines(session)
-    unfinished = path.with_name(path.name + ".part")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows(
-            [spreadsheet_text(getattr(line, name)) for name in COLUMNS] for line in lines
-        )
-    unfinished.replace(path)
+    cells = ([spreadsheet_text(getattr(line, name)) for name in COLUMNS] for line in lines)
+    write_csv(path, (COLUMNS, *cells))
     if not project.only_reading:
         with project.session() as session:
             audit(session, reader, "export_decisions", f"{len(lines)} decisions")

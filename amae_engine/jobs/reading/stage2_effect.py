@@ -61,7 +61,7 @@ def stage2_effect(project: Project, view: PseudoLabelView) -> Stage2Effect:
         since = decisions.images_decided_since(session, run.created_at)
     try:
         then = read_inputs(project.run_folder(run.id)).images
-    except NotReady:  # a run of AMAE 0.1 kept none
+    except NotReady:  # its folder has lost them
         return Stage2Effect(0)
     now = view.input_ids()
     moved = {

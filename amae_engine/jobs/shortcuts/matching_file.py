@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine.atomic_write import write_arrays, write_text
 from amae_engine.runs.record import SHORTCUTS_FILE
 
 MATCHING_FILE = "matching.npz"
@@ -34,15 +35,9 @@ class Matched:
 
 def write_shortcuts(folder: Path, facts: dict[str, Any], matched: Matched | None) -> None:
     """Keep a check's facts and its matching in a run's folder."""
-    (folder / SHORTCUTS_FILE).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    write_text(folder / SHORTCUTS_FILE, json.dumps(facts, indent=1))
     if matched is not None:
-        np.savez(
-            folder / MATCHING_FILE,
-            ids=matched.ids,
-            weights=matched.weights,
-            strata=matched.strata,
-            within=matched.within,
-        )
+        write_arrays(folder / MATCHING_FILE, asdict(matched))
 
 
 def read_check(folder: Path) -> dict[str, Any]:

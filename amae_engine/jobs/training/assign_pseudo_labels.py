@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from amae_engine.method.pseudo_labels import (
     probability_of,
 )
 from amae_engine.project import Project
+from amae_engine.reports.table import write_csv
 from amae_engine.runs.inputs import InputImages
 from amae_engine.runs.record import newest_finished
 
@@ -309,21 +309,12 @@ def require_both_classes(view: PseudoLabelView) -> None:
 
 def write_labels(view: PseudoLabelView, path: Path) -> None:
     """Write every image's label as a table, for people; a run keeps its own sets of images."""
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("image_id", "name", "probability", "log_odds", "label", "by_reader"))
-        for row in zip(
-            view.image_ids.tolist(),
-            view.names,
-            view.probability.tolist(),
-            view.log_odds.tolist(),
-            view.labels.tolist(),
-            view.by_reader.tolist(),
-            strict=True,
-        ):
-            number, name, probability, log_odds, label, by_reader = row
-            text = PseudoLabel(label).name.lower()
-            line = (number, name, f"{probability:.6f}", f"{log_odds:.4f}", text, int(by_reader))
-            writer.writerow(line)
-    unfinished.replace(path)
+    columns = {
+        "image_id": view.image_ids.tolist(),
+        "name": view.names,
+        "probability": [f"{value:.6f}" for value in view.probability.tolist()],
+        "log_odds": [f"{value:.4f}" for value in view.log_odds.tolist()],
+        "label": [PseudoLabel(label).name.lower() for label in view.labels.tolist()],
+        "by_reader": view.by_reader.astype(int).tolist(),
+    }
+    write_csv(path, (tuple(columns), *zip(*columns.values(), strict=True)))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine.atomic_write import write_arrays
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.images.pixel_store import PixelStore
 from amae_engine.method import processes
@@ -121,9 +122,8 @@ class LungSearch:
             f"{counts[LungStep.SOFTER]} by a softer rule, {counts[LungStep.MEAN_OF_OTHERS]} took "
             f"the mean lung of the others, {counts[LungStep.STANDARD]} a standard shape."
         )
-        unfinished = self._cache.with_suffix(".part.npz")
-        np.savez(unfinished, rows=self._rows, masks=found.packed, steps=found.steps)
-        unfinished.replace(self._cache)
+        arrays = {"rows": self._rows, "masks": found.packed, "steps": found.steps}
+        write_arrays(self._cache, arrays)
 
 
 def lungs_of(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine.atomic_write import write_text
 from amae_engine.config import ModuleBLearns, Stage2Config
 from amae_engine.events import Event
 from amae_engine.jobs.training.assign_pseudo_labels import (
@@ -84,7 +85,7 @@ def keep_unseen(view: PseudoLabelView, folder: Path) -> None:
     rows = rows[:: -(-len(rows) // _MOST_UNSEEN) or 1]
     table = view.unlabeled
     found = {"ids": table.ids[rows].tolist(), "store_rows": table.store_rows[rows].tolist()}
-    (folder / _UNSEEN_FILE).write_text(json.dumps(found), encoding="utf-8")
+    write_text(folder / _UNSEEN_FILE, json.dumps(found))
 
 
 def unseen_images(folder: Path) -> ModuleImages | None:

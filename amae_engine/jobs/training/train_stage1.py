@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine.atomic_write import write_array, write_arrays
 from amae_engine.catalog import decisions, image_tables, scores
 from amae_engine.catalog.image_draws import drawn
 from amae_engine.catalog.tables import RunKind, Split
@@ -280,7 +281,7 @@ def _classifier(
     torch.manual_seed(seed)
     classifier = AnomalyClassifier(encoder.token_width).to(device)
     is_validation = validation_split(normal.patient_ids, config.validation_percent, seed)
-    np.save(record.folder / VALIDATION_SPLIT_FILE, is_validation)
+    write_array(record.folder / VALIDATION_SPLIT_FILE, is_validation)
     images = images_of(project, rows, device)
     data = Stage1Data(images, lungs, features[:, 0].contiguous(), torch.from_numpy(is_validation))
     checkpoint = record.folder / "checkpoint.pt"
@@ -308,10 +309,8 @@ def _store(
         with project.session() as session:
             for kind, values in rated.items():
                 scores.save(session, record.id, kind, seen.ids, values)
-    unfinished = record.folder / "features.part.npz"
     ids = {f"{split}_ids": seen.ids for split, seen in record.inputs.images.items()}
-    np.savez(unfinished, **ids, **arrays)  # type: ignore[arg-type]
-    unfinished.replace(record.folder / FEATURES_FILE)
+    write_arrays(record.folder / FEATURES_FILE, {**ids, **arrays})
 
 
 def _distances(

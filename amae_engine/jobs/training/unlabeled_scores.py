@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine.atomic_write import write_arrays
 from amae_engine.catalog import scores
 from amae_engine.catalog.tables import Split
 from amae_engine.config import MatchingMethod, ScoreKind, Stage1Config
@@ -160,16 +161,14 @@ class _Counted(NamedTuple):
 
 def _save(path: Path, probe: Probe, maps: ProbeMaps) -> None:
     """Write a probe, and what its maps are made of."""
-    unfinished = path.with_suffix(".part.npz")
-    np.savez(
-        unfinished,
-        direction=probe.direction,
-        offset=probe.offset,
-        map_direction=maps.direction,
-        normal_shares=maps.normal_shares,
-        weights=maps.weights,
-    )
-    unfinished.replace(path)
+    arrays = {
+        "direction": probe.direction,
+        "offset": probe.offset,
+        "map_direction": maps.direction,
+        "normal_shares": maps.normal_shares,
+        "weights": maps.weights,
+    }
+    write_arrays(path, arrays)
 
 
 def has_probe(project: Project, stage1: int) -> bool:
@@ -177,18 +176,12 @@ def has_probe(project: Project, stage1: int) -> bool:
     return (project.run_folder(stage1) / _PROBE_FILE).is_file()
 
 
-def load_probe_maps(project: Project, stage1: int, encoder: FrozenEncoder) -> ProbeMaps:
+def load_probe_maps(project: Project, stage1: int) -> ProbeMaps:
     """What the maps of a run's probe are made of."""
     from amae_engine.method.unlabeled_probe import ProbeMaps
-    from amae_engine.models.token_groups import group_slice
 
     with np.load(project.run_folder(stage1) / _PROBE_FILE) as stored:
-        # AMAE 0.1: one direction for all groups, no weights, another name
-        shares = stored["normal_shares"] if "normal_shares" in stored else stored["usual"]
-        direction = stored.get("map_direction", stored["direction"])
-        if len(direction) == encoder.token_width:
-            direction = direction[group_slice(encoder.groups, encoder.map_group)]
-        return ProbeMaps(direction, shares, stored.get("weights", np.ones_like(shares)))
+        return ProbeMaps(stored["map_direction"], stored["normal_shares"], stored["weights"])
 
 
 def _probe_maps(
