@@ -8,12 +8,17 @@ from collections.abc import Callable, Generator
 
 from PySide6.QtCore import QObject, QThread, Signal
 
+from amae_engine.drive import drive
 from amae_engine.errors import AmaeError, translate_os_error
 from amae_engine.events import Event
 
 _log = logging.getLogger(__name__)
 
 MakeJob = Callable[[], Generator[Event, None, object]]
+
+
+class _Cancelled(Exception):
+    """The job was cancelled between two events."""
 
 
 class JobThread(QThread):
@@ -54,23 +59,19 @@ class JobThread(QThread):
     def run(self) -> None:
         """Drive the generator (called by Qt on the new thread)."""
         try:
-            self._drive(self._make())
+            result = drive(self._make(), self._pass_on)
+        except _Cancelled:
+            self.cancelled.emit()
         except AmaeError as error:
             self.failed.emit(str(error))
         except Exception as error:  # noqa: BLE001 - every error must reach the reader
             _log.exception("A job failed")
             self.failed.emit(str(translate_os_error(error) or f"{type(error).__name__}: {error}"))
+        else:
+            self.done.emit(result)
 
-    def _drive(self, job: Generator[Event, None, object]) -> None:
-        try:
-            while not self._cancel.is_set():
-                try:
-                    event = next(job)
-                except StopIteration as stop:
-                    self.done.emit(stop.value)
-                    return
-                self.event_came.emit(event)
-                self._may_run.wait()
-        finally:
-            job.close()
-        self.cancelled.emit()
+    def _pass_on(self, event: Event) -> None:
+        self.event_came.emit(event)
+        self._may_run.wait()
+        if self._cancel.is_set():
+            raise _Cancelled

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amae_engine.drive import drive
 from amae_engine.events import Event
 from amae_engine.images.csv_table import CsvColumns, from_csv
 from amae_engine.images.decode import read_for_store
@@ -20,12 +21,8 @@ SHARED = ROOT.parent / "shared"
 
 def finish(job: Generator[Event, None, object]) -> tuple[object, list[Event]]:
     """Run a job to its end: its result and its events."""
-    events = []
-    while True:
-        try:
-            events.append(next(job))
-        except StopIteration as stop:
-            return stop.value, events
+    events: list[Event] = []
+    return drive(job, events.append), events
 
 
 def demo_files(normal: int, unlabeled: int, test: int) -> list[SourceFile]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from amae_app.words import plural
 from amae_engine.catalog import held_images, studies, tags
 from amae_engine.catalog.tables import Split
-from amae_engine.events import Event
+from amae_engine.drive import drive
 from amae_engine.jobs.importing.find_remote_images import RemoteCounts, find_remote_images
 from amae_engine.jobs.importing.import_plan import ImportPlan
 from amae_engine.jobs.importing.import_preview import ImportPreview, preview_import
@@ -110,21 +109,11 @@ def read_studies_state(project: Project) -> StudiesState:
 
 def preview_of(project: Project, plan: ImportPlan) -> ImportPreview:
     """What an import would do; reads up to 256 of its files."""
-    return _finish(preview_import(plan, project))
+    return drive(preview_import(plan, project))
 
 
 def remote_counts(project: Project, retrieval: Retrieval, password: str) -> RemoteCounts:
     """What a PACS has of the images that a retrieval means; nothing is fetched."""
-    job = find_remote_images(project, retrieval.server, retrieval.query, password)
-    found = _finish(job)
+    found = drive(find_remote_images(project, retrieval.server, retrieval.query, password))
     here = {image.remote.sop for image in found if image.name}
     return RemoteCounts.of([image.remote for image in found], here)
-
-
-def _finish(job: Generator[Event, None, T]) -> T:
-    while True:
-        try:
-            next(job)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from amae_app.training.shortcut_dialog import ShortcutDialog
 from amae_engine.config import MatchingMethod, Stage1Config
+from amae_engine.drive import drive
 from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck
 from amae_engine.jobs.shortcuts.shortcut_check import check_shortcuts
 from amae_engine.project import Project
@@ -16,13 +17,7 @@ _MOST = 1500  # images each of N and U that the window looks at: about three sec
 
 def check_some(project: Project, config: Stage1Config) -> ShortcutCheck:
     """Check up to 1,500 images each of N and U; stage 1 itself looks at all."""
-    job = check_shortcuts(project, config, _MOST)
-    while True:
-        try:
-            next(job)
-        except StopIteration as stop:
-            found: ShortcutCheck = stop.value
-            return found
+    return drive(check_shortcuts(project, config, _MOST))
 
 
 class ShortcutPanel(QWidget):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator
 from typing import TypeVar
 
+from amae_engine.drive import drive
 from amae_engine.events import Changes, EpochEnd, Event, Level, Notice, Preview, Progress, clock
 
 T = TypeVar("T")
@@ -31,17 +32,9 @@ class Console:
 
     def drive(self, job: Generator[Event, None, T]) -> T:
         """Run a job to its end; Ctrl+C closes it cleanly."""
-        try:
-            while True:
-                try:
-                    event = next(job)
-                except StopIteration as stop:
-                    self._end_line()
-                    result: T = stop.value
-                    return result
-                self._show(event)
-        finally:
-            job.close()
+        result = drive(job, self._show)
+        self._end_line()
+        return result
 
     def tell(self, message: str) -> None:
         """One sentence for the reader, among a job's events."""

@@ -20,6 +20,7 @@ from amae_engine.config import (
     stage1_preset,
     stage2_preset,
 )
+from amae_engine.drive import drive
 from amae_engine.images.decode import read_for_store
 from amae_engine.method.compilation import compiled
 from amae_engine.method.compute_device import autocast, choose_device, random_generator
@@ -128,7 +129,7 @@ def stage1_epoch(
     packed = together([lungs_alone(arrays)], arrays.shape[-1]).packed
     found = np.unpackbits(packed, axis=-1, count=arrays.shape[-1])
     lungs = resize_lungs(torch.from_numpy(found), network.config.image_size).to(stored.device)
-    features = _result(extract_features(network, StoredImages.of(stored), precision))[:, 0]
+    features = drive(extract_features(network, StoredImages.of(stored), precision))[:, 0]
     synthetic = features.clone()
     classifier = AnomalyClassifier(network.config.encoder_width).to(stored.device)
     optimizer = make_optimizer(classifier, config.training, (0.9, 0.999))
@@ -171,11 +172,3 @@ def synchronise(device: torch.device) -> None:
     """Wait until the device has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _result(job: Any) -> Any:
-    while True:
-        try:
-            next(job)
-        except StopIteration as stop:
-            return stop.value

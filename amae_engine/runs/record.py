@@ -17,6 +17,7 @@ from amae_engine.catalog.audit import RUN_FILES, audit
 from amae_engine.catalog.lease import Lease
 from amae_engine.catalog.tables import RunKind, RunState
 from amae_engine.config import JsonConfig
+from amae_engine.drive import pass_on
 from amae_engine.errors import BadSetting, NotReady, TrainingFailed
 from amae_engine.events import Changed, Changes, EpochEnd, Event, Preview, RunStarted
 from amae_engine.method import processes
@@ -113,19 +114,19 @@ class RunRecord:
     def follow(self, step: str, job: Generator[Event, None, T]) -> Generator[Event, None, T]:
         """Pass a job's events on while keeping the row and the metrics file up to date.
 
-        Ends the run as finished, cancelled (the generator was closed) or failed, and lets it go.
+        Ends the run as finished, cancelled (the generator was closed, or Ctrl+C) or failed, and lets it go.
         """
         if not processes.is_rank_zero():
             return (yield from job)
         try:
             yield RunStarted(self.id, step)
             yield Changes(Changed.RUNS)
-            result = yield from self._recorded(job)
+            result = yield from pass_on(job, self._note)
             files = write_digests(self.folder)
             with self._project.session() as session:
                 runs.finish(session, self.id)
                 audit(session, "", RUN_FILES, json.dumps({"run": self.id, "files": files}))
-        except GeneratorExit:
+        except (GeneratorExit, KeyboardInterrupt):
             with self._project.session() as session:
                 runs.cancel(session, self.id)
             raise
@@ -143,23 +144,10 @@ class RunRecord:
         """Count a module that an earlier session finished."""
         self._epochs[module] = epochs
 
-    def _recorded(self, job: Generator[Event, None, T]) -> Generator[Event, None, T]:
-        try:
-            while True:
-                try:
-                    event = next(job)
-                except StopIteration as stop:
-                    result: T = stop.value
-                    return result
-                self._note(event)
-                yield event
-        finally:
-            job.close()
-
     def _keep_preview(self, event: Preview) -> None:
         write_arrays(self.folder / _PREVIEWS[event.epoch > 0], asdict(event))
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: Event) -> Event:
         now = time.monotonic()
         if isinstance(event, Preview):
             self._keep_preview(event)
@@ -168,7 +156,7 @@ class RunRecord:
                 file.write(json.dumps(asdict(event)) + "\n")
             self._epochs[event.module] = event.epoch
         elif now - self._last_beat < _SECONDS_BETWEEN_BEATS:
-            return
+            return event
         self._last_beat = now
         if self._lease is not None and not self._lease.renew():
             raise TrainingFailed(
@@ -176,6 +164,7 @@ class RunRecord:
             )
         with self._project.session() as session:
             runs.beat(session, self.id, sum(self._epochs.values()) or None)
+        return event
 
 
 def run_facts(project: Project, run_id: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from amae_engine.catalog import decisions, image_tables, runs, scores
 from amae_engine.catalog.tables import RunState, Split
+from amae_engine.drive import drive
 from amae_engine.errors import AmaeError
 from amae_engine.events import Event, Progress
 from amae_engine.jobs.verify import verify_project
@@ -24,7 +25,7 @@ from amae_engine.project import Project
 from amae_engine.runs.run_files import result_digests
 from tests.robustness import CHILD_ENVIRONMENT
 from tests.robustness.self_test_result import SelfTestResult
-from tests.robustness.small_project import decide_half, run, write_tiny_weights
+from tests.robustness.small_project import decide_half, write_tiny_weights
 from tests.robustness.victim import READER, STEPS, work
 
 _COMES_AFTER = {"stage1": "import", "labels": "import", "stage2": "stage1", "score": "stage2",
@@ -150,7 +151,7 @@ def _integrity(project: Project) -> str:
         (answer,) = database.execute("PRAGMA integrity_check").fetchone()
     if answer != "ok":
         return f"the catalog is damaged: {answer}"
-    problems = run(verify_project(project)).problems
+    problems = drive(verify_project(project)).problems
     return "; ".join(problems)
 
 

@@ -20,13 +20,14 @@ from unittest import mock
 
 from amae_engine.catalog import decisions, image_tables, tables
 from amae_engine.catalog.tables import Label, Split
+from amae_engine.drive import drive
 from amae_engine.errors import AmaeError, translate_os_error
 from amae_engine.events import Event, Progress
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.verify import verify_project
 from amae_engine.project import Project
 from tests.robustness.self_test_result import SelfTestResult
-from tests.robustness.small_project import COUNTS, run, some_files
+from tests.robustness.small_project import COUNTS, some_files
 
 
 class _Skipped(Exception):
@@ -65,7 +66,7 @@ def faults_test() -> Generator[Event, None, SelfTestResult]:
 
 def _project(folder: Path) -> Project:
     project = Project.create(folder, "Faults")
-    run(import_images(project, some_files(), "demo", "demo"))
+    drive(import_images(project, some_files(), "demo", "demo"))
     return project
 
 
@@ -80,7 +81,7 @@ def _whole(folder: Path, images: int) -> str:
         found = _images(project)
         if found != images:
             return f"{found} of {images} images are left"
-        return "; ".join(run(verify_project(project)).problems)
+        return "; ".join(drive(verify_project(project)).problems)
 
 
 def _mounted(place: Path, megabytes: int) -> Path:
@@ -148,12 +149,12 @@ def _full_during_import(place: Path) -> str:
     try:
         with closing(Project.create(disk / "project", "Faults")) as project:
             _fill(disk, 12 * project.pixels.side**2)
-            said = _said(lambda: run(import_images(project, some_files(), "demo", "demo")))
+            said = _said(lambda: drive(import_images(project, some_files(), "demo", "demo")))
             (disk / "ballast").unlink()
             kept = _images(project)
             if said or kept >= images:
                 return said or "the disk was not full"
-            run(import_images(project, some_files(), "demo", "demo"))
+            drive(import_images(project, some_files(), "demo", "demo"))
         return _whole(disk / "project", images)
     finally:
         _unmount(disk)

@@ -12,6 +12,7 @@ from pathlib import Path
 from amae_engine.catalog import image_tables, regions
 from amae_engine.catalog.regions import NewRegion, RegionState
 from amae_engine.catalog.tables import Split
+from amae_engine.drive import drive
 from amae_engine.evaluation.regions import box_outline
 from amae_engine.events import Event, Progress
 from amae_engine.jobs.bundles.share_project import share_project
@@ -29,7 +30,6 @@ from tests.robustness.planted import leaking_files, leaks, planted_files, plante
 from tests.robustness.self_test_result import SelfTestResult
 from tests.robustness.small_project import (
     decide_half,
-    run,
     settings_of,
     some_files,
     write_tiny_weights,
@@ -67,19 +67,19 @@ def _whole_work(place: Path) -> Generator[Event, None, tuple[int, str]]:
         jobs += [import_plan(project, plan, _READER) for plan in tables]
         for event in itertools.chain(*jobs):
             said += repr(event)
-        run(import_images(project, some_files(), "demo", "demo"))
+        drive(import_images(project, some_files(), "demo", "demo"))
         yield Progress("Training", 1, 4)
         for step in ("stage1", "stage2", "score"):
-            run(make_job(project, step, settings_of(step, place / "tiny.safetensors")))
+            drive(make_job(project, step, settings_of(step, place / "tiny.safetensors")))
             if step == "stage1":
                 _read(project)
         yield Progress("What goes out", 2, 4)
         evaluation = evaluate_run(project, 0)
         export_results(project, evaluation, _READER)
-        run(make_report(project, evaluation, _READER))
-        run(make_dicom(project, evaluation.run_id, _READER))
-        run(write_bundle(project, project.exports_folder / "bundle.zip", with_weights=True))
-        run(share_project(project, place / "copy", _READER))
+        drive(make_report(project, evaluation, _READER))
+        drive(make_dicom(project, evaluation.run_id, _READER))
+        drive(write_bundle(project, project.exports_folder / "bundle.zip", with_weights=True))
+        drive(share_project(project, place / "copy", _READER))
         yield Progress("Searching", 3, 4)
     return planted + in_tables, said
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from amae_engine.catalog.tables import LabelDecision
+from amae_engine.drive import drive
 from amae_engine.events import Event, Progress
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.verify import verify_project
@@ -22,7 +23,7 @@ from amae_engine.project import Project
 from tests.robustness import CHILD_ENVIRONMENT
 from tests.robustness.own_postgres import PostgresServer, programs
 from tests.robustness.self_test_result import SelfTestResult
-from tests.robustness.small_project import run, some_files
+from tests.robustness.small_project import some_files
 
 _WRITERS = 4
 _LOOK_SECONDS = 0.2
@@ -82,7 +83,7 @@ def _decide_at_once(
     with closing(
         Project.create(folder, "Readers", catalog_url=server.new_url() if server else "")
     ) as project:
-        run(import_images(project, some_files(), "demo", "demo"))
+        drive(import_images(project, some_files(), "demo", "demo"))
     readers = [_Reader(f"R{number}") for number in range(_WRITERS)]
     for reader in readers:
         _start(place, folder, reader, each)
@@ -137,5 +138,5 @@ def _read_back(folder: Path, readers: list[_Reader]) -> tuple[int, int, list[str
             )
         counts = [(each.name, len(each.reported()), by.get(each.name, 0)) for each in readers]
         problems += [f"{name}: reported {n}, kept {has}" for name, n, has in counts if has < n]
-        problems += run(verify_project(project)).problems
+        problems += drive(verify_project(project)).problems
     return reported, sum(by.values()), problems

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from amae_engine.catalog import decisions, image_tables
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ModelConfig, ScoreConfig, Stage1Config, Stage2Config, TrainingConfig
-from amae_engine.events import Event
+from amae_engine.drive import drive
 from amae_engine.images.csv_table import CsvColumns, from_csv
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.child_process import run_in_child
@@ -82,21 +81,12 @@ def make_scored_project(place: Path, reader: str) -> Path:
     """
     folder, weights = place / "project", place / "tiny.safetensors"
     with closing(Project.create(folder, "Self-test")) as project:
-        run(import_images(project, some_files(), "demo", "demo"))
+        drive(import_images(project, some_files(), "demo", "demo"))
     maker = get_context("spawn").Process(target=write_tiny_weights, args=(weights,))
     maker.start()
     maker.join()
     for step in ("stage1", "stage2", "score"):
         if step == "stage2":
             decide_half(folder, reader)
-        run(run_in_child(folder, step, settings_of(step, weights)))
+        drive(run_in_child(folder, step, settings_of(step, weights)))
     return folder
-
-
-def run(job: Generator[Event, None, Any]) -> Any:
-    """A job to its end; what it returns."""
-    while True:
-        try:
-            next(job)
-        except StopIteration as stop:
-            return stop.value

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from amae_engine.catalog import decisions, image_tables, runs
 from amae_engine.catalog.tables import Label, Split
+from amae_engine.drive import drive
 from amae_engine.jobs.child_process import make_job
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
 from amae_engine.jobs.judging.export import export_results
 from amae_engine.jobs.reporting.make_report import make_report
 from amae_engine.project import Project
-from tests.robustness.small_project import run, settings_of, some_files
+from tests.robustness.small_project import settings_of, some_files
 
 STEPS = ("import", "stage1", "stage2", "score", "labels", "export", "report", "creation")
 READER = "SELFTEST"
@@ -29,16 +30,16 @@ def work(folder: Path, step: str, weights: Path) -> None:
     is_new = not (folder / "project.json").is_file()
     with closing(Project.create(folder) if is_new else Project.open(folder)) as project:
         if step == "import":
-            run(import_images(project, some_files(), "demo", "demo"))
+            drive(import_images(project, some_files(), "demo", "demo"))
         elif step in ("stage1", "stage2", "score"):
             begun = _unfinished(project, step)
-            run(make_job(project, step, settings_of(step, weights), begun))
+            drive(make_job(project, step, settings_of(step, weights), begun))
         elif step == "labels":
             _decide(project)
         elif step == "export":
             export_results(project, evaluate_run(project, 0), READER)
         elif step == "report":
-            run(make_report(project, evaluate_run(project, 0), READER))
+            drive(make_report(project, evaluate_run(project, 0), READER))
 
 
 def _unfinished(project: Project, step: str) -> int | None:

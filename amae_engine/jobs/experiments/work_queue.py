@@ -130,7 +130,7 @@ def _work(project: Project, job: QueueRow) -> Generator[Event, None, int]:
         _end(project, job.id, QueueState.FAILED, str(error))
         yield Notice(f"{job.title}: {error}", Level.WARNING)
         return 0
-    except GeneratorExit:
+    except (GeneratorExit, KeyboardInterrupt):
         running.close()
         with project.session() as session:
             job_queue.release(session)

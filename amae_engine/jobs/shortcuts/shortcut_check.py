@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +10,12 @@ import numpy.typing as npt
 from amae_engine.catalog import decisions, image_tables
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import MatchingMethod, Stage1Config
+from amae_engine.drive import pass_on
 from amae_engine.events import Event, Progress
 from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck, Shortcuts, choose_matching
 from amae_engine.jobs.shortcuts.image_facts import gather_facts
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs
-
-if TYPE_CHECKING:
-    from amae_engine.evaluation.shortcuts import Fact
 
 STEP = "Shortcut check"
 _SIDES = {Label.NORMAL: 0, Label.EXCLUDE: -1}
@@ -83,18 +80,8 @@ def gather_shortcuts(
         for name in ("ids", "store_rows", "patient_ids")
     )
     side = np.concatenate([sides_of(seen.images[s], seen.decisions, s) for s in splits])
-    facts = yield from _with_progress(gather_facts(project, ids, rows), len(ids))
+    facts = yield from pass_on(
+        gather_facts(project, ids, rows), lambda done: Progress(STEP, done, len(ids))
+    )
     found = differences(facts, side, patients, seed)
     return Shortcuts(ids, side, patients, seed, tuple(facts), tuple(found))
-
-
-def _with_progress(
-    job: Generator[int, None, list[Fact]], total: int
-) -> Generator[Event, None, list[Fact]]:
-    while True:
-        try:
-            done = next(job)
-        except StopIteration as stop:
-            facts: list[Fact] = stop.value
-            return facts
-        yield Progress(STEP, done, total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from amae_engine.catalog import decisions, image_tables, scores
 from amae_engine.catalog.image_draws import drawn
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind, Stage1Config
+from amae_engine.drive import pass_on
 from amae_engine.errors import TooFewImages
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.jobs.training.image_lungs import LungSearch, lung_seconds
@@ -241,20 +243,16 @@ def _all_features(
     device, seed = next(encoder.parameters()).device, config.training.seed
     features: dict[str, Tensor] = {}
     passed = 0
+
+    def tell(split: str, total: int, before: int, views: int, done: int) -> Progress:
+        left = eta.seconds_left(before + done * (2 + views))
+        return Progress(f"Stage 1 · features of {split} images", done, total, seconds_left=left)
+
     for split, seen in sets.items():
         images = images_of(project, seen.store_rows, device)
         views = _random_views(split)
         job = extract_features(encoder, images, config.training.precision, views, seed, keep)
-        while True:
-            try:
-                done = next(job)
-            except StopIteration as stop:
-                features[split] = stop.value
-                break
-            left = eta.seconds_left(passed + done * (2 + views))
-            yield Progress(
-                f"Stage 1 · features of {split} images", done, len(seen), seconds_left=left
-            )
+        features[split] = yield from pass_on(job, partial(tell, split, len(seen), passed, views))
         passed += len(seen) * (2 + views)
     return features
 
