@@ -41,7 +41,7 @@ class Act:
     """
 
     write: Callable[[], Any]
-    done: Callable[[Any], None]
+    done: Callable[[Any], object]
     what: str = "a change"
     images: tuple[str, ...] = ()
     image_ids: tuple[int, ...] = ()

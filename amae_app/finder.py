@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QAction, QKeySequence
 
-from amae_app.compare.compare_page import ComparePage
 from amae_app.help_window import show_help
 from amae_app.palette import Entry, Palette
 from amae_app.palette_entries import (
@@ -17,17 +16,13 @@ from amae_app.palette_entries import (
     catalog_entries,
     help_entries,
     page_entries,
-    setting_entries,
 )
 from amae_app.theme import ThemeName
 from amae_app.tour import Tour
-from amae_app.training.training_page import TrainingPage
-from amae_engine.errors import AmaeError
+from amae_app.workspaces import WORKSPACES, number_of
 
 if TYPE_CHECKING:
     from amae_app.main_window import MainWindow
-
-PAGES = ("studies", "train", "pseudoLabels", "results", "compare")
 
 
 class Finder(QObject):
@@ -59,9 +54,9 @@ class Finder(QObject):
         entries += help_entries(partial(show_help, window))
         if pages:
             shown = window.stack.currentWidget()
-            goes = {name: partial(window.show_page, n) for n, name in enumerate(PAGES)}
             acts = act_entries(shown) if shown is not None else []
-            entries = [*page_entries(goes), *acts, *entries, *setting_entries(self._show_setting)]
+            entries = [*page_entries(window.show_page), *acts, *entries]
+            entries += [entry for page in pages for entry in page.palette_entries()]
         self.palette = Palette(entries, window)
         self.palette.more_wanted.connect(self._on_more)
         self.palette.finished.connect(self._on_palette_closed)
@@ -73,11 +68,11 @@ class Finder(QObject):
         window = self._window
         shown = window.stack.currentWidget()
         number = window.pages.index(shown) if shown in window.pages else 0
-        show_help(window, f"help/{PAGES[number]}.md")
+        show_help(window, WORKSPACES[number].help_page)
 
     @Slot()
     def start_tour(self) -> None:
-        """Five sentences over the open project; nothing without one."""
+        """A sentence for each workspace of the open project; nothing without one."""
         if not self._window.pages or self.tour is not None:
             return
         self._window.settings.has_seen_tour = True
@@ -101,16 +96,9 @@ class Finder(QObject):
     def show_stored_queue(self) -> None:
         """Compare's experiments, with the stored queue."""
         if self._window.pages:
-            page = self._window.pages[PAGES.index("compare")]
-            self._window.show_page(PAGES.index("compare"))
-            if isinstance(page, ComparePage):
-                page.show_experiments()
-
-    def _show_setting(self, name: str) -> None:
-        page = self._window.pages[PAGES.index("train")]
-        self._window.show_page(PAGES.index("train"))
-        if isinstance(page, TrainingPage):
-            page.show_setting(name)
+            number = number_of("compare")
+            self._window.show_page(number)
+            self._window.pages[number].show_part("experiments")
 
     @Slot(str)
     def _on_more(self, text: str) -> None:
@@ -119,8 +107,8 @@ class Finder(QObject):
             return
         project = context.project
 
-        def show(found: list[Entry] | AmaeError) -> None:
-            if self.palette is not None and not isinstance(found, AmaeError):
+        def show(found: list[Entry]) -> None:
+            if self.palette is not None:
                 self.palette.add(found)
 
         context.background(

@@ -14,7 +14,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from amae_app.palette_entries import HELP_PAGES, TITLES
+from amae_app.palette_entries import help_pages
+from amae_app.workspaces import WORKSPACES
 from amae_engine.resources import resource
 
 
@@ -35,9 +36,9 @@ class HelpWindow(QDialog):
         self.resize(600, 620)
         self.pages = QComboBox()
         self.pages.setAccessibleName("Help page")
-        for path, title in HELP_PAGES.items():
+        for path, title in help_pages().items():
             self.pages.addItem(title, path)
-        self.pages.insertSeparator(len(TITLES))
+        self.pages.insertSeparator(len(WORKSPACES))
         self.search = QLineEdit()
         self.search.setObjectName("helpSearch")
         self.search.setAccessibleName("Search the help")

@@ -10,7 +10,6 @@ from amae_app.image_ref import ImageRef
 from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.widgets.measuring import Scale
 from amae_app.window_context import WindowContext
-from amae_engine.errors import AmaeError
 from amae_engine.jobs.reading.original_images import OriginalImage, OriginalState
 
 
@@ -53,9 +52,7 @@ class ImageLoader(QObject):
             return
         project, row = self._context.project, image.store_row
 
-        def show(answer: npt.NDArray[np.uint8] | AmaeError) -> None:
-            if self._context.tell_error(answer) or isinstance(answer, AmaeError):
-                return
+        def show(answer: npt.NDArray[np.uint8]) -> None:
             if self._now is not image or self._viewer.is_original:
                 return  # another image was chosen, or the original was quicker
             self._viewer.show_stored(answer, image.aspect)

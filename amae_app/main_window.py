@@ -1,4 +1,4 @@
-"""The one window: top bar, rail, five workspaces, bottom bar."""
+"""The one window: top bar, rail, workspaces, bottom bar."""
 
 from __future__ import annotations
 
@@ -18,27 +18,25 @@ from PySide6.QtWidgets import (
 
 from amae_app.closing import ask_about_jobs, hand_over_to_worker
 from amae_app.error_box import show_error
-from amae_app.finder import PAGES, Finder
+from amae_app.finder import Finder
 from amae_app.job_bar import JobBar
 from amae_app.job_queue import JobQueue, QueuedJob
 from amae_app.notify import notify_desktop
-from amae_app.page_builder import PageBuilder, Workspace
+from amae_app.page_builder import PageBuilder
 from amae_app.project_opener import ProjectOpener
-from amae_app.pseudo_labels.pseudo_labels_page import PseudoLabelsPage
 from amae_app.queue_dialog import QueueDialog
 from amae_app.queue_forecast import QueueForecast
 from amae_app.rail import Rail
-from amae_app.results.results_page import ResultsPage
 from amae_app.settings import Settings
 from amae_app.start_page import StartPage
-from amae_app.studies.studies_page import StudiesPage
 from amae_app.theme import ThemeName, apply_theme
 from amae_app.top_bar import TopBar
 from amae_app.unsaved_acts import UnsavedActs
 from amae_app.widgets.page_keys import keep_focus, let_return_press
 from amae_app.window_context import OpenedProject, WindowContext
 from amae_app.words import reading_only
-from amae_engine.errors import AmaeError
+from amae_app.workspace import Workspace
+from amae_app.workspaces import WORKSPACES, number_of
 from amae_engine.events import Changed, Changes, Event
 from amae_engine.jobs.demo import import_demo, is_whole
 from amae_engine.jobs.experiments.hand_over import HandedJob
@@ -120,21 +118,21 @@ class MainWindow(QMainWindow):
         """Go on with an import of the demo images that was cut short."""
         project = context.project
 
-        def answer(whole: bool | AmaeError) -> None:
-            if not context.tell_error(whole) and not whole:
+        def answer(whole: bool) -> None:
+            if not whole:
                 context.queue.add(("Importing the demo images", lambda: import_demo(project)))
 
         context.background("demo", lambda: is_whole(project), answer)
 
     @Slot(int)
     def show_page(self, number: int) -> None:
-        """Show a workspace, 0…4, and bring it up to date."""
+        """Show a workspace by its place, and bring it up to date."""
         if not self._pages:
             return
         self.stack.setCurrentWidget(self._pages[number])
         self.rail.select(number)
         self._pages[number].setFocus()
-        self.settings.workspace = number
+        self.settings.workspace = WORKSPACES[number].name
         self._refresh(number)
 
     @property
@@ -144,10 +142,9 @@ class MainWindow(QMainWindow):
 
     def show_image(self, name: str) -> None:
         """Show an image in Studies."""
-        studies = self._pages[0]
-        if isinstance(studies, StudiesPage):
-            studies.filter.setText(f"name:{name}")
-        self.show_page(0)
+        number = number_of("studies")
+        self._pages[number].show_part(f"name:{name}")
+        self.show_page(number)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """A small window leaves its room to the pages."""
@@ -156,8 +153,8 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember the layout, end or hand over the running job, close the project."""
-        for page in (each for each in self._pages if isinstance(each, ResultsPage)):
-            page.regions.panel.flush_notes()
+        for page in self._pages:
+            page.flush()
         if self._unsaved.is_any:  # closing follows once the catalog has them
             self._unsaved.show(then=self.close)
             event.ignore()
@@ -182,12 +179,11 @@ class MainWindow(QMainWindow):
     @Slot(str, int)
     def _on_act_failed(self, page_name: str, image_id: int) -> None:
         """Return to the image whose act is not saved."""
-        if page_name in PAGES and self._pages:
-            number = PAGES.index(page_name)
+        if page_name and self._pages:
+            number = number_of(page_name)
             self.show_page(number)
-            page = self._pages[number]
-            if isinstance(page, (PseudoLabelsPage, ResultsPage)) and image_id:
-                page.return_to(image_id)
+            if image_id:
+                self._pages[number].return_to(image_id)
 
     def _asked_at_close(self) -> list[HandedJob] | None:
         """Jobs that go on without the window; None where the reader stays."""
@@ -233,7 +229,7 @@ class MainWindow(QMainWindow):
         self._unsaved.count_changed.connect(self.job_bar.show_unsaved)
         self.queue.event_came.connect(self._on_event)
         self.queue.ended.connect(self._on_ended)
-        for number in range(len(PAGES)):
+        for number in range(len(WORKSPACES)):
             action = QAction(self)
             action.setShortcut(QKeySequence(f"Ctrl+{number + 1}"))
             action.triggered.connect(lambda _=False, page=number: self.show_page(page))
@@ -254,15 +250,14 @@ class MainWindow(QMainWindow):
             self.rail.set_count(number, "")
         left = self.settings.view_of(project.folder)
         for page in self._pages:
-            if isinstance(page, (StudiesPage, ResultsPage)):
-                page.restore_view(left)
+            page.restore_view(left)
         self.rail.setVisible(True)
         self.top_bar.show_project(project.name)
         why = project.only_reading
         self.job_bar.show_idle(reading_only(why) if why else "")
         self.setWindowTitle(f"{project.name} · AMAE")
         self.settings.remember_project(project.folder)
-        self.show_page(self.settings.workspace)
+        self.show_page(number_of(self.settings.workspace))
         self.project_shown.emit()
         # the counts of hidden pages follow once the window stands
         QTimer.singleShot(0, self._refresh_all)
@@ -270,8 +265,7 @@ class MainWindow(QMainWindow):
     def _close_project(self) -> None:
         self.job_bar.clear_notice()  # it belongs to what is closed
         if self.context is not None:
-            kept = [p.view() for p in self._pages if isinstance(p, (StudiesPage, ResultsPage))]
-            view = {name: text for each in kept for name, text in each.items()}
+            view = {name: text for page in self._pages for name, text in page.view().items()}
             self.settings.set_view_of(self.context.project.folder, view)
         for page in self._pages:
             self.stack.removeWidget(page)
@@ -303,7 +297,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def _on_badge(self) -> None:
         for number, page in enumerate(self._pages):
-            self.rail.set_count(number, page.count_text())
+            self.rail.set_count(number, page.badge_text())
 
     @Slot(object, object)
     def _on_event(self, job: QueuedJob, event: Event) -> None:
@@ -328,7 +322,7 @@ class MainWindow(QMainWindow):
 
     @Slot(str)
     def _on_page_wanted(self, name: str) -> None:
-        self.show_page(PAGES.index(name))
+        self.show_page(number_of(name))
 
     @Slot(str)
     def _set_theme(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Builds a project's five pages, one an event: between two of them the window still answers."""
+"""Builds a project's pages, one an event: between two of them the window still answers."""
 
 from __future__ import annotations
 
@@ -6,22 +6,10 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from amae_app.compare.compare_page import ComparePage
-from amae_app.pseudo_labels.pseudo_labels_page import PseudoLabelsPage
-from amae_app.results.results_page import ResultsPage
-from amae_app.studies.studies_page import StudiesPage
-from amae_app.training.training_page import TrainingPage
 from amae_app.widgets.page_keys import keep_focus
 from amae_app.window_context import WindowContext
-
-Workspace = StudiesPage | TrainingPage | PseudoLabelsPage | ResultsPage | ComparePage
-_PAGES: tuple[type[Workspace], ...] = (
-    StudiesPage,
-    TrainingPage,
-    PseudoLabelsPage,
-    ResultsPage,
-    ComparePage,
-)
+from amae_app.workspace import Workspace
+from amae_app.workspaces import WORKSPACES
 
 
 class PageBuilder(QObject):
@@ -32,7 +20,7 @@ class PageBuilder(QObject):
         parent: The window.
 
     Signals:
-        built(context, pages, is_demo): a `WindowContext` and its five `Workspace`, in their order.
+        built(context, pages, is_demo): a `WindowContext` and its `Workspace`s, in their order.
     """
 
     built = Signal(object, object, bool)
@@ -66,10 +54,10 @@ class PageBuilder(QObject):
     def _build_next(self) -> None:
         if self._context is None:
             return
-        page = _PAGES[len(self._pages)](self._context)
+        page = WORKSPACES[len(self._pages)].page(self._context)
         keep_focus(page)
         self._pages.append(page)
-        if len(self._pages) < len(_PAGES):
+        if len(self._pages) < len(WORKSPACES):
             self._next.start(0)
         else:
             self.built.emit(*self._take(), self._is_demo)

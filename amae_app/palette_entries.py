@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from amae_app.palette import Entry
-from amae_app.training.setting_fields import FIELDS
 from amae_app.widgets.page_keys import PageKeys
+from amae_app.workspaces import WORKSPACES
 from amae_engine.catalog import runs, studies
 from amae_engine.catalog.tables import RunKind, RunState
 from amae_engine.errors import BadInput
 from amae_engine.project import Project
 from amae_engine.resources import resource
 
-TITLES = {
-    "studies": "Studies",
-    "train": "Train",
-    "pseudoLabels": "Pseudo-labels",
-    "results": "Results",
-    "compare": "Compare",
-}
 DOCUMENTS = {
     "results": "Results on development images",
     "peers": "Methods it is compared with",
@@ -38,18 +31,23 @@ DOCUMENTS = {
     "glossary": "Glossary",
     "changelog": "Changelog",
 }
-# a page's file in resources, and its title
-HELP_PAGES = {f"help/{name}.md": title for name, title in TITLES.items()} | {
-    f"docs/{name}.md": title for name, title in DOCUMENTS.items()
-}
 _MOST_IMAGES = 20
 _JUDGED = (RunKind.SCORE, RunKind.PEER)
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
 
 
-def page_entries(pages: Mapping[str, Callable[[], object]]) -> list[Entry]:
+def help_pages() -> dict[str, str]:
+    """The title of every help page and document, by its file in resources."""
+    workspaces = {row.help_page: row.title for row in WORKSPACES}
+    return workspaces | {f"docs/{name}.md": title for name, title in DOCUMENTS.items()}
+
+
+def page_entries(go: Callable[[int], object]) -> list[Entry]:
     """The workspaces."""
-    return [Entry("page", f"Go to {TITLES[name]}", go) for name, go in pages.items()]
+    return [
+        Entry("page", f"Go to {row.title}", partial(go, number))
+        for number, row in enumerate(WORKSPACES)
+    ]
 
 
 def act_entries(page: QWidget) -> list[Entry]:
@@ -70,18 +68,10 @@ def act_entries(page: QWidget) -> list[Entry]:
     return list(found.values())
 
 
-def setting_entries(show: Callable[[str], object]) -> list[Entry]:
-    """The settings of the next run."""
-    return [
-        Entry("setting", f"{field.label}: {field.explanation}", partial(show, field.name))
-        for field in FIELDS
-    ]
-
-
 def help_entries(show: Callable[[str, str], object]) -> list[Entry]:
     """The help pages and their topics, which stand in bold there; the documents."""
     found = []
-    for path, title in HELP_PAGES.items():
+    for path, title in help_pages().items():
         page = resource(path)
         if not page.is_file():
             continue

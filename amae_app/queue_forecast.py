@@ -8,7 +8,6 @@ from amae_app.child_job import ChildJob
 from amae_app.job_queue import JobQueue
 from amae_app.window_context import WindowContext
 from amae_engine.catalog.job_queue import NewJob
-from amae_engine.errors import AmaeError
 from amae_engine.events import clock
 from amae_engine.jobs.estimates import Estimate, estimate
 
@@ -41,8 +40,5 @@ class QueueForecast(QObject):
         project = self._context.project
         self._context.background("forecast", lambda: estimate(project, jobs), self._tell)
 
-    def _tell(self, found: Estimate | AmaeError) -> None:
-        if isinstance(found, AmaeError) or found.unknown:
-            self.reported.emit("")
-            return
-        self.reported.emit(f"about {clock(found.seconds)}")
+    def _tell(self, found: Estimate) -> None:
+        self.reported.emit("" if found.unknown else f"about {clock(found.seconds)}")

@@ -1,4 +1,4 @@
-"""The left rail: five workspaces in working order, each with a live count."""
+"""The left rail: the workspaces in working order, each with a live count."""
 
 from __future__ import annotations
 
@@ -6,15 +6,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QButtonGroup, QFrame, QPushButton, QVBoxLayout, QWidget
 
 from amae_app.theme import quiet
-
-_ENTRIES = (
-    ("Studies", "railStudies", "Import and look through images"),
-    ("Train", "railTrain", "Starting weights, stage 1 and stage 2"),
-    ("Pseudo-labels", "railPseudoLabels", "Check stage 1's pseudo-labels"),
-    ("Results", "railResults", "Test images, maps and curves"),
-    ("Compare", "railCompare", "Runs side by side"),
-)
-
+from amae_app.workspaces import WORKSPACES
 
 _WIDE, _NARROW = 150, 38
 
@@ -27,18 +19,18 @@ class Rail(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setFixedWidth(_WIDE)
-        self._counts = [""] * len(_ENTRIES)
+        self._counts = [""] * len(WORKSPACES)
         self._is_narrow = False
         self._group = QButtonGroup(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 10, 0, 10)
         layout.setSpacing(2)
-        for number, (title, name, _) in enumerate(_ENTRIES):
-            button = QPushButton(title)
-            button.setObjectName(name)
+        for number, row in enumerate(WORKSPACES):
+            button = QPushButton(row.title)
+            button.setObjectName(row.rail_name)
             button.setCheckable(True)
             button.setProperty("rail", True)
-            button.setAccessibleName(title)
+            button.setAccessibleName(row.title)
             self._group.addButton(button, number)
             layout.addWidget(button)
             self.set_count(number, "")
@@ -55,7 +47,7 @@ class Rail(QFrame):
     def set_count(self, number: int, text: str) -> None:
         """Show a workspace's live count under its title."""
         self._counts[number] = text
-        title, _, explanation = _ENTRIES[number]
+        title, explanation = WORKSPACES[number].title, WORKSPACES[number].explanation
         button = self._group.button(number)
         button.setText(f"{number + 1}" if self._is_narrow else f"{number + 1}  {title}\n    {text}")
         counted = f"{title}: {text}" if text else title

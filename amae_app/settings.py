@@ -92,14 +92,13 @@ class Settings:
         self._store.setValue("geometry", value)
 
     @property
-    def workspace(self) -> int:
-        """The workspace that was open last, 0…4."""
-        value = str(self._store.value("workspace", "0"))
-        return min(int(value), 4) if value.isdigit() else 0
+    def workspace(self) -> str:
+        """The name of the workspace that was open last; "" for none."""
+        return str(self._store.value("workspace", ""))
 
     @workspace.setter
-    def workspace(self, number: int) -> None:
-        self._store.setValue("workspace", number)
+    def workspace(self, name: str) -> None:
+        self._store.setValue("workspace", name)
 
     @property
     def pacs(self) -> dict[str, str]:

@@ -1,46 +1,18 @@
-"""Five sentences over the real window, at the first start and in Help."""
+"""A sentence a workspace over the real window, at the first start and in Help."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from amae_app.theme import card, colours, quiet
+from amae_app.workspaces import WORKSPACES
 
 _DIM = QColor(0, 0, 0, 150)
 _WIDTH = 380
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """One sentence.
-
-    Attributes:
-        page: The workspace that is shown, 0…4.
-        name: Object name of the widget that it is about.
-    """
-
-    page: int
-    name: str
-    text: str
-
-
-STOPS = (
-    Stop(0, "importButton", "Bring images here: folders, DICOM, tables or a PACS. Some are known "
-         "to be normal, many are unlabeled, some are for testing."),
-    Stop(1, "railTrain", "Train learns in two stages: what is normal, then how the unlabeled images "
-         "differ. The button in blue is always the next step."),
-    Stop(2, "railPseudoLabels", "Check what the program believes about unlabeled images. Your word "
-         "counts more than its own, and is kept with your name."),
-    Stop(3, "railResults", "Look at the test images with their maps; draw and judge regions; read "
-         "how good each score is, and on what that was measured."),
-    Stop(4, "queueButton", "Work runs here, and waits here. Ctrl+K finds everything, F1 explains the "
-         "page, ? lists its keys. Research use only."),
-)  # fmt: skip
 
 
 class Tour(QWidget):
@@ -61,6 +33,7 @@ class Tour(QWidget):
         self.setObjectName("tour")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._window, self._show_page, self._number = window, show_page, 0
+        self._stops = [(page, row) for page, row in enumerate(WORKSPACES) if row.tour]
         self._box, layout = card()
         self._box.setParent(self)
         self._box.setFixedWidth(_WIDTH)
@@ -126,22 +99,22 @@ class Tour(QWidget):
     @Slot()
     def _on_next(self) -> None:
         self._number += 1
-        if self._number >= len(STOPS):
+        if self._number >= len(self._stops):
             self.end()
         else:
             self._show()
 
     def _show(self) -> None:
-        stop = STOPS[self._number]
-        self._show_page(stop.page)
-        self.text.setText(f"{stop.text}  ({self._number + 1} of {len(STOPS)})")
-        self.text.setAccessibleName(stop.text)
-        self.next_button.setText("Done" if self._number == len(STOPS) - 1 else "Next")
+        page, row = self._stops[self._number]
+        self._show_page(page)
+        self.text.setText(f"{row.tour}  ({self._number + 1} of {len(self._stops)})")
+        self.text.setAccessibleName(row.tour)
+        self.next_button.setText("Done" if self._number == len(self._stops) - 1 else "Next")
         self._place()
         self.setFocus()
 
     def _target(self) -> QRect:
-        found = self._window.findChild(QWidget, STOPS[self._number].name)
+        found = self._window.findChild(QWidget, self._stops[self._number][1].tour_at)
         if found is None or not found.isVisible():
             return QRect(0, 0, 1, 1)
         corner = found.mapTo(self._window, QPoint(0, 0))

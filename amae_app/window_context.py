@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, QThreadPool, Signal, Slot
 
@@ -18,6 +19,7 @@ from amae_app.settings import Settings
 from amae_app.widgets.thumbnails import ThumbnailCache
 from amae_app.words import reading_only
 from amae_app.work import Work
+from amae_engine.catalog.database import Session
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import PseudoLabelConfig
 from amae_engine.errors import AmaeError
@@ -26,6 +28,10 @@ from amae_engine.jobs.defaults import choose_label_settings, default_config, lab
 from amae_engine.jobs.importing.relink_originals import RelinkReport
 from amae_engine.project import Project
 
+T = TypeVar("T")
+_Answer = tuple[
+    Callable[[Any], object], Callable[[Any], object]
+]  # what takes the result, the error
 _NO_IMAGES: Mapping[int, str] = MappingProxyType({})
 
 
@@ -105,7 +111,7 @@ class WindowContext(QObject):
         self._busy: set[str] = set()
         self._is_closed = False
         self._next: dict[str, Work] = {}
-        self._waiting: dict[tuple[str, int], Callable[[Any], None]] = {}
+        self._waiting: dict[tuple[str, int], _Answer] = {}
         self._answered.connect(self._deliver)
         self.queue.ended.connect(self._on_job_ended)
 
@@ -150,18 +156,27 @@ class WindowContext(QObject):
         self.noticed.emit(message, level)
 
     def background(
-        self, key: str, function: Callable[[], Any], done: Callable[[Any], None]
+        self,
+        key: str,
+        function: Callable[[], T],
+        done: Callable[[T], object],
+        failed: Callable[[AmaeError], object] | None = None,
     ) -> None:
         """Run `function` off the event thread and give its result to `done` on it.
 
-        A newer call with the same key makes the older one's answer late: it is dropped. `done`
-        gets an error in place of a result, and tells the reader of it (`tell_error`).
+        A newer call with the same key makes the older one's answer late: it is dropped.
+
+        Args:
+            key: What is read.
+            function: Reads it.
+            done: Gets the result.
+            failed: Gets the error, in place of one sentence in the bottom bar.
         """
         if self._is_closed:  # a page that is about to go
             return
         generation = self._generation.get(key, 0) + 1
         self._generation[key] = generation
-        self._waiting[(key, generation)] = done
+        self._waiting[(key, generation)] = done, failed or self._tell_error
         work = Work(self._answered.emit, key, generation, function)
         if key in self._busy:
             self._next[key] = work  # one at a time of a kind; only the newest follows
@@ -171,8 +186,8 @@ class WindowContext(QObject):
 
     def act(
         self,
-        function: Callable[[], Any],
-        done: Callable[[Any], None],
+        function: Callable[[], T],
+        done: Callable[[T], object],
         what: str = "a change",
         images: Mapping[int, str] = _NO_IMAGES,
         page: str = "",
@@ -192,12 +207,23 @@ class WindowContext(QObject):
         names, ids = tuple(images.values()), tuple(images)
         self.acts.add(Act(function, done, what, names, ids, page, self.reader))
 
-    def tell_error(self, answer: object) -> bool:
-        """Tell the reader of an answer that is an error; whether it was one."""
-        if not isinstance(answer, AmaeError):
-            return False
-        self.notify(str(answer), Level.WARNING)
-        return True
+    def query(self, key: str, look: Callable[[Session], T], done: Callable[[T], object]) -> None:
+        """Look into the catalog off the event thread: `background` in a session of its own."""
+        self.background(key, partial(self.project.in_session, look), done)
+
+    def write(
+        self,
+        act: Callable[[Session], T],
+        done: Callable[[T], object],
+        what: str = "a change",
+        images: Mapping[int, str] = _NO_IMAGES,
+        page: str = "",
+    ) -> None:
+        """Write to the catalog: `act` in a session of its own."""
+        self.act(partial(self.project.in_session, act), done, what, images, page)
+
+    def _tell_error(self, error: AmaeError) -> None:
+        self.notify(str(error), Level.WARNING)
 
     def close(self) -> threading.Thread:
         """Deliver nothing more, and close the project once every act and background work has ended.
@@ -229,12 +255,16 @@ class WindowContext(QObject):
 
     @Slot(str, int, object, object)
     def _deliver(self, key: str, generation: int, result: object, error: object) -> None:
-        done = self._waiting.pop((key, generation), None)
+        answer = self._waiting.pop((key, generation), None)
         following = self._next.pop(key, None)
         if following is not None:
             self._pool.start(following)
         else:
             self._busy.discard(key)
-        if done is None or self._generation[key] != generation:
+        if answer is None or self._generation[key] != generation:
             return
-        done(error if error is not None else result)
+        done, failed = answer
+        if error is None:
+            done(result)
+        else:
+            failed(error)

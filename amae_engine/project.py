@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -32,6 +32,8 @@ from amae_engine.source_names import SourceNames
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _opened: list[Project] | None = None  # while a command collects what it opens
@@ -143,6 +145,11 @@ class Project:
     def session(self) -> AbstractContextManager[Session]:
         """A catalog session for one act: commits at the end, rolls back on an error."""
         return self._catalog.session({image_sources.SOURCE_NAMES: self.source_names})
+
+    def in_session(self, act: Callable[[Session], T]) -> T:
+        """One act, or one look, in a session of its own; returns what it returned."""
+        with self.session() as session:
+            return act(session)
 
     def analyse(self) -> None:
         """Let the database count what it holds, so that it plans its queries well."""

@@ -59,8 +59,10 @@ def test_the_paper_s_values_are_the_defaults():
 
 
 def test_every_workspace_has_a_help_page():
-    for name in ("studies", "train", "pseudoLabels", "results", "compare"):
-        page = (ROOT / "resources" / "help" / f"{name}.md").read_text()
+    from amae_app.workspaces import WORKSPACES
+
+    for row in WORKSPACES:
+        page = (ROOT / "resources" / row.help_page).read_text()
         assert "Research use only" in page
 
 

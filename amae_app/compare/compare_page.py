@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from amae_app.compare.compare_state import AT_FIRST, CompareState, read_compare_state
@@ -14,19 +14,15 @@ from amae_app.compare.training_panel import TrainingPanel
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
-from amae_engine.errors import AmaeError
+from amae_app.workspace import Workspace
 from amae_engine.events import Changed
 
 
-class ComparePage(QWidget):
+class ComparePage(Workspace):
     """Tabs over the project's runs."""
 
-    badge_changed = Signal()
-    title = "Compare"
-
     def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._context = context
+        super().__init__(context, parent)
         self._state = CompareState(())
         self._most = AT_FIRST
         self.runs = RunsPanel(context)
@@ -68,11 +64,11 @@ class ComparePage(QWidget):
         if changed & (Changed.SCORES | Changed.IMAGES):
             self._read()
 
-    def show_experiments(self) -> None:
+    def show_part(self, name: str) -> None:
         """Show the experiments and the stored queue."""
         self.tabs.setCurrentWidget(self.experiments)
 
-    def count_text(self) -> str:
+    def badge_text(self) -> str:
         """How many runs can be compared."""
         count = len(self._state.runs)
         return plural(count, "run") if count else ""
@@ -82,10 +78,7 @@ class ComparePage(QWidget):
         self._context.background("compare", lambda: read_compare_state(project, most), self._show)
         self.experiments.read()
 
-    def _show(self, state: CompareState | AmaeError) -> None:
-        if isinstance(state, AmaeError):
-            self._context.tell_error(state)
-            return
+    def _show(self, state: CompareState) -> None:
         self._state = state
         self._stack.setCurrentIndex(1 if state.runs else 0)
         self.runs.show_state(state)

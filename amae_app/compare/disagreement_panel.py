@@ -22,7 +22,6 @@ from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.widgets.map_colours import SEQUENTIAL, map_colours
 from amae_app.window_context import WindowContext
 from amae_engine.config import ScoreKind
-from amae_engine.errors import AmaeError
 from amae_engine.runs.map_files import ImageMaps, load_image_maps
 
 _OPACITY, _ABOVE = 0.5, 0.25
@@ -96,9 +95,8 @@ class DisagreementPanel(QWidget):
             "disagreements", lambda: disagreements(project, first, second, kind), self._show
         )
 
-    def _show(self, found: list[Disagreed] | AmaeError) -> None:
-        if isinstance(found, AmaeError) or self._pair is None:
-            self._context.tell_error(found)
+    def _show(self, found: list[Disagreed]) -> None:
+        if self._pair is None:
             return
         self._found = found
         names = [f"run {run.score_run.id}" for run in self._pair]
@@ -143,8 +141,8 @@ class DisagreementPanel(QWidget):
 
         self._context.background("compared maps", read, self._draw)
 
-    def _draw(self, maps: _Maps | AmaeError) -> None:
-        if isinstance(maps, AmaeError) or self._pair is None:
+    def _draw(self, maps: _Maps) -> None:
+        if self._pair is None:
             return
         for run, found, viewer in zip(self._pair, maps.each, self.viewers, strict=True):
             kind = self._kind or run.leading

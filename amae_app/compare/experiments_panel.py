@@ -26,7 +26,7 @@ from amae_app.theme import card, quiet
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import job_queue
 from amae_engine.errors import AmaeError
-from amae_engine.events import Changed
+from amae_engine.events import Changed, Level
 from amae_engine.jobs.experiments.queue_experiment import write_results
 from amae_engine.jobs.experiments.work_queue import start_worker
 
@@ -151,10 +151,7 @@ class ExperimentsPanel(QWidget):
         column.addWidget(self.jobs, 1)
         return box
 
-    def _show(self, state: ExperimentsState | AmaeError) -> None:
-        if isinstance(state, AmaeError):
-            self._context.tell_error(state)
-            return
+    def _show(self, state: ExperimentsState) -> None:
         before, self._state = self._state, state
         is_working = state.is_at_work and state.left > 0
         if is_working != self._timer.isActive():
@@ -216,25 +213,24 @@ class ExperimentsPanel(QWidget):
     def _on_start(self) -> None:
         project = self._context.project
 
-        def started(answer: AmaeError | None) -> None:
-            self._context.tell_error(answer)
+        def failed(error: AmaeError) -> None:
+            self._context.notify(str(error), Level.WARNING)
             self.read()
 
-        self._context.background("queue worker", lambda: start_worker(project), started)
+        self._context.background(
+            "queue worker", lambda: start_worker(project), lambda _: self.read(), failed
+        )
 
     @Slot()
     def _on_pause(self) -> None:
-        project = self._context.project
         is_paused = self._state is not None and self._state.is_paused
-
-        def act() -> None:
-            with project.session() as session:
-                (job_queue.resume if is_paused else job_queue.pause)(session)
-
-        self._context.act(act, lambda _: self._on_start() if is_paused else self.read())
+        self._context.write(
+            job_queue.resume if is_paused else job_queue.pause,
+            lambda _: self._on_start() if is_paused else self.read(),
+        )
 
     def _on_job(self, act: str) -> None:
-        job, project = self._selected(), self._context.project
+        job = self._selected()
         if not job:
             self._context.notify("Select a job of the queue first.")
             return
@@ -244,11 +240,7 @@ class ExperimentsPanel(QWidget):
             "retry": job_queue.retry,
         }
 
-        def do() -> None:
-            with project.session() as session:
-                acts[act](session, job)
-
-        self._context.act(do, lambda _: self.read())
+        self._context.write(lambda session: acts[act](session, job), lambda _: self.read())
 
     @Slot()
     def _on_export(self) -> None:

@@ -72,15 +72,20 @@ class MapsPanel(QWidget):
         if not self._judged:
             self.about.setText("Judging the maps…")
         self._context.background(
-            "maps", lambda: compare_maps(project, regions_by_image(project)), self._show
+            "maps",
+            lambda: compare_maps(project, regions_by_image(project)),
+            self._show,
+            self._show_error,
         )
 
-    def _show(self, judged: list[JudgedMap] | AmaeError) -> None:
-        self._judged = [] if isinstance(judged, AmaeError) else judged
-        self.table.setRowCount(len(self._judged))
-        if isinstance(judged, AmaeError):
-            self.about.setText(str(judged))
-            return
+    def _show_error(self, error: AmaeError) -> None:
+        self._judged = []
+        self.table.setRowCount(0)
+        self.about.setText(str(error))
+
+    def _show(self, judged: list[JudgedMap]) -> None:
+        self._judged = judged
+        self.table.setRowCount(len(judged))
         first = judged[0].found
         self.about.setText(
             f"Measured on the {first.images} test images with a marked region of which each of "

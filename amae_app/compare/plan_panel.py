@@ -21,7 +21,6 @@ from amae_app.theme import quiet
 from amae_app.window_context import WindowContext
 from amae_engine.catalog.job_queue import NewJob
 from amae_engine.config.peers import PeerSize
-from amae_engine.errors import AmaeError
 from amae_engine.jobs.estimates import Estimate, Like, estimate
 from amae_engine.jobs.experiments.plans import Experiment, Plan, plan_jobs
 from amae_engine.jobs.experiments.queue_experiment import queue_experiment
@@ -67,11 +66,11 @@ class PlanPanel(QWidget):
         """Say how long the grid would take, before it is queued."""
         project, plan, tried = self._context.project, self._plan(), dict(self._tried)
 
-        def show(guess: Estimate | AmaeError) -> None:
-            self.reported.setText(str(guess) if isinstance(guess, AmaeError) else guess.text)
-
         self._context.background(
-            "estimate", lambda: estimate(project, plan_jobs(project, plan), tried), show
+            "estimate",
+            lambda: estimate(project, plan_jobs(project, plan), tried).text,
+            self.reported.setText,
+            lambda error: self.reported.setText(str(error)),
         )
 
     def _lay_out(self) -> None:

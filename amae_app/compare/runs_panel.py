@@ -31,7 +31,6 @@ from amae_app.theme import card, quiet
 from amae_app.widgets.curve_plot import PALETTE, CurvePlot, PlottedCurve
 from amae_app.window_context import WindowContext
 from amae_engine.config import ScoreKind
-from amae_engine.errors import AmaeError
 from amae_engine.evaluation.bands import Band, pr_band, roc_band
 
 _SHOWN = 5  # curves at once
@@ -233,9 +232,7 @@ class RunsPanel(QWidget):
         self._show_difference(chosen)
         self.selection_changed.emit()
 
-    def _draw_bands(self, bands: list[tuple[Band, str]] | AmaeError) -> None:
-        if isinstance(bands, AmaeError):
-            return
+    def _draw_bands(self, bands: list[tuple[Band, str]]) -> None:
         for band, tint in bands:
             colour = QColor(tint)
             colour.setAlpha(_BAND_OPACITY)

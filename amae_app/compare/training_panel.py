@@ -14,7 +14,6 @@ from amae_app.theme import card
 from amae_app.widgets.curve_plot import PALETTE
 from amae_app.widgets.themed_plot import ThemedPlot
 from amae_app.window_context import WindowContext
-from amae_engine.errors import AmaeError
 from amae_engine.events import EpochEnd
 
 _LOOK_MS = 4000
@@ -59,9 +58,7 @@ class TrainingPanel(QWidget):
         project = self._context.project
         self._context.background("curves", lambda: read_curves(project), self._show)
 
-    def _show(self, curves: dict[str, tuple[EpochEnd, ...]] | AmaeError) -> None:
-        if isinstance(curves, AmaeError):
-            return
+    def _show(self, curves: dict[str, tuple[EpochEnd, ...]]) -> None:
         self.plot.clear()
         lines, number = [], 0
         for name, epochs in curves.items():

@@ -14,6 +14,7 @@ from amae_app.child_job import ChildJob
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.catalog import blind_readings, decisions, runs
+from amae_engine.catalog.database import Session
 from amae_engine.catalog.decisions import Offer
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import ScoreConfig
@@ -52,25 +53,25 @@ class CurationActions(QObject):
         self, images: dict[int, str], labels: list[Label], kind: str, run_id: int, offer: Offer
     ) -> None:
         """Decide on images, names by id, in one act."""
-        project, reader = self._context.project, self._context.reader
-        what = " / ".join(dict.fromkeys(labels))
-
-        def act() -> None:
-            with project.session() as session:
-                decisions.decide(session, list(images), labels, reader, run_id, kind, offer)
-
-        self._context.act(act, self._decided, what, images, _PAGE)
+        reader = self._context.reader
+        self._context.write(
+            lambda session: decisions.decide(
+                session, list(images), labels, reader, run_id, kind, offer
+            ),
+            self._decided,
+            " / ".join(dict.fromkeys(labels)),
+            images,
+            _PAGE,
+        )
 
     def read_blind(self, session_id: int, images: dict[int, str], label: Label) -> None:
         """Note what the second reader calls images."""
-        project = self._context.project
 
-        def act() -> None:
-            with project.session() as session:
-                for image_id in images:
-                    blind_readings.read(session, session_id, image_id, label)
+        def act(session: Session) -> None:
+            for image_id in images:
+                blind_readings.read(session, session_id, image_id, label)
 
-        self._context.act(act, self._decided, f"second reading: {label}", images, _PAGE)
+        self._context.write(act, self._decided, f"second reading: {label}", images, _PAGE)
 
     def begin_blind(self, view: PseudoLabelView, count: int, chosen_by: ChosenBy) -> None:
         """Choose images for a blind second reading, and begin it."""
@@ -84,13 +85,13 @@ class CurationActions(QObject):
     @Slot(int, int, object)
     def agree(self, session_id: int, image_id: int, label: Label) -> None:
         """Decide on a conflict by consensus."""
-        project = self._context.project
-
-        def act() -> None:
-            with project.session() as session:
-                blind_readings.agree(session, session_id, image_id, label)
-
-        self._context.act(act, self._decided, f"consensus: {label}", {image_id: ""}, _PAGE)
+        self._context.write(
+            lambda session: blind_readings.agree(session, session_id, image_id, label),
+            self._decided,
+            f"consensus: {label}",
+            {image_id: ""},
+            _PAGE,
+        )
 
     @Slot()
     def undo(self) -> None:
@@ -145,8 +146,7 @@ class CurationActions(QObject):
         b_alone = effect.b_alone
 
         def settings() -> _Configs:
-            with project.session() as session:
-                then = runs.get(session, effect.run_id).config
+            then = project.in_session(lambda session: runs.get(session, effect.run_id).config)
             module_a = effect.run_id if b_alone else 0
             mine = {"module_a_run": module_a, "pseudo_labels": labels.to_dict()}
             score = default_config(project, RunKind.SCORE).config.to_dict()
@@ -187,13 +187,12 @@ class CurationActions(QObject):
         self._context.announce(Changed.DECISIONS)
 
     def _step_back(self, redo: bool) -> None:
-        project, reader = self._context.project, self._context.reader
-
-        def act() -> decisions.Step:
-            with project.session() as session:
-                return (decisions.redo if redo else decisions.undo)(session, reader)
-
-        self._context.act(act, lambda step: self._stepped(step, redo), "redo" if redo else "undo")
+        reader, step_back = self._context.reader, decisions.redo if redo else decisions.undo
+        self._context.write(
+            lambda session: step_back(session, reader),
+            lambda step: self._stepped(step, redo),
+            "redo" if redo else "undo",
+        )
 
     def _stepped(self, step: decisions.Step, redo: bool) -> None:
         word = "Redone" if redo else "Undone"

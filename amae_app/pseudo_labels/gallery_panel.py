@@ -22,6 +22,7 @@ from amae_engine.catalog.blind_readings import BlindItem
 from amae_engine.catalog.decisions import Offer
 from amae_engine.catalog.tables import Label
 from amae_engine.errors import AmaeError
+from amae_engine.events import Level
 
 
 class GalleryPanel(QWidget):
@@ -113,7 +114,10 @@ class GalleryPanel(QWidget):
         elif self._data_of(order) is None:
             project, view = self._context.project, state.view
             self._context.background(
-                "order", lambda: read_order_data(project, view, order), self._take_data
+                "order",
+                lambda: read_order_data(project, view, order),
+                self._take_data,
+                self._on_no_data,
             )
         else:
             shown = Shown(self.shown.currentText())
@@ -124,11 +128,11 @@ class GalleryPanel(QWidget):
         needed = {Order.DISAGREEMENT: "disagreement", Order.CLUSTERS: "clusters"}.get(order)
         return True if needed is None else getattr(self._data, needed, None)
 
-    def _take_data(self, data: OrderData | AmaeError) -> None:
-        if isinstance(data, AmaeError):
-            self._context.tell_error(data)
-            self.order.setCurrentText(str(Order.NEAREST_CUT))
-            return
+    def _on_no_data(self, error: AmaeError) -> None:
+        self._context.notify(str(error), Level.WARNING)
+        self.order.setCurrentText(str(Order.NEAREST_CUT))
+
+    def _take_data(self, data: OrderData) -> None:
         self._data = data
         if data.disagreement is not None:
             self._context.notify(f"Ranked by how far these lie apart: {data.disagreement.by}.")

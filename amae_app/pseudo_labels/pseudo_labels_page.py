@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QMenu,
@@ -30,6 +30,7 @@ from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
+from amae_app.workspace import Workspace
 from amae_engine.catalog.blind_readings import BlindItem
 from amae_engine.catalog.tables import Label
 from amae_engine.config import PseudoLabelSource
@@ -40,15 +41,11 @@ from amae_engine.jobs.reading.source_quality import source_qualities
 Answer = tuple[CurationState, list[BlindItem] | None]
 
 
-class PseudoLabelsPage(QWidget):
+class PseudoLabelsPage(Workspace):
     """Every act is in the catalog when it is visible."""
 
-    badge_changed = Signal()
-    title = "Pseudo-labels"
-
     def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._context = context
+        super().__init__(context, parent)
         self._reader = CurationReader(context.project)
         self._state: CurationState | None = None
         self._blind: int | None = None
@@ -86,7 +83,7 @@ class PseudoLabelsPage(QWidget):
             self._is_other_list |= changed is not Changed.DECISIONS
             self._read()
 
-    def count_text(self) -> str:
+    def badge_text(self) -> str:
         """How many labels in use no reader has checked."""
         if self._state is None:
             return ""
@@ -253,14 +250,14 @@ class PseudoLabelsPage(QWidget):
             state = self._reader.read(config)
             return state, None if blind is None else self.dialogs.items(blind)
 
-        self._context.background("pseudo-labels", read, self._show)
+        self._context.background("pseudo-labels", read, self._show, self._show_error)
 
-    def _show(self, answer: Answer | AmaeError) -> None:
-        if isinstance(answer, AmaeError):
-            self._state = None
-            self.empty.say(str(answer))
-            self._stack.setCurrentIndex(0)
-            return
+    def _show_error(self, error: AmaeError) -> None:
+        self._state = None
+        self.empty.say(str(error))
+        self._stack.setCurrentIndex(0)
+
+    def _show(self, answer: Answer) -> None:
         self._state, items = answer
         self._stack.setCurrentIndex(1)
         self._left.setCurrentIndex(1 if self._blind is not None else 0)
@@ -283,7 +280,10 @@ class PseudoLabelsPage(QWidget):
     def _read_sources(self) -> None:
         project, config = self._context.project, self._context.labels
         self._context.background(
-            "sources", lambda: source_qualities(project, config), self.review.show_sources
+            "sources",
+            lambda: source_qualities(project, config),
+            self.review.show_sources,
+            lambda error: self.review.sources.setText(str(error)),
         )
 
     @Slot(object, float, float)

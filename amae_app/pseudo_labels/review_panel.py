@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
 from amae_app.pseudo_labels.curation_state import CurationState
 from amae_app.theme import card, quiet
 from amae_app.words import plural
-from amae_engine.errors import AmaeError
 from amae_engine.jobs.reading.source_quality import SourceQuality
 
 
@@ -115,11 +114,8 @@ class ReviewPanel(QWidget):
         self.history.setText(state.history_text())
         self._on_tab()
 
-    def show_sources(self, found: list[SourceQuality] | AmaeError) -> None:
+    def show_sources(self, found: list[SourceQuality]) -> None:
         """Show how right each source is, on what readers checked."""
-        if isinstance(found, AmaeError):
-            self.sources.setText(str(found))
-            return
         self.sources.setText("<br>".join(_source_html(each) for each in found))
 
     @Slot()

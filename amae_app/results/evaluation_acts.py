@@ -9,11 +9,10 @@ from amae_app.window_context import WindowContext
 from amae_engine.catalog import locked_points
 from amae_engine.catalog.locked_points import LockedRow
 from amae_engine.config import ScoreKind
-from amae_engine.errors import AmaeError
 from amae_engine.evaluation.operating_rules import RuleChoice
 from amae_engine.events import Changed
 from amae_engine.jobs.judging.evaluate_run import RunEvaluation
-from amae_engine.jobs.judging.operating_points import ChosenPoint, choose_point, lock_point
+from amae_engine.jobs.judging.operating_points import choose_point, lock_point
 from amae_engine.jobs.judging.subgroups import subgroups
 
 
@@ -35,14 +34,9 @@ class EvaluationActs(QObject):
     def choose(self, run: int, kind: ScoreKind, choice: RuleChoice) -> None:
         """Choose a threshold on validation or normal images."""
         project = self._context.project
-
-        def show(point: ChosenPoint | AmaeError) -> None:
-            if isinstance(point, AmaeError):
-                self._context.tell_error(point)
-            else:
-                self.chosen.emit(point)
-
-        self._context.background("choose", lambda: choose_point(project, run, kind, choice), show)
+        self._context.background(
+            "choose", lambda: choose_point(project, run, kind, choice), self.chosen.emit
+        )
 
     def make_maps(self, run: int, image_ids: list[int]) -> None:
         """Queue the making of images' maps, of a run that kept none."""
@@ -68,14 +62,12 @@ class EvaluationActs(QObject):
     @Slot()
     def seal(self) -> None:
         """Close the truth of the test images."""
-        project, reader = self._context.project, self._context.reader
-
-        def act() -> None:
-            with project.session() as session:
-                locked_points.seal(session, reader)
-
-        self._context.act(
-            act, lambda _: self._context.announce(Changed.SCORES), "seal", page="results"
+        reader = self._context.reader
+        self._context.write(
+            lambda session: locked_points.seal(session, reader),
+            lambda _: self._context.announce(Changed.SCORES),
+            "seal",
+            page="results",
         )
 
     def group(self, evaluation: RunEvaluation | None, kind: ScoreKind) -> None:
@@ -87,5 +79,6 @@ class EvaluationActs(QObject):
         self._context.background(
             "subgroups",
             lambda: subgroups(project, evaluation, kind),
-            lambda found: self.grouped.emit([] if isinstance(found, AmaeError) else found),
+            self.grouped.emit,
+            lambda _: self.grouped.emit([]),  # too few images of any group
         )

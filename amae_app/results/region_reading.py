@@ -16,8 +16,8 @@ from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.region_layer import Look, RegionLayer, ShownOutline, Tool
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import regions
+from amae_engine.catalog.database import Session
 from amae_engine.catalog.regions import NewRegion, RegionState, RegionStep
-from amae_engine.errors import AmaeError
 from amae_engine.evaluation.regions import Outline
 from amae_engine.events import Level
 from amae_engine.jobs.judging.image_regions import (
@@ -26,7 +26,6 @@ from amae_engine.jobs.judging.image_regions import (
     image_regions,
     judge_part,
 )
-from amae_engine.project import Project
 
 _LOOKS = {
     RegionState.IMPORTED: Look.IMPORTED,
@@ -81,18 +80,12 @@ class RegionReading(QObject):
         self._read()
 
     def read_marked(self) -> None:
-        """Read anew which images have regions or notes."""
-        project = self._context.project
-
-        def read() -> tuple[frozenset[int], frozenset[int]]:
-            with project.session() as session:
-                return regions.marked_images(session)
-
-        def show(found: tuple[frozenset[int], frozenset[int]] | AmaeError) -> None:
-            if not isinstance(found, AmaeError):
-                self.marked_changed.emit(*found)
-
-        self._context.background("marked-images", read, show)
+        """Read again which images have regions or notes."""
+        self._context.query(
+            "marked-images",
+            regions.marked_images,
+            lambda found: self.marked_changed.emit(*found),
+        )
 
     def _add_keys(self, keys: PageKeys) -> None:
         for name, (text, key, _) in ACTS.items():
@@ -121,10 +114,7 @@ class RegionReading(QObject):
             self._show,
         )
 
-    def _show(self, found: ImageRegions | AmaeError | None) -> None:
-        if isinstance(found, AmaeError):
-            self._context.tell_error(found)
-            return
+    def _show(self, found: ImageRegions | None) -> None:
         if found is not None and found.image_id != self.image_id:
             return
         self._found = found
@@ -142,13 +132,12 @@ class RegionReading(QObject):
             return
         if name in ("undo", "redo"):
             step = regions.undo if name == "undo" else regions.redo
-            project, reader = self._context.project, self._context.reader
-
-            def take() -> RegionStep:
-                with project.session() as session:
-                    return step(session, reader)
-
-            self._context.act(take, partial(self._stepped, name), f"{name} (regions)")
+            reader = self._context.reader
+            self._context.write(
+                lambda session: step(session, reader),
+                partial(self._stepped, name),
+                f"{name} (regions)",
+            )
             return
         region = self.panel.current
         if region is None:
@@ -164,8 +153,8 @@ class RegionReading(QObject):
             return
         threshold, reader = self._review.map_threshold, self._context.reader
         self._write(
-            lambda project: judge_part(
-                project, region, image_id, state, reader, run, shown.kind, threshold
+            lambda session: judge_part(
+                session, region, image_id, state, reader, run, shown.kind, threshold
             ),
             f"region {state}",
         )
@@ -176,23 +165,17 @@ class RegionReading(QObject):
             self._context.notify("A part of the map cannot be deleted; reject it (X).")
             return
 
-        def act(project: Project) -> None:
-            with project.session() as session:
-                regions.remove(session, region.region, reader)
-
-        self._write(act, "region deleted")
+        self._write(
+            lambda session: regions.remove(session, region.region, reader), "region deleted"
+        )
 
     @Slot(object)
     def _on_drawn(self, outline: Outline) -> None:
         image_id, reader = self.image_id, self._context.reader
         if not image_id:
             return
-
-        def act(project: Project) -> None:
-            with project.session() as session:
-                regions.add(session, [NewRegion(image_id, outline, RegionState.DRAWN)], reader)
-
-        self._write(act, "region drawn")
+        new = [NewRegion(image_id, outline, RegionState.DRAWN)]
+        self._write(lambda session: regions.add(session, new, reader), "region drawn")
 
     @Slot(int, object)
     def _on_edited(self, place: int, outline: Outline) -> None:
@@ -202,46 +185,37 @@ class RegionReading(QObject):
         if not region.region or region.reader != reader:  # theirs stays; the edited one is ours
             self._judge(replace(region, outline=outline), RegionState.AGREED)
             return
-
-        def act(project: Project) -> None:
-            with project.session() as session:
-                regions.change(session, region.region, reader, outline=outline)
-
-        self._write(act, "region edited")
+        self._write(
+            lambda session: regions.change(session, region.region, reader, outline=outline),
+            "region edited",
+        )
 
     @Slot(str)
     def _on_region_note(self, text: str) -> None:
         region, reader = self.panel.noted, self._context.reader
         if region is None or not region.region:
             return
-
-        def act(project: Project) -> None:
-            with project.session() as session:
-                regions.change(session, region.region, reader, note=text)
-
-        self._write(act, f"note on a region: {text}")
+        self._write(
+            lambda session: regions.change(session, region.region, reader, note=text),
+            f"note on a region: {text}",
+        )
 
     @Slot(str)
     def _on_image_note(self, text: str) -> None:
         image_id, reader = self.image_id, self._context.reader
         if not image_id:
             return
-
-        def act(project: Project) -> None:
-            with project.session() as session:
-                regions.note_image(session, image_id, text, reader)
-
-        self._write(act, f"note: {text}")
+        self._write(
+            lambda session: regions.note_image(session, image_id, text, reader), f"note: {text}"
+        )
 
     @Slot()
     def _on_tool(self) -> None:
         self.panel.show_tool(self.layer.tool)
 
-    def _write(self, act: Callable[[Project], None], what: str) -> None:
-        project = self._context.project
+    def _write(self, act: Callable[[Session], object], what: str) -> None:
         name = "" if self._shown is None else self._shown.name
-        images = {self.image_id: name}
-        self._context.act(lambda: act(project), self._wrote, what, images, "results")
+        self._context.write(act, self._wrote, what, {self.image_id: name}, "results")
 
     def _wrote(self, _: object) -> None:
         self._read()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from amae_app.image_loader import ImageLoader
@@ -22,6 +22,7 @@ from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
+from amae_app.workspace import Workspace
 from amae_engine.config import ScoreKind
 from amae_engine.errors import AmaeError
 from amae_engine.evaluation.operating_rules import RuleChoice
@@ -32,15 +33,11 @@ _MADE_AT_ONCE = 32  # maps, where they are made when asked for
 _TRUTHS = {0: "truth: normal", 1: "truth: abnormal", -1: "truth unknown"}
 
 
-class ResultsPage(QWidget):
+class ResultsPage(Workspace):
     """Reads images and maps off the event thread; late answers are dropped."""
 
-    badge_changed = Signal()
-    title = "Results"
-
     def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._context = context
+        super().__init__(context, parent)
         self._state: ReviewState | None = None
         self._run = 0
         self._thresholds: dict[ScoreKind, float] = {}
@@ -80,18 +77,22 @@ class ResultsPage(QWidget):
 
     def view(self) -> dict[str, str]:
         """How the page is left, for the next start."""
-        self.regions.panel.flush_notes()
+        self.flush()
         if self._state is None or self.kind not in self._thresholds:
             return {}
         threshold, listed = self._thresholds[self.kind], self.listed_combo.currentText()
         image = self.regions.image_id
         return SavedResultsView(self._state.run_id, self.kind, threshold, listed, image).texts()
 
-    def restore_view(self, view: dict[str, str]) -> None:
+    def flush(self) -> None:
+        """Hand over a note that is not written yet."""
+        self.regions.panel.flush_notes()
+
+    def restore_view(self, view: Mapping[str, str]) -> None:
         """Show it again as it was left, once the run is read."""
         self._left = SavedResultsView.of(view)
 
-    def count_text(self) -> str:
+    def badge_text(self) -> str:
         """The leading score's AUC of the run that is shown."""
         judged = self._state.judged(self._state.first) if self._state else None
         return f"AUC {judged.auc.value:.3f}" if judged else ""
@@ -153,15 +154,18 @@ class ResultsPage(QWidget):
         project, run, reader = self._context.project, self._run, self._context.reader
         validation = self.split_combo.currentIndex() == 1
         self._context.background(
-            "results", lambda: read_review_state(project, run, reader, validation), self._show
+            "results",
+            lambda: read_review_state(project, run, reader, validation),
+            self._show,
+            self._show_error,
         )
 
-    def _show(self, state: ReviewState | AmaeError) -> None:
-        if isinstance(state, AmaeError):
-            self._state = None
-            self.empty.say(str(state))
-            self._stack.setCurrentIndex(0)
-            return
+    def _show_error(self, error: AmaeError) -> None:
+        self._state = None
+        self.empty.say(str(error))
+        self._stack.setCurrentIndex(0)
+
+    def _show(self, state: ReviewState) -> None:
         before = self._state
         is_new_run = (
             before is None
@@ -239,10 +243,7 @@ class ResultsPage(QWidget):
         if self._state is not None:
             self.acts.make_maps(self._state.run_id, self._near(range(_MADE_AT_ONCE)))
 
-    def _show_image(self, shown: ReviewedImage | AmaeError) -> None:
-        if isinstance(shown, AmaeError):
-            self._context.tell_error(shown)
-            return
+    def _show_image(self, shown: ReviewedImage) -> None:
         self.review.show_image(shown)
         if self._state is not None:
             self.regions.show_image(shown.image_id, self._state.run_id, shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from amae_engine.config import ScoreKind
@@ -32,7 +33,7 @@ class SavedResultsView:
         return {f"results.{name}": str(value) for name, value in zip(_NAMES, values, strict=True)}
 
     @classmethod
-    def of(cls, texts: dict[str, str]) -> SavedResultsView | None:
+    def of(cls, texts: Mapping[str, str]) -> SavedResultsView | None:
         """What settings have kept; None where they have nothing that can be used."""
         try:
             run, score, threshold, listed, image = (texts[f"results.{name}"] for name in _NAMES)

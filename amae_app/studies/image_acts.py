@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QWidget
@@ -12,12 +13,12 @@ from amae_app.studies.held_dialog import HeldDialog
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.catalog import held_images, studies, tags, validation_images
+from amae_engine.catalog.database import Session
 from amae_engine.catalog.tables import Split
-from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
 
 _PAGE = "studies"
-Done = Callable[[str, Callable[[], str] | None], None]
+Done = Callable[[str, Callable[[Session], str] | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,75 +57,68 @@ class ImageActs(QObject):
 
     def set_truth(self, truth: int | None) -> None:
         """State what is known about the selected test images; others keep what they have."""
-        ids, project, reader = self._selected(), self._context.project, self._context.reader
+        ids, reader = self._selected(), self._context.reader
         if not ids:
             self._context.notify("Select images in the table first.")
             return
+        word = {0: "normal", 1: "abnormal", None: "unknown"}[truth]
 
-        def act() -> TruthBefore:
-            with project.session() as session:
-                rows = studies.rows(session, ids)
-                chosen = [row for row in rows if row.split is Split.TEST]
-                before: dict[int | None, list[int]] = {}
-                for row in chosen:
-                    before.setdefault(row.truth, []).append(row.id)
-                studies.set_truth(session, [row.id for row in chosen], truth, reader)
+        def act(session: Session) -> TruthBefore:
+            rows = studies.rows(session, ids)
+            chosen = [row for row in rows if row.split is Split.TEST]
+            before: dict[int | None, list[int]] = {}
+            for row in chosen:
+                before.setdefault(row.truth, []).append(row.id)
+            studies.set_truth(session, [row.id for row in chosen], truth, reader)
             return TruthBefore(before, len(rows) - len(chosen))
 
-        def back(before: TruthBefore) -> str:
-            with project.session() as session:
-                for old, some in before.ids.items():
-                    studies.set_truth(session, some, old, reader)
+        def back(before: TruthBefore, session: Session) -> str:
+            for old, some in before.ids.items():
+                studies.set_truth(session, some, old, reader)
             return f"Truth of {plural(before.images, 'image')} as before."
 
         def done(before: TruthBefore) -> None:
-            word = {0: "normal", 1: "abnormal", None: "unknown"}[truth]
             text = f"Truth of {plural(before.images, 'test image')}: {word}."
             if before.others:
                 text += (
                     f" {plural(before.others, 'image')} not of the test split: unlabeled ones are "
                     f"decided on in Pseudo-labels, normal ones are known to be."
                 )
-            self._done(text, (lambda: back(before)) if before.images else None)
+            self._done(text, partial(back, before) if before.images else None)
 
-        word = {0: "normal", 1: "abnormal", None: "unknown"}[truth]
-        self._context.act(act, done, f"truth: {word}, of {plural(len(ids), 'image')}", page=_PAGE)
+        what = f"truth: {word}, of {plural(len(ids), 'image')}"
+        self._context.write(act, done, what, page=_PAGE)
 
     def set_validation(self, is_validation: bool) -> None:
         """Set the selected test images apart to choose thresholds by, or give them back."""
-        ids, project, reader = self._selected(), self._context.project, self._context.reader
+        ids, reader = self._selected(), self._context.reader
         if not ids:
             self._context.notify("Select images in the table first.")
             return
+        change = validation_images.set_validation
 
-        def change(wanted: bool, some: list[int]) -> list[int]:
-            with project.session() as session:
-                return validation_images.set_validation(session, some, wanted, reader)
+        def back(changed: list[int], session: Session) -> str:
+            change(session, changed, not is_validation, reader)
+            return f"{plural(len(changed), 'image')} as before."
 
         def done(changed: list[int]) -> None:
             verb = "set apart for validation" if is_validation else "to be tested on again"
             text = f"{plural(len(changed), 'test image')} {verb} (whole patients)."
-
-            def back() -> str:
-                change(not is_validation, changed)
-                return f"{plural(len(changed), 'image')} as before."
-
-            self._done(text, back if changed else None)
+            self._done(text, partial(back, changed) if changed else None)
 
         what = "set apart for validation" if is_validation else "test on again"
-        of = plural(len(ids), "image")
-        self._context.act(lambda: change(is_validation, ids), done, f"{what}, {of}", page=_PAGE)
+        self._context.write(
+            lambda session: change(session, ids, is_validation, reader),
+            done,
+            f"{what}, {plural(len(ids), 'image')}",
+            page=_PAGE,
+        )
 
     def draw_validation(self, share: float) -> None:
         """Set a share of the test patients apart, at random within each truth."""
-        project, reader = self._context.project, self._context.reader
-
-        def act() -> list[int]:
-            with project.session() as session:
-                return validation_images.draw_validation(session, share, reader)
-
-        self._context.act(
-            act,
+        reader = self._context.reader
+        self._context.write(
+            lambda session: validation_images.draw_validation(session, share, reader),
             lambda drawn: self._done(f"{plural(len(drawn), 'image')} set apart.", None),
             f"{share:.0%} of the test patients set apart",
             page=_PAGE,
@@ -132,7 +126,7 @@ class ImageActs(QObject):
 
     def tag(self, word: str, takes_away: bool = False) -> None:
         """Give the selected images a tag, or take it from them."""
-        ids, project, reader = self._selected(), self._context.project, self._context.reader
+        ids, reader = self._selected(), self._context.reader
         if not ids:
             self._context.notify("Select images in the table first.")
             return
@@ -140,42 +134,29 @@ class ImageActs(QObject):
             (tags.remove_tag, tags.add_tag) if takes_away else (tags.add_tag, tags.remove_tag)
         )
 
-        def act() -> list[int]:
-            with project.session() as session:
-                return do(session, ids, word, reader)
-
-        def back(changed: list[int]) -> str:
-            with project.session() as session:
-                undo(session, changed, word, reader)
+        def back(changed: list[int], session: Session) -> str:
+            undo(session, changed, word, reader)
             return f"Tag of {plural(len(changed), 'image')} as before."
 
         def done(changed: list[int]) -> None:
             verb = "taken from" if takes_away else "given to"
             text = f"“{word.strip().lower()}” {verb} {plural(len(changed), 'image')}."
-            self._done(text, (lambda: back(changed)) if changed else None)
+            self._done(text, partial(back, changed) if changed else None)
 
         what = f"tag “{word}”, of {plural(len(ids), 'image')}"
-        self._context.act(act, done, what, page=_PAGE)
+        self._context.write(lambda session: do(session, ids, word, reader), done, what, page=_PAGE)
 
     def keep_filter(self, name: str, text: str) -> None:
         """Keep a filter under a name, for every reader of the project."""
-        project = self._context.project
-
-        def act() -> None:
-            with project.session() as session:
-                tags.save_filter(session, name, text)
-
-        self._context.act(act, self._filters_changed)
+        self._context.write(
+            lambda session: tags.save_filter(session, name, text), self._filters_changed
+        )
 
     def forget_filter(self, name: str) -> None:
         """Forget a saved filter."""
-        project = self._context.project
-
-        def act() -> None:
-            with project.session() as session:
-                tags.forget_filter(session, name)
-
-        self._context.act(act, self._filters_changed)
+        self._context.write(
+            lambda session: tags.forget_filter(session, name), self._filters_changed
+        )
 
     def _filters_changed(self, _: None) -> None:
         self._context.announce(Changed.SETTINGS)
@@ -183,42 +164,30 @@ class ImageActs(QObject):
     @Slot()
     def ask_held(self) -> None:
         """Show the images that are held back, for the reader to let in or leave out."""
-        project = self._context.project
 
-        def read() -> list[studies.ImageRow]:
-            with project.session() as session:
-                return held_images.waiting(session)
-
-        def show(rows: list[studies.ImageRow] | AmaeError) -> None:
-            if isinstance(rows, AmaeError):
-                self._context.tell_error(rows)
-            elif not rows:
+        def show(rows: list[studies.ImageRow]) -> None:
+            if not rows:
                 self._context.notify("No image is held back.")
-            else:
-                self.held_dialog = HeldDialog(self._context, rows, self._page)
-                self.held_dialog.decided.connect(self.decide_held)
-                self.held_dialog.open()
+                return
+            self.held_dialog = HeldDialog(self._context, rows, self._page)
+            self.held_dialog.decided.connect(self.decide_held)
+            self.held_dialog.open()
 
-        self._context.background("held images", read, show)
+        self._context.query("held images", held_images.waiting, show)
 
     @Slot(object, bool)
     def decide_held(self, ids: list[int], lets_in: bool) -> None:
         """Let held images into their split, or leave them out."""
-        project, reader = self._context.project, self._context.reader
+        reader = self._context.reader
         do = held_images.let_in if lets_in else held_images.leave_out
 
-        def act() -> int:
-            with project.session() as session:
-                return do(session, ids, reader)
-
-        def back() -> str:
-            with project.session() as session:
-                held_images.hold(session, ids, reader)
+        def back(session: Session) -> str:
+            held_images.hold(session, ids, reader)
             return f"{plural(len(ids), 'image')} held back again."
 
         word = "let in" if lets_in else "left out"
-        self._context.act(
-            act,
+        self._context.write(
+            lambda session: do(session, ids, reader),
             lambda n: self._done(f"{plural(n, 'image')} {word}.", back),
             f"{word}, {plural(len(ids), 'held image')}",
             page=_PAGE,

@@ -44,7 +44,7 @@ class ImportDialog(QDialog):
     """Collects an `ImportPlan`; `plan()` gives it after the dialog was accepted.
 
     Signals:
-        preview_wanted(): what is chosen has changed; `show_preview` takes the answer.
+        preview_wanted(): what is chosen has changed; `show_preview` or `show_problem` answers.
     """
 
     preview_wanted = Signal()
@@ -117,13 +117,15 @@ class ImportDialog(QDialog):
             outside=self.outside.isChecked(),
         )
 
-    def show_preview(self, answer: ImportPreview | AmaeError) -> None:
-        """Show what the chosen import would do, or why it cannot be done."""
-        if isinstance(answer, AmaeError):
-            self.preview.show_text(str(answer), is_warning=True)
-        else:
-            self.preview.show_preview(answer)
-        self.start.setEnabled(not isinstance(answer, AmaeError))
+    def show_preview(self, answer: ImportPreview) -> None:
+        """Show what the chosen import would do."""
+        self.preview.show_preview(answer)
+        self.start.setEnabled(True)
+
+    def show_problem(self, error: AmaeError) -> None:
+        """Say why the chosen import cannot be done."""
+        self.preview.show_text(str(error), is_warning=True)
+        self.start.setEnabled(False)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Accept files and folders."""

@@ -22,7 +22,7 @@ from amae_app.server_rows import FETCHING, ServerRows, line
 from amae_app.studies.remote_studies import RemoteStudies
 from amae_app.theme import card, quiet, restyle
 from amae_engine.catalog.tables import Split
-from amae_engine.errors import AmaeError, BadSetting
+from amae_engine.errors import BadSetting
 from amae_engine.jobs.importing.find_remote_images import RemoteCounts
 from amae_engine.jobs.importing.retrieve_images import Retrieval
 from amae_engine.pacs.query import PacsQuery
@@ -106,12 +106,9 @@ class PacsDialog(QDialog):
         return self.rows.memory() | {name: getattr(self, name).text() for name in _KEPT}
 
     @Slot(object)
-    def show_counts(self, answer: RemoteCounts | AmaeError) -> None:
-        """Show what the PACS has, or why it cannot be asked."""
+    def show_counts(self, answer: RemoteCounts) -> None:
+        """Show what the PACS has."""
         self.count.setEnabled(True)
-        if isinstance(answer, AmaeError):
-            self.show_problem(str(answer))
-            return
         restyle(self.answer, "state", "")
         rows = "".join(
             f"<tr><td>{escape(modality)}&nbsp;&nbsp;</td><td>{escape(year)}&nbsp;&nbsp;</td>"

@@ -18,6 +18,7 @@ from amae_app.studies.studies_state import remote_counts
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.catalog import patients, studies
+from amae_engine.catalog.database import Session
 from amae_engine.catalog.imports import ImportRow
 from amae_engine.catalog.tables import Split
 from amae_engine.events import Changed, Event
@@ -27,7 +28,7 @@ from amae_engine.jobs.importing.relink_originals import relink_originals
 from amae_engine.jobs.importing.retrieve_images import Retrieval, RetrievalReport, retrieve_images
 from amae_engine.jobs.importing.undo_import import undo_import
 
-Undo = Callable[[], str]
+Undo = Callable[[Session], str]
 _SHARE = 0.3  # of the test patients, to choose thresholds by
 
 
@@ -138,50 +139,46 @@ class StudiesActions(QObject):
 
     def move(self, split: Split) -> None:
         """Give the selected images another role."""
-        ids, project, reader = self._selected(), self._context.project, self._context.reader
+        ids, reader = self._selected(), self._context.reader
         if not ids:
             self._context.notify("Select images in the table first.")
             return
 
-        def act() -> dict[Split, list[int]]:
+        def act(session: Session) -> dict[Split, list[int]]:
             before: dict[Split, list[int]] = {each: [] for each in Split}
-            with project.session() as session:
-                for row in studies.rows(session, ids):
-                    before[row.split].append(row.id)
-                studies.change_split(session, ids, split, reader)
+            for row in studies.rows(session, ids):
+                before[row.split].append(row.id)
+            studies.change_split(session, ids, split, reader)
             return before
 
-        def back(before: dict[Split, list[int]]) -> str:
-            with project.session() as session:
-                for old, some in before.items():
-                    if some:
-                        studies.change_split(session, some, old, reader)
+        def back(before: dict[Split, list[int]], session: Session) -> str:
+            for old, some in before.items():
+                if some:
+                    studies.change_split(session, some, old, reader)
             return f"{plural(len(ids), 'image')} back in the splits of before."
 
         notice = f"{plural(len(ids), 'image')} now {split}."
         what = f"{plural(len(ids), 'image')} to {split}"
-        self._context.act(act, lambda before: self.done(notice, lambda: back(before)), what)
+        self._context.write(act, lambda before: self.done(notice, partial(back, before)), what)
 
     @Slot()
     def remove(self) -> None:
         """Hide the selected images from every list and from training."""
-        ids, project, reader = self._selected(), self._context.project, self._context.reader
+        ids, reader = self._selected(), self._context.reader
         if not ids:
             self._context.notify("Select images in the table first.")
             return
 
-        def act() -> None:
-            with project.session() as session:
-                studies.remove(session, ids, reader)
-
-        def back() -> str:
-            with project.session() as session:
-                studies.restore(session, ids, reader)
+        def back(session: Session) -> str:
+            studies.restore(session, ids, reader)
             return f"{plural(len(ids), 'image')} back."
 
-        notice = f"{plural(len(ids), 'image')} removed; Ctrl+Z brings back what was removed."
         what = f"{plural(len(ids), 'image')} removed"
-        self._context.act(act, lambda _: self.done(notice, back), what)
+        self._context.write(
+            lambda session: studies.remove(session, ids, reader),
+            lambda _: self.done(f"{what}; Ctrl+Z brings back what was removed.", back),
+            what,
+        )
 
     @Slot()
     def undo(self) -> None:
@@ -192,7 +189,7 @@ class StudiesActions(QObject):
         if not self._undo:
             self._context.notify("There is nothing to undo here.")
             return
-        self._context.act(self._undo.pop(), lambda text: self.done(text, None), "undo")
+        self._context.write(self._undo.pop(), lambda text: self.done(text, None), "undo")
 
     @Slot()
     def undo_import(self) -> None:
@@ -205,15 +202,10 @@ class StudiesActions(QObject):
     @Slot()
     def fix_patients(self) -> None:
         """Move all images of a patient who is in two splits into one."""
-        project, reader = self._context.project, self._context.reader
+        reader = self._context.reader
 
-        def act() -> tuple[patients.MovedImage, ...]:
-            with project.session() as session:
-                return patients.resolve_patients_in_two_splits(session, reader)
-
-        def back(moved: tuple[patients.MovedImage, ...]) -> str:
-            with project.session() as session:
-                patients.move_back(session, moved, reader)
+        def back(moved: tuple[patients.MovedImage, ...], session: Session) -> str:
+            patients.move_back(session, moved, reader)
             return f"{plural(len(moved), 'image')} back in the splits of before."
 
         def done(moved: tuple[patients.MovedImage, ...]) -> None:
@@ -221,9 +213,13 @@ class StudiesActions(QObject):
                 self.done("No patient is in two splits.", None)
                 return
             text = f"{plural(len(moved), 'image')} moved: each patient is in one split now."
-            self.done(text, lambda: back(moved))
+            self.done(text, partial(back, moved))
 
-        self._context.act(act, done, "each patient into one split")
+        self._context.write(
+            lambda session: patients.resolve_patients_in_two_splits(session, reader),
+            done,
+            "each patient into one split",
+        )
 
     @Slot()
     def ask_relink(self) -> None:
@@ -241,7 +237,10 @@ class StudiesActions(QObject):
         project, retrieval = self._context.project, dialog.retrieval()
         password = dialog.password.text()
         self._context.background(
-            "pacs", lambda: remote_counts(project, retrieval, password), dialog.show_counts
+            "pacs",
+            lambda: remote_counts(project, retrieval, password),
+            dialog.show_counts,
+            lambda error: dialog.show_problem(str(error)),
         )
 
     def _fetch(self, dialog: PacsDialog) -> None:

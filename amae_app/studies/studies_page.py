@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QItemSelectionModel, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QItemSelectionModel, Qt, QTimer, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -34,7 +35,9 @@ from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
+from amae_app.workspace import Workspace
 from amae_engine.catalog import studies
+from amae_engine.catalog.database import Session
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
 from amae_engine.jobs.importing.import_plan import ImportPlan
@@ -44,15 +47,11 @@ from amae_engine.jobs.importing.retrieve_images import RetrievalReport
 _TYPING_PAUSE_MS = 250
 
 
-class StudiesPage(QWidget):
+class StudiesPage(Workspace):
     """Images in a table that SQL filters and sorts."""
 
-    badge_changed = Signal()
-    title = "Studies"
-
     def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._context = context
+        super().__init__(context, parent)
         self._state: StudiesState | None = None
         self._sort, self._descending = "name", False
         self.setAcceptDrops(True)
@@ -87,11 +86,15 @@ class StudiesPage(QWidget):
         """How the page is left, for the next start."""
         return {"studies.filter": self.filter.text()}
 
-    def restore_view(self, view: dict[str, str]) -> None:
+    def restore_view(self, view: Mapping[str, str]) -> None:
         """Show it again as it was left."""
         self.filter.setText(view.get("studies.filter", ""))
 
-    def count_text(self) -> str:
+    def show_part(self, name: str) -> None:
+        """List what a filter text names."""
+        self.filter.setText(name)
+
+    def badge_text(self) -> str:
         """Images in the project."""
         return f"{self._state.images:,}".replace(",", "\u2009") if self._state else ""
 
@@ -215,37 +218,28 @@ class StudiesPage(QWidget):
 
     @Slot(object, object)
     def _read_page(self, key: tuple[int, int], ids: list[int]) -> None:
-        project = self._context.project
-
-        def read() -> list[studies.ImageRow]:
-            with project.session() as session:
-                return studies.rows(session, ids)
-
-        def show(rows: list[studies.ImageRow] | AmaeError) -> None:
-            if isinstance(rows, AmaeError):
-                self._context.tell_error(rows)
-            else:
-                self.model.take_page(key, rows)
-
-        self._context.background(f"studies page {key[1]}", read, show)
+        self._context.query(
+            f"studies page {key[1]}",
+            lambda session: studies.rows(session, ids),
+            partial(self.model.take_page, key),
+        )
 
     @Slot()
     def _read_ids(self) -> None:
-        project, text = self._context.project, self.filter.text()
-        sort, descending = self._sort, self._descending
+        text, sort, descending = self.filter.text(), self._sort, self._descending
 
-        def read() -> tuple[StudiesState, npt.NDArray[np.int64]]:
-            state = read_studies_state(project)
-            with project.session() as session:
-                return state, studies.page_of_ids(session, text, sort, descending)
+        def read(session: Session) -> tuple[StudiesState, npt.NDArray[np.int64]]:
+            state = read_studies_state(session)
+            return state, studies.page_of_ids(session, text, sort, descending)
 
-        self._context.background("studies", read, self._show)
+        read_all = partial(self._context.project.in_session, read)
+        self._context.background("studies", read_all, self._show, self._show_error)
 
-    def _show(self, answer: tuple[StudiesState, npt.NDArray[np.int64]] | AmaeError) -> None:
-        if isinstance(answer, AmaeError):
-            self.summary.setText(str(answer))
-            restyle(self.summary, "state", "warning")
-            return
+    def _show_error(self, error: AmaeError) -> None:
+        self.summary.setText(str(error))
+        restyle(self.summary, "state", "warning")
+
+    def _show(self, answer: tuple[StudiesState, npt.NDArray[np.int64]]) -> None:
         restyle(self.summary, "state", "")
         self._state, ids = answer
         self.model.show_ids(ids, self._context.shows_truth)
@@ -308,7 +302,10 @@ class StudiesPage(QWidget):
             return
         project, plan = self._context.project, self._dialog.plan()
         self._context.background(
-            "import-preview", lambda: preview_of(project, plan), self._dialog.show_preview
+            "import-preview",
+            lambda: preview_of(project, plan),
+            self._dialog.show_preview,
+            self._dialog.show_problem,
         )
 
     @Slot()

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from amae_app.words import plural
 from amae_engine.catalog import held_images, studies, tags
+from amae_engine.catalog.database import Session
 from amae_engine.catalog.tables import Split
 from amae_engine.drive import drive
 from amae_engine.jobs.importing.find_remote_images import RemoteCounts, find_remote_images
@@ -95,16 +96,15 @@ class StudiesState:
         return "" if self.unknown else "good"
 
 
-def read_studies_state(project: Project) -> StudiesState:
+def read_studies_state(session: Session) -> StudiesState:
     """Read the counts."""
-    with project.session() as session:
-        return StudiesState(
-            studies.split_counts(session),
-            len(studies.patients_in_two_splits(session)),
-            held_images.waiting_count(session),
-            tuple(tags.saved_filters(session)),
-            tuple(tags.all_tags(session)),
-        )
+    return StudiesState(
+        studies.split_counts(session),
+        len(studies.patients_in_two_splits(session)),
+        held_images.waiting_count(session),
+        tuple(tags.saved_filters(session)),
+        tuple(tags.all_tags(session)),
+    )
 
 
 def preview_of(project: Project, plan: ImportPlan) -> ImportPreview:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from amae_app.child_job import ChildJob
+from amae_app.palette import Entry
 from amae_app.training.live_plots import LivePlots
 from amae_app.training.pipeline_cards import PipelineCards
 from amae_app.training.pipeline_state import PipelineState, read_pipeline_state
+from amae_app.training.setting_fields import FIELDS
 from amae_app.training.settings_panel import SettingsPanel
 from amae_app.training.shortcut_panel import check_some
 from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
 from amae_app.words import reading_only
+from amae_app.workspace import Workspace
 from amae_engine.config import PseudoLabelConfig, ScoreConfig
-from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, EpochEnd, Event, Preview
 from amae_engine.jobs.resource_estimate import (
     ResourceEstimate,
@@ -26,21 +29,16 @@ from amae_engine.jobs.resource_estimate import (
     estimate_stage1_resources,
     estimate_stage2_resources,
 )
-from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck
 from amae_engine.runs.record import read_metrics
 
 Job = Generator[Event, None, object]
 
 
-class TrainingPage(QWidget):
+class TrainingPage(Workspace):
     """Starts training in child processes and draws its events."""
 
-    badge_changed = Signal()
-    title = "Train"
-
     def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._context = context
+        super().__init__(context, parent)
         self._state: PipelineState | None = None
         self._checked: tuple[object, ...] = ()  # what the shortcut check was made of
         self.cards = PipelineCards()
@@ -80,14 +78,27 @@ class TrainingPage(QWidget):
         if changed:
             self._read()
 
-    def show_setting(self, name: str) -> None:
+    def palette_entries(self) -> list[Entry]:
+        """The settings of the next run."""
+        return [
+            Entry(
+                "setting", f"{field.label}: {field.explanation}", partial(self._go_to, field.name)
+            )
+            for field in FIELDS
+        ]
+
+    def _go_to(self, setting: str) -> None:
+        self._context.page_wanted.emit("train")
+        self.show_part(setting)
+
+    def show_part(self, name: str) -> None:
         """Go to a setting of the next run."""
         self._panes.open(2)
         field = self.settings.fields[name]
         field.setFocus()
         field.selectAll()
 
-    def count_text(self) -> str:
+    def badge_text(self) -> str:
         """What runs, or the next step."""
         if self._context.queue.running:
             return self._context.queue.running.lower()
@@ -168,10 +179,7 @@ class TrainingPage(QWidget):
             "pipeline", lambda: read_pipeline_state(project, labels), self._show
         )
 
-    def _show(self, state: PipelineState | AmaeError) -> None:
-        if isinstance(state, AmaeError):
-            self._context.tell_error(state)
-            return
+    def _show(self, state: PipelineState) -> None:
         self._state = state
         self.settings.weights.offer(state.pretrain_runs)
         if not self._context.queue.running and self.plots.is_empty:
@@ -200,22 +208,16 @@ class TrainingPage(QWidget):
             before = () if card.only_score else (estimate_stage2_resources(project, second, first),)
             return (*before, estimate_scoring_resources(project, score, first, second))
 
-        self._context.background("needs", needs, self._show_needs)
-
-    def _show_needs(self, found: tuple[ResourceEstimate, ...] | AmaeError) -> None:
         # a missing file is reported where the step is started
-        self.cards.show_needs(() if isinstance(found, AmaeError) else found)
+        self._context.background(
+            "needs", needs, self.cards.show_needs, lambda _: self.cards.show_needs(())
+        )
 
     @Slot(int)
     def _read_behind(self, run_id: int) -> None:
         project = self._context.project
-        self._context.background("behind", lambda: read_metrics(project, run_id), self._show_behind)
-
-    def _show_behind(self, epochs: tuple[EpochEnd, ...] | AmaeError) -> None:
-        if isinstance(epochs, AmaeError):
-            self._context.tell_error(epochs)
-            return
-        self.plots.show_behind(epochs)
+        show = self.plots.show_behind
+        self._context.background("behind", lambda: read_metrics(project, run_id), show)
 
     @Slot()
     def _check_shortcuts(self) -> None:
@@ -230,15 +232,7 @@ class TrainingPage(QWidget):
             return
         self._checked = made_of
         project = self._context.project
-        self._context.background(
-            "shortcuts", lambda: check_some(project, config), self._show_shortcuts
-        )
-
-    def _show_shortcuts(self, check: ShortcutCheck | AmaeError) -> None:
-        if isinstance(check, AmaeError):
-            self._context.tell_error(check)
-            return
-        self.cards.shortcuts.show_check(check)
+        self._context.background("shortcuts", lambda: check_some(project, config), panel.show_check)
 
     @Slot()
     def _show_queue(self) -> None:

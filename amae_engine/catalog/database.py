@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session as Session  # for the layers that know no SQL
 
 from amae_engine.catalog.backups import back_up_today, restore_text, todays_backup
 from amae_engine.catalog.chain import ChainedSession

@@ -27,11 +27,11 @@ from widgets_by_name import WAIT, click
 from amae_app.crash import CrashGuard, scrubbed
 from amae_app.help_window import HelpWindow
 from amae_app.palette import Entry, matching
-from amae_app.palette_entries import HELP_PAGES
+from amae_app.palette_entries import help_pages
 from amae_app.settings import Settings
 from amae_app.start_page import StartPage
 from amae_app.theme import DARK, LIGHT, Colours, colours
-from amae_app.tour import STOPS
+from amae_app.workspaces import WORKSPACES
 from amae_engine.events import Progress
 from amae_engine.resources import resource
 
@@ -134,19 +134,20 @@ def test_ctrl_k_goes_to_pages_images_runs_settings_and_help(open_window, whole_p
     window._set_theme("dark")
 
 
-def test_the_tour_is_five_sentences_over_widgets_that_are_there(open_window, small_project, qtbot):
+def test_the_tour_has_a_sentence_a_workspace_over_widgets_that_are_there(
+    open_window, small_project, qtbot
+):
     window = open_window(small_project)
     assert not window.settings.has_seen_tour
     window.finder.start_tour()
     tour = window.finder.tour
-    assert len(STOPS) == 5
-    for number, stop in enumerate(STOPS):
-        assert window.findChild(QWidget, stop.name).isVisible()
-        assert stop.text in tour.text.text()
+    for row in WORKSPACES:
+        assert window.findChild(QWidget, row.tour_at).isVisible()
+        assert row.tour in tour.text.text()
         assert window.rect().contains(tour._box.geometry())
         assert not tour._box.geometry().intersects(tour._target())
         click(qtbot, window, "tourNext")
-        assert (window.finder.tour is None) == (number == 4)
+        assert (window.finder.tour is None) == (row is WORKSPACES[-1])
     assert window.settings.has_seen_tour
     window.finder.start_tour()
     click(qtbot, window, "tourSkip")
@@ -169,7 +170,7 @@ def test_help_opens_the_documents_and_their_links(qtbot):
     assert shown.browser.toPlainText().startswith("The method: where it follows the paper")
     shown.browser.anchorClicked.emit(QUrl("../secret.md"))
     assert shown.pages.currentData() == "docs/method.md"
-    assert all(resource(path).is_file() for path in HELP_PAGES)
+    assert all(resource(path).is_file() for path in help_pages())
 
 
 def test_recent_projects_are_offered_newest_first(open_window, small_project, tmp_path, qtbot):

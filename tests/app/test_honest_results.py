@@ -79,7 +79,7 @@ def test_a_sealed_set_shows_no_truth_until_a_point_is_locked(page, judged, qtbot
     assert not page.panel.tabs.isVisible()
     assert "sealed" in page.panel.problem.text()
     assert operating.cells[Listed.TRUE_POSITIVE].text() == "–"
-    assert page.count_text() == ""
+    assert page.badge_text() == ""
     operating.rule.setCurrentText(Rule.SENSITIVITY.label)
     operating.target.setValue(90)
     click(qtbot, page.window(), "lockPointButton")

@@ -30,7 +30,7 @@ def test_a_second_window_browses_and_changes_nothing(whole_path: Project, open_w
         train.start_stage1()  # by any other way
         assert not window.queue.running
         window.show_page(3)
-        qtbot.waitUntil(lambda: window._pages[3].count_text() != "", timeout=WAIT)
+        qtbot.waitUntil(lambda: window._pages[3].badge_text() != "", timeout=WAIT)
     with whole_path.session() as session:
         assert len(decisions.history(session, limit=1000)) == before
 

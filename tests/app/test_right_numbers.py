@@ -255,7 +255,7 @@ def test_another_project_s_job_is_not_taken_for_one_s_own(
     qtbot.wait(300)
     assert page.plots.is_empty
     assert window.context.queue.running == ""
-    assert "next: stage 1" in page.count_text()
+    assert "next: stage 1" in page.badge_text()
     label = window.findChild(QLabel, "jobLabel")
     assert label.text().startswith("Test · Stage 1")
     assert "busy with Stage 1 of project Test" in page.cards.queue.text()

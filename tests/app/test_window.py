@@ -37,7 +37,7 @@ def test_the_demo_button_makes_a_project_of_real_images(open_window, qtbot, tmp_
     window.open_demo(tmp_path / "demo")
     qtbot.waitUntil(lambda: window.context is not None, timeout=WAIT)
     studies_page = window._pages[0]
-    qtbot.waitUntil(lambda: studies_page.count_text() == "240", timeout=WAIT)
+    qtbot.waitUntil(lambda: studies_page.badge_text() == "240", timeout=WAIT)
 
 
 def test_a_folder_that_is_no_project_is_reported_and_nothing_breaks(
@@ -114,7 +114,7 @@ def test_importing_through_the_page_reports_every_file(open_window, project, qtb
     report = page.reports[0]
     assert report.table.item(0, 0).text() == "bad.dcm"
     assert "not a DICOM file" in report.table.item(0, 2).text()
-    qtbot.waitUntil(lambda: page.count_text() == "3", timeout=WAIT)
+    qtbot.waitUntil(lambda: page.badge_text() == "3", timeout=WAIT)
     report.close()
 
 
@@ -144,7 +144,7 @@ def test_a_project_without_images_waits_for_them(open_window, project, qtbot):
     window.show_page(1)
     button = find(window, QPushButton, "startStage1Button")
     page = window._pages[1]
-    qtbot.waitUntil(lambda: page.count_text() == "needs images", timeout=WAIT)
+    qtbot.waitUntil(lambda: page.badge_text() == "needs images", timeout=WAIT)
     assert not button.isEnabled()
 
 
@@ -182,7 +182,7 @@ def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
     assert {"module A", "module B"} <= set(page.plots._losses)
     window.show_page(3)
     results = window._pages[3]
-    qtbot.waitUntil(lambda: results.count_text().startswith(("AUC 0.", "AUC 1.")), timeout=WAIT)
+    qtbot.waitUntil(lambda: results.badge_text().startswith(("AUC 0.", "AUC 1.")), timeout=WAIT)
 
 
 def test_cancelling_keeps_the_run_resumable(open_window, small_project, qtbot):

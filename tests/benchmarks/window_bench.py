@@ -122,7 +122,7 @@ def _open_many(window: MainWindow, folder: Path, pulse: Pulse) -> dict[str, floa
         _LONGEST_WAIT_SECONDS,
     )
     studies = window.pages[0]
-    wait_until(lambda: f"{_MANY:,}".replace(",", "") in re.sub(r"\D", "", studies.count_text()),
+    wait_until(lambda: f"{_MANY:,}".replace(",", "") in re.sub(r"\D", "", studies.badge_text()),
                _LONGEST_WAIT_SECONDS)  # fmt: skip
     opened = time.perf_counter() - began
     for number in range(len(window.pages)):

@@ -186,11 +186,15 @@ def test_a_maps_parts_are_judged_once_and_measured(whole_path):
     def read(reader="AB"):
         return image_regions(whole_path, image, reader, maps, kind, threshold)
 
+    def judge(shown, state):
+        with whole_path.session() as session:
+            judge_part(session, shown, image, state, "AB", run, kind, threshold)
+
     first = read()
     assert all(each.region == 0 and each.peak >= threshold for each in first.listed)
     assert first.overlap is None
     best = max(first.listed, key=lambda each: each.peak)
-    judge_part(whole_path, best, image, RegionState.AGREED, "AB", run, kind, threshold)
+    judge(best, RegionState.AGREED)
     second = read()
     assert len(second.listed) == len(first.listed)  # one is the reader's now
     assert second.listed[0].state is RegionState.AGREED
@@ -198,9 +202,7 @@ def test_a_maps_parts_are_judged_once_and_measured(whole_path):
     assert 0 < second.overlap.dice <= 1
     other = read("CD")  # another reader sees it, and is still asked
     assert len(other.listed) == len(first.listed) + 1
-    judge_part(
-        whole_path, second.listed[0], image, RegionState.REJECTED, "AB", run, kind, threshold
-    )
+    judge(second.listed[0], RegionState.REJECTED)
     assert read().listed[0].state is RegionState.REJECTED
     assert read().overlap is None
     with whole_path.session() as session:

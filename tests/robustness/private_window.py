@@ -20,6 +20,7 @@ from amae_app.main_window import MainWindow
 from amae_app.results.export_dialog import ExportChoice
 from amae_app.results.results_page import ResultsPage
 from amae_app.studies.studies_page import StudiesPage
+from amae_app.workspaces import WORKSPACES
 from amae_engine.jobs.importing.import_plan import ImportPlan
 from amae_engine.jobs.judging.evaluate_run import judged_runs
 from tests.robustness.captured_logs import capture_logs
@@ -83,7 +84,7 @@ def _use(place: Path) -> int:
     open_project(window, folder)
     for plan in (ImportPlan((files,), role="test", source="ward"), *tables):
         _import(window, plan)
-    for page in range(5):
+    for page in range(len(WORKSPACES)):
         show(window, page)
     decide(window, Qt.Key.Key_A)
     _look_at_every_image(window)

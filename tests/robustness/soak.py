@@ -24,6 +24,7 @@ from PySide6.QtTest import QTest
 from amae_app.main_window import MainWindow
 from amae_app.studies.studies_page import StudiesPage
 from amae_app.theme import ThemeName
+from amae_app.workspaces import WORKSPACES
 from tests.robustness.captured_logs import capture_logs
 from tests.robustness.scripted_window import (
     close,
@@ -119,7 +120,7 @@ def _use(place: Path, seconds: float) -> tuple[int, _Looks]:
 def _round(window: MainWindow, folder: Path) -> Iterator[Callable[[], None]]:
     """Acts without end: pages, images, decisions and their undo, filters, themes, opening again."""
     for number in itertools.count():
-        for page in range(5):
+        for page in range(len(WORKSPACES)):
             yield partial(show, window, page)
         yield from (partial(_next_image, window) for _ in range(6))
         yield from (partial(decide, window, key) for key in (Qt.Key.Key_N, Qt.Key.Key_A))

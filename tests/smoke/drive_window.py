@@ -21,12 +21,14 @@ from PySide6.QtCore import QSettings, Qt  # noqa: E402
 from PySide6.QtTest import QTest  # noqa: E402
 from PySide6.QtWidgets import QApplication, QPushButton  # noqa: E402
 
-from amae_app.main_window import PAGES, MainWindow  # noqa: E402
+from amae_app.main_window import MainWindow  # noqa: E402
 from amae_app.settings import Settings  # noqa: E402
 from amae_app.theme import ThemeName, apply_theme  # noqa: E402
+from amae_app.workspaces import WORKSPACES  # noqa: E402
 from amae_engine.jobs.importing.import_plan import ImportPlan  # noqa: E402
 from tests.benchmarks.event_pulse import Pulse  # noqa: E402
 
+NAMES = [row.name for row in WORKSPACES]
 DEMO = Path(__file__).parents[2] / "resources" / "demo"
 SIZES = ((1366, 768), (2560, 1440))
 _SMALL = {"normal": 20, "unlabeled": 16, "test": 12}
@@ -71,7 +73,7 @@ def use(window: MainWindow, folder: Path, full: bool, pulse: Pulse) -> dict[str,
     times: dict[str, float] = {}
     window.new_project(folder / "project")
     wait_for(lambda: window.context is not None, 60, "the new project")
-    pages = dict(zip(PAGES, window._pages, strict=True))
+    pages = dict(zip(NAMES, window._pages, strict=True))
     pulse.phase = "import"
     began = time.monotonic()
     pages["studies"].start_import(
@@ -140,7 +142,7 @@ def photograph(window: MainWindow, folder: Path) -> list[str]:
         window._set_theme(str(theme))
         for size in SIZES:
             window.resize(*size)
-            for number, page in enumerate(PAGES):
+            for number, page in enumerate(NAMES):
                 window.show_page(number)
                 QTest.qWait(700)
                 name = f"{page}_{theme}_{size[0]}x{size[1]}.png"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from amae_engine.catalog import regions, studies
+from amae_engine.catalog.database import Session
 from amae_engine.catalog.regions import NewRegion, RegionRow, RegionState
 from amae_engine.catalog.studies import ImageRow
 from amae_engine.config import ScoreKind
@@ -122,7 +123,7 @@ def image_regions(
 
 
 def judge_part(
-    project: Project,
+    session: Session,
     shown: ListedRegion,
     image_id: int,
     state: RegionState,
@@ -136,16 +137,12 @@ def judge_part(
     Raises:
         BadInput: The reader has no name.
     """
-    project.require_writable()
-    with project.session() as session:
-        if shown.region and shown.reader == reader:
-            regions.change(session, shown.region, reader, state=state)
-        else:
-            part = NewRegion(
-                image_id, shown.outline, state, "", run_id, str(kind),
-                None if math.isnan(threshold) else threshold,
-            )  # fmt: skip
-            regions.add(session, [part], reader, "judge")
+    if shown.region and shown.reader == reader:
+        regions.change(session, shown.region, reader, state=state)
+        return
+    cut = None if math.isnan(threshold) else threshold
+    part = NewRegion(image_id, shown.outline, state, "", run_id, str(kind), cut)
+    regions.add(session, [part], reader, "judge")
 
 
 def run_regions(
