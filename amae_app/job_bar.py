@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QS
 from amae_app.job_queue import JobQueue, QueuedJob
 from amae_app.theme import restyle
 from amae_app.widgets.elided_label import ElidedLabel
-from amae_engine.events import Event, Level, Notice, Progress, clock
+from amae_engine.events import Event, Level, Notice, Progress, clock, pace
 
 _PROGRESS, _DETAIL, _BUTTON, _QUEUE = 150, 170, 92, 104  # widths that nothing moves
 _SECONDS = {Level.INFO: 15, Level.WARNING: 60}  # that a notice stays
@@ -118,7 +118,7 @@ class JobBar(QFrame):
             self._progress.setRange(0, max(event.total, 0))
             self._progress.setValue(event.done)
             left = "" if event.seconds_left is None else f"{clock(event.seconds_left)} left"
-            rate = f"{event.rate:.0f} images/s" if event.rate >= 1 else ""
+            rate = pace(event)
             self._detail.say(" · ".join(part for part in (left, rate) if part))
         elif isinstance(event, Notice):
             self.show_notice(event.message, event.level)

@@ -34,14 +34,14 @@ class Progress:
         step: What runs, for the reader: "Stage 2 · module A".
         done: Units finished (images or steps).
         total: Units in all, 0 when unknown.
-        rate: Images per second over the last seconds, 0 when unknown.
+        seconds_each: Of one unit, by the units so far; None when unknown.
         seconds_left: An estimate for the whole job, or None when there is none yet.
     """
 
     step: str
     done: int
     total: int
-    rate: float = 0.0
+    seconds_each: float | None = None
     seconds_left: float | None = None
 
 
@@ -118,6 +118,14 @@ class Finished:
 
 
 Event = Progress | EpochEnd | Preview | RunStarted | Notice | Changes | Finished
+
+
+def pace(event: Progress, before: str = "") -> str:
+    """How quick a step is, behind `before`: "12 images/s" or "3.4 s an image"; "" when unknown."""
+    each = event.seconds_each
+    if not each:
+        return ""
+    return f"{before}{1 / each:.0f} images/s" if each < 1 else f"{before}{each:.1f} s an image"
 
 
 def clock(seconds: float) -> str:

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from amae_app.results.map_views import MAP_TEXTS, Colouring, MapView, map_of, views_of
+from amae_app.results.map_views import Colouring, MapView, map_of, views_of
 from amae_app.results.reviewed_image import ReviewedImage
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.colour_bar import ColourBar
@@ -253,7 +253,7 @@ class ImageReview(QWidget):
             self.bar.show_scale(name, 0.0, 0.0, signed=False)
             return
         signed = own.colouring is Colouring.SIGNED
-        self.map_name.setText(f"Map: {MAP_TEXTS.get(shown.kind, shown.kind.label)}")
+        self.map_name.setText(f"Map: {shown.kind.map_text or shown.kind.label}")
         opacity, above = self.opacity.value() / 100, self.threshold.value() / 100
         over = map_colours(own.values, own.scale, name, opacity, above, signed)
         self.main.show_map(over if self.overlay_on else None)

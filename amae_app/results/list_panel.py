@@ -42,6 +42,8 @@ class ListPanel(QWidget):
         self.score_combo.clear()
         for kind in state.values:
             self.score_combo.addItem(state.label(kind), str(kind))
+            number = self.score_combo.count() - 1
+            self.score_combo.setItemData(number, kind.help, Qt.ItemDataRole.ToolTipRole)
         self.score_combo.setCurrentIndex(max(self.score_combo.findData(str(chosen)), 0))
 
     def _lay_out(self) -> None:

@@ -11,12 +11,6 @@ import numpy.typing as npt
 from amae_engine.config import ScoreKind
 from amae_engine.runs.map_files import MEANS, ImageMaps
 
-MAP_TEXTS = {
-    ScoreKind.DISCREPANCY: "|μA − μB| (Eq. 4)",
-    ScoreKind.LIKELIHOOD_RATIO: "error of A − error of B (signed)",
-    ScoreKind.UNLABELED_PROBE: "what each patch adds, above normal images at its place",
-    ScoreKind.PEER: "this method's own map",
-}
 _MEAN_TEXTS = {MEANS[0]: "Module A (normal): μA", MEANS[1]: "Module B (abnormal): μB"}
 _SPREAD = "spread"
 

@@ -24,7 +24,6 @@ from amae_engine.jobs.judging.evaluate_run import (
     method_title,
     peer_title,
     rated_images,
-    score_label,
 )
 from amae_engine.jobs.judging.leading_score import LeadingScore, leading_score
 from amae_engine.jobs.judging.operating_points import Calibration, calibrate
@@ -99,7 +98,7 @@ class ReviewState:
     def label(self, kind: ScoreKind) -> str:
         """A score's name with its origin; a peer's carries the method's name."""
         leading = ", leading" if self.leading is not None and self.leading.kind is kind else ""
-        return f"{score_label(kind, self.peer)} [{kind.origin}{leading}]"
+        return f"{kind.named(self.peer)} [{kind.origin}{leading}]"
 
     @property
     def images_are(self) -> str:
@@ -115,7 +114,7 @@ class ReviewState:
 
     def name(self, kind: ScoreKind) -> str:
         """A score's name."""
-        return score_label(kind, self.peer)
+        return kind.named(self.peer)
 
     def called(self, place: int, kind: ScoreKind, threshold: float) -> str:
         """What an operating point makes of an image: "called abnormal"."""

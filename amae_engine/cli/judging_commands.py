@@ -11,7 +11,7 @@ from amae_engine.catalog.tables import Split
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.config import ScoreKind
-from amae_engine.errors import BadInput, BadSetting, NotReady
+from amae_engine.errors import BadInput, NotReady
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
@@ -135,9 +135,7 @@ def _kind(project: Project, run_id: int, name: str) -> ScoreKind:
     from amae_engine.jobs.judging.leading_score import leading_score
 
     if name:
-        if name not in set(ScoreKind):
-            raise BadSetting(f"There is no score '{name}'; scores are {', '.join(ScoreKind)}.")
-        return ScoreKind(name)
+        return ScoreKind.of(name)
     leading = leading_score(project, run_id)
     if leading is None:
         raise NotReady(f"Run {run_id} has no leading score; name one with --score.")

@@ -10,7 +10,17 @@ from collections.abc import Generator
 from typing import TypeVar
 
 from amae_engine.drive import drive
-from amae_engine.events import Changes, EpochEnd, Event, Level, Notice, Preview, Progress, clock
+from amae_engine.events import (
+    Changes,
+    EpochEnd,
+    Event,
+    Level,
+    Notice,
+    Preview,
+    Progress,
+    clock,
+    pace,
+)
 
 T = TypeVar("T")
 _BAR = 24  # characters
@@ -69,8 +79,7 @@ class Console:
             bar = "█" * full + "·" * (_BAR - full)
             share = f"{bar} {100 * event.done / event.total:3.0f} %"
         left = "" if event.seconds_left is None else f" · {clock(event.seconds_left)} left"
-        rate = f" · {event.rate:.0f} images/s" if event.rate else ""
-        text = f"{event.step} {share}{self._losses}{rate}{left}"
+        text = f"{event.step} {share}{self._losses}{pace(event, ' · ')}{left}"
         sys.stderr.write(self._clear() + text + ("" if self._live else "\n"))
         sys.stderr.flush()
 

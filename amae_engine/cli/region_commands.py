@@ -125,6 +125,6 @@ def _map(project: Project, options: Namespace) -> tuple[int, ScoreKind | None]:
             raise
         return 0, None
     if options.score:
-        return run, ScoreKind(options.score)
+        return run, ScoreKind.of(options.score)
     leading = leading_score(project, run)
     return run, leading.kind if leading is not None else ScoreKind.PEER

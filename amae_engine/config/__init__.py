@@ -10,7 +10,7 @@ from amae_engine.config.presets import (
     stage1_preset,
     stage2_preset,
 )
-from amae_engine.config.scores import ScoreKind
+from amae_engine.config.scores import ScoreKind, ScoreStep
 from amae_engine.config.steps import (
     Compile,
     KeepRule,
@@ -46,6 +46,7 @@ __all__ = [
     "Reconstructs",
     "ScoreConfig",
     "ScoreKind",
+    "ScoreStep",
     "Stage1Config",
     "Stage2Config",
     "Synthesis",

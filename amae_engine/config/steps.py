@@ -247,6 +247,13 @@ class PseudoLabelConfig(JsonConfig):
         return self.keep_abnormal_percent or self.keep_percent
 
     @property
+    def most_kept_percent(self) -> float:
+        """The largest share of the unlabeled images that can count as reliable, in percent."""
+        if self.rule is KeepRule.WITHIN_CLASS:
+            return max(self.keep_percent, self.keep_of_abnormal)
+        return min(self.keep_percent + self.keep_of_abnormal, 100.0)
+
+    @property
     def keep_text(self) -> str:
         """Both K in a few characters: "50 %", or "50 % and 30 %" where they differ."""
         if self.keep_of_abnormal == self.keep_percent:

@@ -11,6 +11,7 @@ from typing import Any
 
 from amae_engine.catalog import runs
 from amae_engine.catalog.job_queue import NewJob
+from amae_engine.config import PseudoLabelConfig
 from amae_engine.config.peers import PeerConfig
 from amae_engine.errors import AmaeError
 from amae_engine.events import Event, Level, Notice, Progress
@@ -83,9 +84,12 @@ def like(kind: str, config: dict[str, Any]) -> Like:
         peer = PeerConfig.from_dict(config).completed
         length = f"{peer.minutes} minutes" if peer.minutes else peer.epochs
         return kind, peer.title, peer.image_size, peer.width, peer.batch_size, length
-    training = config.get("training")
-    epochs = training.get("epochs") if isinstance(training, dict) else config.get("epochs")
-    return kind, config.get("preset"), config.get("reconstructs"), epochs
+    epochs = config.get("training", {}).get("epochs")
+    kept: Like = ()
+    if kind == "stage2":
+        labels = PseudoLabelConfig.from_dict(config.get("pseudo_labels", {}))
+        kept = labels.rule, labels.keep_percent, labels.keep_of_abnormal
+    return kind, config.get("preset"), config.get("reconstructs"), epochs, *kept
 
 
 def peer_times(

@@ -100,7 +100,7 @@ def estimate_stage2_resources(
         BadWeights: Stage 1's weights are missing.
     """
     images = _counts(project)
-    kept = config.pseudo_labels.keep_percent / 100
+    kept = config.pseudo_labels.most_kept_percent / 100
     trained = images[Split.NORMAL] + round(kept * images[Split.UNLABELED])
     if config.reconstructs is Reconstructs.TOKENS:
         grid = _encoder(project, stage1).grid

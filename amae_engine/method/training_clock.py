@@ -1,4 +1,4 @@
-"""Throttled progress of a training step, with a rate and an honest time left."""
+"""Throttled progress of a training step, with seconds an image and an honest time left."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TrainingClock:
             train_loss=train_loss,
             validation_loss=validation,
             learning_rate=rate,
-            images_per_second=self._rate(),
+            images_per_second=self._images / self._seconds(),
             seconds_left=self._seconds_left(epoch + 1),
         )
 
@@ -71,14 +71,14 @@ class TrainingClock:
         self._last_event = now
         done = round((epoch + min(part, 1.0)) * self._count)
         left = self._seconds_left(epoch + part)
-        yield Progress(self._step, done, self._count * self._epochs, self._rate(), left)
+        each = self._seconds() / self._images if self._images else None
+        yield Progress(self._step, done, self._count * self._epochs, each, left)
 
-    def _rate(self) -> float:
-        return self._images / max(time.monotonic() - self._began, 1e-6)
+    def _seconds(self) -> float:
+        return max(time.monotonic() - self._began, 1e-6)
 
     def _seconds_left(self, epochs_done: float) -> float | None:
         fresh = epochs_done - self._first
         if fresh <= 0.02:
             return None
-        spent = time.monotonic() - self._began
-        return spent / fresh * (self._epochs - epochs_done)
+        return self._seconds() / fresh * (self._epochs - epochs_done)

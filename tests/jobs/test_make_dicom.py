@@ -15,10 +15,12 @@ from demo_images import DEMO, demo_files, finish
 from images_in_dicom import IDENTITIES, write_dicom
 from orthanc_server import CALLED_AE, PASSWORD, USER, OrthancServer, missing_program
 
-from amae_engine.catalog import image_tables, regions
+from amae_engine.catalog import image_tables, regions, runs, scores
 from amae_engine.catalog.regions import NewRegion, RegionState
-from amae_engine.catalog.tables import Split
+from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.cli import main
+from amae_engine.config import ScoreKind
+from amae_engine.config.peers import PeerConfig, PeerMethod
 from amae_engine.errors import BadInput, NotReady
 from amae_engine.evaluation.regions import Outline, Shape, box_outline, outlines_mask
 from amae_engine.images.sources import SourceFile
@@ -88,6 +90,22 @@ def needs(*names: str) -> None:
 def said(*command: object) -> str:
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
+
+
+def test_a_peer_s_scores_carry_its_method(small_project: Project):
+    config = PeerConfig(method=PeerMethod.CUTPASTE)
+    with small_project.session() as session:
+        run = runs.start(session, RunKind.PEER, config.to_dict(), None, 0)
+        ids = image_tables.images_in(session, Split.TEST).ids
+        for kind in (ScoreKind.PEER, ScoreKind.PEER_SOFTMAX):
+            scores.save(session, run, kind, ids, np.linspace(0, 1, len(ids)))
+        runs.finish(session, run)
+    folder = made(small_project, run_id=run, image_ids=ids.tolist()[:1]).folder
+    (report,) = folder.rglob("report.dcm")
+    text = str(pydicom.dcmread(report))
+    assert "CutPaste (N)" in text
+    assert "CutPaste (N), softmax" in text
+    assert "Peer method" not in text
 
 
 @pytest.mark.parametrize("for_source_pacs", [False, True])

@@ -58,9 +58,9 @@ def import_images(
         now = time.monotonic()
         if now - last_event > _SECONDS_BETWEEN_EVENTS or len(fates) == len(allowed):
             last_event = now
-            rate = len(fates) / (now - began)
-            left = (len(allowed) - len(fates)) / rate
-            yield Progress(f"Importing {source}", len(fates), len(allowed), rate, left)
+            each = (now - began) / len(fates)
+            left = (len(allowed) - len(fates)) * each
+            yield Progress(f"Importing {source}", len(fates), len(allowed), each, left)
             yield Changes(Changed.IMAGES)
     came = iter(fates)
     report = ImportReport(

@@ -156,8 +156,8 @@ def _fetch(
         now = time.monotonic()
         if now - last_event > _SECONDS_BETWEEN_EVENTS or done == len(images):
             last_event = now
-            rate = done / (now - began)
-            yield Progress("Fetching images", done, len(images), rate, (len(images) - done) / rate)
+            each = (now - began) / done
+            yield Progress("Fetching images", done, len(images), each, (len(images) - done) * each)
     if images and len(undelivered) == len(images):
         raise PacsError(f"Not one of {len(images)} images came; the first: {undelivered[0]}.")
     if undelivered:

@@ -102,7 +102,7 @@ class RunEvaluation:
 
     def label(self, kind: ScoreKind) -> str:
         """A score's name in tables; a peer's carries the method's name."""
-        return score_label(kind, self.peer)
+        return kind.named(self.peer)
 
     @property
     def measured_on(self) -> str:
@@ -118,11 +118,6 @@ class RunEvaluation:
             f"{_counts(self.truth)} {self.images_are} of '{self.project}', run {self.run_id}{peer}"
             f"{rest}"
         )
-
-
-def score_label(kind: ScoreKind, peer: str) -> str:
-    """A score's name; a peer's carries the method's name and protocol."""
-    return kind.label.replace("Peer method", peer) if peer else kind.label
 
 
 def evaluate_run(

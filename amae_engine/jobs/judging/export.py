@@ -23,7 +23,6 @@ from amae_engine.reports.table import (
 from amae_engine.runs.map_files import MEANS, load_image_maps
 
 _PANELS = 6
-_OF_MODULES = (ScoreKind.DISCREPANCY, ScoreKind.LIKELIHOOD_RATIO)
 _MEANS = {MEANS[0]: "module A (normal)", MEANS[1]: "module B (abnormal)"}
 
 
@@ -141,7 +140,7 @@ def image_panels(
                 image,
                 {
                     evaluation.label(kind): values / found.scale[kind]
-                    for kind in dict.fromkeys((shown.kind, *_OF_MODULES))
+                    for kind in dict.fromkeys((shown.kind, *found.scored))
                     if (values := found.of_score(kind)) is not None
                 },
                 {name: found.maps[key] for key, name in _MEANS.items() if key in found.maps},

@@ -20,14 +20,13 @@ import numpy.typing as npt
 
 from amae_engine.catalog import decisions, image_tables, runs, scores
 from amae_engine.catalog.tables import Label, Split
-from amae_engine.config import ScoreKind
+from amae_engine.config import ScoreKind, ScoreStep
 from amae_engine.evaluation.delong import Auc, auc_interval, auc_within
 from amae_engine.jobs.shortcuts.matching_file import Matched, read_check, read_matching
 from amae_engine.jobs.training.train_stage1 import VALIDATION_SPLIT_FILE
 from amae_engine.project import Project
 from amae_engine.runs.inputs import read_inputs
 
-_CANDIDATES = (ScoreKind.UNLABELED_PROBE, ScoreKind.MAHALANOBIS, ScoreKind.STAGE1_PROBABILITY)
 FEWEST = 10  # images of N and of U each
 _CHANCE = 0.5  # AUC
 
@@ -64,7 +63,7 @@ def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> Lea
         kinds = scores.kinds(session, score_run)
         row = runs.stage1_of(session, runs.get(session, score_run))
         decided = decisions.current(session)
-    candidates = [kind for kind in _CANDIDATES if kind in kinds]
+    candidates = [kind for kind in ScoreKind.of_step(ScoreStep.STAGE1) if kind in kinds]
     if row is None or not candidates:
         return None
     stage1 = row.id
@@ -130,7 +129,7 @@ def _on_validation(
         table = table.chosen(table.is_validation & (table.truth >= 0))
         judged: dict[ScoreKind, Judged] = {}
         for kind in kinds:
-            if kind is ScoreKind.GREY_STATISTICS:
+            if kind.origin == "baseline":
                 continue  # the baseline that the others must beat
             values = scores.of_images(session, score_run, kind, table.ids)
             known = ~np.isnan(values)

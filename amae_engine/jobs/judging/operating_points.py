@@ -10,7 +10,7 @@ import numpy.typing as npt
 from amae_engine.catalog import image_tables, locked_points, runs, scores
 from amae_engine.catalog.locked_points import LockedRow
 from amae_engine.catalog.tables import Split
-from amae_engine.config import ScoreKind
+from amae_engine.config import ScoreKind, ScoreStep
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.agreement import Proportion, wilson_interval
 from amae_engine.evaluation.calibration import (
@@ -32,11 +32,6 @@ from amae_engine.jobs.judging.leading_score import validation_split_normals
 from amae_engine.project import Project
 
 FEWEST = 5  # images that a threshold can be chosen on
-_OF_STAGE1 = (
-    ScoreKind.UNLABELED_PROBE,
-    ScoreKind.MAHALANOBIS,
-    ScoreKind.STAGE1_PROBABILITY,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +268,7 @@ def _of_normals(project: Project, run: runs.RunRow, kind: ScoreKind) -> npt.NDAr
     with project.session() as session:
         stage1 = runs.stage1_of(session, run)
         normal = image_tables.images_in(session, Split.NORMAL).ids
-    if kind not in _OF_STAGE1 or stage1 is None:
+    if kind.step is not ScoreStep.STAGE1 or stage1 is None:
         raise NotReady(
             f"The model behind {kind.label} was trained on every normal image, so that they say "
             f"nothing about new ones; choose the point on validation images."

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from amae_engine.catalog import decisions, image_tables, runs, scores
 from amae_engine.catalog.tables import Label, RunKind, Split
-from amae_engine.config import MaskPlan, ScoreConfig, ScoreKind
+from amae_engine.config import MaskPlan, ScoreConfig, ScoreKind, ScoreStep
 from amae_engine.errors import BadSetting, TooFewImages
 from amae_engine.evaluation.grey_statistics import grey_distance, grey_features
 from amae_engine.events import Event, Notice, Progress
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
 
 Values = npt.NDArray[np.float64]
 
-_FROM_STAGE1 = (
-    ScoreKind.STAGE1_PROBABILITY,
-    ScoreKind.MAHALANOBIS,
-    ScoreKind.UNLABELED_PROBE,
-)
 _IMAGES_AT_ONCE = 256  # in memory, for the baseline
 _SECONDS_A_PIECE = 5.0  # of work are done again at most where a process is killed
 
@@ -212,8 +207,8 @@ def _work(
             found.append(ScoreCheckpoint(first, number + 1 - first, scored, writer.taken()))
             kept.keep(found[-1])
             parts, is_new = {kind: [] for kind in maker.kinds}, True
-        rate = done / (time.monotonic() - began)
-        yield Progress("Scoring", done, total, rate, (total - done) / rate)
+        each = (time.monotonic() - began) / done
+        yield Progress("Scoring", done, total, each, (total - done) * each)
     return found
 
 
@@ -241,7 +236,10 @@ def _store(
 ) -> int:
     """Save every kind of score under this run; returns how many images stage 1 did not rate."""
     with project.session() as session:
-        rated = {kind: scores.of_images(session, stage1_run, kind, ids) for kind in _FROM_STAGE1}
+        rated = {
+            kind: scores.of_images(session, stage1_run, kind, ids)
+            for kind in ScoreKind.of_step(ScoreStep.STAGE1)
+        }
         for kind, numbers in values.items():
             scores.save(session, run_id, kind, ids, numbers)
         for kind, numbers in rated.items():

@@ -23,7 +23,7 @@ from amae_engine.images.decoded_image import Refusal
 from amae_engine.images.deidentify import keyed_hash
 from amae_engine.images.dicom import read_header
 from amae_engine.images.picture import SUFFIXES
-from amae_engine.jobs.judging.evaluate_run import judged_run, score_label
+from amae_engine.jobs.judging.evaluate_run import judged_run, peer_title
 from amae_engine.jobs.judging.image_regions import ListedRegion, image_regions
 from amae_engine.jobs.judging.leading_score import leading_score
 from amae_engine.project import Project
@@ -95,7 +95,7 @@ def make_dicom(
     with project.session() as session:
         rows = studies.rows(session, wanted)
         hashes = {k.image_id: k.pixel_hash for k in image_keys.of_images(session, wanted)}
-    leading = leading_score(project, run.id)
+    leading, peer = leading_score(project, run.id), peer_title(run)
     shown = leading.kind if leading is not None else ScoreKind.PEER
     base = project.folder / "private" if for_source_pacs else project.exports_folder
     folder = base / f"run-{run.id:03d}" / "dicom"
@@ -113,7 +113,7 @@ def make_dicom(
                 continue
             of_image = {kind: found[row.id] for kind, found in values.items() if row.id in found}
             try:
-                _write(project, run.id, shown, row, source, of_image, unfinished / row.name)
+                _write(project, run.id, peer, shown, row, source, of_image, unfinished / row.name)
             except _REFUSALS as error:
                 place = traceback.extract_tb(error.__traceback__)[-1]
                 where = f"{Path(place.filename).name}:{place.lineno}"
@@ -199,6 +199,7 @@ def _stored(project: Project, row: ImageRow) -> np.ndarray:
 def _write(
     project: Project,
     run_id: int,
+    peer: str,
     shown: ScoreKind,
     row: ImageRow,
     source: _Source,
@@ -221,11 +222,11 @@ def _write(
     values_of_map = maps.of_score(shown) if maps is not None else None
     if values_of_map is not None and maps is not None:
         share = values_of_map / maps.scale[shown]
-        name = score_label(shown, "")
+        name = shown.named(peer)
         made["map"] = objects.map_segmentation(source.header, share, name)
         made["overlay"] = objects.overlay_capture(source.header, source.pixels, share, name)
     made["regions"] = objects.region_segmentation(source.header, marked)
-    listed = [objects.ReportedScore(str(k), score_label(k, ""), v) for k, v in values.items()]
+    listed = [objects.ReportedScore(str(k), k.named(peer), v) for k, v in values.items()]
     made["report"] = dicom_report.score_report(source.header, listed, reported, run_id)
     folder.mkdir()
     for name, dataset in made.items():
