@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from amae_engine.atomic_write import write_text
 from amae_engine.catalog import image_sources, runs, studies
 from amae_engine.catalog.database import Catalog, require_url
-from amae_engine.catalog.lease import Lease, is_leased, take_lease
+from amae_engine.catalog.lease import Lease, hold_pixels, is_leased, take_lease
 from amae_engine.errors import ProjectError
 from amae_engine.images.deidentify import new_key
 from amae_engine.images.pixel_store import PixelStore
@@ -158,6 +158,11 @@ class Project:
     def run_folder(self, run_id: int) -> Path:
         """Where a run keeps its settings, metrics, weights and maps."""
         return self.folder / "runs" / f"{run_id:03d}"
+
+    def lock_pixels(self) -> AbstractContextManager[object]:
+        """Hold the pixel store alone, among all processes and machines that share the project."""
+        server = self._catalog.server
+        return self.pixels.locked() if server is None else hold_pixels(server)
 
     def take_lease(self, run_id: int) -> Lease | None:
         """Take the right to work on a run; None where another process holds it."""

@@ -1,4 +1,4 @@
-"""Who works on a run: a lock that its process holds for the run's life, and nothing else, decides.
+"""Who works on a run, or on the pixels: a lock that its process holds meanwhile, and nothing else, decides.
 
 Next to a SQLite catalog it is a file lock in the run's folder. A file lock on a network disk cannot
 be trusted, so on PostgreSQL it is an advisory lock of the server, which ends with the connection.
@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 _FILE = "lease.lock"
 _SPACE = 0x414D4145  # "AMAE": tells these locks from those of other programs in one database
+_PIXELS = 0  # in the place of a run's number, which begins at 1
 _PATIENCE = 2.0  # seconds: another program may be looking whether the run is alive
 
 
@@ -72,6 +73,17 @@ def is_leased(run_folder: Path, run_id: int, server: Engine | None) -> bool:
 
 
 @contextmanager
+def hold_pixels(server: Engine) -> Iterator[None]:
+    """Hold a project's pixel store alone, among all machines that share it."""
+    lock = _ServerLock(server, _PIXELS)
+    lock.wait()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def _tried(lock: FileLock) -> Iterator[bool]:
     try:
         lock.acquire(timeout=0)
@@ -99,6 +111,11 @@ class _ServerLock:
             return True
         connection.close()
         return False
+
+    def wait(self) -> None:
+        """Take the lock, however long another process holds it."""
+        self._connection = self._server.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._connection.execute(text("SELECT pg_advisory_lock(:space, :number)"), self._keys)
 
     def is_held(self) -> bool:
         """Whether the lock is still ours; taken again where the server dropped the connection."""

@@ -19,6 +19,7 @@ _SIDE = 16
 _WORDS = _SIDE * _SIDE // 64
 _MOST_BITS = 20
 _MOST_BITS_IN_FIRST_WORD = 12
+_AT_ONCE = 1 << 16  # hashes whose first words fit the cache
 _LARGEST_RESIDUAL = 0.15  # standard deviations; copies reach 0.12, other images start at 0.25
 _FEWEST_PIXELS = 0.2  # of the image, neither black nor white in either copy
 
@@ -67,18 +68,30 @@ class Fingerprints:
         self._hashes[:, : self._count] = known.T
         self.sync()
 
-    def find(self, image: npt.NDArray[np.uint8], wanted: Hash) -> list[int]:
+    def __len__(self) -> int:
+        """Images whose hashes are known."""
+        return self._count
+
+    def find(self, image: npt.NDArray[np.uint8], wanted: Hash, since: int = 0) -> list[int]:
         """Rows of the store whose images are probably the same as `image`, oldest first.
+
+        Every hash is looked at, a piece that fits the processor's cache at a time: 12 ms at ten million.
+        An index by parts of the hash that cannot miss one would not be quicker: chest images are so alike
+        that it leaves 1 to 5 in 100 of them to be compared.
 
         Args:
             image: (S, S).
             wanted: Its difference hash.
+            since: The first row to look at.
         """
-        first = np.bitwise_count(self._hashes[0, : self._count] ^ wanted[0])
-        rows = np.flatnonzero(first <= _MOST_BITS_IN_FIRST_WORD)
-        bits = np.bitwise_count(self._hashes[:, rows] ^ wanted[:, None]).sum(axis=0)
-        near = rows[bits <= _MOST_BITS]
-        return [int(row) for row in near if probably_same(self._image(int(row)), image)]
+        near = []
+        for start in range(since, self._count, _AT_ONCE):
+            piece = self._hashes[:, start : min(start + _AT_ONCE, self._count)]
+            first = np.bitwise_count(piece[0] ^ wanted[0])
+            rows = np.flatnonzero(first <= _MOST_BITS_IN_FIRST_WORD)
+            bits = np.bitwise_count(piece[:, rows] ^ wanted[:, None]).sum(axis=0)
+            near += (start + rows[bits <= _MOST_BITS]).tolist()
+        return [row for row in near if probably_same(self._image(row), image)]
 
     def add(self, image: npt.NDArray[np.uint8], value: Hash) -> int:
         """Note an image that will be appended to the store next; returns the row it will have."""

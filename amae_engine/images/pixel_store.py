@@ -68,7 +68,7 @@ class PixelStore:
         return tuple(p for p in sorted(self._path.parent.iterdir()) if p.suffix != ".lock")
 
     def locked(self) -> AbstractContextManager[object]:
-        """Hold the store alone, among all processes and machines that share its folder."""
+        """Hold the store alone, among all processes of this machine (`Project.lock_pixels`)."""
         return FileLock(self._path.with_suffix(".lock"))
 
     def append(self, images: list[Pixels]) -> int:

@@ -88,6 +88,27 @@ def test_two_imports_at_once_keep_every_image_and_no_image_twice(project: Projec
     assert sorted(table.store_rows.tolist()) == list(range(24))
 
 
+def test_the_pixels_are_held_by_the_server_where_there_is_one(postgres, tmp_path: Path):
+    one = Project.create(tmp_path / "project", "Shared", postgres.new_url())
+    other = Project.open(one.folder)
+    order: list[str] = []
+
+    def hold() -> None:
+        with other.lock_pixels():
+            order.append("other")
+
+    waiting = threading.Thread(target=hold)
+    with one.lock_pixels():
+        waiting.start()
+        waiting.join(0.3)
+        order.append("one")
+    waiting.join(60)
+    assert order == ["one", "other"]
+    assert not (one.folder / "pixels" / "images.lock").exists()
+    for project in (one, other):
+        project.close()
+
+
 def test_a_password_stays_out_of_the_project(tmp_path: Path):
     with pytest.raises(ProjectError, match="Leave the password out"):
         Project.create(tmp_path / "p", "x", "postgresql+psycopg://me:secret@host/db")

@@ -7,8 +7,15 @@ from collections.abc import Generator
 
 import pytest
 
-from amae_engine.config import PseudoLabelConfig, score_preset, stage1_preset, stage2_preset
+from amae_engine.config import (
+    KeepRule,
+    PseudoLabelConfig,
+    score_preset,
+    stage1_preset,
+    stage2_preset,
+)
 from amae_engine.events import Event, RunStarted
+from amae_engine.jobs.estimates import like
 from amae_engine.jobs.judging.score_images import score_images
 from amae_engine.jobs.resource_estimate import (
     ResourceEstimate,
@@ -66,6 +73,32 @@ def test_what_is_not_there_is_said_with_the_numbers(lacks: str) -> None:
     )
     assert not short.are_met
     assert ("1.5 GB free" if lacks == "memory" else "400 MB free") in short.text
+
+
+def test_stage_2_needs_memory_for_both_classes(
+    small_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "amae_engine.jobs.resource_estimate._counts",
+        lambda _: dict.fromkeys(("normal", "unlabeled", "test"), 100_000),
+    )
+    first, second = stage1_preset("compact"), stage2_preset("compact")
+
+    def memory(**labels: object) -> int:
+        config = second.replace(pseudo_labels={"keep_percent": 10.0, **labels})
+        return estimate_stage2_resources(small_project, config, first).memory
+
+    more = memory(keep_abnormal_percent=50.0) - memory()
+    assert more == 2 * 40_000 * small_project.pixels.side**2
+    over_all = memory(keep_abnormal_percent=50.0, rule=KeepRule.OVER_ALL) - memory()
+    assert over_all == 2 * 50_000 * small_project.pixels.side**2
+
+
+def test_runs_of_another_k_are_not_alike() -> None:
+    config = stage2_preset("compact")
+    other = config.replace(pseudo_labels={"keep_abnormal_percent": 20.0})
+    assert like("stage2", config.to_dict()) == like("stage2", config.to_dict())
+    assert like("stage2", config.to_dict()) != like("stage2", other.to_dict())
 
 
 def test_a_big_set_needs_more(small_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

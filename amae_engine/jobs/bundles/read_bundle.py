@@ -169,7 +169,7 @@ def _add_images(project: Project, bundle: Bundle, found: dict[str, list[_Found]]
     """
     ordered = sorted(bundle.images, key=lambda each: int(each["id"]))
     files = [found[str(each["pixels"])].pop(0) for each in ordered]
-    with project.pixels.locked():
+    with project.lock_pixels():
         first = project.pixels.append([file.pixels for file in files])
     made = [
         _new_image(project, each, file, row)

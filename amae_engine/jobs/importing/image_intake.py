@@ -45,19 +45,38 @@ class ImageIntake:
 
         One importer at a time: what one stores, the next one sees before it judges.
         """
-        with self._project.pixels.locked():
-            return self._store(batch)
+        before, twins = len(self._prints), self._twins(batch)
+        with self._project.lock_pixels():
+            return self._store(batch, twins, before)
 
-    def _store(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> list[FileFate]:
+    def _twins(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> list[list[int]]:
+        """Rows that probably hold the same image as each of a batch, of those that are known already.
+
+        Looked for while others may store; what they store meanwhile is looked at when it is our turn.
+        """
+        known = self._known(batch)
+        return [
+            []
+            if isinstance(image, Refusal) or not known.keys().isdisjoint(self._keys(image))
+            else self._prints.find(image.image.pixels, image.fingerprint)
+            for _, image in batch
+        ]
+
+    def _store(
+        self,
+        batch: list[tuple[SourceFile, IncomingImage | Refusal]],
+        twins: list[list[int]],
+        before: int,
+    ) -> list[FileFate]:
         fates: list[FileFate] = []
         new: list[tuple[int, SourceFile, IncomingImage]] = []
         self._prints.sync()
         known = self._known(batch)
         for number, (file, image) in enumerate(batch):
-            fate = self._judge(file, image, known)
+            fate = self._judge(file, image, known, twins[number], before)
             fates.append(fate)
             if isinstance(image, IncomingImage) and fate.outcome in STORED:
-                known |= {key: _ELSEWHERE for key in keys_of(self._project, image) if key}
+                known |= dict.fromkeys(self._keys(image), _ELSEWHERE)
                 self._prints.add(image.image.pixels, image.fingerprint)
                 new.append((number, file, image))
         names = self._add([(file, image) for _, file, image in new])
@@ -79,7 +98,7 @@ class ImageIntake:
             if isinstance(image, Refusal) or file.truth is None:
                 continue
             if fates[place].outcome is Outcome.DUPLICATE:
-                name = next(known[key] for key in keys_of(self._project, image) if key in known)
+                name = next(known[key] for key in self._keys(image) if key in known)
                 stated[file.truth][name] = place
         with self._project.session() as session:
             for truth, places in stated.items():
@@ -93,7 +112,7 @@ class ImageIntake:
 
     def end(self, report: ImportReport) -> None:
         """Note the import's result in the audit, and the last images' hashes on disk."""
-        with self._project.pixels.locked():
+        with self._project.lock_pixels():
             self._prints.sync()
         with self._project.session() as session:
             imports.end(session, self.import_id, report.summary())
@@ -106,19 +125,28 @@ class ImageIntake:
     def _known(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> dict[str, str]:
         """Names of the project's images by those keys of the batch that they have."""
         images = [image for _, image in batch if isinstance(image, IncomingImage)]
-        keys = [key for image in images for key in keys_of(self._project, image) if key]
+        keys = [key for image in images for key in self._keys(image)]
         with self._project.session() as session:
             return image_keys.names_by_key(session, keys)
 
+    def _keys(self, image: IncomingImage) -> list[str]:
+        return [key for key in keys_of(self._project, image) if key]
+
     def _judge(
-        self, file: SourceFile, image: IncomingImage | Refusal, known: dict[str, str]
+        self,
+        file: SourceFile,
+        image: IncomingImage | Refusal,
+        known: dict[str, str],
+        twins: list[int],
+        before: int,
     ) -> FileFate:
         if isinstance(image, Refusal):
             return FileFate(file.path, Outcome.REFUSED, str(image))
-        same = next((known[key] for key in keys_of(self._project, image) if key in known), None)
+        same = next((known[key] for key in self._keys(image) if key in known), None)
         if same is not None:
             return FileFate(file.path, Outcome.DUPLICATE, f"the same image as {same}")
-        twin = self._twin(image)
+        since = self._prints.find(image.image.pixels, image.fingerprint, before)
+        twin = self._name_of([*twins, *since])
         if twin is None and looks_unlike(image):
             return FileFate(file.path, Outcome.HELD, "it looks unlike a frontal chest image")
         if twin is None:
@@ -126,9 +154,9 @@ class ImageIntake:
         outcome = Outcome.IMPORTED if self._keep_suspects else Outcome.SUSPECT
         return FileFate(file.path, outcome, f"probably the same image as {twin}")
 
-    def _twin(self, image: IncomingImage) -> str | None:
-        """The name of an image that is probably the same, in another format or window."""
-        for row in self._prints.find(image.image.pixels, image.fingerprint):
+    def _name_of(self, rows: list[int]) -> str | None:
+        """The name of the first image of these rows that is in the project."""
+        for row in rows:
             if row >= len(self._project.pixels):
                 return _ELSEWHERE
             with self._project.session() as session:
