@@ -223,9 +223,10 @@ def _judge(
 def validation_split_normals(project: Project, stage1: int) -> npt.NDArray[np.int64]:
     """Ids of the normal images that stage 1's classifier did not learn from; none if it noted none."""
     folder = project.run_folder(stage1)
-    ids = read_inputs(folder).images[Split.NORMAL].ids
-    noted = folder / VALIDATION_SPLIT_FILE
-    return ids[np.load(noted)] if noted.is_file() else ids[:0]
+    if not (folder / VALIDATION_SPLIT_FILE).is_file():
+        return np.zeros(0, dtype=np.int64)
+    normal = read_inputs(folder).images[Split.NORMAL]
+    return normal.ids[np.load(folder / VALIDATION_SPLIT_FILE)]
 
 
 def _best(judged: Mapping[ScoreKind, Judged], what: str) -> LeadingScore:
