@@ -24,6 +24,7 @@ DOCUMENTS = {
     "method": "The method",
     "import_and_export": "Images in, results out",
     "cli": "Commands",
+    "settings": "Settings",
     "performance": "Performance",
     "robustness": "Robustness",
     "deployment": "Deployment",

@@ -20,8 +20,7 @@ from amae_app.widgets.thumbnails import ThumbnailCache
 from amae_app.words import reading_only
 from amae_app.work import Work
 from amae_engine.catalog.database import Session
-from amae_engine.catalog.tables import RunKind
-from amae_engine.config import PseudoLabelConfig
+from amae_engine.config import PseudoLabelConfig, Stage1Config
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, Level
 from amae_engine.jobs.defaults import choose_label_settings, default_config, label_settings
@@ -57,8 +56,8 @@ class OpenedProject:
         """
         try:
             project.hold_for_window()
-            chosen = default_config(project, RunKind.STAGE1)
-            first = (chosen.preset, str(chosen.config.to_dict()["weights"]))
+            chosen = default_config(project, Stage1Config)
+            first = (chosen.preset, chosen.config.weights)
             return cls(project, label_settings(project), first)
         except BaseException:
             project.close()

@@ -16,7 +16,7 @@ from amae_app.words import plural
 from amae_engine.catalog import blind_readings, decisions, runs
 from amae_engine.catalog.database import Session
 from amae_engine.catalog.decisions import Offer
-from amae_engine.catalog.tables import Label, RunKind, Split
+from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ScoreConfig
 from amae_engine.events import Changed, Level
 from amae_engine.jobs.defaults import default_config
@@ -149,7 +149,7 @@ class CurationActions(QObject):
             then = project.in_session(lambda session: runs.get(session, effect.run_id).config)
             module_a = effect.run_id if b_alone else 0
             mine = {"module_a_run": module_a, "pseudo_labels": labels.to_dict()}
-            score = default_config(project, RunKind.SCORE).config.to_dict()
+            score = default_config(project, ScoreConfig).config.to_dict()
             return _Configs({**then, **mine}, score)
 
         def queue(configs: _Configs) -> None:
@@ -169,8 +169,7 @@ class CurationActions(QObject):
         folder, both = project.folder, (str(Split.TEST), str(Split.UNLABELED))
 
         def settings() -> dict[str, Any]:
-            config = default_config(project, RunKind.SCORE).config
-            return ScoreConfig.from_dict(config.to_dict()).replace(splits=both).to_dict()
+            return default_config(project, ScoreConfig).config.replace(splits=both).to_dict()
 
         self._context.act(
             settings,

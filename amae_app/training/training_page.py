@@ -7,15 +7,14 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QScrollArea, QVBoxLayout, QWidget
 
 from amae_app.child_job import ChildJob
 from amae_app.palette import Entry
 from amae_app.training.live_plots import LivePlots
 from amae_app.training.pipeline_cards import PipelineCards
 from amae_app.training.pipeline_state import PipelineState, read_pipeline_state
-from amae_app.training.setting_fields import FIELDS
-from amae_app.training.settings_panel import SettingsPanel
+from amae_app.training.settings_panel import SHOWN, SettingsPanel
 from amae_app.training.shortcut_panel import check_some
 from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
@@ -80,11 +79,10 @@ class TrainingPage(Workspace):
 
     def palette_entries(self) -> list[Entry]:
         """The settings of the next run."""
+        rows = {row.label: row for row in SHOWN}.values()
         return [
-            Entry(
-                "setting", f"{field.label}: {field.explanation}", partial(self._go_to, field.name)
-            )
-            for field in FIELDS
+            Entry("setting", f"{row.label}: {row.why}", partial(self._go_to, row.label))
+            for row in rows
         ]
 
     def _go_to(self, setting: str) -> None:
@@ -96,7 +94,8 @@ class TrainingPage(Workspace):
         self._panes.open(2)
         field = self.settings.fields[name]
         field.setFocus()
-        field.selectAll()
+        if not isinstance(field, QComboBox):
+            field.selectAll()
 
     def badge_text(self) -> str:
         """What runs, or the next step."""

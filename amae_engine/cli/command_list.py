@@ -42,7 +42,7 @@ def as_markdown(parser: argparse.ArgumentParser) -> str:
     lines = [
         "# Commands",
         "",
-        "Made from the parser by `python resources/docs/make_cli.py`; `amae COMMAND --help` says the same.",
+        "Made from the parser by `python resources/docs/make_documents.py`; `amae COMMAND --help` says the same.",
         "Commands work on a project's folder (`--project`), while its window is open too.",
     ]
     for title, names in GROUPS.items():

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from amae_engine.catalog import decisions, runs, studies
-from amae_engine.catalog.tables import Label, RunKind
+from amae_engine.catalog.tables import Label
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
-from amae_engine.config import ScoreKind
+from amae_engine.config import ScoreKind, Stage2Config
 from amae_engine.errors import BadInput, BadSetting
 from amae_engine.project import Project
 
@@ -64,7 +64,7 @@ def pseudo(options: Namespace) -> None:
         chosen = chosen.replace(keep_abnormal_percent=options.keep_abnormal)
     if chosen != label_settings(project):
         choose_label_settings(project, chosen)
-    Console(options.json).tell(default_config(project, RunKind.STAGE2, parent=options.run).why)
+    Console(options.json).tell(default_config(project, Stage2Config, parent=options.run).why)
     view = current_pseudo_labels(project, chosen, options.run)
     if options.csv is not None:
         write_labels(view, options.csv)

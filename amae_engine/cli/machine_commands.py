@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 from amae_engine.catalog import studies
-from amae_engine.catalog.tables import RunKind, Split
+from amae_engine.catalog.tables import Split
 from amae_engine.cli.output import say, say_json
 from amae_engine.config import ScoreConfig, Stage1Config, Stage2Config
 from amae_engine.events import clock
@@ -52,13 +52,11 @@ def _needs(options: Namespace) -> list[ResourceEstimate]:
     )
 
     project = Project.open(options.project)
-    first, second, score = (
-        default_config(project, kind).config
-        for kind in (RunKind.STAGE1, RunKind.STAGE2, RunKind.SCORE)
+    first = default_config(project, Stage1Config).config
+    second, score = (
+        default_config(project, Stage2Config).config,
+        default_config(project, ScoreConfig).config,
     )
-    assert isinstance(first, Stage1Config)
-    assert isinstance(second, Stage2Config)
-    assert isinstance(score, ScoreConfig)
     return [
         estimate_stage1_resources(project, first),
         estimate_stage2_resources(project, second, first),

@@ -6,7 +6,6 @@ import argparse
 from argparse import Namespace
 from pathlib import Path
 
-from amae_engine.catalog.tables import RunKind
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.config import MatchingMethod, Stage1Config
@@ -34,12 +33,10 @@ def add_shortcuts(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def shortcuts(options: Namespace) -> None:
     """Check a project's N against its U, and say what stage 1 would do about it."""
     project = Project.open(options.project)
-    config = default_config(project, RunKind.STAGE1).config.replace(match_by=options.match_by)
+    config = default_config(project, Stage1Config).config.replace(match_by=options.match_by)
     if options.matching:
         config = config.replace(shortcuts=options.matching)
-    check = Console(options.json).drive(
-        check_shortcuts(project, Stage1Config.from_dict(config.to_dict()))
-    )
+    check = Console(options.json).drive(check_shortcuts(project, config))
     if options.json:
         say_json(check.facts())
     else:

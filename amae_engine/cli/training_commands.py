@@ -17,7 +17,7 @@ from amae_engine.catalog.tables import RunKind, RunState
 from amae_engine.cli.bundle_commands import rerun_bundle
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
-from amae_engine.config import JsonConfig
+from amae_engine.config import STEPS, JsonConfig, Stage1Config
 from amae_engine.config.peers import PeerConfig
 from amae_engine.errors import BadSetting, NotReady, TrainingFailed
 from amae_engine.jobs.defaults import Chosen, default_config
@@ -121,69 +121,49 @@ def _start_processes(count: int, arguments: list[str]) -> None:
         )
 
 
-def _config(project: Project, kind: RunKind, options: Namespace) -> Chosen:
+def _config(project: Project, kind: RunKind, options: Namespace) -> Chosen[JsonConfig]:
     """Settings by default, preset and options; single ones win."""
-    values: dict[str, Any]
     if kind is RunKind.PEER:
-        values = {**PeerConfig().to_dict(), "method": options.method, "protocol": options.protocol}
-        preset, why = "", ""
+        peer = PeerConfig().replace(method=options.method, protocol=options.protocol)
+        chosen: Chosen[JsonConfig] = Chosen(peer, "", "")
     else:
-        chosen = default_config(project, kind, options.preset, options.paper)
-        values, preset, why = chosen.config.to_dict(), chosen.preset, chosen.why
-    if options.config is not None:
-        values = _merged(values, _read_json(options.config))
-    for text in options.set:
-        values = _merged(values, _setting(text))
-    values, because = _clipped_warmup(values, options)
-    why += because
-    if kind is RunKind.STAGE1 and not options.preset:
-        values, because = _any_network(values, chosen)
-        why += because
-    return Chosen(_TYPES[kind].from_dict(values), preset, why)
+        chosen = default_config(project, STEPS[kind], options.preset, options.paper)
+    changes = {} if options.config is None else _flat(_read_json(options.config))
+    changes |= dict(_setting(text) for text in options.set)
+    config, why = chosen.config.changed(changes), chosen.why
+    epochs, warmup = "training.epochs", "training.warmup_epochs"
+    if epochs in changes and warmup not in changes:
+        before, now = (
+            each.to_dict()["training"]["warmup_epochs"] for each in (chosen.config, config)
+        )
+        if now < before:
+            why += f" The warm-up is {now} of {now} epochs, as there are no more."
+    if isinstance(config, Stage1Config) and isinstance(chosen.config, Stage1Config):
+        # where the reader chose other weights, but no preset, the weights decide the network
+        is_same = config.preset == chosen.config.preset and not options.preset
+        if is_same and config.weights != chosen.config.weights:
+            config, why = config.replace(preset=""), f"{why} The network is that of the weights."
+    return Chosen(config, chosen.preset, why)
 
 
-def _clipped_warmup(values: dict[str, Any], options: Namespace) -> tuple[dict[str, Any], str]:
-    """A warm-up that the reader did not ask for is no longer than the epochs that they did."""
-    training = values.get("training")
-    is_given = any(text.startswith("training.warmup_epochs") for text in options.set)
-    if not isinstance(training, dict) or is_given or options.config is not None:
-        return values, ""
-    epochs, warmup = training.get("epochs"), training.get("warmup_epochs")
-    if not isinstance(epochs, int) or not isinstance(warmup, int) or not 1 <= epochs < warmup:
-        return values, ""
-    shorter = {**values, "training": {**training, "warmup_epochs": epochs}}
-    return shorter, f" The warm-up is {epochs} of {epochs} epochs, as there are no more."
-
-
-def _any_network(values: dict[str, Any], chosen: Chosen) -> tuple[dict[str, Any], str]:
-    """Where the reader chose other weights, but no preset, the weights decide the network."""
-    before = chosen.config.to_dict()
-    if values["weights"] == before["weights"] or values["preset"] != before["preset"]:
-        return values, ""
-    return {**values, "preset": ""}, " The network is that of the weights."
-
-
-def _setting(text: str) -> dict[str, Any]:
-    """Turn "training.epochs=3" into {"training": {"epochs": 3}}."""
+def _setting(text: str) -> tuple[str, Any]:
+    """Turn "training.epochs=3" into a path and its value."""
     name, equals, value = text.partition("=")
     if not equals:
         raise BadSetting(f"--set needs NAME=VALUE; it is '{text}'.")
     try:
-        parsed: Any = json.loads(value)
+        return name, json.loads(value)
     except json.JSONDecodeError:
-        parsed = value
-    for part in reversed(name.split(".")):
-        parsed = {part: parsed}
-    return dict(parsed)
+        return name, value
 
 
-def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in changes.items():
-        inner = merged.get(key)
-        both = isinstance(inner, dict) and isinstance(value, dict)
-        merged[key] = _merged(inner, value) if both else value  # type: ignore[arg-type]
-    return merged
+def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """The value of each path: {"training": {"epochs": 3}} as {"training.epochs": 3}."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        inside = isinstance(value, dict) and value
+        found |= _flat(value, f"{before}{name}.") if inside else {before + name: value}
+    return found
 
 
 def _read_json(path: Path) -> dict[str, Any]:

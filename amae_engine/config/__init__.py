@@ -1,37 +1,42 @@
 """Every setting: one frozen dataclass a step, JSON in and out; presets; the scores' names."""
 
-from amae_engine.config.json_config import JsonConfig
-from amae_engine.config.networks import PRESETS, ModelConfig, require_preset
-from amae_engine.config.presets import (
-    as_in_the_paper,
-    pixel_preset,
-    pretrain_preset,
-    score_preset,
-    stage1_preset,
-    stage2_preset,
-)
-from amae_engine.config.scores import ScoreKind, ScoreStep
-from amae_engine.config.steps import (
+from amae_engine.config.choices import (
+    Choice,
     Compile,
     KeepRule,
     MaskPlan,
     MatchingMethod,
     ModuleBLearns,
     Precision,
-    PretrainConfig,
-    PseudoLabelConfig,
     PseudoLabelSource,
     Reconstructs,
+    Synthesis,
+)
+from amae_engine.config.json_config import JsonConfig
+from amae_engine.config.networks import PRESETS, ModelConfig, require_preset
+from amae_engine.config.presets import (
+    STEPS,
+    SettingRow,
+    as_in_the_paper,
+    of_preset,
+    pixel_preset,
+    rows_of,
+)
+from amae_engine.config.scores import ScoreKind, ScoreStep
+from amae_engine.config.steps import (
+    PretrainConfig,
+    PseudoLabelConfig,
     ScoreConfig,
     Stage1Config,
     Stage2Config,
-    Synthesis,
     TrainingConfig,
     UnlabeledDraw,
 )
 
 __all__ = [
     "PRESETS",
+    "STEPS",
+    "Choice",
     "Compile",
     "JsonConfig",
     "KeepRule",
@@ -47,16 +52,15 @@ __all__ = [
     "ScoreConfig",
     "ScoreKind",
     "ScoreStep",
+    "SettingRow",
     "Stage1Config",
     "Stage2Config",
     "Synthesis",
     "TrainingConfig",
     "UnlabeledDraw",
     "as_in_the_paper",
+    "of_preset",
     "pixel_preset",
-    "pretrain_preset",
     "require_preset",
-    "score_preset",
-    "stage1_preset",
-    "stage2_preset",
+    "rows_of",
 ]

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PureWindowsPath
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
+from amae_engine.config.setting import facts_of
 from amae_engine.errors import BadSetting
 
 
 @dataclass(frozen=True, slots=True)
 class JsonConfig:
-    """JSON in and out for every config; an unknown key is an error."""
+    """JSON in and out for every config; an unknown key, or a number outside its range, is an error."""
+
+    def __post_init__(self) -> None:
+        for each in dataclasses.fields(self):
+            facts_of(each).require(each.name, getattr(self, each.name))
+        self._require()
+
+    def _require(self) -> None:
+        """Refuse what the range of a single setting does not.
+
+        Raises:
+            BadSetting: The message says what is wrong and what is right.
+        """
 
     def to_dict(self) -> dict[str, Any]:
         """This config as plain JSON values."""
@@ -27,16 +41,18 @@ class JsonConfig:
         Raises:
             BadSetting: A key is unknown or a value cannot be what the key needs.
         """
+        return cls(**cls._typed(values))
+
+    @classmethod
+    def _typed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         hints = get_type_hints(cls)
         known = [f.name for f in dataclasses.fields(cls)]
-        built: dict[str, Any] = {}
-        for key, value in values.items():
+        for key in values:
             if key not in known:
                 raise BadSetting(
                     f"{cls.__name__}: unknown setting '{key}'; known settings are {', '.join(known)}."
                 )
-            built[key] = _as_type(hints[key], value, f"{cls.__name__}.{key}")
-        return cls(**built)
+        return {k: _as_type(hints[k], value, f"{cls.__name__}.{k}") for k, value in values.items()}
 
     def to_json(self) -> str:
         """This config as JSON text."""
@@ -44,7 +60,25 @@ class JsonConfig:
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some settings changed; unknown names are errors."""
-        return type(self).from_dict({**self.to_dict(), **changes})
+        return dataclasses.replace(self, **self._typed(changes))
+
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """A copy with settings changed by their paths: {"training.epochs": 3}; all at once.
+
+        Raises:
+            BadSetting: A path is unknown, or a value is not what it must be.
+        """
+        own: dict[str, Any] = {}
+        inner: dict[str, dict[str, Any]] = {}
+        for path, value in changes.items():
+            name, _, rest = path.partition(".")
+            if rest and isinstance(getattr(self, name, None), JsonConfig):
+                inner.setdefault(name, {})[rest] = value
+            else:
+                own[path] = value
+        for name, values in inner.items():
+            own[name] = getattr(self, name).changed(values)
+        return self.replace(**own)
 
 
 def _as_type(kind: Any, value: Any, name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amae_engine.config.json_config import JsonConfig, require
+from amae_engine.config.setting import setting
 from amae_engine.errors import BadSetting
 
 
@@ -12,16 +13,16 @@ from amae_engine.errors import BadSetting
 class ModelConfig(JsonConfig):
     """The shape of a masked autoencoder (one grey channel, square images)."""
 
-    image_size: int = 224
-    patch_size: int = 16
-    encoder_width: int = 384
-    encoder_depth: int = 12
-    encoder_heads: int = 6
-    decoder_width: int = 512
-    decoder_depth: int = 2
-    decoder_heads: int = 16
+    image_size: int = setting(224, low=1, unit="pixels", why="Side of the images that it sees")
+    patch_size: int = setting(16, low=1, unit="pixels", why="Side of a patch")
+    encoder_width: int = setting(384, low=1, why="Numbers of a token in f")
+    encoder_depth: int = setting(12, low=1, why="Blocks of f")
+    encoder_heads: int = setting(6, low=1, why="Attention heads of f")
+    decoder_width: int = setting(512, low=1, why="Numbers of a token in g")
+    decoder_depth: int = setting(2, low=1, why="Blocks of g")
+    decoder_heads: int = setting(16, low=1, why="Attention heads of g")
 
-    def __post_init__(self) -> None:
+    def _require(self) -> None:
         for part, width, heads in (
             ("encoder", self.encoder_width, self.encoder_heads),
             ("decoder", self.decoder_width, self.decoder_heads),

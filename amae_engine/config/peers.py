@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from amae_engine.config.choices import Precision
 from amae_engine.config.json_config import JsonConfig, require
-from amae_engine.config.steps import Precision, UnlabeledDraw
+from amae_engine.config.setting import setting
+from amae_engine.config.steps import UnlabeledDraw
 
 
 class PeerMethod(StrEnum):
@@ -139,33 +141,44 @@ _FACTS = {
 class PeerConfig(JsonConfig):
     """How a peer is trained; 0 stands for the method's own value."""
 
-    method: PeerMethod = PeerMethod.AE
-    protocol: Protocol = Protocol.N
-    size: PeerSize = PeerSize.PUBLISHED
-    epochs: int = 0  # of each phase
-    minutes: float = 0.0  # as many of the method's epochs as fit; 0 for all of them
-    batch_size: int = 0
-    learning_rate: float = 0.0
-    image_size: int = 0
-    width: int = 0
-    latent: int = 0  # of AE, AE-U and DDAD-AE; 4 is known to be better than their 16 on chests
-    backbone: Backbone = Backbone.RESNET18  # of the synthetic-anomaly methods
-    backbone_weights: str = ""  # "" at random, "imagenet" (timm fetches them), or a file
-    weights: str = "bundled"  # AMAE's own variants start from these, as stage 1 does
-    heads: tuple[int, ...] = ()  # of encoder and decoder, where these weights do not tell
+    method: PeerMethod = setting(PeerMethod.AE, why="Which one")
+    protocol: Protocol = setting(
+        Protocol.N, why="N: normal images alone; Y: unlabeled ones too (Table 2)"
+    )
+    size: PeerSize = setting(
+        PeerSize.PUBLISHED,
+        why="As published, or what a laptop trains; said wherever its numbers stand",
+    )
+    epochs: int = setting(0, low=0, why="Of each phase")
+    minutes: float = setting(
+        0.0, low=0, why="As many of the method's epochs as fit; 0 for all of them"
+    )
+    batch_size: int = setting(0, low=0, unit="images", why="Images in one step")
+    learning_rate: float = setting(0.0, low=0, why="Of each optimizer")
+    image_size: int = setting(0, low=0, unit="pixels", why="Side of the images; a multiple of 32")
+    width: int = setting(0, low=0, why="Channels of the first layer")
+    latent: int = setting(
+        0,
+        low=0,
+        why="Of AE, AE-U and DDAD-AE; 4 is known to be better than their 16 on chests",
+    )
+    backbone: Backbone = setting(Backbone.RESNET18, why="Of the synthetic-anomaly methods")
+    backbone_weights: str = setting(
+        "", why="None at random, imagenet (timm fetches them), or a file"
+    )
+    weights: str = setting("bundled", why="AMAE's own variants start from these, as stage 1 does")
+    heads: tuple[int, ...] = setting(
+        (), why="Attention heads of encoder and decoder, where these weights do not tell"
+    )
     unlabeled: UnlabeledDraw = field(default_factory=UnlabeledDraw)
-    seed: int = 0
-    device: str = "auto"
-    precision: Precision = Precision.AUTO
+    seed: int = setting(0, low=0, why="Same seed, same result")
+    device: str = setting("auto", why="auto takes a GPU where there is one")
+    precision: Precision = setting(
+        Precision.AUTO, why="auto takes bf16 where the hardware multiplies it"
+    )
 
-    def __post_init__(self) -> None:
-        for name in ("epochs", "minutes", "learning_rate", "image_size", "width", "latent"):
-            value = getattr(self, name)
-            require(value >= 0, f"{name} must be 0 or more; it is {value}.")
-        require(
-            self.batch_size == 0 or self.batch_size >= 2,
-            f"batch_size must be 0 or at least 2; it is {self.batch_size}.",
-        )
+    def _require(self) -> None:
+        require(self.batch_size != 1, "batch_size must be 0 or at least 2; it is 1.")
         require(
             self.image_size % 32 == 0,
             f"image_size must be a multiple of 32; it is {self.image_size}.",

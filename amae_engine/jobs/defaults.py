@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeVar
 
 from amae_engine.atomic_write import write_text
 from amae_engine.catalog import runs
@@ -16,17 +16,18 @@ from amae_engine.config import (
     PRESETS,
     JsonConfig,
     PseudoLabelConfig,
+    ScoreConfig,
+    Stage1Config,
     Stage2Config,
     as_in_the_paper,
+    of_preset,
     pixel_preset,
-    pretrain_preset,
-    score_preset,
-    stage1_preset,
-    stage2_preset,
 )
 from amae_engine.errors import ProjectError
 from amae_engine.jobs.machine import has_gpu
 from amae_engine.project import Project
+
+Config = TypeVar("Config", bound=JsonConfig)
 
 _LABELS_FILE = "pseudo_labels.json"
 _SMALL = "foundation"  # its frozen encoder is bundled, and so are the weights of its pixel modules
@@ -34,7 +35,7 @@ _BUNDLED = ("foundation", "compact")
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Generic[Config]):
     """Settings, and why they were chosen.
 
     Attributes:
@@ -43,19 +44,23 @@ class Chosen:
         why: A sentence for the reader.
     """
 
-    config: JsonConfig
+    config: Config
     preset: str
     why: str
 
 
 def default_config(
-    project: Project, kind: RunKind, preset: str = "", is_paper: bool = False, parent: int = 0
-) -> Chosen:
-    """The settings of the next run of a kind.
+    project: Project,
+    kind: type[Config],
+    preset: str = "",
+    is_paper: bool = False,
+    parent: int = 0,
+) -> Chosen[Config]:
+    """The settings of the next run of a step.
 
     Args:
         project: Its runs and its readers' choice of pseudo-labels count.
-        kind: Pretrain, stage 1, stage 2 or score.
+        kind: Of pre-training, stage 1, stage 2 or scoring.
         preset: Used in place of the chosen one.
         is_paper: Every choice of the method as in the paper.
         parent: The run that the next one builds on; the newest finished one by default.
@@ -65,11 +70,13 @@ def default_config(
     """
     name, why = (preset, "as asked for") if preset else _preset(project, kind, parent)
     # the paper's modules reconstruct pixels, so their schedule is that of the preset's pixel modules
-    of = pixel_preset(name) if is_paper and kind is RunKind.STAGE2 else name
-    config = _of_preset(kind, of, _weights(project, name))
+    of = pixel_preset(name) if is_paper and kind is Stage2Config else name
+    config = of_preset(kind, of)
+    if isinstance(config, Stage1Config):
+        config = config.replace(weights=_weights(project, name))
     if isinstance(config, Stage2Config):
         labels, whose = _labels(project, name)
-        config = config.replace(pseudo_labels=labels.to_dict())
+        config = config.replace(pseudo_labels=labels)
         if not is_paper:
             why += f"; pseudo-labels by {labels.source.label}, K = {labels.keep_text} ({whose})"
     if is_paper:
@@ -86,7 +93,7 @@ def label_settings(project: Project) -> PseudoLabelConfig:
     Raises:
         ProjectError: The file that holds the choice is damaged.
     """
-    return _labels(project, _preset(project, RunKind.STAGE2, 0)[0])[0]
+    return _labels(project, _preset(project, Stage2Config, 0)[0])[0]
 
 
 def choose_label_settings(project: Project, config: PseudoLabelConfig) -> None:
@@ -97,7 +104,7 @@ def choose_label_settings(project: Project, config: PseudoLabelConfig) -> None:
 def _labels(project: Project, preset: str) -> tuple[PseudoLabelConfig, str]:
     path = project.folder / _LABELS_FILE
     if not path.is_file():
-        return stage2_preset(preset).pseudo_labels, "the preset's"
+        return of_preset(Stage2Config, preset).pseudo_labels, "the preset's"
     try:
         chosen = PseudoLabelConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except ValueError as error:
@@ -107,9 +114,9 @@ def _labels(project: Project, preset: str) -> tuple[PseudoLabelConfig, str]:
     return chosen, "this project's choice"
 
 
-def _preset(project: Project, kind: RunKind, parent: int) -> tuple[str, str]:
+def _preset(project: Project, kind: type[JsonConfig], parent: int) -> tuple[str, str]:
     """A preset's name, and why it is the one."""
-    if kind in (RunKind.STAGE2, RunKind.SCORE):
+    if kind in (Stage2Config, ScoreConfig):
         stage1 = _stage1_of(project, kind, parent)
         name = stage1.config.get("preset", "") if stage1 is not None else ""
         if stage1 is not None and name:
@@ -123,11 +130,11 @@ def _preset(project: Project, kind: RunKind, parent: int) -> tuple[str, str]:
     return _SMALL, "its weights are bundled, and this project has pre-trained none of another"
 
 
-def _stage1_of(project: Project, kind: RunKind, parent: int) -> runs.RunRow | None:
+def _stage1_of(project: Project, kind: type[JsonConfig], parent: int) -> runs.RunRow | None:
     """The stage-1 run that the next stage-2 or score run builds on."""
-    above = {RunKind.SCORE: RunKind.STAGE2, RunKind.STAGE2: RunKind.STAGE1}
+    above = RunKind.STAGE2 if kind is ScoreConfig else RunKind.STAGE1
     with project.session() as session:
-        newest = runs.newest(session, above[kind]) or runs.newest(session, RunKind.STAGE1)
+        newest = runs.newest(session, above) or runs.newest(session, RunKind.STAGE1)
         row = runs.get(session, parent) if parent else newest
         return None if row is None else runs.stage1_of(session, row)
 
@@ -136,7 +143,7 @@ def _weights(project: Project, preset: str) -> str:
     """Those that come with AMAE, or the project's own where only these are of the network."""
     number = _own_weights(project, preset)
     own = f"run:{number}" if preset not in _BUNDLED and number else ""
-    return own or stage1_preset(preset).weights
+    return own or of_preset(Stage1Config, preset).weights
 
 
 def _own_weights(project: Project, preset: str) -> int:
@@ -149,15 +156,3 @@ def _own_weights(project: Project, preset: str) -> int:
             if is_finished and row.config.get("model") == PRESETS[preset].to_dict():
                 return row.id
     return 0
-
-
-def _of_preset(kind: RunKind, name: str, weights: str) -> JsonConfig:
-    if kind is RunKind.STAGE1:
-        return stage1_preset(name).replace(weights=weights)
-    makers: dict[RunKind, Any] = {
-        RunKind.PRETRAIN: pretrain_preset,
-        RunKind.STAGE2: stage2_preset,
-        RunKind.SCORE: score_preset,
-    }
-    made: JsonConfig = makers[kind](name)
-    return made

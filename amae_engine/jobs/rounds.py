@@ -15,7 +15,7 @@ import numpy.typing as npt
 from amae_engine.catalog import image_tables, runs, scores
 from amae_engine.catalog.runs import RunRow
 from amae_engine.catalog.tables import RunKind, Split
-from amae_engine.config import PseudoLabelSource, ScoreConfig, ScoreKind, Stage2Config, score_preset
+from amae_engine.config import PseudoLabelSource, ScoreConfig, ScoreKind, Stage2Config, of_preset
 from amae_engine.errors import BadSetting
 from amae_engine.evaluation.delong import auc_interval, compare_aucs
 from amae_engine.events import Event, Notice
@@ -88,7 +88,7 @@ def more_rounds(
             break
         config = Stage2Config.from_dict(stage2.config)
         labels = config.pseudo_labels.replace(source=PseudoLabelSource.ROUNDS)
-        config = config.replace(pseudo_labels=labels.to_dict(), module_a_run=0)
+        config = config.replace(pseudo_labels=labels, module_a_run=0)
         number_of_run = yield from train_stage2(project, config)
         found.append(number_of_run)
         before, scored = scored, (yield from _ranked(project, start, number_of_run))
@@ -143,7 +143,7 @@ def _score_settings(project: Project, stage2: RunRow) -> ScoreConfig:
     before = [row for row in rows if row.kind is RunKind.SCORE and row.parent_id == stage2.id]
     if before:
         return ScoreConfig.from_dict(before[0].config)
-    return score_preset(str(stage1.config.get("preset") or "compact"))
+    return of_preset(ScoreConfig, str(stage1.config.get("preset") or "compact"))
 
 
 def _ranked(project: Project, start: ScoreConfig, stage2: int) -> Generator[Event, None, int]:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from amae_engine.catalog import runs, studies
 from amae_engine.catalog.tables import RunKind, RunState, Split
@@ -24,6 +24,7 @@ from amae_engine.project import Project
 from amae_engine.runs.inputs import RunInputs
 from amae_engine.runs.record import input_hashes
 
+Config = TypeVar("Config", bound=JsonConfig)
 _TITLES = {RunKind.STAGE1: "Stage 1", RunKind.STAGE2: "Stage 2", RunKind.SCORE: "Scoring"}
 
 
@@ -90,13 +91,11 @@ def run_pipeline(
         NotReady: A step is at work in another process.
         TooFewImages: There are too few normal images.
     """
-    first, why = _chosen(project, RunKind.STAGE1, 0, epochs)
-    assert isinstance(first, Stage1Config)
+    first, why = _chosen(project, Stage1Config, 0, epochs)
     seen = stage1_inputs(project, first)
     stage1 = yield from _step(project, RunKind.STAGE1, first, seen, None, why)
 
-    second, why = _chosen(project, RunKind.STAGE2, stage1, epochs)
-    assert isinstance(second, Stage2Config)
+    second, why = _chosen(project, Stage2Config, stage1, epochs)
     second, stage2 = second.replace(stage1_run=stage1), 0
     view = current_pseudo_labels(project, second.pseudo_labels, stage1)
     nothing_to_learn = why_too_few(view)
@@ -106,8 +105,7 @@ def run_pipeline(
         seen = inputs_of(project, second, view)
         stage2 = yield from _step(project, RunKind.STAGE2, second, seen, stage1, why)
 
-    score, why = _chosen(project, RunKind.SCORE, stage2 or stage1, epochs)
-    assert isinstance(score, ScoreConfig)
+    score, why = _chosen(project, ScoreConfig, stage2 or stage1, epochs)
     above = {"stage2_run": stage2} if stage2 else {"stage1_run": stage1, "without_stage2": True}
     score = score.replace(**above)
     try:
@@ -120,14 +118,13 @@ def run_pipeline(
 
 
 def _chosen(
-    project: Project, kind: RunKind, parent: int, epochs: int | None
-) -> tuple[JsonConfig, str]:
+    project: Project, kind: type[Config], parent: int, epochs: int | None
+) -> tuple[Config, str]:
     chosen = default_config(project, kind, parent=parent)
-    values = chosen.config.to_dict()
-    if epochs is None or "training" not in values:
+    if epochs is None or kind is ScoreConfig:
         return chosen.config, chosen.why
-    values["training"] |= {"epochs": epochs, "warmup_epochs": min(1, epochs - 1)}
-    return type(chosen.config).from_dict(values), chosen.why
+    shorter = {"training.epochs": epochs, "training.warmup_epochs": min(1, epochs - 1)}
+    return chosen.config.changed(shorter), chosen.why
 
 
 def _step(

@@ -16,9 +16,8 @@ from amae_engine.config import (
     Stage1Config,
     Stage2Config,
     TrainingConfig,
+    of_preset,
     require_preset,
-    stage1_preset,
-    stage2_preset,
 )
 from amae_engine.drive import drive
 from amae_engine.images.decode import read_for_store
@@ -59,7 +58,7 @@ class StageTimes:
 
 def estimate_stages(normals: int, unlabeled: int, preset: str) -> StageTimes:
     """Time stage 1's and stage 2's steps on the demo's images for two seconds each; scale them up."""
-    one, two = stage1_preset(preset), stage2_preset(preset)
+    one, two = of_preset(Stage1Config, preset), of_preset(Stage2Config, preset)
     device = choose_device("auto")
     torch.manual_seed(0)
     network = MaskedAutoencoder(require_preset(preset)).to(device)

@@ -7,6 +7,7 @@ from amae_app.training.settings_panel import SettingsPanel
 from amae_engine.catalog import runs
 from amae_engine.catalog.tables import RunKind
 from amae_engine.cli import main
+from amae_engine.config import STEPS
 from amae_engine.jobs.defaults import default_config, label_settings
 from amae_engine.jobs.importing.import_images import import_images
 
@@ -17,7 +18,9 @@ def test_commands_without_a_preset_choose_what_the_window_chooses(
     project = open_copy(
         "few", lambda made: finish(import_images(made, demo_files(16, 4, 2), "demo"))
     )
-    chosen = {kind: default_config(project, kind) for kind in RunKind if kind is not RunKind.PEER}
+    chosen = {
+        kind: default_config(project, STEPS[kind]) for kind in RunKind if kind is not RunKind.PEER
+    }
     panel = SettingsPanel(chosen[RunKind.STAGE1].preset)
     panel.show_labels(label_settings(project))
     qtbot.addWidget(panel)

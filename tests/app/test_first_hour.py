@@ -122,7 +122,7 @@ def test_ctrl_k_goes_to_pages_images_runs_settings_and_help(open_window, whole_p
     find("run 3", "Run 3")
     assert window.stack.currentWidget() is window._pages[3]
     find("abnormal share", "Abnormal share of B")
-    field = window._pages[1].settings.fields["share"]
+    field = window._pages[1].settings.fields["Abnormal share of B"]
     assert window.stack.currentWidget() is window._pages[1]
     assert field.hasFocus() or not window.isActiveWindow()
     find("operating point", "Results: Operating point")
@@ -382,7 +382,7 @@ def test_every_setting_says_what_it_is_for(open_window, small_project, qtbot):
     assert len(fields) > 20
     for field in fields:
         assert len(field.toolTip()) > 25, field.objectName()
-    QGuiApplication.sendEvent(settings.fields["ratio"], QFocusEvent(QEvent.Type.FocusIn))
+    QGuiApplication.sendEvent(settings.fields["Masked share"], QFocusEvent(QEvent.Type.FocusIn))
     assert "must know chests" in settings.why.text()
 
 

@@ -191,9 +191,9 @@ def test_pretraining_uses_the_settings_shown(open_window, small_project, qtbot):
     window.show_page(1)
     page = window._pages[1]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
-    page.settings.fields["epochs0"].setValue(1)
-    page.settings.fields["seed"].setValue(7)
-    page.settings.fields["ratio0"].setValue(0.6)
+    page.settings.fields["Epochs, pre-training"].setValue(1)
+    page.settings.fields["Seed"].setValue(7)
+    page.settings.fields["Masked, pre-training"].setValue(0.6)
     window.findChild(QPushButton, "startPretrainButton").click()
     qtbot.waitUntil(lambda: window.queue.running == "Pre-training", timeout=WAIT)
     qtbot.waitUntil(lambda: not window.queue.running, timeout=WAIT)

@@ -154,7 +154,12 @@ def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
     page = window._pages[1]
     page.settings.preset.setCurrentText("compact")
     fields = page.settings.fields
-    for name, value in (("epochs1", 2), ("epochs2", 2), ("warmup1", 1), ("warmup2", 1)):
+    for name, value in (
+        ("Epochs, stage 1", 2),
+        ("Epochs, stage 2", 2),
+        ("Warm-up, stage 1", 1),
+        ("Warm-up, stage 2", 1),
+    ):
         fields[name].setValue(value)
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     click(qtbot, window, "startStage1Button")
@@ -191,7 +196,7 @@ def test_cancelling_keeps_the_run_resumable(open_window, small_project, qtbot):
     page = window._pages[1]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     page.settings.preset.setCurrentText("compact")
-    page.settings.fields["epochs1"].setValue(500)
+    page.settings.fields["Epochs, stage 1"].setValue(500)
     click(qtbot, window, "startStage1Button")
     qtbot.waitUntil(lambda: bool(page.plots._losses), timeout=WAIT)
     click(qtbot, window, "pauseButton")

@@ -23,7 +23,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from amae_engine.catalog import studies
-from amae_engine.catalog.tables import RunKind, Split
+from amae_engine.catalog.tables import Split
 from amae_engine.config import Precision, Stage1Config
 from amae_engine.events import Event
 from amae_engine.images.csv_table import CsvColumns, from_csv
@@ -95,7 +95,7 @@ def bench_pipeline(
         files, variants = _files(place / "images", count, table)
         with closing(Project.create(place / "project", "Bench")) as project:
             taken = {_IMPORT: sum(_seconds(import_images(project, files, "bench")).values())}
-            config = default_config(project, RunKind.STAGE1).config
+            config = default_config(project, Stage1Config).config
             assert isinstance(config, Stage1Config)
             taken |= _seconds(run_pipeline(project, epochs))
             with project.session() as session:

@@ -16,10 +16,11 @@ from amae_engine.config import (
     Compile,
     PretrainConfig,
     ScoreConfig,
+    Stage1Config,
     Stage2Config,
     TrainingConfig,
+    of_preset,
     require_preset,
-    stage1_preset,
 )
 from amae_engine.images.decode import read_for_store
 from amae_engine.jobs.step_trials import STORED_SIDE, masked_step, stage1_epoch, time_step
@@ -211,7 +212,7 @@ def _stage1(
     network: MaskedAutoencoder, stored: torch.Tensor, paths: list[Path], settings: Settings
 ) -> Step:
     """A step is a whole epoch."""
-    config = stage1_preset(settings.preset)
+    config = of_preset(Stage1Config, settings.preset)
     batch = settings.batch_size or config.training.batch_size
     slow = plain.PublishedAutoencoder(network.config).to(stored.device).eval()
     slow_head = AnomalyClassifier(network.config.encoder_width).to(stored.device)

@@ -21,7 +21,7 @@ from amae_app.main_window import MainWindow
 from amae_app.settings import Settings
 from amae_app.theme import apply_theme
 from amae_engine.catalog.synthetic import add_synthetic_images
-from amae_engine.config import stage1_preset, stage2_preset
+from amae_engine.config import Stage1Config, Stage2Config, of_preset
 from amae_engine.jobs.child_process import run_in_child
 from amae_engine.project import Project
 from tests.benchmarks.event_pulse import Pulse
@@ -82,8 +82,8 @@ def _measure(folder: Path) -> dict[str, object]:
         lambda: window.context is not None and not window.queue.running, _LONGEST_WAIT_SECONDS
     )
     for name, stage, config in (
-        ("stage 1", "stage1", stage1_preset("foundation")),
-        ("stage 2", "stage2", stage2_preset("foundation")),
+        ("stage 1", "stage1", of_preset(Stage1Config, "foundation")),
+        ("stage 2", "stage2", of_preset(Stage2Config, "foundation")),
     ):
         pulse.phase = name
         schedule = config.training.replace(epochs=_EPOCHS, warmup_epochs=1).to_dict()

@@ -26,5 +26,5 @@ def test_help_lists_the_commands_in_groups(capsys: pytest.CaptureFixture[str]):
 
 def test_the_document_of_the_commands_is_made_from_the_parser():
     text = (ROOT / "resources" / "docs" / "cli.md").read_text(encoding="utf-8")
-    assert text == as_markdown(make_parser()), "python resources/docs/make_cli.py"
+    assert text == as_markdown(make_parser()), "python resources/docs/make_documents.py"
     assert all(f"### `amae {name}`" in text for name in command_names())

@@ -34,8 +34,8 @@ from amae_engine.jobs.experiments.results import (
     ExperimentTable,
     experiment_table,
     experiments,
+    latex_of,
     text_of,
-    write_latex,
 )
 from amae_engine.jobs.experiments.work_queue import is_at_work, start_worker, work_queue
 from amae_engine.jobs.judging.evaluate_run import evaluate_run
@@ -109,7 +109,7 @@ def test_every_experiment_is_planned_with_its_cells(small_project: Project):
     assert wanted == 2 * ["timm:densenet121=/data/dn121.pth"]  # two seeds
     for job in jobs(Experiment.REPLICATES):
         assert job.job == "stage1" or job.needs is not None
-    with pytest.raises(BadSetting, match="stage1 has no setting 'magic'"):
+    with pytest.raises(BadSetting, match="Stage1Config: unknown setting 'magic'"):
         jobs(Experiment.FIG3B, settings={"stage1": {"magic": 1}})
     with pytest.raises(BadSetting, match="each once"):
         Plan(Experiment.FIG3A, (1, 1))
@@ -384,7 +384,7 @@ def test_a_cell_says_how_many_replicates_it_has():
     assert chi_square.text == "42.0 ± 5.5 (27.5 by chance) (n = 2)"
 
 
-def test_a_table_in_latex_has_its_spread_and_its_stars(tmp_path):
+def test_a_table_in_latex_has_its_spread_and_its_stars():
     def cell(row: str, *values: float) -> Cell:
         return Cell(row, "50 %", dict(enumerate(values)), {}, {}, 0)
 
@@ -392,9 +392,7 @@ def test_a_table_in_latex_has_its_spread_and_its_stars(tmp_path):
     cells = {(each.row, each.column): each for each in (ours, far, near)}
     table = ExperimentTable("fig3a-1", "auc", "2 test images", ("AMAE", "A_E", "B"), ("50 %",),
                             cells, "AMAE", False)  # fmt: skip
-    path = tmp_path / "table.tex"
-    write_latex(table, path)
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = latex_of(table).splitlines()
     assert r" & 50 \% \\" in lines
     assert r"AMAE & 0.910 $\pm$ 0.020 \\" in lines
     assert r"A\_E & 0.510 $\pm$ 0.020 $^{****}$ \\" in lines

@@ -10,9 +10,10 @@ import pytest
 from amae_engine.config import (
     KeepRule,
     PseudoLabelConfig,
-    score_preset,
-    stage1_preset,
-    stage2_preset,
+    ScoreConfig,
+    Stage1Config,
+    Stage2Config,
+    of_preset,
 )
 from amae_engine.events import Event, RunStarted
 from amae_engine.jobs.estimates import like
@@ -42,11 +43,11 @@ def most_bytes(project: Project, job: Generator[Event, None, int]) -> int:
 
 def test_the_disk_that_is_said_is_the_disk_that_is_taken(small_project: Project) -> None:
     project = small_project
-    short = stage1_preset("compact").training.replace(epochs=1, warmup_epochs=0).to_dict()
-    first = stage1_preset("compact").replace(training=short)
+    short = of_preset(Stage1Config, "compact").training.replace(epochs=1, warmup_epochs=0).to_dict()
+    first = of_preset(Stage1Config, "compact").replace(training=short)
     labels = PseudoLabelConfig(keep_percent=100).to_dict()  # few images: all get a label
-    second = stage2_preset("compact").replace(training=short, pseudo_labels=labels)
-    score = score_preset("compact")
+    second = of_preset(Stage2Config, "compact").replace(training=short, pseudo_labels=labels)
+    score = of_preset(ScoreConfig, "compact")
     said = (
         estimate_stage1_resources(project, first),
         estimate_stage2_resources(project, second, first),
@@ -82,7 +83,7 @@ def test_stage_2_needs_memory_for_both_classes(
         "amae_engine.jobs.resource_estimate._counts",
         lambda _: dict.fromkeys(("normal", "unlabeled", "test"), 100_000),
     )
-    first, second = stage1_preset("compact"), stage2_preset("compact")
+    first, second = of_preset(Stage1Config, "compact"), of_preset(Stage2Config, "compact")
 
     def memory(**labels: object) -> int:
         config = second.replace(pseudo_labels={"keep_percent": 10.0, **labels})
@@ -95,7 +96,7 @@ def test_stage_2_needs_memory_for_both_classes(
 
 
 def test_runs_of_another_k_are_not_alike() -> None:
-    config = stage2_preset("compact")
+    config = of_preset(Stage2Config, "compact")
     other = config.replace(pseudo_labels={"keep_abnormal_percent": 20.0})
     assert like("stage2", config.to_dict()) == like("stage2", config.to_dict())
     assert like("stage2", config.to_dict()) != like("stage2", other.to_dict())
@@ -103,7 +104,7 @@ def test_runs_of_another_k_are_not_alike() -> None:
 
 def test_a_big_set_needs_more(small_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project = small_project
-    config = stage1_preset("foundation")
+    config = of_preset(Stage1Config, "foundation")
     few = estimate_stage1_resources(project, config)
     monkeypatch.setattr(
         "amae_engine.jobs.resource_estimate._counts",

@@ -18,7 +18,7 @@ from amae_engine.config import (
     Stage2Config,
     TrainingConfig,
     as_in_the_paper,
-    stage2_preset,
+    of_preset,
 )
 from amae_engine.errors import NotReady, ProjectError
 from amae_engine.events import EpochEnd
@@ -103,10 +103,12 @@ def test_images_that_came_after_stage_1_are_reported_before_the_run(whole_path: 
 
 
 def test_the_paper_s_modules_reconstruct_pixels(whole_path: Project):
-    assert stage2_preset("foundation").reconstructs is Reconstructs.TOKENS
-    assert as_in_the_paper(stage2_preset("foundation")).reconstructs is Reconstructs.PIXELS
-    chosen = default_config(whole_path, RunKind.STAGE2, "foundation", is_paper=True)
-    pixels = stage2_preset("compact").training
+    assert of_preset(Stage2Config, "foundation").reconstructs is Reconstructs.TOKENS
+    assert (
+        as_in_the_paper(of_preset(Stage2Config, "foundation")).reconstructs is Reconstructs.PIXELS
+    )
+    chosen = default_config(whole_path, Stage2Config, "foundation", is_paper=True)
+    pixels = of_preset(Stage2Config, "compact").training
     assert chosen.config.training == pixels  # the schedule of pixel modules, not of token ones
     assert chosen.config.abnormal_share == 0
 

@@ -165,7 +165,7 @@ def test_its_settings_are_those_of_stage_1_s_preset(all_normal: Project):
     with all_normal.session() as session:
         row = session.get_one(Run, run)
         row.config = json.dumps({**json.loads(row.config), "preset": "compact"})
-    assert default_config(all_normal, RunKind.SCORE).why.startswith(
+    assert default_config(all_normal, ScoreConfig).why.startswith(
         f"Preset compact: that of stage 1, run {run}"
     )
 

@@ -86,7 +86,12 @@ def use(window: MainWindow, folder: Path, full: bool, pulse: Pulse) -> dict[str,
     pages["studies"].reports[0].close()
     window.show_page(1)
     if not full:
-        for name, value in (("epochs1", 3), ("epochs2", 3), ("warmup1", 1), ("warmup2", 1)):
+        for name, value in (
+            ("Epochs, stage 1", 3),
+            ("Epochs, stage 2", 3),
+            ("Warm-up, stage 1", 1),
+            ("Warm-up, stage 2", 1),
+        ):
             pages["train"].settings.fields[name].setValue(value)
     for stage in ("Stage 1", "Stage 2"):
         pulse.phase = stage

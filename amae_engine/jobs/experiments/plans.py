@@ -11,8 +11,8 @@ from typing import Any
 from amae_engine.catalog import image_tables
 from amae_engine.catalog.image_draws import most_for_every_ratio
 from amae_engine.catalog.job_queue import NewJob
-from amae_engine.catalog.tables import RunKind, Split
-from amae_engine.config import ScoreKind, UnlabeledDraw
+from amae_engine.catalog.tables import Split
+from amae_engine.config import STEPS, ScoreKind, UnlabeledDraw
 from amae_engine.config.peers import PeerConfig, PeerMethod, Protocol
 from amae_engine.errors import BadSetting, TooFewImages
 from amae_engine.jobs.defaults import default_config
@@ -169,11 +169,10 @@ def _peer(
 ) -> NewJob:
     config = PeerConfig(method=method, protocol=protocol, seed=seed)
     if draw is not None:
-        config = config.replace(unlabeled=draw.to_dict())
-    settings = _changed(plan, "peer", config.to_dict())
-    config = PeerConfig.from_dict(settings)
+        config = config.replace(unlabeled=draw)
+    config = config.changed(plan.settings.get("peer", {}))
     reads = ({"row": config.label, "column": column, "seed": seed, "score": str(ScoreKind.PEER)},)
-    return NewJob(f"{config.title}, {column}, seed {seed}", "peer", settings, None, reads)
+    return NewJob(f"{config.title}, {column}, seed {seed}", "peer", config.to_dict(), None, reads)
 
 
 def _chain(
@@ -188,14 +187,17 @@ def _chain(
 ) -> None:
     """Stage 1, stage 2 and scoring, each on the one before; the last one fills the cells."""
     name = preset or plan.preset
-    configs = {
-        kind: default_config(project, RunKind(kind), name).config.to_dict()
-        for kind in ("stage1", "stage2", "score")
+    own: dict[str, dict[str, Any]] = {
+        "stage1": {"training.seed": seed, **({} if draw is None else {"unlabeled": draw})},
+        "stage2": {"training.seed": seed},
+        "score": {"seed": seed},
     }
-    configs["stage1"]["training"]["seed"] = configs["stage2"]["training"]["seed"] = seed
-    configs["score"]["seed"] = seed
-    if draw is not None:
-        configs["stage1"]["unlabeled"] = draw.to_dict()
+    configs = {
+        kind: default_config(project, STEPS[kind], name)
+        .config.changed(changes)
+        .changed(plan.settings.get(kind, {}))
+        for kind, changes in own.items()
+    }
     cells = [(_DEFAULT, column, LEADING), (_EQ4, column, str(ScoreKind.DISCREPANCY))]
     cells += [(row, where, str(kind)) for row, where, kind in extra]
     reads = tuple(
@@ -207,25 +209,12 @@ def _chain(
             NewJob(
                 f"AMAE {kind}, {column}, seed {seed}",
                 kind,
-                _changed(plan, kind, config),
+                config.to_dict(),
                 first + place - 1 if place else None,
                 reads if kind == "score" else (),
             )
         )
     if draw is not None:  # where few images are abnormal, stage 2 may have nothing to learn from
-        alone = _changed(plan, "score", {**configs["score"], "without_stage2": True})
+        alone = configs["score"].replace(without_stage2=True).to_dict()
         title = f"AMAE without stage 2, {column}, seed {seed}"
         jobs.append(NewJob(title, "score", alone, first, reads[:1]))
-
-
-def _changed(plan: Plan, kind: str, config: dict[str, Any]) -> dict[str, Any]:
-    """A job's settings with the plan's changes; "training.epochs" is one inside another."""
-    for name, value in plan.settings.get(kind, {}).items():
-        inside, *path = name.split(".")
-        place, keys = config, [inside, *path]
-        for key in keys[:-1]:
-            place = place.get(key, {})
-        if keys[-1] not in place:
-            raise BadSetting(f"{kind} has no setting '{name}'.")
-        place[keys[-1]] = value
-    return config

@@ -230,10 +230,7 @@ def _adapt(
     from amae_engine.models.checkpoint import save_weights
 
     checkpoint = record.folder / f"checkpoint_{module.lower()}.pt"
-    training = config.training.replace(
-        epochs=epochs, warmup_epochs=min(config.training.warmup_epochs, epochs)
-    )
-    own = config.replace(training=training.to_dict())
+    own = config.changed({"training.epochs": epochs})
     network, job = learns.adapt(Module(module, own, record.id, checkpoint), images, device)
     yield from job
     if processes.is_rank_zero():
