@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from amae_engine.events import Event
-from amae_engine.jobs.child_process import run_in_child
+from amae_engine.jobs.child_process import JobConfig, run_in_child
 
 _ANSWERS = ("peer_times",)  # jobs whose result only a window waits for
 
@@ -20,14 +20,19 @@ class ChildJob:
     Attributes:
         folder: Of the project.
         name: As `make_job` has it.
-        config: Settings of a new run.
+        config: Settings of a new run, or another job's arguments.
         resume: A run to resume instead.
     """
 
     folder: Path
     name: str
-    config: dict[str, Any]
+    config: JobConfig
     resume: int | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Its settings as JSON values, for the catalog."""
+        return self.config if isinstance(self.config, dict) else self.config.to_dict()
 
     @property
     def goes_on_alone(self) -> bool:

@@ -29,7 +29,7 @@ def jobs_to_hand_over(queue: JobQueue, project: Project) -> list[HandedJob]:
         make = job.make
         if isinstance(make, ChildJob) and make.folder == project.folder and make.goes_on_alone:
             begun = job is running or make.resume is not None
-            found.append(HandedJob(job.title, make.name, make.config, begun))
+            found.append(HandedJob(job.title, make.name, make.values, begun))
     return found
 
 

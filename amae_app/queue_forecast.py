@@ -30,7 +30,7 @@ class QueueForecast(QObject):
     @Slot()
     def _look(self) -> None:
         jobs = [
-            NewJob(job.title, job.make.name, job.make.config)
+            NewJob(job.title, job.make.name, job.make.values)
             for job in self._queue.waiting
             if isinstance(job.make, ChildJob)
         ]

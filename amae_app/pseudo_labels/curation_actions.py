@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
@@ -17,7 +15,7 @@ from amae_engine.catalog import blind_readings, decisions, runs
 from amae_engine.catalog.database import Session
 from amae_engine.catalog.decisions import Offer
 from amae_engine.catalog.tables import Label, Split
-from amae_engine.config import ScoreConfig
+from amae_engine.config import ScoreConfig, Stage2Config
 from amae_engine.events import Changed, Level
 from amae_engine.jobs.defaults import default_config
 from amae_engine.jobs.reading.decision_csv import read_decisions, summary, write_decisions
@@ -26,14 +24,6 @@ from amae_engine.jobs.reading.stage2_effect import Stage2Effect
 from amae_engine.jobs.training.assign_pseudo_labels import PseudoLabelView
 
 _PAGE = "pseudoLabels"
-
-
-@dataclass(frozen=True, slots=True)
-class _Configs:
-    """Settings of the jobs that follow one another, as JSON values."""
-
-    stage2: dict[str, object]
-    score: dict[str, object]
 
 
 class CurationActions(QObject):
@@ -145,20 +135,21 @@ class CurationActions(QObject):
         project, labels = self._context.project, self._context.labels
         b_alone = effect.b_alone
 
-        def settings() -> _Configs:
+        def settings() -> tuple[Stage2Config, ScoreConfig]:
             then = project.in_session(lambda session: runs.get(session, effect.run_id).config)
             module_a = effect.run_id if b_alone else 0
-            mine = {"module_a_run": module_a, "pseudo_labels": labels.to_dict()}
-            score = default_config(project, ScoreConfig).config.to_dict()
-            return _Configs({**then, **mine}, score)
+            stage2 = Stage2Config.from_dict(then).replace(
+                module_a_run=module_a, pseudo_labels=labels
+            )
+            return stage2, default_config(project, ScoreConfig).config
 
-        def queue(configs: _Configs) -> None:
-            folder = project.folder
+        def queue(configs: tuple[Stage2Config, ScoreConfig]) -> None:
+            stage2, score = configs
+            title = "Stage 2, module B" if b_alone else "Stage 2"
             self._context.queue.add(
-                ("Stage 2, module B" if b_alone else "Stage 2",
-                 ChildJob(folder, "stage2", configs.stage2)),
-                ("Scoring", ChildJob(folder, "score", configs.score)),
-            )  # fmt: skip
+                (title, ChildJob(project.folder, "stage2", stage2)),
+                ("Scoring", ChildJob(project.folder, "score", score)),
+            )
 
         self._context.act(settings, queue)
 
@@ -168,8 +159,8 @@ class CurationActions(QObject):
         project = self._context.project
         folder, both = project.folder, (str(Split.TEST), str(Split.UNLABELED))
 
-        def settings() -> dict[str, Any]:
-            return default_config(project, ScoreConfig).config.replace(splits=both).to_dict()
+        def settings() -> ScoreConfig:
+            return default_config(project, ScoreConfig).config.replace(splits=both)
 
         self._context.act(
             settings,

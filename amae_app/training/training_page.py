@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from functools import partial
-from typing import Any
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QComboBox, QScrollArea, QVBoxLayout, QWidget
@@ -22,6 +21,7 @@ from amae_app.words import reading_only
 from amae_app.workspace import Workspace
 from amae_engine.config import PseudoLabelConfig, ScoreConfig
 from amae_engine.events import Changed, EpochEnd, Event, Preview
+from amae_engine.jobs.child_process import JobConfig
 from amae_engine.jobs.resource_estimate import (
     ResourceEstimate,
     estimate_scoring_resources,
@@ -115,7 +115,7 @@ class TrainingPage(Workspace):
     def start_stage1(self) -> None:
         """Queue stage 1 with the settings shown."""
         config = self.cards.shortcuts.settings_of(self.settings.stage1())
-        self._context.queue.add(("Stage 1", self._job("stage1", config.to_dict())))
+        self._context.queue.add(("Stage 1", self._job("stage1", config)))
 
     @Slot()
     def start_stage2(self) -> None:
@@ -129,20 +129,20 @@ class TrainingPage(Workspace):
             if begun is not None and ScoreConfig.from_dict(begun.config) != wanted:
                 begun = None  # the reader wants other settings than it has
             run = None if begun is None else begun.id
-            self._context.queue.add(("Scoring", self._job("score", score.to_dict(), run)))
+            self._context.queue.add(("Scoring", self._job("score", score, run)))
             return
         self._context.queue.add(
-            ("Stage 2", self._job("stage2", self.settings.stage2().to_dict())),
-            ("Scoring", self._job("score", self.settings.score().to_dict())),
+            ("Stage 2", self._job("stage2", self.settings.stage2())),
+            ("Scoring", self._job("score", self.settings.score())),
         )
 
-    def _job(self, name: str, config: dict[str, Any], resume: int | None = None) -> ChildJob:
+    def _job(self, name: str, config: JobConfig, resume: int | None = None) -> ChildJob:
         return ChildJob(self._context.project.folder, name, config, resume)
 
     @Slot()
     def start_pretrain(self) -> None:
         """Queue pre-training with the settings shown."""
-        config = self.settings.pretrain().to_dict()
+        config = self.settings.pretrain()
         self._context.queue.add(("Pre-training", self._job("pretrain", config)))
 
     # a resumed run has its own settings: those shown are for the next one
@@ -159,7 +159,7 @@ class TrainingPage(Workspace):
     def _on_resume_stage2(self, run_id: int) -> None:
         self._context.queue.add(
             ("Stage 2", self._job("stage2", {}, run_id)),
-            ("Scoring", self._job("score", self.settings.score().to_dict())),
+            ("Scoring", self._job("score", self.settings.score())),
         )
 
     @Slot()

@@ -34,7 +34,7 @@ _TYPES: dict[RunKind, type[JsonConfig]] = {
 
 def train(options: Namespace) -> None:
     """Run or resume pretrain, stage1, stage2, score or a peer."""
-    from amae_engine.jobs.child_process import make_job
+    from amae_engine.jobs.child_process import JobConfig, make_job
     from amae_engine.method import processes
 
     _require_plain_resume(options)
@@ -49,10 +49,10 @@ def train(options: Namespace) -> None:
         if resume == 0:
             resume = _newest_unfinished(project, kind) if processes.is_rank_zero() else 0
             resume = processes.broadcast(resume)
-        config: dict[str, Any] = {}
+        config: JobConfig = {}
         if resume is None:
             chosen = _config(project, kind, options)
-            config = chosen.config.to_dict()
+            config = chosen.config
             if chosen.why and processes.is_rank_zero():
                 console.tell(chosen.why)
         job = make_job(project, options.name, config, resume)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from amae_engine.catalog import runs
+from amae_engine.config import STEPS, JsonConfig
 from amae_engine.errors import AmaeError, BadSetting, TrainingFailed, translate_os_error
 from amae_engine.events import Event, Finished, RunStarted
 from amae_engine.project import Project
@@ -30,12 +31,13 @@ if sys.platform != "win32":
 _log = logging.getLogger(__name__)
 _SECONDS_TO_END = 10.0
 _NEXT, _CLOSE = "next", "close"
+JobConfig = JsonConfig | dict[str, Any]
 
 
 def make_job(
     project: Project,
     job: str,
-    config: dict[str, Any],
+    config: JobConfig,
     resume: int | None = None,
     repeats: int | None = None,
 ) -> Generator[Event, None, object]:
@@ -45,16 +47,17 @@ def make_job(
         project: Where it works.
         job: A `RunKind` ("pretrain", "stage1", "stage2", "score", "peer"), "rounds", "maps" or
             "peer_times".
-        config: Settings of a new run, as JSON values; a resumed run has its own.
+        config: Settings of a new run, or their JSON values where the catalog keeps them; a resumed run
+            has its own. Of another job its arguments.
         resume: A run to resume.
         repeats: A run to make again, from what that one saw.
 
     Raises:
         BadSetting: There is no such job, or it cannot be resumed.
     """
-    from amae_engine import config as settings
     from amae_engine.config.peers import PeerConfig
     from amae_engine.jobs.estimates import peer_times
+    from amae_engine.jobs.judging.make_maps import make_maps_of
     from amae_engine.jobs.judging.score_images import score_images
     from amae_engine.jobs.rounds import more_rounds
     from amae_engine.jobs.training.pretrain_weights import pretrain_weights
@@ -62,26 +65,26 @@ def make_job(
     from amae_engine.jobs.training.train_stage1 import train_stage1
     from amae_engine.jobs.training.train_stage2 import train_stage2
 
-    jobs: dict[str, tuple[type[settings.JsonConfig], Callable[..., Any]]] = {
-        "pretrain": (settings.PretrainConfig, pretrain_weights),
-        "stage1": (settings.Stage1Config, train_stage1),
-        "stage2": (settings.Stage2Config, train_stage2),
-        "score": (settings.ScoreConfig, score_images),
-        "peer": (PeerConfig, train_peer),
+    runs_of: dict[str, Callable[..., Generator[Event, None, object]]] = {
+        "pretrain": pretrain_weights,
+        "stage1": train_stage1,
+        "stage2": train_stage2,
+        "score": score_images,
+        "peer": train_peer,
     }
-    if job == "rounds":
-        return more_rounds(project, **config)
-    if job == "maps":
-        from amae_engine.jobs.judging.make_maps import make_maps_of
-
-        return make_maps_of(project, **config)
-    if job == "peer_times":
-        return peer_times(project, **config)
-    if job not in jobs:
-        raise BadSetting(f"There is no job '{job}'; jobs are {', '.join(jobs)}.")
-    kind, start = jobs[job]
-    made: Generator[Event, None, object] = start(project, kind.from_dict(config), resume, repeats)
-    return made
+    others: dict[str, Callable[..., Generator[Event, None, object]]] = {
+        "rounds": more_rounds,
+        "maps": make_maps_of,
+        "peer_times": peer_times,
+    }
+    if job in others and isinstance(config, dict):
+        return others[job](project, **config)
+    if job not in runs_of:
+        raise BadSetting(f"There is no job '{job}'; jobs are {', '.join((*runs_of, *others))}.")
+    if isinstance(config, dict):
+        kinds: dict[str, type[JsonConfig]] = {**STEPS, "peer": PeerConfig}
+        config = kinds[job].from_dict(config)
+    return runs_of[job](project, config, resume, repeats)
 
 
 def start_server() -> str:
@@ -101,7 +104,7 @@ def start_server() -> str:
 
 
 def run_in_child(
-    project_folder: Path, job: str, config: dict[str, Any], resume: int | None = None
+    project_folder: Path, job: str, config: JobConfig, resume: int | None = None
 ) -> Generator[Event, None, object]:
     """Run a job in a process of its own; yields its events and returns its result.
 
@@ -168,7 +171,7 @@ def _child(
     environment: dict[str, str],
     folder: Path,
     job: str,
-    config: dict[str, Any],
+    config: JobConfig,
     resume: int | None,
 ) -> None:
     os.environ.update(environment)  # the server has that of its start

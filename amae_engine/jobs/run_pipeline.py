@@ -152,5 +152,5 @@ def _step(
             resume = run.id
     if resume is None:
         yield Notice(why)
-    made: Any = yield from make_job(project, str(kind), config.to_dict(), resume)
+    made: Any = yield from make_job(project, str(kind), config, resume)
     return int(made)

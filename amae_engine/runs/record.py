@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -31,10 +31,11 @@ _PREVIEWS = ("preview_before.npz", "preview.npz")  # by the starting weights, an
 _FACTS = "run.json"
 SHORTCUTS_FILE = "shortcuts.json"
 T = TypeVar("T")
+Config = TypeVar("Config", bound=JsonConfig)
 
 
 @dataclass(frozen=True, slots=True)
-class NewRun:
+class NewRun(Generic[Config]):
     """What a run is made of.
 
     Attributes:
@@ -43,32 +44,69 @@ class NewRun:
         parent_id: The run it builds on.
         epochs: Epochs in all, over every module.
         notes: Sentences that a reader of its results should know.
+        keep: Writes what else it begins with into its folder.
     """
 
-    config: JsonConfig
+    config: Config
     inputs: RunInputs
     parent_id: int | None = None
     epochs: int = 0
     notes: tuple[str, ...] = ()
+    keep: Callable[[Path], object] | None = None
 
 
-def open_run(
+@dataclass(frozen=True, slots=True)
+class RunStep(Generic[Config]):
+    """A step of the pipeline as a run.
+
+    Attributes:
+        kind: What the run is.
+        config: The type of its settings.
+        work: The job itself: what it learns and scores goes into the record's folder.
+        title: For the reader; "" for that of its settings (a peer's method).
+    """
+
+    kind: RunKind
+    config: type[Config]
+    work: Callable[[Project, Config, RunRecord], Generator[Event, None, None]]
+    title: str = ""
+
+    def run(
+        self,
+        project: Project,
+        new: Callable[[RunInputs | None], NewRun[Config]],
+        resume: int | None = None,
+        repeats: int | None = None,
+    ) -> Generator[Event, None, int]:
+        """Start or resume a run, do its work, and end it; returns its number.
+
+        Where several processes train together, rank zero opens the run and the others only follow.
+
+        Args:
+            project: Where the run belongs.
+            new: Makes a new run from what the repeated one saw, or None; not called on resuming.
+            resume: An interrupted, cancelled or failed run to resume instead.
+            repeats: A run to make again from its recorded inputs.
+
+        Raises:
+            BadSetting: The run to resume is another kind of run, or is finished.
+            NotReady: Another process works on it, or it did not keep its inputs.
+        """
+        record = _opened(project, self.kind, new, resume, repeats)
+        config = self.config.from_dict(record.config)
+        work = self.work(project, config, record)
+        yield from record.follow(self.title or str(getattr(config, "title", "")), work)
+        return record.id
+
+
+def _opened(
     project: Project,
     kind: RunKind,
-    new: Callable[[RunInputs | None], NewRun],
-    resume: int | None = None,
-    repeats: int | None = None,
+    new: Callable[[RunInputs | None], NewRun[Config]],
+    resume: int | None,
+    repeats: int | None,
 ) -> RunRecord:
-    """Start or resume a run, and hold its lease.
-
-    Where several processes train together, rank zero opens the run and the others only follow.
-
-    Args:
-        project: Where the run belongs.
-        kind: What the run is.
-        new: Makes a new run from what the repeated one saw, or None; not called on resuming.
-        resume: An interrupted, cancelled or failed run to resume instead.
-        repeats: A run to make again from its recorded inputs.
+    """Hold a run's lease.
 
     Raises:
         BadSetting: The run to resume is another kind of run, or is finished.
@@ -233,7 +271,7 @@ def newest_finished(project: Project, kind: RunKind, run_id: int, needed_for: st
 
 
 def _started(
-    project: Project, kind: RunKind, new: NewRun, repeats: int | None
+    project: Project, kind: RunKind, new: NewRun[Config], repeats: int | None
 ) -> tuple[int, Lease]:
     with project.session() as session:
         run_id = runs.start(session, kind, new.config.to_dict(), new.parent_id, new.epochs)
@@ -241,6 +279,8 @@ def _started(
         folder.mkdir(parents=True, exist_ok=True)
         new.inputs.write(folder)
         _write_facts(folder, kind, new, repeats)
+        if new.keep is not None:
+            new.keep(folder)
         # before the row can be seen: nobody takes a running run without a lease for a dead one
         lease = project.take_lease(run_id)
         if lease is None:
@@ -271,7 +311,7 @@ def _require_resumable(row: runs.RunRow, kind: RunKind) -> None:
         raise BadSetting(f"Run {row.id} is finished: there is nothing to resume. Start a new run.")
 
 
-def _write_facts(folder: Path, kind: RunKind, new: NewRun, repeats: int | None) -> None:
+def _write_facts(folder: Path, kind: RunKind, new: NewRun[Any], repeats: int | None) -> None:
     works: Any = getattr(new.config, "training", new.config)
     facts = {
         "id": int(folder.name),

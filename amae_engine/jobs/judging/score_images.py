@@ -24,7 +24,7 @@ from amae_engine.method import processes
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
 from amae_engine.runs.map_files import MapWriter, maps_folder
-from amae_engine.runs.record import NewRun, RunRecord, newest_finished, open_run
+from amae_engine.runs.record import NewRun, RunRecord, RunStep, newest_finished
 from amae_engine.runs.score_checkpoints import ScoreCheckpoint, ScoreCheckpoints, missing_batches
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def score_images(
         TooFewImages: The chosen splits have no image.
     """
 
-    def new(recorded: RunInputs | None) -> NewRun:
+    def new(recorded: RunInputs | None) -> NewRun[ScoreConfig]:
         if config.without_stage2:
             parent = newest_finished(project, RunKind.STAGE1, config.stage1_run, "Scoring")
             chosen = config.replace(stage1_run=parent.id)
@@ -70,10 +70,8 @@ def score_images(
         seen = recorded or score_inputs(project, chosen)
         return NewRun(chosen, seen, parent.id, 0, _notes(chosen))
 
-    record = open_run(project, RunKind.SCORE, new, resume, repeats)
-    config = ScoreConfig.from_dict(record.config)
-    yield from record.follow("Scoring", _score(project, config, record))
-    return record.id
+    step = RunStep(RunKind.SCORE, ScoreConfig, _score, "Scoring")
+    return (yield from step.run(project, new, resume, repeats))
 
 
 def score_inputs(project: Project, config: ScoreConfig) -> RunInputs:

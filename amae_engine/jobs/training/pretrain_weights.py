@@ -17,7 +17,7 @@ from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, weights_pat
 from amae_engine.method import processes
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
-from amae_engine.runs.record import NewRun, RunRecord, open_run
+from amae_engine.runs.record import NewRun, RunRecord, RunStep
 
 if TYPE_CHECKING:
     from amae_engine.models.masked_autoencoder import MaskedAutoencoder
@@ -48,14 +48,12 @@ def pretrain_weights(
         TooFewImages: N and U together have fewer than 16 images.
     """
 
-    def new(recorded: RunInputs | None) -> NewRun:
+    def new(recorded: RunInputs | None) -> NewRun[PretrainConfig]:
         seen = recorded or pretrain_inputs(project, config)
         return NewRun(config, seen, None, config.training.epochs)
 
-    record = open_run(project, RunKind.PRETRAIN, new, resume, repeats)
-    config = PretrainConfig.from_dict(record.config)
-    yield from record.follow("Starting weights", _train(project, config, record))
-    return record.id
+    step = RunStep(RunKind.PRETRAIN, PretrainConfig, _train, "Starting weights")
+    return (yield from step.run(project, new, resume, repeats))
 
 
 def pretrain_inputs(project: Project, config: PretrainConfig) -> RunInputs:

@@ -23,7 +23,7 @@ from amae_engine.jobs.training.train_stage1 import FEWEST_NORMALS
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
 from amae_engine.runs.map_files import MapWriter, maps_folder
-from amae_engine.runs.record import NewRun, RunRecord, open_run
+from amae_engine.runs.record import NewRun, RunRecord, RunStep
 
 if TYPE_CHECKING:
     import torch
@@ -61,17 +61,15 @@ def train_peer(
         TrainingFailed: A loss is not a number; the message names the batch.
     """
 
-    def new(recorded: RunInputs | None) -> NewRun:
+    def new(recorded: RunInputs | None) -> NewRun[PeerConfig]:
         chosen = config.completed
         seen = recorded or peer_inputs(project, chosen)
         if recorded is None and config.minutes:
             chosen = chosen.within_minutes(seconds_of_epochs(project, chosen, seen))
         return NewRun(chosen, seen, None, chosen.all_epochs)
 
-    record = open_run(project, RunKind.PEER, new, resume, repeats)
-    config = PeerConfig.from_dict(record.config)
-    yield from record.follow(config.title, _run(project, config, record))
-    return record.id
+    step = RunStep(RunKind.PEER, PeerConfig, _run)
+    return (yield from step.run(project, new, resume, repeats))
 
 
 def peer_inputs(project: Project, config: PeerConfig) -> RunInputs:

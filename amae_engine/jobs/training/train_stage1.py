@@ -31,7 +31,7 @@ from amae_engine.method import processes
 from amae_engine.method.eta_estimator import EtaEstimator
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
-from amae_engine.runs.record import NewRun, RunRecord, open_run
+from amae_engine.runs.record import NewRun, RunRecord, RunStep
 from amae_engine.runs.token_files import TokenWriter
 
 if TYPE_CHECKING:
@@ -76,15 +76,13 @@ def train_stage1(
         BadWeights: The starting weights are missing, have changed, or belong to another preset.
     """
 
-    def new(recorded: RunInputs | None) -> NewRun:
+    def new(recorded: RunInputs | None) -> NewRun[Stage1Config]:
         seen = recorded or stage1_inputs(project, config)
         parent = int(config.weights[4:]) if config.weights.startswith("run:") else None
         return NewRun(config, seen, parent, config.training.epochs, _notes(seen, config))
 
-    record = open_run(project, RunKind.STAGE1, new, resume, repeats)
-    config = Stage1Config.from_dict(record.config)
-    yield from record.follow("Stage 1", _run(project, config, record))
-    return record.id
+    step = RunStep(RunKind.STAGE1, Stage1Config, _run, "Stage 1")
+    return (yield from step.run(project, new, resume, repeats))
 
 
 def stage1_inputs(project: Project, config: Stage1Config) -> RunInputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Generator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE
 from amae_engine.method import processes
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest, read_inputs
-from amae_engine.runs.record import NewRun, RunRecord, newest_finished, open_run
+from amae_engine.runs.record import NewRun, RunRecord, RunStep, newest_finished
 from amae_engine.runs.token_files import KeptTokens
 
 if TYPE_CHECKING:
@@ -87,26 +88,27 @@ def train_stage2(
         NotReady: Stage 1 has not run yet.
         TooFewImages: No image is pseudo-abnormal.
     """
-    views: list[PseudoLabelView] = []
 
-    def new(recorded: RunInputs | None) -> NewRun:
+    def new(recorded: RunInputs | None) -> NewRun[Stage2Config]:
         require_one_split_a_patient(project)
         parent = newest_finished(project, RunKind.STAGE1, config.stage1_run, "Stage 2").id
         chosen, seen = config.replace(stage1_run=parent), recorded
+        keep = None
         if seen is None:
-            views.append(current_pseudo_labels(project, chosen.pseudo_labels, parent))
-            seen = inputs_of(project, chosen, views[0])
+            view = current_pseudo_labels(project, chosen.pseudo_labels, parent)
+            seen, keep = inputs_of(project, chosen, view), partial(_keep_view, view)
         require_same_module_a(project, chosen, seen)
         total = sum(epochs for _, epochs in plan_modules(chosen, seen).values())
-        return NewRun(chosen, seen, parent, total, _notes(chosen, seen))
+        return NewRun(chosen, seen, parent, total, _notes(chosen, seen), keep)
 
-    record = open_run(project, RunKind.STAGE2, new, resume, repeats)
-    if views and processes.is_rank_zero():
-        write_labels(views[0], record.folder / LABELS_TABLE)
-        keep_unseen(views[0], record.folder)
-    config = Stage2Config.from_dict(record.config)
-    yield from record.follow("Stage 2", _train(project, config, record))
-    return record.id
+    step = RunStep(RunKind.STAGE2, Stage2Config, _train, "Stage 2")
+    return (yield from step.run(project, new, resume, repeats))
+
+
+def _keep_view(view: PseudoLabelView, folder: Path) -> None:
+    """Every image's label as a table, and which images neither module learns from."""
+    write_labels(view, folder / LABELS_TABLE)
+    keep_unseen(view, folder)
 
 
 def inputs_of(project: Project, config: Stage2Config, view: PseudoLabelView) -> RunInputs:
