@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 from amae_app.child_job import ChildJob
 from amae_app.job_queue import JobQueue
 from amae_engine.errors import AmaeError
-from amae_engine.jobs.experiments.hand_over import HandedJob, hand_over
+from amae_engine.jobs.planning.hand_over import HandedJob, hand_over
 from amae_engine.project import Project
 
 

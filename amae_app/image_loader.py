@@ -10,7 +10,7 @@ from amae_app.image_ref import ImageRef
 from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.widgets.measuring import Scale
 from amae_app.window_context import WindowContext
-from amae_engine.jobs.reading.original_images import OriginalImage, OriginalState
+from amae_engine.jobs.curation.original_images import OriginalImage, OriginalState
 
 
 class ImageLoader(QObject):

@@ -38,8 +38,8 @@ from amae_app.words import reading_only
 from amae_app.workspace import Workspace
 from amae_app.workspaces import WORKSPACES, number_of
 from amae_engine.events import Changed, Changes, Event
-from amae_engine.jobs.demo import import_demo, is_whole
-from amae_engine.jobs.experiments.hand_over import HandedJob
+from amae_engine.jobs.importing.demo import import_demo, is_whole
+from amae_engine.jobs.planning.hand_over import HandedJob
 from amae_engine.project import Project
 
 _EVERYTHING = Changed.IMAGES | Changed.DECISIONS | Changed.RUNS | Changed.SCORES | Changed.SETTINGS

@@ -9,7 +9,7 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from amae_engine.jobs.reading.original_images import OriginalImage, OriginalReader, OriginalState
+from amae_engine.jobs.curation.original_images import OriginalImage, OriginalReader, OriginalState
 from amae_engine.project import Project
 
 _log = logging.getLogger(__name__)

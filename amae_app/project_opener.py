@@ -14,7 +14,7 @@ from amae_app.job_queue import JobQueue
 from amae_app.window_context import OpenedProject, WindowContext
 from amae_app.work import Work
 from amae_engine.errors import AmaeError
-from amae_engine.jobs.demo import open_demo
+from amae_engine.jobs.importing.demo import open_demo
 from amae_engine.project import Project
 
 _PATIENCE = 0.01  # seconds

@@ -9,7 +9,7 @@ from amae_app.job_queue import JobQueue
 from amae_app.window_context import WindowContext
 from amae_engine.catalog.job_queue import NewJob
 from amae_engine.events import clock
-from amae_engine.jobs.estimates import Estimate, estimate
+from amae_engine.jobs.planning.estimates import Estimate, estimate
 
 
 class QueueForecast(QObject):

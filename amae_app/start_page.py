@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from amae_app.theme import card, heading, quiet
-from amae_engine.jobs.demo import ATTRIBUTION
+from amae_engine.jobs.importing.demo import ATTRIBUTION
 
 _SHOWN = 4  # recent projects
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QMenu, QPu
 
 from amae_app.settings import Settings
 from amae_app.theme import ThemeName
-from amae_engine.jobs.machine import cpu_text
+from amae_engine.jobs.planning.machine import cpu_text
 
 _SECONDS_BETWEEN_READINGS = 5
 

@@ -23,8 +23,8 @@ from amae_engine.catalog.database import Session
 from amae_engine.config import PseudoLabelConfig, Stage1Config
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, Level
-from amae_engine.jobs.defaults import choose_label_settings, default_config, label_settings
 from amae_engine.jobs.importing.relink_originals import RelinkReport
+from amae_engine.jobs.planning.defaults import choose_label_settings, default_config, label_settings
 from amae_engine.project import Project
 
 T = TypeVar("T")

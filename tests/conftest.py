@@ -96,7 +96,7 @@ def train_and_score(tiny_weights: Path) -> Callable[[Project], None]:
     """Both stages and scoring, by a tiny network; five unlabeled images decided."""
 
     def run(project: Project) -> None:
-        from amae_engine.jobs.judging.score_images import score_images
+        from amae_engine.jobs.scoring.score_images import score_images
         from amae_engine.jobs.training.train_stage1 import train_stage1
         from amae_engine.jobs.training.train_stage2 import train_stage2
 

@@ -14,7 +14,7 @@ from amae_engine.catalog import decisions, image_tables, studies
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.cli import main
 from amae_engine.errors import ProjectError
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
+from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
 from amae_engine.project import Project
 
 

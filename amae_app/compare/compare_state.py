@@ -21,7 +21,7 @@ from amae_engine.evaluation.delong import AucDifference, compare_aucs
 from amae_engine.evaluation.multiple_testing import holm, replicates
 from amae_engine.evaluation.ranks import relative_ranks
 from amae_engine.events import EpochEnd
-from amae_engine.jobs.judging.evaluate_run import (
+from amae_engine.jobs.evaluation.evaluate_run import (
     RunEvaluation,
     ScoreEvaluation,
     evaluate_run,

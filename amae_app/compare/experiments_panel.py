@@ -27,8 +27,8 @@ from amae_app.window_context import WindowContext
 from amae_engine.catalog import job_queue
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed, Level
-from amae_engine.jobs.experiments.queue_experiment import write_results
-from amae_engine.jobs.experiments.work_queue import start_worker
+from amae_engine.jobs.planning.queue_experiment import write_results
+from amae_engine.jobs.planning.work_queue import start_worker
 
 _LOOK_MS = 3000  # between looks at a queue that is worked by another process
 _JOBS = ("Job", "State", "Run", "What", "Why")

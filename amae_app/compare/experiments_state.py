@@ -8,8 +8,12 @@ from amae_engine.catalog import job_queue
 from amae_engine.catalog.job_queue import QueueRow
 from amae_engine.catalog.tables import QueueState
 from amae_engine.errors import NotReady
-from amae_engine.jobs.experiments.results import ExperimentTable, experiment_table, experiments
-from amae_engine.jobs.experiments.work_queue import is_at_work
+from amae_engine.jobs.planning.experiment_results import (
+    ExperimentTable,
+    experiment_table,
+    experiments,
+)
+from amae_engine.jobs.planning.work_queue import is_at_work
 from amae_engine.project import Project
 
 

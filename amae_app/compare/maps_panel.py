@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
 from amae_app.theme import card, quiet
 from amae_app.window_context import WindowContext
 from amae_engine.errors import AmaeError
-from amae_engine.jobs.judging.evaluate_maps import JudgedMap, compare_maps, regions_by_image
+from amae_engine.jobs.evaluation.evaluate_maps import JudgedMap, compare_maps, regions_by_image
 
 _COLUMNS = (
     ("Run", "Double click to see it in Results"),

@@ -21,9 +21,9 @@ from amae_app.theme import quiet
 from amae_app.window_context import WindowContext
 from amae_engine.catalog.job_queue import NewJob
 from amae_engine.config.peers import PeerSize
-from amae_engine.jobs.estimates import Estimate, Like, estimate
-from amae_engine.jobs.experiments.plans import Experiment, Plan, plan_jobs
-from amae_engine.jobs.experiments.queue_experiment import queue_experiment
+from amae_engine.jobs.planning.estimates import Estimate, Like, estimate
+from amae_engine.jobs.planning.experiment_plans import Experiment, Plan, plan_jobs
+from amae_engine.jobs.planning.queue_experiment import queue_experiment
 
 _SIZES = {
     PeerSize.PUBLISHED: "peers as published",

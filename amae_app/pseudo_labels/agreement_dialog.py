@@ -24,7 +24,7 @@ from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.catalog.tables import Label
-from amae_engine.jobs.reading.second_reading import Agreement
+from amae_engine.jobs.curation.second_reading import Agreement
 
 _CONSENSUS = (
     (Label.NORMAL, "Both: normal"),

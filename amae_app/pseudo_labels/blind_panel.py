@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 from amae_app.theme import card, quiet
 from amae_app.words import plural
 from amae_engine.catalog.blind_readings import SessionRow
-from amae_engine.jobs.reading.second_reading import ChosenBy
+from amae_engine.jobs.curation.second_reading import ChosenBy
 
 _DEFAULT_COUNT = 50
 

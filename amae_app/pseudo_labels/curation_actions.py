@@ -17,11 +17,11 @@ from amae_engine.catalog.decisions import Offer
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ScoreConfig, Stage2Config
 from amae_engine.events import Changed, Level
-from amae_engine.jobs.defaults import default_config
-from amae_engine.jobs.reading.decision_csv import read_decisions, summary, write_decisions
-from amae_engine.jobs.reading.second_reading import ChosenBy, begin_second_reading
-from amae_engine.jobs.reading.stage2_effect import Stage2Effect
-from amae_engine.jobs.training.assign_pseudo_labels import PseudoLabelView
+from amae_engine.jobs.curation.decision_csv import read_decisions, summary, write_decisions
+from amae_engine.jobs.curation.second_reading import ChosenBy, begin_second_reading
+from amae_engine.jobs.planning.defaults import default_config
+from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import PseudoLabelView
+from amae_engine.jobs.pseudo_labels.stage2_effect import Stage2Effect
 
 _PAGE = "pseudoLabels"
 

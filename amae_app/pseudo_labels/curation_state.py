@@ -16,15 +16,15 @@ from amae_engine.catalog.tables import RunKind
 from amae_engine.config import KeepRule, PseudoLabelConfig, PseudoLabelSource
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.agreement import wilson_interval
-from amae_engine.jobs.judging.what_scores_learned import proxy_text, proxy_worth
-from amae_engine.jobs.reading.orders import Clusters, Disagreement, clusters, disagreement
-from amae_engine.jobs.reading.stage2_effect import Stage2Effect, stage2_effect
-from amae_engine.jobs.training.assign_pseudo_labels import (
+from amae_engine.jobs.evaluation.what_scores_learned import proxy_text, proxy_worth
+from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import (
     PseudoLabelView,
     Ratings,
     has_ranking,
     read_ratings,
 )
+from amae_engine.jobs.pseudo_labels.orders import Clusters, Disagreement, clusters, disagreement
+from amae_engine.jobs.pseudo_labels.stage2_effect import Stage2Effect, stage2_effect
 from amae_engine.project import Project
 
 NORMAL, ABNORMAL, UNUSED, EXCLUDED = 0, 1, -1, -2

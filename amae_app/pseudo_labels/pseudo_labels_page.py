@@ -36,7 +36,7 @@ from amae_engine.catalog.tables import Label
 from amae_engine.config import PseudoLabelSource
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
-from amae_engine.jobs.reading.source_quality import source_qualities
+from amae_engine.jobs.pseudo_labels.source_quality import source_qualities
 
 Answer = tuple[CurationState, list[BlindItem] | None]
 

@@ -14,8 +14,8 @@ from amae_app.window_context import WindowContext
 from amae_engine.catalog import blind_readings, decisions, studies
 from amae_engine.catalog.blind_readings import BlindItem, SessionRow
 from amae_engine.catalog.database import Session
-from amae_engine.jobs.reading.second_reading import Agreement, agreement
-from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels
+from amae_engine.jobs.curation.second_reading import Agreement, agreement
+from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import current_pseudo_labels
 
 _MOST_SHOWN = 5000  # decisions in the dialog; a table has them all
 

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 from amae_app.pseudo_labels.curation_state import CurationState
 from amae_app.theme import card, quiet
 from amae_app.words import plural
-from amae_engine.jobs.reading.source_quality import SourceQuality
+from amae_engine.jobs.pseudo_labels.source_quality import SourceQuality
 
 
 class ReviewPanel(QWidget):

@@ -11,9 +11,9 @@ from amae_engine.catalog.locked_points import LockedRow
 from amae_engine.config import ScoreKind
 from amae_engine.evaluation.operating_rules import RuleChoice
 from amae_engine.events import Changed
-from amae_engine.jobs.judging.evaluate_run import RunEvaluation
-from amae_engine.jobs.judging.operating_points import choose_point, lock_point
-from amae_engine.jobs.judging.subgroups import subgroups
+from amae_engine.jobs.evaluation.evaluate_run import RunEvaluation
+from amae_engine.jobs.evaluation.operating_points import choose_point, lock_point
+from amae_engine.jobs.evaluation.subgroups import subgroups
 
 
 class EvaluationActs(QObject):

@@ -14,13 +14,13 @@ from amae_app.results.export_dialog import ExportChoice, ExportDialog
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.events import Event, Level, Notice, Progress
-from amae_engine.jobs.bundles.share_project import share_project
-from amae_engine.jobs.bundles.write_bundle import write_bundle
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
-from amae_engine.jobs.judging.export import export_results
-from amae_engine.jobs.reporting.make_dicom import DicomMade, make_dicom
-from amae_engine.jobs.reporting.make_report import make_report
-from amae_engine.jobs.reporting.send_objects import send_objects
+from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
+from amae_engine.jobs.sharing.export import export_results
+from amae_engine.jobs.sharing.make_dicom import DicomMade, make_dicom
+from amae_engine.jobs.sharing.make_report import make_report
+from amae_engine.jobs.sharing.send_objects import send_objects
+from amae_engine.jobs.sharing.share_project import share_project
+from amae_engine.jobs.sharing.write_bundle import write_bundle
 from amae_engine.pacs.server import Server
 from amae_engine.project import Project
 

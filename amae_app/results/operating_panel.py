@@ -23,7 +23,7 @@ from amae_app.theme import card, colours, quiet
 from amae_app.widgets.score_histogram import Histogram
 from amae_engine.config import ScoreKind
 from amae_engine.evaluation.operating_rules import Rule, RuleChoice
-from amae_engine.jobs.judging.operating_points import ChosenPoint, falls_short, result_at
+from amae_engine.jobs.evaluation.operating_points import ChosenPoint, falls_short, result_at
 
 _TARGETS = {Rule.SENSITIVITY: 0.95, Rule.SPECIFICITY: 0.95, Rule.NORMALS: 0.95, Rule.COST: 5.0}
 

@@ -22,7 +22,7 @@ from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.region_layer import Tool
 from amae_app.words import plural
 from amae_engine.catalog.regions import LONGEST_NOTE
-from amae_engine.jobs.judging.image_regions import ImageRegions, ListedRegion
+from amae_engine.jobs.curation.image_regions import ImageRegions, ListedRegion
 
 ACTS = {
     "agree": ("Agree", "A", "This region shows something"),

@@ -20,7 +20,7 @@ from amae_engine.catalog.database import Session
 from amae_engine.catalog.regions import NewRegion, RegionState, RegionStep
 from amae_engine.evaluation.regions import Outline
 from amae_engine.events import Level
-from amae_engine.jobs.judging.image_regions import (
+from amae_engine.jobs.curation.image_regions import (
     ImageRegions,
     ListedRegion,
     image_regions,

@@ -8,7 +8,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtWidgets import QHeaderView, QTableView
 
 from amae_engine.catalog.regions import RegionState
-from amae_engine.jobs.judging.image_regions import ListedRegion
+from amae_engine.jobs.curation.image_regions import ListedRegion
 
 Index = QModelIndex | QPersistentModelIndex
 _COLUMNS = ("Of", "State", "Size", "Mean", "Peak")

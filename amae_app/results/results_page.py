@@ -27,7 +27,7 @@ from amae_engine.config import ScoreKind
 from amae_engine.errors import AmaeError
 from amae_engine.evaluation.operating_rules import RuleChoice
 from amae_engine.events import Changed
-from amae_engine.jobs.judging.operating_points import ChosenPoint
+from amae_engine.jobs.evaluation.operating_points import ChosenPoint
 
 _MADE_AT_ONCE = 32  # maps, where they are made when asked for
 _TRUTHS = {0: "truth: normal", 1: "truth: abnormal", -1: "truth unknown"}

@@ -16,7 +16,7 @@ from amae_engine.catalog.tables import RunKind
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.roc import OperatingPoint, operating_point
-from amae_engine.jobs.judging.evaluate_run import (
+from amae_engine.jobs.evaluation.evaluate_run import (
     RunEvaluation,
     ScoreEvaluation,
     evaluate_run,
@@ -25,8 +25,8 @@ from amae_engine.jobs.judging.evaluate_run import (
     peer_title,
     rated_images,
 )
-from amae_engine.jobs.judging.leading_score import LeadingScore, leading_score
-from amae_engine.jobs.judging.operating_points import Calibration, calibrate
+from amae_engine.jobs.evaluation.leading_score import LeadingScore, leading_score
+from amae_engine.jobs.evaluation.operating_points import Calibration, calibrate
 from amae_engine.project import Project
 
 Values = npt.NDArray[np.float64]

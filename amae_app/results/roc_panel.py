@@ -19,8 +19,8 @@ from amae_app.results.review_state import ReviewState
 from amae_app.theme import card, colours, quiet
 from amae_app.widgets.curve_plot import PALETTE, CurvePlot, PlottedCurve
 from amae_engine.config import ScoreKind
-from amae_engine.jobs.judging.operating_points import Calibration
-from amae_engine.jobs.judging.subgroups import FEW, Subgroup
+from amae_engine.jobs.evaluation.operating_points import Calibration
+from amae_engine.jobs.evaluation.subgroups import FEW, Subgroup
 
 _FLATTEST = 215  # logical pixels of the curves with their tabs
 

@@ -12,8 +12,8 @@ from amae_engine.catalog.locked_points import LockedRow
 from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput, NotReady
 from amae_engine.evaluation.operating_rules import Rule, RuleChoice
-from amae_engine.jobs.judging.evaluate_run import ScoreEvaluation
-from amae_engine.jobs.judging.operating_points import choice_of, choose_point
+from amae_engine.jobs.evaluation.evaluate_run import ScoreEvaluation
+from amae_engine.jobs.evaluation.operating_points import choice_of, choose_point
 from amae_engine.project import Project
 
 _NORMALS = RuleChoice(Rule.NORMALS, 0.95)

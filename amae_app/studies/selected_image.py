@@ -20,7 +20,7 @@ from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.window_context import WindowContext
 from amae_engine.catalog.studies import ImageRow
 from amae_engine.catalog.tables import Split
-from amae_engine.jobs.demo import ATTRIBUTION, DEMO_SOURCE
+from amae_engine.jobs.importing.demo import ATTRIBUTION, DEMO_SOURCE
 
 _TRUTHS = {"normal": 0, "abnormal": 1, "unknown": None}
 

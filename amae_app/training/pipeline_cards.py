@@ -10,7 +10,7 @@ from amae_app.training.card import Card, CardState
 from amae_app.training.pipeline_state import PipelineState
 from amae_app.training.shortcut_panel import ShortcutPanel
 from amae_engine.events import EpochEnd
-from amae_engine.jobs.resource_estimate import ResourceEstimate
+from amae_engine.jobs.planning.resource_estimate import ResourceEstimate
 
 _GOOD = (CardState.DONE, CardState.READY)
 

@@ -19,8 +19,8 @@ from amae_engine.catalog.tables import RunKind, RunState, Split
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, Stage1Config
 from amae_engine.errors import AmaeError
 from amae_engine.events import EpochEnd, Preview
-from amae_engine.jobs.judging.what_scores_learned import proxy_worth
-from amae_engine.jobs.training.assign_pseudo_labels import (
+from amae_engine.jobs.evaluation.what_scores_learned import proxy_worth
+from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import (
     PseudoLabelView,
     current_pseudo_labels,
 )

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from amae_app.theme import quiet
 from amae_engine.config import MatchingMethod
-from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck
+from amae_engine.jobs.confounders.choose_matching import ShortcutCheck
 
 _COLUMNS = ("Match by", "Normal + unlabeled", "AUC of N against U", "What it means")
 

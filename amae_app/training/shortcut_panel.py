@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from amae_app.training.shortcut_dialog import ShortcutDialog
 from amae_engine.config import MatchingMethod, Stage1Config
 from amae_engine.drive import drive
-from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck
-from amae_engine.jobs.shortcuts.shortcut_check import check_shortcuts
+from amae_engine.jobs.confounders.choose_matching import ShortcutCheck
+from amae_engine.jobs.confounders.shortcut_check import check_shortcuts
 from amae_engine.project import Project
 
 _MOST = 1500  # images each of N and U that the window looks at: about three seconds

@@ -11,7 +11,7 @@ from amae_engine.catalog.runs import RunRow
 from amae_engine.catalog.tables import RunKind, RunState, Split
 from amae_engine.config import Stage2Config
 from amae_engine.errors import AmaeError
-from amae_engine.jobs.training.assign_pseudo_labels import (
+from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import (
     NORMAL,
     PSEUDO_ABNORMAL,
     PSEUDO_NORMAL,

@@ -22,7 +22,7 @@ from amae_app.workspace import Workspace
 from amae_engine.config import PseudoLabelConfig, ScoreConfig
 from amae_engine.events import Changed, EpochEnd, Event, Preview
 from amae_engine.jobs.child_process import JobConfig
-from amae_engine.jobs.resource_estimate import (
+from amae_engine.jobs.planning.resource_estimate import (
     ResourceEstimate,
     estimate_scoring_resources,
     estimate_stage1_resources,

@@ -33,7 +33,7 @@ def add_bundles(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def write(options: Namespace) -> None:
     """Write the bundle."""
-    from amae_engine.jobs.bundles.write_bundle import write_bundle
+    from amae_engine.jobs.sharing.write_bundle import write_bundle
 
     project = Project.open(options.project)
     job = write_bundle(project, options.file, options.run, options.weights, options.reader)
@@ -46,7 +46,7 @@ def write(options: Namespace) -> None:
 
 def share_copy(options: Namespace) -> None:
     """Copy the project."""
-    from amae_engine.jobs.bundles.share_project import share_project
+    from amae_engine.jobs.sharing.share_project import share_project
 
     job = share_project(Project.open(options.project), options.folder, options.reader)
     shared = Console(options.json).drive(job)
@@ -60,7 +60,7 @@ def share_copy(options: Namespace) -> None:
 
 def rerun_bundle(options: Namespace) -> None:
     """Make a bundle's runs again, and compare."""
-    from amae_engine.jobs.bundles.rerun_bundle import rerun_bundle as make_again
+    from amae_engine.jobs.sharing.rerun_bundle import rerun_bundle as make_again
 
     bundle = Path(options.run)
     if options.images is None:

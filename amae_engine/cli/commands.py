@@ -17,20 +17,20 @@ from amae_engine.project import Project
 
 if TYPE_CHECKING:
     from amae_engine.config import PseudoLabelConfig
-    from amae_engine.jobs.judging.evaluate_maps import JudgedMap
-    from amae_engine.jobs.judging.evaluate_run import RunEvaluation
-    from amae_engine.jobs.judging.subgroups import Subgroup
-    from amae_engine.jobs.training.assign_pseudo_labels import PseudoLabelView
+    from amae_engine.jobs.evaluation.evaluate_maps import JudgedMap
+    from amae_engine.jobs.evaluation.evaluate_run import RunEvaluation
+    from amae_engine.jobs.evaluation.subgroups import Subgroup
+    from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import PseudoLabelView
 
 _DEMO_FOLDER = Path.home() / "AMAE" / "demo"
 
 
 def demo(options: Namespace) -> None:
     """Make the demo project, run both stages and print the result table."""
-    from amae_engine.jobs.demo import ATTRIBUTION, open_demo
-    from amae_engine.jobs.judging.evaluate_run import evaluate_run
-    from amae_engine.jobs.judging.export import export_results, result_text
+    from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
+    from amae_engine.jobs.importing.demo import ATTRIBUTION, open_demo
     from amae_engine.jobs.run_pipeline import run_pipeline
+    from amae_engine.jobs.sharing.export import export_results, result_text
 
     console = Console(options.json)
     folder = options.folder or _DEMO_FOLDER
@@ -49,8 +49,15 @@ def demo(options: Namespace) -> None:
 
 def pseudo(options: Namespace) -> None:
     """List pseudo-labels; record a reader's decisions."""
-    from amae_engine.jobs.defaults import choose_label_settings, default_config, label_settings
-    from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels, write_labels
+    from amae_engine.jobs.planning.defaults import (
+        choose_label_settings,
+        default_config,
+        label_settings,
+    )
+    from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import (
+        current_pseudo_labels,
+        write_labels,
+    )
 
     project = Project.open(options.project)
     if options.decide:
@@ -97,8 +104,8 @@ def _label_facts(view: PseudoLabelView, config: PseudoLabelConfig) -> dict[str, 
 
 def evaluate(options: Namespace) -> None:
     """Print AUC and AP of every score of a run."""
-    from amae_engine.jobs.judging.evaluate_run import evaluate_run
-    from amae_engine.jobs.judging.export import result_text
+    from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
+    from amae_engine.jobs.sharing.export import result_text
 
     if options.boxes is not None or options.regions:
         _evaluate_maps(options)
@@ -121,19 +128,19 @@ def evaluate(options: Namespace) -> None:
 
 def _subgroups(project: Project, evaluation: RunEvaluation) -> list[Subgroup]:
     """Those of the leading score, of a peer's own for a peer."""
-    from amae_engine.jobs.judging.subgroups import subgroups
+    from amae_engine.jobs.evaluation.subgroups import subgroups
 
     leading = evaluation.leading.kind if evaluation.leading else ScoreKind.PEER
     return subgroups(project, evaluation, leading)
 
 
 def _evaluate_maps(options: Namespace) -> None:
-    from amae_engine.jobs.judging.evaluate_maps import (
+    from amae_engine.jobs.curation.marked_images import marks_by_image
+    from amae_engine.jobs.evaluation.evaluate_maps import (
         compare_maps,
         evaluate_maps,
         regions_by_image,
     )
-    from amae_engine.jobs.reading.marked_images import marks_by_image
 
     project = Project.open(options.project)
     if options.boxes is not None:
@@ -182,8 +189,8 @@ def _say_maps(judged: list[JudgedMap], as_json: bool) -> None:
 
 def export(options: Namespace) -> None:
     """Write scores, curves and example images."""
-    from amae_engine.jobs.judging.evaluate_run import evaluate_run
-    from amae_engine.jobs.judging.export import export_results
+    from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
+    from amae_engine.jobs.sharing.export import export_results
 
     project = Project.open(options.project)
     evaluation = evaluate_run(project, options.run, options.reader)
@@ -196,7 +203,7 @@ def export(options: Namespace) -> None:
 
 def list_runs(options: Namespace) -> None:
     """Print the project's runs, newest first; or all that one of them recorded."""
-    from amae_engine.jobs.judging.evaluate_run import peer_title
+    from amae_engine.jobs.evaluation.evaluate_run import peer_title
     from amae_engine.runs.record import run_facts
 
     project = Project.open(options.project)

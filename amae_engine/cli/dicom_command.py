@@ -33,7 +33,7 @@ def add_dicom(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def dicom(options: Namespace) -> None:
     """Write the objects, and say where."""
     from amae_engine.catalog import studies
-    from amae_engine.jobs.reporting.make_dicom import make_dicom
+    from amae_engine.jobs.sharing.make_dicom import make_dicom
 
     project = Project.open(options.project)
     ids: list[int] | None = None

@@ -19,9 +19,9 @@ from amae_engine.project import Project
 
 def experiment(options: Namespace) -> None:
     """Queue an experiment, or show what one has found."""
-    from amae_engine.jobs.experiments.plans import RATIOS, Experiment, Plan, plan_jobs
-    from amae_engine.jobs.experiments.queue_experiment import queue_experiment
-    from amae_engine.jobs.experiments.work_queue import start_worker
+    from amae_engine.jobs.planning.experiment_plans import RATIOS, Experiment, Plan, plan_jobs
+    from amae_engine.jobs.planning.queue_experiment import queue_experiment
+    from amae_engine.jobs.planning.work_queue import start_worker
 
     project = Project.open(options.project)
     if options.name not in set(Experiment):
@@ -55,7 +55,7 @@ def experiment(options: Namespace) -> None:
 
 def _say_plan(project: Project, jobs: list[NewJob], options: Namespace) -> None:
     """What would be queued, and how long it may take."""
-    from amae_engine.jobs.estimates import estimate, like, peer_times
+    from amae_engine.jobs.planning.estimates import estimate, like, peer_times
 
     tried = {}
     if options.measure:
@@ -74,7 +74,7 @@ def _say_plan(project: Project, jobs: list[NewJob], options: Namespace) -> None:
 
 def queue(options: Namespace) -> None:
     """List, work, pause, cancel, reorder."""
-    from amae_engine.jobs.experiments.work_queue import start_worker, work_queue
+    from amae_engine.jobs.planning.work_queue import start_worker, work_queue
 
     project = Project.open(options.project)
     if options.act == "run":
@@ -121,8 +121,8 @@ def _change(project: Project, options: Namespace) -> None:
 
 
 def _show(project: Project, options: Namespace) -> None:
-    from amae_engine.jobs.experiments.queue_experiment import write_results
-    from amae_engine.jobs.experiments.results import experiment_table, text_of
+    from amae_engine.jobs.planning.experiment_results import experiment_table, text_of
+    from amae_engine.jobs.planning.queue_experiment import write_results
 
     table = experiment_table(project, options.name, options.reader)
     files = write_results(table, project.exports_folder) if options.export else []

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 def import_images(options: Namespace) -> None:
     """Import images, or say what would happen; several processes, as `torchrun` starts them, decode."""
+    from amae_engine import processes
     from amae_engine.jobs.importing.decode_ahead import end_help, help_decode
-    from amae_engine.method import processes
 
     with processes.process_group():
         if not processes.is_rank_zero():

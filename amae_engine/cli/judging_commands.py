@@ -15,7 +15,7 @@ from amae_engine.errors import BadInput, NotReady
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
-    from amae_engine.jobs.judging.operating_points import PointResult
+    from amae_engine.jobs.evaluation.operating_points import PointResult
 
 
 def validation(options: Namespace) -> None:
@@ -50,8 +50,8 @@ def validation(options: Namespace) -> None:
 def operating_point(options: Namespace) -> None:
     """Choose a threshold; lock it; say what it does."""
     from amae_engine.evaluation.operating_rules import Rule, RuleChoice
-    from amae_engine.jobs.judging.evaluate_run import evaluate_run, judged_run
-    from amae_engine.jobs.judging.operating_points import (
+    from amae_engine.jobs.evaluation.evaluate_run import evaluate_run, judged_run
+    from amae_engine.jobs.evaluation.operating_points import (
         at_prevalence,
         choose_point,
         falls_short,
@@ -112,9 +112,9 @@ def _say_point(found: PointResult) -> None:
 
 def maps(options: Namespace) -> None:
     """Make the maps of some images of a run that kept none."""
-    from amae_engine.jobs.judging.evaluate_maps import regions_by_image
-    from amae_engine.jobs.judging.evaluate_run import judged_run
-    from amae_engine.jobs.judging.make_maps import make_maps_of
+    from amae_engine.jobs.evaluation.evaluate_maps import regions_by_image
+    from amae_engine.jobs.evaluation.evaluate_run import judged_run
+    from amae_engine.jobs.scoring.make_maps import make_maps_of
 
     project = Project.open(options.project)
     run = judged_run(project, options.run, "Making maps").id
@@ -132,7 +132,7 @@ def maps(options: Namespace) -> None:
 
 
 def _kind(project: Project, run_id: int, name: str) -> ScoreKind:
-    from amae_engine.jobs.judging.leading_score import leading_score
+    from amae_engine.jobs.evaluation.leading_score import leading_score
 
     if name:
         return ScoreKind.of(name)

@@ -14,13 +14,13 @@ from amae_engine.events import clock
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
-    from amae_engine.jobs.resource_estimate import ResourceEstimate
+    from amae_engine.jobs.planning.resource_estimate import ResourceEstimate
 
 
 def doctor(options: Namespace) -> None:
     """Print what this machine and installation can do, and how long training will take."""
-    from amae_engine.jobs.machine import machine_facts
-    from amae_engine.jobs.step_trials import estimate_stages
+    from amae_engine.jobs.planning.machine import machine_facts
+    from amae_engine.jobs.planning.step_trials import estimate_stages
 
     facts: dict[str, Any] = machine_facts()
     normals, unlabeled = options.images // 2, options.images - options.images // 2
@@ -44,8 +44,8 @@ def doctor(options: Namespace) -> None:
 
 def _needs(options: Namespace) -> list[ResourceEstimate]:
     """Of every step, with the settings that it would have."""
-    from amae_engine.jobs.defaults import default_config
-    from amae_engine.jobs.resource_estimate import (
+    from amae_engine.jobs.planning.defaults import default_config
+    from amae_engine.jobs.planning.resource_estimate import (
         estimate_scoring_resources,
         estimate_stage1_resources,
         estimate_stage2_resources,

@@ -72,7 +72,7 @@ def fetch(options: Namespace) -> None:
 
 def send(options: Namespace) -> None:
     """Send every DICOM file of a folder."""
-    from amae_engine.jobs.reporting.send_objects import send_objects
+    from amae_engine.jobs.sharing.send_objects import send_objects
 
     sent = Console(options.json).drive(send_objects(_server(options), options.folder, _password()))
     if options.json:

@@ -28,7 +28,7 @@ def peer(options: Namespace) -> None:
 
 def panel(options: Namespace) -> None:
     """Write the picture and say where it is."""
-    from amae_engine.jobs.synthetic_panel import synthetic_panel
+    from amae_engine.jobs.training.synthetic_panel import synthetic_panel
 
     project = Project.open(options.project)
     kind = Synthesis(options.synthesis)

@@ -36,7 +36,7 @@ def held(options: Namespace) -> None:
 
 def decisions(options: Namespace) -> None:
     """Write every decision to a table, or take those of one over."""
-    from amae_engine.jobs.reading.decision_csv import read_decisions, summary, write_decisions
+    from amae_engine.jobs.curation.decision_csv import read_decisions, summary, write_decisions
 
     project = Project.open(options.project)
     if options.way == "export":
@@ -49,7 +49,7 @@ def decisions(options: Namespace) -> None:
 
 def agreement(options: Namespace) -> None:
     """Print how the readers of each blind second reading agree."""
-    from amae_engine.jobs.reading.second_reading import agreement as judged
+    from amae_engine.jobs.curation.second_reading import agreement as judged
 
     project = Project.open(options.project)
     with project.session() as session:

@@ -42,7 +42,7 @@ def add_regions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def regions(options: Namespace) -> None:
     """Take marks in, undo, or list the current ones."""
-    from amae_engine.jobs.reading.marked_images import import_marks
+    from amae_engine.jobs.curation.marked_images import import_marks
 
     project = Project.open(options.project)
     if options.marks is not None:
@@ -74,7 +74,7 @@ def _step(project: Project, options: Namespace) -> None:
 
 
 def _list(project: Project, options: Namespace) -> None:
-    from amae_engine.jobs.judging.image_regions import run_regions
+    from amae_engine.jobs.curation.image_regions import run_regions
     from amae_engine.reports.table import spreadsheet_text
 
     run, kind = _map(project, options)
@@ -115,8 +115,8 @@ def _list(project: Project, options: Namespace) -> None:
 
 def _map(project: Project, options: Namespace) -> tuple[int, ScoreKind | None]:
     """Which run's map regions are measured by; 0 and None where there is none."""
-    from amae_engine.jobs.judging.evaluate_run import judged_run
-    from amae_engine.jobs.judging.leading_score import leading_score
+    from amae_engine.jobs.evaluation.evaluate_run import judged_run
+    from amae_engine.jobs.evaluation.leading_score import leading_score
 
     try:
         run = judged_run(project, options.run, "Measuring regions").id

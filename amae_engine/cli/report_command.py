@@ -30,8 +30,8 @@ def add_report(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def report(options: Namespace) -> None:
     """Write the report, and say where."""
-    from amae_engine.jobs.judging.evaluate_run import evaluate_run
-    from amae_engine.jobs.reporting.make_report import make_report
+    from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
+    from amae_engine.jobs.sharing.make_report import make_report
 
     if options.pdf and options.print_pdf is None:
         raise BadSetting("A PDF is printed by Qt: use `amae report --pdf`.")

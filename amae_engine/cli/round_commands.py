@@ -9,7 +9,7 @@ from pathlib import Path
 
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
-from amae_engine.jobs.reading.source_quality import SourceQuality, source_qualities
+from amae_engine.jobs.pseudo_labels.source_quality import SourceQuality, source_qualities
 from amae_engine.project import Project
 
 
@@ -30,7 +30,7 @@ def add_rounds(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def more(options: Namespace) -> None:
     """One or more further rounds, as far as the validation images want them."""
-    from amae_engine.jobs.rounds import more_rounds
+    from amae_engine.jobs.pseudo_labels.rounds import more_rounds
 
     project = Project.open(options.project)
     found = Console(options.json).drive(more_rounds(project, options.rounds))
@@ -42,7 +42,7 @@ def more(options: Namespace) -> None:
 
 def judged_sources(options: Namespace) -> None:
     """A line for each source."""
-    from amae_engine.jobs.defaults import label_settings
+    from amae_engine.jobs.planning.defaults import label_settings
 
     project = Project.open(options.project)
     found = source_qualities(project, label_settings(project), options.run)

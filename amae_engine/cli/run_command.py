@@ -23,9 +23,9 @@ TEXT = "import, stage 1, stage 2, score and evaluate, with what was chosen and w
 
 def run(options: Namespace) -> None:
     """Import what is new, do every step that is not up to date, and evaluate where there is truth."""
-    from amae_engine.jobs.judging.evaluate_run import evaluate_run
-    from amae_engine.jobs.judging.export import export_results, result_text
+    from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
     from amae_engine.jobs.run_pipeline import require_both_sets, run_pipeline
+    from amae_engine.jobs.sharing.export import export_results, result_text
 
     is_project = (options.project / "project.json").is_file()
     plan = plan_of(options)

@@ -9,9 +9,9 @@ from pathlib import Path
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.config import MatchingMethod, Stage1Config
-from amae_engine.jobs.defaults import default_config
-from amae_engine.jobs.shortcuts.choose_matching import ShortcutCheck
-from amae_engine.jobs.shortcuts.shortcut_check import check_shortcuts
+from amae_engine.jobs.confounders.choose_matching import ShortcutCheck
+from amae_engine.jobs.confounders.shortcut_check import check_shortcuts
+from amae_engine.jobs.planning.defaults import default_config
 from amae_engine.project import Project
 
 

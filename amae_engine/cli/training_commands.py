@@ -20,7 +20,7 @@ from amae_engine.cli.progress import Console
 from amae_engine.config import STEPS, JsonConfig, Stage1Config
 from amae_engine.config.peers import PeerConfig
 from amae_engine.errors import BadSetting, NotReady, TrainingFailed
-from amae_engine.jobs.defaults import Chosen, default_config
+from amae_engine.jobs.planning.defaults import Chosen, default_config
 from amae_engine.project import Project
 
 _TYPES: dict[RunKind, type[JsonConfig]] = {
@@ -34,8 +34,8 @@ _TYPES: dict[RunKind, type[JsonConfig]] = {
 
 def train(options: Namespace) -> None:
     """Run or resume pretrain, stage1, stage2, score or a peer."""
+    from amae_engine import processes
     from amae_engine.jobs.child_process import JobConfig, make_job
-    from amae_engine.method import processes
 
     _require_plain_resume(options)
     if getattr(options, "processes", 1) > processes.world_size():
@@ -69,7 +69,7 @@ def train(options: Namespace) -> None:
 
 def rerun(options: Namespace) -> None:
     """Make a run again from what it recorded, and compare."""
-    from amae_engine.jobs.rerun import rerun as make_again
+    from amae_engine.jobs.sharing.rerun import rerun as make_again
 
     if not options.run.isdecimal():
         rerun_bundle(options)

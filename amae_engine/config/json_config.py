@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import PureWindowsPath
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
@@ -19,8 +20,13 @@ class JsonConfig:
     """JSON in and out for every config; an unknown key, or a number outside its range, is an error."""
 
     def __post_init__(self) -> None:
+        hints = _hints(type(self))
         for each in dataclasses.fields(self):
-            facts_of(each).require(each.name, getattr(self, each.name))
+            name, given = each.name, getattr(self, each.name)
+            value = _as_type(hints[name], given, f"{type(self).__name__}.{name}")
+            if value is not given:
+                object.__setattr__(self, name, value)
+            facts_of(each).require(name, value)
         self._require()
 
     def _require(self) -> None:
@@ -41,18 +47,17 @@ class JsonConfig:
         Raises:
             BadSetting: A key is unknown or a value cannot be what the key needs.
         """
-        return cls(**cls._typed(values))
+        cls._require_known(values)
+        return cls(**values)
 
     @classmethod
-    def _typed(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        hints = get_type_hints(cls)
+    def _require_known(cls, values: Mapping[str, Any]) -> None:
         known = [f.name for f in dataclasses.fields(cls)]
         for key in values:
             if key not in known:
                 raise BadSetting(
                     f"{cls.__name__}: unknown setting '{key}'; known settings are {', '.join(known)}."
                 )
-        return {k: _as_type(hints[k], value, f"{cls.__name__}.{k}") for k, value in values.items()}
 
     def to_json(self) -> str:
         """This config as JSON text."""
@@ -60,7 +65,8 @@ class JsonConfig:
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some settings changed; unknown names are errors."""
-        return dataclasses.replace(self, **self._typed(changes))
+        self._require_known(changes)
+        return dataclasses.replace(self, **changes)
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
         """A copy with settings changed by their paths: {"training.epochs": 3}; all at once.
@@ -79,6 +85,11 @@ class JsonConfig:
         for name, values in inner.items():
             own[name] = getattr(self, name).changed(values)
         return self.replace(**own)
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _as_type(kind: Any, value: Any, name: str) -> Any:

@@ -11,5 +11,5 @@ import sklearn.linear_model
 import torch
 import torch._dynamo  # which an optimizer loads with its first step
 
-from amae_engine.jobs.judging import make_maps, score_images
+from amae_engine.jobs.scoring import make_maps, score_images
 from amae_engine.jobs.training import pretrain_weights, train_peer, train_stage1, train_stage2

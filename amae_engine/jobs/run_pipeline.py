@@ -14,10 +14,10 @@ from amae_engine.config import JsonConfig, ScoreConfig, Stage1Config, Stage2Conf
 from amae_engine.errors import NotReady, TooFewImages
 from amae_engine.events import Event, Level, Notice
 from amae_engine.jobs.child_process import make_job
-from amae_engine.jobs.defaults import default_config
 from amae_engine.jobs.importing.import_plan import ImportPlan
-from amae_engine.jobs.judging.score_images import score_inputs
-from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels, why_too_few
+from amae_engine.jobs.planning.defaults import default_config
+from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import current_pseudo_labels, why_too_few
+from amae_engine.jobs.scoring.score_images import score_inputs
 from amae_engine.jobs.training.train_stage1 import FEWEST_NORMALS, stage1_inputs
 from amae_engine.jobs.training.train_stage2 import inputs_of
 from amae_engine.project import Project

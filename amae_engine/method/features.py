@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from amae_engine import processes
 from amae_engine.config import Precision
-from amae_engine.method import processes
 from amae_engine.method.compute_device import autocast, random_generator
 from amae_engine.method.image_batches import (
     crop_and_resize,

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from amae_engine import processes
 from amae_engine.config import Precision, Stage1Config, Synthesis
 from amae_engine.events import Event
-from amae_engine.method import processes
 from amae_engine.method.compute_device import random_generator
 from amae_engine.method.features import BATCH, encode_batch, whole_images
 from amae_engine.method.image_batches import standardise, to_grey

@@ -16,15 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from amae_engine import processes
 from amae_engine.atomic_write import atomic_write
 from amae_engine.config import TrainingConfig
 from amae_engine.errors import TrainingFailed
 from amae_engine.events import Event, Level, Notice, Preview
-from amae_engine.method import processes
 from amae_engine.method.compilation import compiled
 from amae_engine.method.compute_device import autocast, random_generator
 from amae_engine.method.memory import even_parts, in_parts, ran_out
-from amae_engine.method.training_clock import TrainingClock
+from amae_engine.pace import TrainingClock
 
 Rate = Callable[[float], float]
 

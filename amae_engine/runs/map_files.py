@@ -18,9 +18,9 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine import processes
 from amae_engine.atomic_write import write_array, write_arrays, write_text
 from amae_engine.config import ScoreKind
-from amae_engine.method import processes
 from amae_engine.project import Project
 from amae_engine.row_files import half_file_from
 from amae_engine.runs.run_files import MADE_MAPS

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from amae_engine import processes
 from amae_engine.atomic_write import write_arrays, write_text
 from amae_engine.catalog import runs
 from amae_engine.catalog.audit import RUN_FILES, audit
@@ -20,7 +21,6 @@ from amae_engine.config import JsonConfig
 from amae_engine.drive import pass_on
 from amae_engine.errors import BadSetting, NotReady, TrainingFailed
 from amae_engine.events import Changed, Changes, EpochEnd, Event, Preview, RunStarted
-from amae_engine.method import processes
 from amae_engine.project import Project
 from amae_engine.runs.environment import environment, versions
 from amae_engine.runs.inputs import RunInputs, read_inputs

@@ -26,8 +26,8 @@ from amae_engine.config import (
     Stage2Config,
     TrainingConfig,
 )
-from amae_engine.jobs.defaults import choose_label_settings
-from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.planning.defaults import choose_label_settings
+from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
 from tests.conftest import import_small

@@ -20,10 +20,10 @@ from amae_engine.evaluation.bands import pr_band, roc_band
 from amae_engine.evaluation.multiple_testing import holm
 from amae_engine.evaluation.regions import box_outline
 from amae_engine.evaluation.roc import roc_curve
-from amae_engine.jobs.experiments.plans import Experiment, Plan
-from amae_engine.jobs.experiments.queue_experiment import queue_experiment
-from amae_engine.jobs.experiments.work_queue import is_at_work, work_queue
-from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.planning.experiment_plans import Experiment, Plan
+from amae_engine.jobs.planning.queue_experiment import queue_experiment
+from amae_engine.jobs.planning.work_queue import is_at_work, work_queue
+from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.jobs.training.train_peer import train_peer
 from amae_engine.project import Project
 

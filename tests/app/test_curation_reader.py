@@ -8,7 +8,7 @@ from amae_engine.catalog import decisions, image_tables, runs, scores, studies
 from amae_engine.catalog.decisions import Offer
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import PseudoLabelConfig, ScoreKind
-from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels
+from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import current_pseudo_labels
 from amae_engine.project import Project
 
 PROXY = PseudoLabelConfig()

@@ -13,8 +13,8 @@ from widgets_by_name import WAIT, click, saved
 from amae_engine.catalog import blind_readings, decisions, runs
 from amae_engine.catalog.tables import Label, RunKind
 from amae_engine.config import PseudoLabelConfig
-from amae_engine.jobs.defaults import choose_label_settings
-from amae_engine.jobs.reading.decision_csv import write_decisions
+from amae_engine.jobs.curation.decision_csv import write_decisions
+from amae_engine.jobs.planning.defaults import choose_label_settings
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from amae_engine.catalog import runs
 from amae_engine.catalog.tables import RunKind
 from amae_engine.cli import main
 from amae_engine.config import STEPS
-from amae_engine.jobs.defaults import default_config, label_settings
 from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.planning.defaults import default_config, label_settings
 
 
 def test_commands_without_a_preset_choose_what_the_window_chooses(

@@ -13,7 +13,7 @@ from amae_engine.catalog import image_tables, locked_points, validation_images
 from amae_engine.catalog.tables import Image, Split
 from amae_engine.config import ScoreKind
 from amae_engine.evaluation.operating_rules import Rule, RuleChoice
-from amae_engine.jobs.judging.operating_points import ChosenPoint
+from amae_engine.jobs.evaluation.operating_points import ChosenPoint
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from amae_app.pseudo_labels.curation_state import CurationReader
 from amae_app.results.review_state import read_review_state
 from amae_app.training.pipeline_state import read_pipeline_state
 from amae_engine.config import PseudoLabelConfig
-from amae_engine.jobs.judging.what_scores_learned import proxy_worth
+from amae_engine.jobs.evaluation.what_scores_learned import proxy_worth
 from amae_engine.project import Project
 project = Project.open(Path(sys.argv[1]))
 read_pipeline_state(project, PseudoLabelConfig())

@@ -18,7 +18,7 @@ from amae_engine.config import (
     ScoreKind,
 )
 from amae_engine.config.peers import PeerConfig, PeerMethod
-from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.jobs.training.train_peer import train_peer
 from amae_engine.runs.map_files import mapped_images
 
@@ -142,7 +142,7 @@ def test_compare_lists_runs_and_tests_two(open_window, scored_project, qtbot):
     from demo_images import finish
 
     from amae_engine.config import MaskPlan, ScoreConfig
-    from amae_engine.jobs.judging.score_images import score_images
+    from amae_engine.jobs.scoring.score_images import score_images
 
     finish(score_images(scored_project, ScoreConfig(mask_plan=MaskPlan.COMPLEMENTARY)))
     window = open_window(scored_project)

@@ -32,7 +32,7 @@ from amae_engine.events import EpochEnd, Progress
 from amae_engine.images.csv_table import CsvColumns, from_csv
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project

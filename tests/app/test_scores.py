@@ -14,9 +14,9 @@ from amae_engine.catalog import image_tables, runs, scores
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.cli import main
 from amae_engine.config import ScoreKind, ScoreStep
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
-from amae_engine.jobs.judging.export import export_results
-from amae_engine.jobs.reporting.make_report import make_report
+from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
+from amae_engine.jobs.sharing.export import export_results
+from amae_engine.jobs.sharing.make_report import make_report
 from amae_engine.project import Project
 
 NAME, LABEL, HELP = "pretend", "Pretend score", "What the pretend score is"

@@ -7,7 +7,7 @@ import time
 import torch
 
 from amae_engine.config import ModelConfig, Precision
-from amae_engine.jobs.step_trials import synchronise
+from amae_engine.jobs.planning.step_trials import synchronise
 from amae_engine.method.compute_device import autocast
 from amae_engine.method.masking import visible_count
 from tests.benchmarks.process_memory import peak_resident_bytes

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from amae_engine.config import Precision
 from amae_engine.errors import NotReady
 from amae_engine.images.decode import read_for_store
-from amae_engine.jobs.step_trials import synchronise, time_step
+from amae_engine.jobs.planning.step_trials import synchronise, time_step
 from amae_engine.method.compute_device import be_deterministic, choose_device
 from amae_engine.method.features import BATCH, encode_batch, whole_images
 from amae_engine.models.encoders import load_encoder

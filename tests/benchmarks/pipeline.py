@@ -28,9 +28,9 @@ from amae_engine.config import Precision, Stage1Config
 from amae_engine.events import Event
 from amae_engine.images.csv_table import CsvColumns, from_csv
 from amae_engine.images.sources import SourceFile
-from amae_engine.jobs.defaults import default_config
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.resource_estimate import VIEWS
+from amae_engine.jobs.planning.defaults import default_config
+from amae_engine.jobs.planning.resource_estimate import VIEWS
 from amae_engine.jobs.run_pipeline import run_pipeline
 from amae_engine.jobs.training.starting_weights import frozen_encoder, weights_path
 from amae_engine.method.compute_device import choose_device

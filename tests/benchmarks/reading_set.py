@@ -13,8 +13,8 @@ from amae_engine.catalog import image_tables, runs, scores
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import PseudoLabelConfig, ScoreConfig, ScoreKind, Stage1Config
 from amae_engine.images.sources import SourceFile
-from amae_engine.jobs.defaults import choose_label_settings
 from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.planning.defaults import choose_label_settings
 from amae_engine.project import Project
 from amae_engine.resources import required_resource
 from amae_engine.runs.map_files import MapWriter, maps_folder

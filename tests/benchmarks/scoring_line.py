@@ -16,7 +16,7 @@ from amae_engine.catalog import runs, studies
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreConfig, require_preset
 from amae_engine.images.decode import read_for_store
-from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.jobs.training.train_stage2 import module_file
 from amae_engine.models.checkpoint import save_weights
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder

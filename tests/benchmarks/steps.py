@@ -23,7 +23,7 @@ from amae_engine.config import (
     require_preset,
 )
 from amae_engine.images.decode import read_for_store
-from amae_engine.jobs.step_trials import STORED_SIDE, masked_step, stage1_epoch, time_step
+from amae_engine.jobs.planning.step_trials import STORED_SIDE, masked_step, stage1_epoch, time_step
 from amae_engine.method.compute_device import choose_device, random_generator
 from amae_engine.method.discrepancy import compare_modules
 from amae_engine.method.features import whole_images

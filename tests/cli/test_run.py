@@ -15,7 +15,7 @@ from amae_engine.catalog.tables import RunKind, RunState
 from amae_engine.cli import main
 from amae_engine.events import EpochEnd, RunStarted
 from amae_engine.jobs import run_pipeline as run_pipeline_module
-from amae_engine.jobs.defaults import Chosen
+from amae_engine.jobs.planning.defaults import Chosen
 from amae_engine.jobs.run_pipeline import run_pipeline
 from amae_engine.project import Project
 

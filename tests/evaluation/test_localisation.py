@@ -22,8 +22,8 @@ from amae_engine.config.peers import PeerConfig, PeerMethod
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.localisation import judge_maps
 from amae_engine.evaluation.regions import box_outline, outlines_mask
-from amae_engine.jobs.judging.evaluate_maps import compare_maps, evaluate_maps
-from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.evaluation.evaluate_maps import compare_maps, evaluate_maps
+from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.jobs.training.train_peer import train_peer
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2

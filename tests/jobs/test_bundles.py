@@ -27,14 +27,14 @@ from amae_engine.config import (
 from amae_engine.errors import BadInput, ProjectError
 from amae_engine.evaluation.regions import box_outline
 from amae_engine.images.sources import SourceFile
-from amae_engine.jobs.bundles.read_bundle import project_of_bundle, read_bundle
-from amae_engine.jobs.bundles.rerun_bundle import rerun_bundle
-from amae_engine.jobs.bundles.share_project import share_project
-from amae_engine.jobs.bundles.write_bundle import write_bundle
+from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.importing.undo_import import undo_import
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
-from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.scoring.score_images import score_images
+from amae_engine.jobs.sharing.read_bundle import project_of_bundle, read_bundle
+from amae_engine.jobs.sharing.rerun_bundle import rerun_bundle
+from amae_engine.jobs.sharing.share_project import share_project
+from amae_engine.jobs.sharing.write_bundle import write_bundle
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project

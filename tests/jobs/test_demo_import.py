@@ -6,7 +6,7 @@ from demo_images import finish
 
 from amae_engine.catalog import studies
 from amae_engine.events import Progress
-from amae_engine.jobs.demo import is_whole, open_demo
+from amae_engine.jobs.importing.demo import is_whole, open_demo
 from amae_engine.project import Project
 
 

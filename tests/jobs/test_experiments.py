@@ -24,12 +24,12 @@ from amae_engine.config.peers import PeerMethod
 from amae_engine.errors import BadInput, BadSetting, NotReady, TooFewImages
 from amae_engine.events import EpochEnd, RunStarted
 from amae_engine.jobs.child_process import make_job
-from amae_engine.jobs.defaults import choose_label_settings
-from amae_engine.jobs.estimates import estimate, like, peer_times
-from amae_engine.jobs.experiments import work_queue as work_queue_module
-from amae_engine.jobs.experiments.plans import Experiment, Plan, plan_jobs
-from amae_engine.jobs.experiments.queue_experiment import queue_experiment, write_results
-from amae_engine.jobs.experiments.results import (
+from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
+from amae_engine.jobs.planning import work_queue as work_queue_module
+from amae_engine.jobs.planning.defaults import choose_label_settings
+from amae_engine.jobs.planning.estimates import estimate, like, peer_times
+from amae_engine.jobs.planning.experiment_plans import Experiment, Plan, plan_jobs
+from amae_engine.jobs.planning.experiment_results import (
     Cell,
     ExperimentTable,
     experiment_table,
@@ -37,8 +37,8 @@ from amae_engine.jobs.experiments.results import (
     latex_of,
     text_of,
 )
-from amae_engine.jobs.experiments.work_queue import is_at_work, start_worker, work_queue
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
+from amae_engine.jobs.planning.queue_experiment import queue_experiment, write_results
+from amae_engine.jobs.planning.work_queue import is_at_work, start_worker, work_queue
 from amae_engine.project import Project
 
 
@@ -401,7 +401,7 @@ def test_a_table_in_latex_has_its_spread_and_its_stars():
 
 def test_a_worker_that_cannot_start_says_so(quick, monkeypatch):
     project, _ = quick
-    monkeypatch.setattr("amae_engine.jobs.experiments.work_queue.sys.executable", "/bin/false")
+    monkeypatch.setattr("amae_engine.jobs.planning.work_queue.sys.executable", "/bin/false")
     with pytest.raises(NotReady, match="queue.log in the project says why"):
         start_worker(project)
 

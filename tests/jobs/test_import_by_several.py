@@ -8,11 +8,11 @@ from demo_images import DEMO
 from ranks import run_ranks
 from sqlalchemy import select
 
+from amae_engine import processes
 from amae_engine.catalog.tables import Image
 from amae_engine.cli import main
 from amae_engine.jobs.importing import decode_ahead as decode_ahead_module
 from amae_engine.jobs.importing.decode_ahead import decode_ahead
-from amae_engine.method import processes
 from amae_engine.project import Project
 from tests.benchmarks.importing import write_uncompressed
 

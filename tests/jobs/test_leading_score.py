@@ -19,10 +19,14 @@ from amae_engine.config import (
     TrainingConfig,
 )
 from amae_engine.errors import BadSetting
+from amae_engine.jobs.evaluation.leading_score import leading_score
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.judging.leading_score import leading_score
-from amae_engine.jobs.judging.score_images import score_images
-from amae_engine.jobs.training.assign_pseudo_labels import NORMAL, PSEUDO_ABNORMAL, PSEUDO_NORMAL
+from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import (
+    NORMAL,
+    PSEUDO_ABNORMAL,
+    PSEUDO_NORMAL,
+)
+from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.jobs.training.stage2_modules import plan_modules
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2

@@ -25,8 +25,8 @@ from amae_engine.errors import BadInput, NotReady
 from amae_engine.evaluation.regions import Outline, Shape, box_outline, outlines_mask
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.reporting.make_dicom import make_dicom
-from amae_engine.jobs.reporting.send_objects import send_objects
+from amae_engine.jobs.sharing.make_dicom import make_dicom
+from amae_engine.jobs.sharing.send_objects import send_objects
 from amae_engine.pacs.connection import connect
 from amae_engine.pacs.query import RemoteImage
 from amae_engine.pacs.server import DicomWebServer, DimseServer

@@ -16,12 +16,12 @@ from amae_engine.errors import BadWeights, NotReady
 from amae_engine.evaluation.regions import box_outline
 from amae_engine.events import Progress
 from amae_engine.jobs.child_process import run_in_child
-from amae_engine.jobs.judging import score_images as score_images_module
-from amae_engine.jobs.judging.evaluate_maps import evaluate_maps, regions_by_image
-from amae_engine.jobs.judging.make_maps import make_maps_of
-from amae_engine.jobs.judging.score_images import score_images
-from amae_engine.jobs.rerun import rerun
-from amae_engine.jobs.resource_estimate import estimate_scoring_resources
+from amae_engine.jobs.evaluation.evaluate_maps import evaluate_maps, regions_by_image
+from amae_engine.jobs.planning.resource_estimate import estimate_scoring_resources
+from amae_engine.jobs.scoring import score_images as score_images_module
+from amae_engine.jobs.scoring.make_maps import make_maps_of
+from amae_engine.jobs.scoring.score_images import score_images
+from amae_engine.jobs.sharing.rerun import rerun
 from amae_engine.jobs.verify import verify_project
 from amae_engine.project import Project
 from amae_engine.runs.map_files import (

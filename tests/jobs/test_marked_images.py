@@ -22,10 +22,10 @@ from amae_engine.errors import BadInput
 from amae_engine.evaluation.regions import box_outline, outlines_mask
 from amae_engine.images.marks import read_marks
 from amae_engine.images.sources import SourceFile
+from amae_engine.jobs.curation.image_regions import image_regions, judge_part
+from amae_engine.jobs.curation.marked_images import import_marks
+from amae_engine.jobs.evaluation.evaluate_maps import evaluate_maps, regions_by_image
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.judging.evaluate_maps import evaluate_maps, regions_by_image
-from amae_engine.jobs.judging.image_regions import image_regions, judge_part
-from amae_engine.jobs.reading.marked_images import import_marks
 from amae_engine.runs.map_files import load_image_maps
 
 

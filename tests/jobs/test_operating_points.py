@@ -14,16 +14,16 @@ from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput, NotReady
 from amae_engine.evaluation.delong import auc_interval
 from amae_engine.evaluation.operating_rules import Rule, RuleChoice
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
-from amae_engine.jobs.judging.leading_score import leading_score
-from amae_engine.jobs.judging.operating_points import (
+from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
+from amae_engine.jobs.evaluation.leading_score import leading_score
+from amae_engine.jobs.evaluation.operating_points import (
     calibrate,
     choose_point,
     falls_short,
     lock_point,
     result_at,
 )
-from amae_engine.jobs.judging.subgroups import subgroups
+from amae_engine.jobs.evaluation.subgroups import subgroups
 from amae_engine.project import Project
 
 PROBE = ScoreKind.UNLABELED_PROBE

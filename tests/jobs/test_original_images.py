@@ -12,8 +12,8 @@ from PIL import Image
 from amae_engine.catalog import image_tables
 from amae_engine.catalog.tables import Split
 from amae_engine.images.sources import SourceFile
+from amae_engine.jobs.curation.original_images import OriginalReader, OriginalState
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.reading.original_images import OriginalReader, OriginalState
 from amae_engine.project import Project
 
 

@@ -18,10 +18,10 @@ from amae_engine.errors import BadSetting
 from amae_engine.evaluation.delong import auc_interval
 from amae_engine.evaluation.shortcuts import Fact, differences
 from amae_engine.events import Notice
-from amae_engine.jobs.shortcuts.choose_matching import Shortcuts, choose_matching
-from amae_engine.jobs.shortcuts.matching_file import read_check, read_matching
-from amae_engine.jobs.shortcuts.shortcut_check import check_shortcuts
-from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels
+from amae_engine.jobs.confounders.choose_matching import Shortcuts, choose_matching
+from amae_engine.jobs.confounders.matching_file import read_check, read_matching
+from amae_engine.jobs.confounders.shortcut_check import check_shortcuts
+from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import current_pseudo_labels
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.project import Project
 from amae_engine.runs.record import newest_finished, run_facts

@@ -19,10 +19,10 @@ from amae_engine.cli import main
 from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput
 from amae_engine.evaluation.regions import box_outline
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
-from amae_engine.jobs.judging.export import export_results
-from amae_engine.jobs.judging.operating_points import result_at
-from amae_engine.jobs.reporting.make_report import make_report
+from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
+from amae_engine.jobs.evaluation.operating_points import result_at
+from amae_engine.jobs.sharing.export import export_results
+from amae_engine.jobs.sharing.make_report import make_report
 from amae_engine.project import Project
 
 PNG = base64.b64decode(

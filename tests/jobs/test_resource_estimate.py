@@ -16,14 +16,14 @@ from amae_engine.config import (
     of_preset,
 )
 from amae_engine.events import Event, RunStarted
-from amae_engine.jobs.estimates import like
-from amae_engine.jobs.judging.score_images import score_images
-from amae_engine.jobs.resource_estimate import (
+from amae_engine.jobs.planning.estimates import like
+from amae_engine.jobs.planning.resource_estimate import (
     ResourceEstimate,
     estimate_scoring_resources,
     estimate_stage1_resources,
     estimate_stage2_resources,
 )
+from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
@@ -80,7 +80,7 @@ def test_stage_2_needs_memory_for_both_classes(
     small_project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "amae_engine.jobs.resource_estimate._counts",
+        "amae_engine.jobs.planning.resource_estimate._counts",
         lambda _: dict.fromkeys(("normal", "unlabeled", "test"), 100_000),
     )
     first, second = of_preset(Stage1Config, "compact"), of_preset(Stage2Config, "compact")
@@ -107,7 +107,7 @@ def test_a_big_set_needs_more(small_project: Project, monkeypatch: pytest.Monkey
     config = of_preset(Stage1Config, "foundation")
     few = estimate_stage1_resources(project, config)
     monkeypatch.setattr(
-        "amae_engine.jobs.resource_estimate._counts",
+        "amae_engine.jobs.planning.resource_estimate._counts",
         lambda _: dict.fromkeys(("normal", "unlabeled", "test"), 100000),
     )
     many = estimate_stage1_resources(project, config)

@@ -18,11 +18,11 @@ from amae_engine.config import (
     TrainingConfig,
 )
 from amae_engine.errors import BadSetting, NotReady
-from amae_engine.jobs import rounds
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.reading.source_quality import source_qualities
-from amae_engine.jobs.rounds import Verdict, judge_scores, more_rounds
-from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels
+from amae_engine.jobs.pseudo_labels import rounds
+from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import current_pseudo_labels
+from amae_engine.jobs.pseudo_labels.rounds import Verdict, judge_scores, more_rounds
+from amae_engine.jobs.pseudo_labels.source_quality import source_qualities
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
@@ -50,7 +50,7 @@ def _rate(project: Project) -> int:
 
 
 def scores_of(project: Project, config: ScoreConfig):
-    from amae_engine.jobs.judging.score_images import score_images
+    from amae_engine.jobs.scoring.score_images import score_images
 
     return score_images(project, config)
 

@@ -26,8 +26,8 @@ from amae_engine.config import (
     TrainingConfig,
 )
 from amae_engine.events import EpochEnd, Event, Progress
-from amae_engine.jobs.judging import score_images as score_images_module
-from amae_engine.jobs.judging.score_images import score_images
+from amae_engine.jobs.scoring import score_images as score_images_module
+from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.jobs.training.pretrain_weights import pretrain_weights
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.project import Project

@@ -22,12 +22,12 @@ from amae_engine.config import (
 )
 from amae_engine.errors import NotReady, ProjectError
 from amae_engine.events import EpochEnd
-from amae_engine.jobs.defaults import default_config
+from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
-from amae_engine.jobs.judging.export import export_results
-from amae_engine.jobs.judging.score_images import score_images
-from amae_engine.jobs.rerun import rerun
+from amae_engine.jobs.planning.defaults import default_config
+from amae_engine.jobs.scoring.score_images import score_images
+from amae_engine.jobs.sharing.export import export_results
+from amae_engine.jobs.sharing.rerun import rerun
 from amae_engine.jobs.training.stage2_modules import unseen_images
 from amae_engine.jobs.training.train_stage2 import module_file, train_stage2
 from amae_engine.project import Project

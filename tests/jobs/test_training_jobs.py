@@ -24,11 +24,11 @@ from amae_engine.config import (
 from amae_engine.errors import BadSetting, BadWeights, NotReady, TooFewImages, TrainingFailed
 from amae_engine.events import EpochEnd, Preview, RunStarted
 from amae_engine.jobs.child_process import run_in_child
+from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
-from amae_engine.jobs.judging.export import export_results, result_text
-from amae_engine.jobs.judging.score_images import score_images
-from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels
+from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import current_pseudo_labels
+from amae_engine.jobs.scoring.score_images import score_images
+from amae_engine.jobs.sharing.export import export_results, result_text
 from amae_engine.jobs.training.pretrain_weights import pretrain_weights
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2

@@ -21,11 +21,11 @@ from amae_engine.config import (
 )
 from amae_engine.errors import NotReady, ProjectError
 from amae_engine.events import Notice
-from amae_engine.jobs.defaults import choose_label_settings, label_settings
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.judging.make_maps import FrozenPart
-from amae_engine.jobs.judging.score_images import score_images
-from amae_engine.jobs.training.assign_pseudo_labels import current_pseudo_labels
+from amae_engine.jobs.planning.defaults import choose_label_settings, label_settings
+from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import current_pseudo_labels
+from amae_engine.jobs.scoring.make_maps import FrozenPart
+from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project

@@ -9,11 +9,11 @@ from amae_engine.catalog import image_tables, runs, scores
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind, Stage1Config, TrainingConfig
 from amae_engine.evaluation.delong import Auc, auc_interval
+from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
+from amae_engine.jobs.evaluation.leading_score import Judged, validation_split_normals
+from amae_engine.jobs.evaluation.what_scores_learned import proxy_text, proxy_worth
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
-from amae_engine.jobs.judging.export import result_text
-from amae_engine.jobs.judging.leading_score import Judged, validation_split_normals
-from amae_engine.jobs.judging.what_scores_learned import proxy_text, proxy_worth
+from amae_engine.jobs.sharing.export import result_text
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.project import Project
 

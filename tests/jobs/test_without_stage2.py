@@ -13,13 +13,13 @@ from amae_engine.cli import main
 from amae_engine.config import ScoreConfig, ScoreKind, Stage1Config, Stage2Config, TrainingConfig
 from amae_engine.errors import BadSetting, BadWeights, TooFewImages
 from amae_engine.events import Progress
-from amae_engine.jobs.defaults import default_config
+from amae_engine.jobs.evaluation.evaluate_run import evaluate_run, method_title
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.judging import score_images as score_images_module
-from amae_engine.jobs.judging.evaluate_run import evaluate_run, method_title
-from amae_engine.jobs.judging.make_maps import make_maps_of
-from amae_engine.jobs.judging.score_images import score_images
-from amae_engine.jobs.rerun import rerun
+from amae_engine.jobs.planning.defaults import default_config
+from amae_engine.jobs.scoring import score_images as score_images_module
+from amae_engine.jobs.scoring.make_maps import make_maps_of
+from amae_engine.jobs.scoring.score_images import score_images
+from amae_engine.jobs.sharing.rerun import rerun
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.jobs.verify import verify_project

@@ -19,10 +19,10 @@ from amae_engine.config.peers import PeerConfig, PeerMethod, Protocol
 from amae_engine.errors import BadInput, NotReady, TooFewImages, TrainingFailed
 from amae_engine.events import EpochEnd, Notice
 from amae_engine.jobs.child_process import run_in_child
+from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
-from amae_engine.jobs.judging.export import export_results, result_text
-from amae_engine.jobs.synthetic_panel import synthetic_panel
+from amae_engine.jobs.sharing.export import export_results, result_text
+from amae_engine.jobs.training.synthetic_panel import synthetic_panel
 from amae_engine.jobs.training.train_peer import train_peer
 from amae_engine.jobs.training.train_stage1 import train_stage1
 from amae_engine.project import Project

@@ -15,15 +15,15 @@ from amae_engine.catalog.tables import Split
 from amae_engine.drive import drive
 from amae_engine.evaluation.regions import box_outline
 from amae_engine.events import Event, Progress
-from amae_engine.jobs.bundles.share_project import share_project
-from amae_engine.jobs.bundles.write_bundle import write_bundle
 from amae_engine.jobs.child_process import make_job
+from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.importing.import_plan import import_plan
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
-from amae_engine.jobs.judging.export import export_results
-from amae_engine.jobs.reporting.make_dicom import make_dicom
-from amae_engine.jobs.reporting.make_report import make_report
+from amae_engine.jobs.sharing.export import export_results
+from amae_engine.jobs.sharing.make_dicom import make_dicom
+from amae_engine.jobs.sharing.make_report import make_report
+from amae_engine.jobs.sharing.share_project import share_project
+from amae_engine.jobs.sharing.write_bundle import write_bundle
 from amae_engine.project import Project
 from tests.robustness.captured_logs import capture_logs
 from tests.robustness.planted import leaking_files, leaks, planted_files, planted_tables

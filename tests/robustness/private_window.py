@@ -21,8 +21,8 @@ from amae_app.results.export_dialog import ExportChoice
 from amae_app.results.results_page import ResultsPage
 from amae_app.studies.studies_page import StudiesPage
 from amae_app.workspaces import WORKSPACES
+from amae_engine.jobs.evaluation.evaluate_run import judged_runs
 from amae_engine.jobs.importing.import_plan import ImportPlan
-from amae_engine.jobs.judging.evaluate_run import judged_runs
 from tests.robustness.captured_logs import capture_logs
 from tests.robustness.planted import leaking_files, leaks, planted_files, planted_tables
 from tests.robustness.scripted_window import (

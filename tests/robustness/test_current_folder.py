@@ -32,7 +32,7 @@ if __name__ == "__main__":
 _IN_THE_QUEUE = """
 import sys, time
 from pathlib import Path
-from amae_engine.jobs.experiments.work_queue import start_worker
+from amae_engine.jobs.planning.work_queue import start_worker
 from amae_engine.project import Project
 
 start_worker(Project.open(Path(sys.argv[1])))

@@ -108,7 +108,7 @@ def test_a_link_that_comes_later_is_followed_neither(
     whole_path: Project, outside: Path, tmp_path: Path
 ):
     """While the project is open: at the store, at the backups, at private/, and when it is shared."""
-    from amae_engine.jobs.bundles.share_project import share_project
+    from amae_engine.jobs.sharing.share_project import share_project
 
     project = Project.open(whole_path.folder)
     store = project.folder / "pixels" / "images.u8"

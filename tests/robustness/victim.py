@@ -13,10 +13,10 @@ from amae_engine.catalog import decisions, image_tables, runs
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.drive import drive
 from amae_engine.jobs.child_process import make_job
+from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.judging.evaluate_run import evaluate_run
-from amae_engine.jobs.judging.export import export_results
-from amae_engine.jobs.reporting.make_report import make_report
+from amae_engine.jobs.sharing.export import export_results
+from amae_engine.jobs.sharing.make_report import make_report
 from amae_engine.project import Project
 from tests.robustness.small_project import settings_of, some_files
 

@@ -32,8 +32,8 @@ from amae_engine.errors import BadWeights, NotReady
 from amae_engine.events import EpochEnd
 from amae_engine.images.csv_table import CsvColumns, from_csv
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.judging.score_images import score_images
-from amae_engine.jobs.rerun import rerun
+from amae_engine.jobs.scoring.score_images import score_images
+from amae_engine.jobs.sharing.rerun import rerun
 from amae_engine.jobs.training.pretrain_weights import pretrain_weights
 from amae_engine.jobs.training.train_peer import train_peer
 from amae_engine.jobs.training.train_stage1 import train_stage1
@@ -337,8 +337,8 @@ def test_settings_with_resume_are_an_error(small_project: Project, capsys, optio
 
 
 def test_each_score_is_judged_on_the_images_that_have_it(whole_path: Project):
-    from amae_engine.jobs.judging.evaluate_run import evaluate_run
-    from amae_engine.jobs.judging.export import export_results, result_text
+    from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
+    from amae_engine.jobs.sharing.export import export_results, result_text
 
     before = evaluate_run(whole_path, 3)
     with whole_path.session() as session:

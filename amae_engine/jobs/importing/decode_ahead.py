@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from amae_engine import processes
 from amae_engine.images.decode_pool import Decoded, decode_all
-from amae_engine.method import processes
 
 T = TypeVar("T")
 BATCH = 64  # images that are handed over at once

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine import processes
 from amae_engine.atomic_write import write_arrays
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.images.pixel_store import PixelStore
-from amae_engine.method import processes
-from amae_engine.method.eta_estimator import EtaEstimator
+from amae_engine.pace import EtaEstimator
 from amae_engine.project import Project
 from amae_engine.worker_pool import worker_pool
 

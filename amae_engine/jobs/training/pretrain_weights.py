@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from amae_engine import processes
 from amae_engine.catalog import image_tables
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import PretrainConfig
 from amae_engine.errors import TooFewImages
 from amae_engine.events import Event
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, weights_path
-from amae_engine.method import processes
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
 from amae_engine.runs.record import NewRun, RunRecord, RunStep

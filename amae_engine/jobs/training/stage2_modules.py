@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine import processes
 from amae_engine.atomic_write import write_text
 from amae_engine.config import ModuleBLearns, Stage2Config
 from amae_engine.events import Event
-from amae_engine.jobs.training.assign_pseudo_labels import (
+from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import (
     NORMAL,
     PSEUDO_ABNORMAL,
     PSEUDO_NORMAL,
     PseudoLabelView,
 )
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE
-from amae_engine.method import processes
 from amae_engine.method.pseudo_labels import PseudoLabel
 from amae_engine.project import Project
 from amae_engine.runs.inputs import RunInputs

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine import processes
 from amae_engine.atomic_write import write_array, write_arrays
 from amae_engine.catalog import decisions, image_tables, scores
 from amae_engine.catalog.image_draws import drawn
@@ -18,6 +19,7 @@ from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.drive import pass_on
 from amae_engine.errors import TooFewImages
 from amae_engine.events import Event, Notice, Progress
+from amae_engine.jobs.pseudo_labels.unlabeled_scores import rate_against_unlabeled
 from amae_engine.jobs.training.image_lungs import LungSearch, lung_seconds
 from amae_engine.jobs.training.leakage import require_one_split_a_patient
 from amae_engine.jobs.training.starting_weights import (
@@ -26,9 +28,7 @@ from amae_engine.jobs.training.starting_weights import (
     frozen_encoder,
     weights_path,
 )
-from amae_engine.jobs.training.unlabeled_scores import rate_against_unlabeled
-from amae_engine.method import processes
-from amae_engine.method.eta_estimator import EtaEstimator
+from amae_engine.pace import EtaEstimator
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
 from amae_engine.runs.record import NewRun, RunRecord, RunStep

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from amae_engine import processes
 from amae_engine.catalog import runs
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import ModuleBLearns, Reconstructs, ScoreConfig, Stage2Config
 from amae_engine.errors import NotReady
 from amae_engine.events import Event
-from amae_engine.jobs.training.assign_pseudo_labels import (
+from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import (
     NORMAL,
     PSEUDO_ABNORMAL,
     PSEUDO_NORMAL,
@@ -35,7 +36,6 @@ from amae_engine.jobs.training.stage2_modules import (
     plan_modules,
 )
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE
-from amae_engine.method import processes
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest, read_inputs
 from amae_engine.runs.record import NewRun, RunRecord, RunStep, newest_finished

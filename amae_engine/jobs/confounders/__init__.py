@@ -1,0 +1,1 @@
+"""Properties other than disease by which N and U differ, and what is done about them."""

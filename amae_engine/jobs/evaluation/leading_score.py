@@ -1,0 +1,245 @@
+"""The leading score: chosen by how well it tells normal images from unlabeled ones, never on test.
+
+Unlabeled images are normal ones and abnormal ones, so what tells N from U tells normal from
+abnormal, only less sharply (Elkan and Noto, KDD 2008). No image is rated here by a model that
+learned from it: the probe and the density are cross-fitted, and of the normal images that the
+classifier was trained on only the held-out ones count. Where readers have decided on enough of the
+unlabeled images, these decisions choose in their place; and where enough labelled images are set
+apart for validation, these do. Where stage 1 has matched N to U, only images of the same stratum are
+compared: a score that knows the view would else look best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from amae_engine.catalog import decisions, image_tables, runs, scores
+from amae_engine.catalog.tables import Label, Split
+from amae_engine.config import ScoreKind, ScoreStep
+from amae_engine.evaluation.delong import Auc, auc_interval, auc_within
+from amae_engine.jobs.confounders.matching_file import Matched, read_check, read_matching
+from amae_engine.jobs.training.train_stage1 import VALIDATION_SPLIT_FILE
+from amae_engine.project import Project
+from amae_engine.runs.inputs import read_inputs
+
+FEWEST = 10  # images of N and of U each
+_CHANCE = 0.5  # AUC
+
+
+@dataclass(frozen=True, slots=True)
+class LeadingScore:
+    """The score that opens the results, and why."""
+
+    kind: ScoreKind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How well a score tells `others` images from `normal` ones."""
+
+    auc: Auc
+    normal: int
+    others: int
+
+
+def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> LeadingScore | None:
+    """The leading score of a score run.
+
+    Args:
+        project: Where the run is.
+        score_run: Its number.
+        fewest: Images that each side needs.
+
+    Returns:
+        None where the run is no score run of AMAE's, or has none of the candidates.
+    """
+    with project.session() as session:
+        kinds = scores.kinds(session, score_run)
+        row = runs.stage1_of(session, runs.get(session, score_run))
+        decided = decisions.current(session)
+    candidates = [kind for kind in ScoreKind.of_step(ScoreStep.STAGE1) if kind in kinds]
+    if row is None or not candidates:
+        return None
+    stage1 = row.id
+    judged = _on_validation(project, score_run, kinds, fewest)
+    if judged:
+        first = next(iter(judged.values()))
+        return _best(
+            judged,
+            f"it tells the {first.others} abnormal validation images from the {first.normal} normal "
+            f"ones best",
+        )
+    called = _called(decided)
+    for kind in candidates:
+        normal, abnormal = (_of(project, stage1, kind, ids) for ids in called)
+        if (by_readers := _judge(normal.values, abnormal.values, fewest)) is not None:
+            judged[kind] = by_readers
+    if judged:
+        first = next(iter(judged.values()))
+        return _best(
+            judged,
+            f"it tells the {first.others} unlabeled images that readers called abnormal from the "
+            f"{first.normal} that they called normal best",
+        )
+    matched = read_matching(project.run_folder(stage1))
+    for kind in candidates:
+        found = judge_unlabeled(project, stage1, kind, matched, fewest)
+        if found is not None:
+            judged[kind] = found
+    alone = ScoreKind.MAHALANOBIS if ScoreKind.MAHALANOBIS in candidates else candidates[0]
+    if not judged:
+        return LeadingScore(
+            alone,
+            "there are too few unlabeled images to choose by, so the leading score is the one that needs none",
+        )
+    best = judged[max(judged, key=lambda kind: judged[kind].auc.value)]
+    if best.auc.low <= _CHANCE:
+        return LeadingScore(
+            alone,
+            f"no score tells the {best.others} unlabeled images from the {best.normal} normal ones "
+            f"(at best with AUC {best.auc.value:.2f}, {best.auc.low:.2f}–{best.auc.high:.2f}): they "
+            f"may all be normal, so the leading score is the one that needs none of them",
+        )
+    return _best(
+        judged,
+        f"it tells {best.others} unlabeled images from {best.normal} normal ones best, none of "
+        f"which its model was trained on{_within_text(project, stage1, matched)}",
+    )
+
+
+def _within_text(project: Project, stage1: int, matched: Matched | None) -> str:
+    if matched is None:
+        return ""
+    by = " and ".join(read_check(project.run_folder(stage1))["matched_by"])
+    return f" (pairs of the same {by} only)"
+
+
+def _on_validation(
+    project: Project, score_run: int, kinds: list[ScoreKind], fewest: int
+) -> dict[ScoreKind, Judged]:
+    """AMAE's own scores judged on the labelled images that are set apart to choose by."""
+    with project.session() as session:
+        table = image_tables.images_in(session, Split.TEST)
+        table = table.chosen(table.is_validation & (table.truth >= 0))
+        judged: dict[ScoreKind, Judged] = {}
+        for kind in kinds:
+            if kind.origin == "baseline":
+                continue  # the baseline that the others must beat
+            values = scores.of_images(session, score_run, kind, table.ids)
+            known = ~np.isnan(values)
+            normal, abnormal = (values[known & (table.truth == truth)] for truth in (0, 1))
+            found = _judge(normal, abnormal, fewest)
+            if found is not None:
+                judged[kind] = found
+    return judged
+
+
+def _called(decided: Mapping[int, Label]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Ids of the unlabeled images that readers called normal, and abnormal."""
+    normal, abnormal = (
+        np.array(sorted(i for i, label in decided.items() if label is wanted), dtype=np.int64)
+        for wanted in (Label.NORMAL, Label.ABNORMAL)
+    )
+    return normal, abnormal
+
+
+class _Rated(NamedTuple):
+    """Images that have a score, and the score."""
+
+    ids: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+
+def _of(project: Project, stage1: int, kind: ScoreKind, ids: npt.NDArray[np.int64]) -> _Rated:
+    """A score of those of the images that have one."""
+    with project.session() as session:
+        found = scores.of_images(session, stage1, kind, ids)
+    known = ~np.isnan(found)
+    return _Rated(ids[known], found[known])
+
+
+def judge_unlabeled(
+    project: Project,
+    stage1: int,
+    kind: ScoreKind,
+    matched: Matched | None,
+    fewest: int = FEWEST,
+) -> Judged | None:
+    """How well a score tells U from normal images that its model was not trained on.
+
+    Args:
+        project: Where the run is.
+        stage1: The run.
+        kind: Of its scores.
+        matched: How the run's images were matched: pairs of one stratum alone are then compared.
+        fewest: Images that each side needs.
+
+    Returns:
+        None where N or U has too few images.
+    """
+    normal, unlabeled = _sides(project, stage1, kind)
+    if matched is None:
+        return _judge(normal.values, unlabeled.values, fewest)
+    strata = dict(zip(matched.ids.tolist(), matched.strata.tolist(), strict=True))
+    sides = (normal, unlabeled)
+    first, second = (np.array([strata.get(i, -1) for i in side.ids.tolist()]) for side in sides)
+    counts = [int((each >= 0).sum()) for each in (first, second)]
+    if min(counts) < fewest or not set(first[first >= 0]) & set(second[second >= 0]):
+        return None
+    both = np.concatenate((first, second))
+    truth = np.repeat((0, 1), (len(first), len(second))).astype(np.int8)
+    values = np.concatenate((normal.values, unlabeled.values))
+    auc = auc_within(truth[both >= 0], values[both >= 0], both[both >= 0])
+    return Judged(auc, *counts)
+
+
+def _sides(project: Project, stage1: int, kind: ScoreKind) -> tuple[_Rated, _Rated]:
+    """A score of normal and of unlabeled images that its model was not trained on."""
+    with project.session() as session:
+        normal, unlabeled = (
+            image_tables.images_in(session, split).ids for split in (Split.NORMAL, Split.UNLABELED)
+        )
+    if kind is ScoreKind.STAGE1_PROBABILITY:
+        normal = validation_split_normals(project, stage1)
+    return _of(project, stage1, kind, normal), _of(project, stage1, kind, unlabeled)
+
+
+def _judge(
+    normal: npt.NDArray[np.float64], others: npt.NDArray[np.float64], fewest: int
+) -> Judged | None:
+    """None where N or U has too few images."""
+    if min(len(normal), len(others)) < fewest:
+        return None
+    truth = np.repeat((0, 1), (len(normal), len(others))).astype(np.int8)
+    return Judged(auc_interval(truth, np.concatenate((normal, others))), len(normal), len(others))
+
+
+def validation_split_normals(project: Project, stage1: int) -> npt.NDArray[np.int64]:
+    """Ids of the normal images that stage 1's classifier did not learn from; none if it noted none."""
+    folder = project.run_folder(stage1)
+    if not (folder / VALIDATION_SPLIT_FILE).is_file():
+        return np.zeros(0, dtype=np.int64)
+    normal = read_inputs(folder).images[Split.NORMAL]
+    return normal.ids[np.load(folder / VALIDATION_SPLIT_FILE)]
+
+
+def _best(judged: Mapping[ScoreKind, Judged], what: str) -> LeadingScore:
+    best = max(judged, key=lambda kind: judged[kind].auc.value)
+    others = [
+        f"{kind.label} {found.auc.value:.2f} on {found.normal} + {found.others}"
+        for kind, found in judged.items()
+        if kind is not best
+    ]
+    rest = f"; {', '.join(others)}" if others else ""
+    auc = judged[best].auc
+    return LeadingScore(
+        best,
+        f"{what}: AUC {auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f}){rest}. No test image was "
+        f"looked at",
+    )

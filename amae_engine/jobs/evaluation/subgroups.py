@@ -1,0 +1,100 @@
+"""AUC by view, sex, age, source and finding: where a score is good, and for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from amae_engine.catalog import studies
+from amae_engine.catalog.studies import ImageRow
+from amae_engine.config import ScoreKind
+from amae_engine.evaluation.delong import Auc, auc_interval
+from amae_engine.jobs.evaluation.evaluate_run import RunEvaluation
+from amae_engine.project import Project
+
+FEW = 20  # images of a group, below which its figure says little
+_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Subgroup:
+    """One group of the judged images.
+
+    Attributes:
+        of: "view", "sex", "age", "source" or "finding".
+        value: "PA", "40–59", …; for a finding, its abnormal images against all normal ones.
+        auc: None where a class is missing.
+    """
+
+    of: str
+    value: str
+    normal: int
+    abnormal: int
+    auc: Auc | None
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it has too few images to say much."""
+        return self.normal + self.abnormal < FEW
+
+
+_GROUPS: tuple[tuple[str, Callable[[ImageRow], str]], ...] = (
+    ("view", lambda row: row.view or _UNKNOWN),
+    ("sex", lambda row: row.sex or _UNKNOWN),
+    ("age", lambda row: row.age_band or _UNKNOWN),
+    ("source", lambda row: row.source),
+)
+
+
+def subgroups(project: Project, evaluation: RunEvaluation, kind: ScoreKind) -> list[Subgroup]:
+    """A score judged in each group; what is known of no image makes no group."""
+    score = evaluation.score(kind)
+    if score is None:
+        return []
+    with project.session() as session:
+        rows = studies.rows(session, score.image_ids.tolist())
+    found: list[Subgroup] = []
+    for of, value_of in _GROUPS:
+        values = np.array([value_of(row) for row in rows])
+        if set(values) == {_UNKNOWN}:
+            continue
+        each = sorted(set(values.tolist()), key=lambda text: (text == _UNKNOWN, text))
+        found += [_judged(of, v, values == v, score.truth, score.values) for v in each]
+    return found + _by_finding(rows, score.truth, score.values)
+
+
+def _by_finding(
+    rows: list[ImageRow], truth: npt.NDArray[np.int8], values: npt.NDArray[np.float64]
+) -> list[Subgroup]:
+    """Abnormal images with a finding against all normal images."""
+    named = [set(row.findings.split(" | ")) - {""} for row in rows]
+    abnormal = truth == 1
+    every = sorted(
+        {
+            name
+            for names, sick in zip(named, abnormal.tolist(), strict=True)
+            if sick
+            for name in names
+        }
+    )
+    found = []
+    for finding in every:
+        has = np.array([finding in names for names in named])
+        found.append(_judged("finding", finding, ~abnormal | has, truth, values))
+    return found
+
+
+def _judged(
+    of: str,
+    value: str,
+    chosen: npt.NDArray[np.bool_],
+    truth: npt.NDArray[np.int8],
+    values: npt.NDArray[np.float64],
+) -> Subgroup:
+    own = truth[chosen]
+    normal, abnormal = int((own == 0).sum()), int((own == 1).sum())
+    auc = auc_interval(own, values[chosen]) if normal and abnormal else None
+    return Subgroup(of, value, normal, abnormal, auc)

@@ -1,1 +1,0 @@
-"""Scores and maps of the test images, how good they are, and exports."""

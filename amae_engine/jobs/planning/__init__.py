@@ -1,0 +1,1 @@
+"""What should run, what it needs, and when."""

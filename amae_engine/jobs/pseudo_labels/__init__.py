@@ -1,0 +1,1 @@
+"""How the unlabeled images are rated, labelled and offered."""

@@ -1,0 +1,1 @@
+"""What leaves a project, or comes from another one: reports, objects, tables, bundles."""

@@ -1,0 +1,160 @@
+"""Write a run's scores, curves and example images into the project's exports folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from amae_engine.atomic_write import write_text
+from amae_engine.catalog.audit import audit
+from amae_engine.config import ScoreKind
+from amae_engine.jobs.evaluation.evaluate_run import RunEvaluation, ScoreEvaluation
+from amae_engine.project import Project
+from amae_engine.reports.figures import ImagePanel, NamedCurve, write_curves, write_image_panels
+from amae_engine.reports.table import (
+    ResultLine,
+    ScoreTable,
+    text_table,
+    write_scores_csv,
+    write_scores_parquet,
+)
+from amae_engine.runs.map_files import MEANS, load_image_maps
+
+_PANELS = 6
+_MEANS = {MEANS[0]: "module A (normal)", MEANS[1]: "module B (abnormal)"}
+
+
+def result_lines(evaluation: RunEvaluation) -> list[ResultLine]:
+    """The result table's lines, one a score."""
+    return [
+        ResultLine(
+            evaluation.label(score.kind),
+            score.kind.origin,
+            score.images,
+            score.auc.value,
+            score.auc.low,
+            score.auc.high,
+            score.ap,
+            score.ap_low,
+            score.ap_high,
+        )
+        for score in evaluation.scores
+    ]
+
+
+def result_text(evaluation: RunEvaluation) -> str:
+    """The result table for a terminal."""
+    table = text_table(result_lines(evaluation), evaluation.measured_on)
+    leading = evaluation.leading
+    lines = [f"Leading score: {leading.kind.label}: {leading.reason}."] if leading else []
+    return "\n".join((table, *lines, *evaluation.learned))
+
+
+def export_results(project: Project, evaluation: RunEvaluation, reader: str = "") -> list[Path]:
+    """Write scores (CSV, Parquet), result table (text), curves and example images (PNG, SVG).
+
+    Args:
+        project: Where the run is.
+        evaluation: Of the run.
+        reader: Who exports, for the audit.
+
+    Returns:
+        The files written, in `exports/run-NNN/`.
+    """
+    project.require_writable()
+    folder = project.exports_folder / f"run-{evaluation.run_id:03d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    table, scores_csv = folder / "results.txt", folder / "scores.csv"
+    write_text(table, result_text(evaluation) + "\n")
+    columns = {str(score.kind): _of_all(evaluation, score) for score in evaluation.scores}
+    about = f"Scores of {evaluation.measured_on}; larger is more abnormal"
+    scored = ScoreTable(evaluation.names, evaluation.truth.tolist(), columns, about)
+    scores_parquet = folder / "scores.parquet"
+    write_scores_csv(scores_csv, scored)
+    write_scores_parquet(scores_parquet, scored)
+    written = [table, scores_csv, scores_parquet]
+    written += [write_run_curves(evaluation, folder / f"curves.{kind}") for kind in ("png", "svg")]
+    written += _export_images(project, evaluation, folder)
+    with project.session() as session:
+        audit(session, reader, "export", f"results of run {evaluation.run_id}")
+    return written
+
+
+def write_run_curves(evaluation: RunEvaluation, path: Path) -> Path:
+    """ROC and precision-recall curves of every score; the suffix gives the format."""
+    roc = [NamedCurve(_legend(evaluation, s, "AUC"), s.roc.x, s.roc.y) for s in evaluation.scores]
+    pr = [NamedCurve(_legend(evaluation, s, "AP"), s.pr.x, s.pr.y) for s in evaluation.scores]
+    write_curves(path, roc, pr, evaluation.measured_on)
+    return path
+
+
+def _legend(evaluation: RunEvaluation, score: ScoreEvaluation, measure: str) -> str:
+    value, low, high = score.area(measure == "AP")
+    name = evaluation.label(score.kind)
+    return f"{name} [{score.kind.origin}] {measure} {value:.3f} ({low:.3f}–{high:.3f})"
+
+
+def _of_all(evaluation: RunEvaluation, score: ScoreEvaluation) -> list[float]:
+    """A score of every image of the run; NaN where an image has none."""
+    values = np.full(len(evaluation.image_ids), np.nan)
+    values[np.searchsorted(evaluation.image_ids, score.image_ids)] = score.values
+    return list(values.tolist())
+
+
+def _export_images(project: Project, evaluation: RunEvaluation, folder: Path) -> list[Path]:
+    """The images with the highest and the lowest leading score, each with its maps."""
+    shown = shown_score(evaluation)
+    if shown is None:
+        return []
+    order = np.argsort(-shown.values)
+    chosen = dict.fromkeys([*order[: _PANELS // 2].tolist(), *order[-(_PANELS // 2) :].tolist()])
+    path = folder / "images.png"
+    about = f"Highest and lowest {evaluation.label(shown.kind)}, run {evaluation.run_id}"
+    write_image_panels(path, image_panels(project, evaluation, shown, list(chosen)), about)
+    return [path]
+
+
+def shown_score(evaluation: RunEvaluation) -> ScoreEvaluation | None:
+    """The score whose images are shown: the leading one, else A_inter."""
+    leading = evaluation.leading.kind if evaluation.leading else ScoreKind.DISCREPANCY
+    return evaluation.score(leading) or evaluation.score(ScoreKind.DISCREPANCY)
+
+
+def image_panels(
+    project: Project, evaluation: RunEvaluation, shown: ScoreEvaluation, places: Sequence[int]
+) -> list[ImagePanel]:
+    """Images with their maps, by their places in a score; those without maps are left out."""
+    panels = []
+    for place in places:
+        image_id = int(shown.image_ids[place])
+        found = load_image_maps(project, evaluation.run_id, image_id)
+        if found is None:
+            continue
+        truth = "abnormal" if shown.truth[place] else "normal"
+        image, aspect = _image(project, image_id)
+        panels.append(
+            ImagePanel(
+                f"{shown.names[place]}, {truth}, {shown.values[place]:.3f}",
+                image,
+                {
+                    evaluation.label(kind): values / found.scale[kind]
+                    for kind in dict.fromkeys((shown.kind, *found.scored))
+                    if (values := found.of_score(kind)) is not None
+                },
+                {name: found.maps[key] for key, name in _MEANS.items() if key in found.maps},
+                aspect,
+            )
+        )
+    return panels
+
+
+def _image(project: Project, image_id: int) -> tuple[np.ndarray, float]:
+    """The stored image in 0…1, and the aspect of its original."""
+    from amae_engine.catalog import studies
+
+    with project.session() as session:
+        row = studies.rows(session, [image_id])[0]
+    image = project.pixels.read(np.array([row.store_row]))[0]
+    return image.astype(np.float32) / 255, row.aspect

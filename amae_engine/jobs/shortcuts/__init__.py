@@ -1,1 +1,0 @@
-"""What separates normal images from unlabeled ones other than disease."""
