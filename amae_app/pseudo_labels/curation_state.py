@@ -90,14 +90,7 @@ class CurationState:
     @property
     def by_rating(self) -> npt.NDArray[np.int8]:
         """(M,) the labels that the ratings alone give."""
-        return self._by_cuts(self.view.cut_normal, self.view.cut_abnormal)
-
-    def _by_cuts(self, cut_normal: float, cut_abnormal: float) -> npt.NDArray[np.int8]:
-        log_odds = self.view.log_odds
-        labels = np.full(len(log_odds), UNUSED, dtype=np.int8)
-        labels[(log_odds < 0) & (log_odds <= cut_normal)] = NORMAL
-        labels[(log_odds >= 0) & (log_odds >= cut_abnormal)] = ABNORMAL
-        return labels
+        return self.view.by_cuts(self.view.cut_normal, self.view.cut_abnormal)
 
     def counts_html(
         self, normal: str, abnormal: str, cuts: tuple[float, float] | None = None
@@ -111,7 +104,7 @@ class CurationState:
         """
         labels = self.view.labels
         if cuts is not None:
-            labels = np.where(self.view.by_reader, labels, self._by_cuts(*cuts))
+            labels = np.where(self.view.by_reader, labels, self.view.by_cuts(*cuts))
         count = {value: int((labels == value).sum()) for value in (0, 1, -1, -2)}
         normals = len(self.view.normal.ids)
         module_a = normals + count[NORMAL]

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from amae_engine.catalog.audit import audit
 from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.filters import where_clause
+from amae_engine.catalog.image_facts import ImageFacts
 from amae_engine.catalog.image_sources import labelled, source_label
 from amae_engine.catalog.image_tables import aspect
 from amae_engine.catalog.tables import Held, Image, Patient, Split, Study, now
@@ -22,16 +23,14 @@ from amae_engine.errors import BadInput
 SORT_KEYS = ("name", "patient_id", "split", "truth", "view", "rows", "source", "added_at")
 
 
-@dataclass(frozen=True, slots=True)
-class NewImage:
-    """One image to add; keys are hashes, never identities.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewImage(ImageFacts):
+    """One decoded image, ready to be catalogued.
 
     Attributes:
+        patient_key, study_key, sop_key, pixel_hash: Keyed hashes.
         patient_known: False where nothing says who the patient is; the key is then the image's.
         truth: 0 normal, 1 abnormal, None unknown.
-        pixel_spacing_mm, column_spacing_mm: From one row or column to the next, None where the
-            file has none; `spacing_tag` is what says so.
-        sex, age_band, findings: For subgroups, coarse; "" where unknown.
         held: Whether it waits for a reader's decision, in no split meanwhile.
     """
 
@@ -44,26 +43,12 @@ class NewImage:
     sop_key: str | None
     pixel_hash: str
     store_row: int
-    rows: int
-    columns: int
-    bits_stored: int
-    photometric: str
-    modality: str
-    view: str
-    body_part: str
-    transfer_syntax: str
-    pixel_spacing_mm: float | None
-    column_spacing_mm: float | None
-    spacing_tag: str
     flags: tuple[str, ...]
     held: Held = Held.NO
-    sex: str = ""
-    age_band: str = ""
-    findings: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRow:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRow(ImageFacts):
     """One image as lists and detail panels show it."""
 
     id: int
@@ -74,20 +59,6 @@ class ImageRow:
     truth: int | None
     source: str
     store_row: int
-    rows: int
-    columns: int
-    bits_stored: int
-    photometric: str
-    modality: str
-    view: str
-    body_part: str
-    transfer_syntax: str
-    pixel_spacing_mm: float | None
-    column_spacing_mm: float | None
-    spacing_tag: str
-    sex: str
-    age_band: str
-    findings: str
     is_validation: bool
     flags: str
     added_at: str
@@ -318,30 +289,5 @@ def _update(session: Session, ids: Sequence[int], **values: object) -> None:
 
 
 def _row(image: Image, source: str) -> ImageRow:
-    return ImageRow(
-        id=image.id,
-        name=image.name,
-        patient_id=image.patient_id,
-        patient_known=image.patient_known,
-        split=Split(image.split),
-        truth=image.truth,
-        source=source,
-        store_row=image.store_row,
-        rows=image.rows,
-        columns=image.columns,
-        bits_stored=image.bits_stored,
-        photometric=image.photometric,
-        modality=image.modality,
-        view=image.view,
-        body_part=image.body_part,
-        transfer_syntax=image.transfer_syntax,
-        pixel_spacing_mm=image.pixel_spacing_mm,
-        column_spacing_mm=image.column_spacing_mm,
-        spacing_tag=image.spacing_tag,
-        sex=image.sex,
-        age_band=image.age_band,
-        findings=image.findings,
-        is_validation=image.is_validation,
-        flags=image.flags,
-        added_at=image.added_at,
-    )
+    stored = {field.name: getattr(image, field.name) for field in fields(ImageRow)}
+    return ImageRow(**stored | {"split": Split(image.split), "source": source})

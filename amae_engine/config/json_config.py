@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import PureWindowsPath
-from typing import Any, Self, get_args, get_origin, get_type_hints
+from typing import Any, Self, cast, get_args, get_origin, get_type_hints
 
 from amae_engine.config.setting import facts_of
 from amae_engine.errors import BadSetting
@@ -20,7 +20,7 @@ class JsonConfig:
     """JSON in and out for every config; an unknown key, or a number outside its range, is an error."""
 
     def __post_init__(self) -> None:
-        hints = _hints(type(self))
+        hints = _hints(cast("Any", type(self)))
         for each in dataclasses.fields(self):
             name, given = each.name, getattr(self, each.name)
             value = _as_type(hints[name], given, f"{type(self).__name__}.{name}")

@@ -84,12 +84,24 @@ def assign(
         # t_c over all images, per class probability; a class keeps only its own side of 0.5
         cut_normal = min(-_cut(-log_odds, config.keep_percent), float(np.nextafter(0, -1)))
         cut_abnormal = max(_cut(log_odds, config.keep_of_abnormal), 0.0)
-    labels = np.full(len(log_odds), PseudoLabel.UNUSED, dtype=np.int8)
-    labels[~abnormal & (log_odds <= cut_normal)] = PseudoLabel.NORMAL
-    labels[abnormal & (log_odds >= cut_abnormal)] = PseudoLabel.ABNORMAL
+    labels = by_cuts(log_odds, cut_normal, cut_abnormal)
     by_reader = decided != PseudoLabel.UNUSED
     labels[by_reader] = decided[by_reader]
     return PseudoLabels(labels, cut_normal, cut_abnormal, by_reader)
+
+
+def by_cuts(log_odds: Doubles, cut_normal: float, cut_abnormal: float) -> npt.NDArray[np.int8]:
+    """The labels (M,) that ratings alone give; a class keeps its own side of 0.
+
+    Args:
+        log_odds: (M,) log P(abnormal | x) / P(normal | x).
+        cut_normal: At or below which an image is pseudo-normal.
+        cut_abnormal: At or above which an image is pseudo-abnormal.
+    """
+    labels = np.full(len(log_odds), PseudoLabel.UNUSED, dtype=np.int8)
+    labels[(log_odds < 0) & (log_odds <= cut_normal)] = PseudoLabel.NORMAL
+    labels[(log_odds >= 0) & (log_odds >= cut_abnormal)] = PseudoLabel.ABNORMAL
+    return labels
 
 
 def _cut(confidence: Doubles, keep_percent: float) -> float:

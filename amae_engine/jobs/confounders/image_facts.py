@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.catalog import studies
+from amae_engine.catalog.image_facts import RECORDED
 from amae_engine.evaluation.grey_statistics import grey_features
 from amae_engine.images import acquisition_facts as pictured
 from amae_engine.project import Project
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _AT_ONCE = 256
 _MOST_VALUES = 100  # of a fact with values; the rarest others count as unknown
 # facts by name: how to read them, and the one that disease changes too
-_RECORDED = ("view", "source", "modality", "file format", "bits", "sex", "age")
 _PICTURED = {
     "border": pictured.border,
     "markers": pictured.markers,
@@ -28,7 +28,7 @@ _PICTURED = {
     "grey values": grey_features,
 }
 _OF_DISEASE = ("sharpness", "grey values")  # haze blurs ribs
-FACTS = (*_RECORDED, "size", *_PICTURED)
+FACTS = (*RECORDED, "size", *_PICTURED)
 
 
 def gather_facts(
@@ -78,23 +78,9 @@ def _measure(
 def _of_record(name: str, rows: Sequence[ImageRow]) -> Fact:
     from amae_engine.evaluation.shortcuts import Fact
 
-    texts = [_text(name, row) for row in rows]
+    texts = [str(getattr(row, RECORDED[name])) for row in rows]
     values, counts = np.unique([text for text in texts if text], return_counts=True)
     common = values[np.argsort(-counts, kind="stable")[:_MOST_VALUES]].tolist()
     codes = {value: float(place) for place, value in enumerate(sorted(common))}
     column = np.array([codes.get(text, np.nan) for text in texts], dtype=np.float64)
     return Fact(name, column[:, None], tuple(sorted(common)) or ("",))
-
-
-def _text(name: str, row: ImageRow) -> str:
-    """A fact of the catalog; "" where it is unknown."""
-    known = {
-        "view": row.view,
-        "source": row.source,
-        "modality": row.modality,
-        "file format": row.transfer_syntax,
-        "bits": str(row.bits_stored),
-        "sex": row.sex,
-        "age": row.age_band,
-    }
-    return known[name]

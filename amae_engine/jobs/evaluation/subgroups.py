@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from amae_engine.catalog import studies
+from amae_engine.catalog.image_facts import RECORDED
 from amae_engine.catalog.studies import ImageRow
 from amae_engine.config import ScoreKind
 from amae_engine.evaluation.delong import Auc, auc_interval
@@ -41,12 +41,7 @@ class Subgroup:
         return self.normal + self.abnormal < FEW
 
 
-_GROUPS: tuple[tuple[str, Callable[[ImageRow], str]], ...] = (
-    ("view", lambda row: row.view or _UNKNOWN),
-    ("sex", lambda row: row.sex or _UNKNOWN),
-    ("age", lambda row: row.age_band or _UNKNOWN),
-    ("source", lambda row: row.source),
-)
+_GROUPS = ("view", "sex", "age", "source")
 
 
 def subgroups(project: Project, evaluation: RunEvaluation, kind: ScoreKind) -> list[Subgroup]:
@@ -57,8 +52,8 @@ def subgroups(project: Project, evaluation: RunEvaluation, kind: ScoreKind) -> l
     with project.session() as session:
         rows = studies.rows(session, score.image_ids.tolist())
     found: list[Subgroup] = []
-    for of, value_of in _GROUPS:
-        values = np.array([value_of(row) for row in rows])
+    for of in _GROUPS:
+        values = np.array([getattr(row, RECORDED[of]) or _UNKNOWN for row in rows])
         if set(values) == {_UNKNOWN}:
             continue
         each = sorted(set(values.tolist()), key=lambda text: (text == _UNKNOWN, text))

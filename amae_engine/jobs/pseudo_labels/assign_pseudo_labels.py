@@ -17,6 +17,7 @@ from amae_engine.jobs.confounders.matching_file import read_matching
 from amae_engine.method.pseudo_labels import (
     PseudoLabel,
     assign,
+    by_cuts,
     density_log_odds,
     log_odds_of,
     mixture_log_odds,
@@ -93,6 +94,10 @@ class PseudoLabelView:
     def cut_probabilities(self) -> tuple[float, float]:
         """Both cuts as probabilities, for showing."""
         return float(probability_of(self.cut_normal)), float(probability_of(self.cut_abnormal))
+
+    def by_cuts(self, cut_normal: float, cut_abnormal: float) -> npt.NDArray[np.int8]:
+        """(M,) the labels that the ratings alone give with other cuts."""
+        return by_cuts(self.log_odds, cut_normal, cut_abnormal)
 
     def count(self, label: PseudoLabel) -> int:
         """How many images have `label`."""
