@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QLineEdit, QPushButton, QWidget
+
+from amae_app.widgets.building import fill, row_of
 
 _last: list[Path] = []
 
@@ -36,8 +38,7 @@ def ask_target(parent: QWidget, title: str, name: str, kinds: str) -> str:
 def path_row(edit: QLineEdit, title: str, is_folder: bool = False) -> QWidget:
     """An entry for a path with a button that asks for it."""
     row = QWidget()
-    layout = QHBoxLayout(row)
-    layout.setContentsMargins(0, 0, 0, 0)
+    layout = row_of(into=row, margins=0)
     button = QPushButton("Folder…" if is_folder else "File…")
 
     def pick() -> None:
@@ -46,8 +47,7 @@ def path_row(edit: QLineEdit, title: str, is_folder: bool = False) -> QWidget:
             edit.setText(chosen)
 
     button.clicked.connect(pick)
-    layout.addWidget(edit, 1)
-    layout.addWidget(button)
+    fill(layout, (edit, 1), button)
     return row
 
 

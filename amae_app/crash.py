@@ -17,11 +17,11 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QPlainTextEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.theme import heading, quiet
+from amae_app.widgets.building import column_of, named
 
 _log = logging.getLogger(__name__)
 _PATH = re.compile(r"(?:[A-Za-z]:)?(?:[\\/][^\\/\s\"':,;]+)*[\\/]([^\\/\s\"':,;]+)")
@@ -71,24 +71,23 @@ class CrashDialog(QDialog):
         self.details = QPlainTextEdit(details)
         self.details.setReadOnly(True)
         self.details.setAccessibleName("What happened, for a report")
-        layout = QVBoxLayout(self)
-        layout.addWidget(heading("Something went wrong in AMAE"))
-        layout.addWidget(
+        layout = column_of(
+            heading("Something went wrong in AMAE"),
             quiet(
                 "Your work is kept: every decision is in the project's catalog when it is made, and "
                 "training keeps its last whole epoch. You can go on, or start the program anew. The "
                 "text below names no patient, file or folder; send it to whoever maintains AMAE here."
-            )
+            ),
+            (self.details, 1),
+            into=self,
         )
-        layout.addWidget(self.details, 1)
         row = QHBoxLayout()
         for text, name, act in (
             ("Copy details", "copyCrashButton", self._copy),
             ("Start anew", "restartButton", restart),
             ("Go on", "goOnButton", self.accept),
         ):
-            button = QPushButton(text)
-            button.setObjectName(name)
+            button = named(QPushButton(text), name)
             button.clicked.connect(act)
             row.addWidget(button)
         layout.addLayout(row)

@@ -7,14 +7,13 @@ from PySide6.QtGui import QDesktopServices, QTextCursor
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
-    QHBoxLayout,
     QLineEdit,
     QTextBrowser,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.palette_entries import help_pages
+from amae_app.widgets.building import column_of, named, row_of
 from amae_app.workspaces import WORKSPACES
 from amae_engine.resources import resource
 
@@ -34,25 +33,17 @@ class HelpWindow(QDialog):
         self.setWindowTitle("AMAE help")
         self.setObjectName("helpWindow")
         self.resize(600, 620)
-        self.pages = QComboBox()
-        self.pages.setAccessibleName("Help page")
+        self.pages = named(QComboBox(), label="Help page")
         for path, title in help_pages().items():
             self.pages.addItem(title, path)
         self.pages.insertSeparator(len(WORKSPACES))
-        self.search = QLineEdit()
-        self.search.setObjectName("helpSearch")
-        self.search.setAccessibleName("Search the help")
+        self.search = named(QLineEdit(), "helpSearch", "Search the help")
         self.search.setPlaceholderText("Search all pages; Return goes on")
-        self.browser = QTextBrowser()
-        self.browser.setAccessibleName("Help text")
+        self.browser = named(QTextBrowser(), label="Help text")
         self.browser.setOpenLinks(False)
         self.browser.anchorClicked.connect(self._follow)
-        row = QHBoxLayout()
-        row.addWidget(self.pages)
-        row.addWidget(self.search, 1)
-        layout = QVBoxLayout(self)
-        layout.addLayout(row)
-        layout.addWidget(self.browser)
+        row = row_of(self.pages, (self.search, 1))
+        column_of(row, self.browser, into=self)
         self.pages.currentIndexChanged.connect(self._show_page)
         self.search.returnPressed.connect(self.find_next)
         self.pages.setCurrentIndex(max(self.pages.findData(page), 0))

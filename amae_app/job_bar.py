@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QTimer, Signal, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from amae_app.job_queue import JobQueue, QueuedJob
 from amae_app.theme import restyle
+from amae_app.widgets.building import fill, named, row_of
 from amae_app.widgets.elided_label import ElidedLabel
 from amae_engine.events import Event, Level, Notice, Progress, clock, pace
 
@@ -32,30 +33,32 @@ class JobBar(QFrame):
         self.setProperty("bar", True)
         self._what = ElidedLabel(self._idle)
         self._what.setObjectName("jobLabel")
-        self._progress = QProgressBar()
-        self._progress.setObjectName("jobProgress")
-        self._progress.setAccessibleName("Progress of the running job")
+        self._progress = named(QProgressBar(), "jobProgress", "Progress of the running job")
         self._progress.setFixedWidth(_PROGRESS)
         self._detail = ElidedLabel()
         self._detail.setObjectName("jobDetail")
         self._detail.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self._detail.setFixedWidth(_DETAIL)
-        self.pause_button = QPushButton("Pause")
-        self.pause_button.setObjectName("pauseButton")
-        self.pause_button.setToolTip("Pause the running job; nothing is lost")
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setObjectName("cancelButton")
-        self.cancel_button.setToolTip("End the running job; its last whole epoch is kept")
-        self.queue_button = QPushButton("Queue")
-        self.queue_button.setObjectName("queueButton")
-        self.queue_button.setToolTip("What runs and what waits: reorder, take out, try again")
+        self.pause_button = named(
+            QPushButton("Pause"), "pauseButton", tip="Pause the running job; nothing is lost"
+        )
+        self.cancel_button = named(
+            QPushButton("Cancel"),
+            "cancelButton",
+            tip="End the running job; its last whole epoch is kept",
+        )
+        self.queue_button = named(
+            QPushButton("Queue"),
+            "queueButton",
+            tip="What runs and what waits: reorder, take out, try again",
+        )
         for button in (self.pause_button, self.cancel_button):
             button.setFixedWidth(_BUTTON)
         self.queue_button.setFixedWidth(_QUEUE)
-        self.unsaved_button = QPushButton("Not saved")
-        self.unsaved_button.setObjectName("unsavedButton")
-        self.unsaved_button.setToolTip(
-            "Acts that could not be saved: try again, or write them down"
+        self.unsaved_button = named(
+            QPushButton("Not saved"),
+            "unsavedButton",
+            tip="Acts that could not be saved: try again, or write them down",
         )
         self.unsaved_button.setVisible(False)
         self._notice = ElidedLabel()
@@ -63,14 +66,11 @@ class JobBar(QFrame):
         self._expiry = QTimer(self)
         self._expiry.setSingleShot(True)
         self._expiry.timeout.connect(self.clear_notice)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(12, 4, 12, 4)
-        layout.addWidget(self._what, 1)
+        layout = row_of((self._what, 1), into=self, margins=(12, 4, 12, 4))
         for widget in (self._progress, self._detail, self.pause_button, self.cancel_button,
                        self.queue_button):  # fmt: skip
             layout.addWidget(widget)
-        layout.addWidget(self._notice, 1)
-        layout.addWidget(self.unsaved_button)
+        fill(layout, (self._notice, 1), self.unsaved_button)
         self.pause_button.clicked.connect(queue.toggle_pause)
         self.cancel_button.clicked.connect(queue.cancel)
         self.queue_button.clicked.connect(self.queue_wanted)

@@ -9,10 +9,8 @@ from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
-    QHBoxLayout,
     QMainWindow,
     QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -32,6 +30,7 @@ from amae_app.start_page import StartPage
 from amae_app.theme import ThemeName, apply_theme
 from amae_app.top_bar import TopBar
 from amae_app.unsaved_acts import UnsavedActs
+from amae_app.widgets.building import column_of, row_of
 from amae_app.widgets.page_keys import keep_focus, let_return_press
 from amae_app.window_context import OpenedProject, WindowContext
 from amae_app.words import reading_only
@@ -192,16 +191,8 @@ class MainWindow(QMainWindow):
         return ask_about_jobs(self, self.queue, self.context.project)
 
     def _lay_out(self) -> None:
-        middle = QHBoxLayout()
-        middle.setSpacing(0)
-        middle.addWidget(self.rail)
-        middle.addWidget(self.stack, 1)
-        whole = QVBoxLayout()
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(0)
-        whole.addWidget(self.top_bar)
-        whole.addLayout(middle, 1)
-        whole.addWidget(self.job_bar)
+        middle = row_of(self.rail, (self.stack, 1), spacing=0)
+        whole = column_of(self.top_bar, (middle, 1), self.job_bar, margins=0, spacing=0)
         central = QWidget()
         central.setLayout(whole)
         self.setCentralWidget(central)

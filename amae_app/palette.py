@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QWidget
 
 from amae_app.theme import quiet
+from amae_app.widgets.building import column_of, named
 
 _MOST = 40  # lines that are shown
 
@@ -64,20 +65,17 @@ class Palette(QDialog):
         self.resize(620, 460)
         self._entries, self._more = tuple(entries), tuple[Entry, ...]()
         self._shown: list[Entry] = []
-        self.line = QLineEdit()
-        self.line.setObjectName("paletteLine")
-        self.line.setAccessibleName(
-            "Find an action, a page, an image, a run, a setting, a help topic"
+        self.line = named(
+            QLineEdit(),
+            "paletteLine",
+            "Find an action, a page, an image, a run, a setting, a help topic",
         )
         self.line.setPlaceholderText("An action, page, image, run, setting or help topic")
-        self.found = QListWidget()
-        self.found.setObjectName("paletteList")
-        self.found.setAccessibleName("What was found")
+        self.found = named(QListWidget(), "paletteList", "What was found")
         self.found.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        layout = QVBoxLayout(self)
-        layout.addWidget(self.line)
-        layout.addWidget(self.found, 1)
-        layout.addWidget(quiet("↑ ↓ choose · Return does it · Esc closes"))
+        column_of(
+            self.line, (self.found, 1), quiet("↑ ↓ choose · Return does it · Esc closes"), into=self
+        )
         self.line.textChanged.connect(self._on_text)
         self.line.installEventFilter(self)
         self.found.itemClicked.connect(self._on_chosen)

@@ -11,12 +11,12 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.job_queue import JobQueue, QueuedJob
 from amae_app.theme import heading
+from amae_app.widgets.building import column_of, named
 
 
 class QueueDialog(QDialog):
@@ -39,13 +39,10 @@ class QueueDialog(QDialog):
         self.setWindowTitle("Queue")
         self.resize(560, 320)
         self._queue = queue
-        self.jobs = QListWidget()
-        self.jobs.setObjectName("queueList")
-        self.jobs.setAccessibleName("Jobs of this window")
-        layout = QVBoxLayout(self)
-        layout.addWidget(heading("This window"))
-        layout.addWidget(self.jobs, 1)
-        layout.addLayout(
+        self.jobs = named(QListWidget(), "queueList", "Jobs of this window")
+        layout = column_of(
+            heading("This window"),
+            (self.jobs, 1),
             _buttons(
                 (
                     "First",
@@ -59,11 +56,14 @@ class QueueDialog(QDialog):
                     "Take out this job and what builds on it",
                     self._on_drop,
                 ),
-            )
+            ),
+            into=self,
         )
-        stored = QPushButton("Stored queue…")
-        stored.setObjectName("storedQueueButton")
-        stored.setToolTip("Experiments, and what was handed over when a window closed")
+        stored = named(
+            QPushButton("Stored queue…"),
+            "storedQueueButton",
+            tip="Experiments, and what was handed over when a window closed",
+        )
         stored.setAutoDefault(False)
         stored.clicked.connect(self.stored_wanted)
         layout.addWidget(stored)
@@ -108,9 +108,7 @@ class QueueDialog(QDialog):
 def _buttons(*acts: tuple[str, str, str, Callable[[], object]]) -> QHBoxLayout:
     row = QHBoxLayout()
     for text, name, tip, slot in acts:
-        button = QPushButton(text)
-        button.setObjectName(name)
-        button.setToolTip(tip)
+        button = named(QPushButton(text), name, tip=tip)
         button.setAutoDefault(False)
         button.clicked.connect(slot)
         row.addWidget(button)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QButtonGroup, QFrame, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QFrame, QPushButton, QWidget
 
 from amae_app.theme import quiet
+from amae_app.widgets.building import column_of, named
 from amae_app.workspaces import WORKSPACES
 
 _WIDE, _NARROW = 150, 38
@@ -22,12 +23,9 @@ class Rail(QFrame):
         self._counts = [""] * len(WORKSPACES)
         self._is_narrow = False
         self._group = QButtonGroup(self)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 10, 0, 10)
-        layout.setSpacing(2)
+        layout = column_of(into=self, margins=(0, 10, 0, 10), spacing=2)
         for number, row in enumerate(WORKSPACES):
-            button = QPushButton(row.title)
-            button.setObjectName(row.rail_name)
+            button = named(QPushButton(row.title), row.rail_name)
             button.setCheckable(True)
             button.setProperty("rail", True)
             button.setAccessibleName(row.title)

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.ask_files import path_row
+from amae_app.widgets.building import named
 from amae_engine.pacs.server import DicomWebServer, DimseServer, Retrieve, Server, Tls
 
 FETCHING: dict[str, Retrieve | None] = {
@@ -109,8 +110,7 @@ class ServerRows(QObject):
             ("Trusted certificates", "caFile", self._certificates[0]),
             ("Our certificate", "certificate", self._certificates[1]),
         ):
-            widget.setObjectName(f"pacs_{name}")
-            widget.setAccessibleName(label or "Encrypt the connection")
+            named(widget, f"pacs_{name}", label or "Encrypt the connection")
             form.addRow(label, widget)
         self.way.currentTextChanged.connect(self.show_needed)
         self.encrypted.toggled.connect(self.show_needed)

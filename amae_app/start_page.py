@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 from amae_app.theme import card, heading, quiet
+from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_engine.jobs.importing.demo import ATTRIBUTION
 
 _SHOWN = 4  # recent projects
@@ -34,13 +35,14 @@ class StartPage(QWidget):
         frame.setFixedWidth(560)
         title = QLabel("AMAE")
         title.setStyleSheet("font-size: 26pt; font-weight: 700;")
-        layout.addWidget(title)
-        layout.addWidget(
+        fill(
+            layout,
+            title,
             quiet(
                 "Finds abnormal chest X-rays when many images are known to be normal and many more "
                 "were never labelled. You bring images, the program learns in two stages, you "
                 "correct what it believed, and you look at the test images together."
-            )
+            ),
         )
         layout.addSpacing(8)
         for text, explanation, name, signal, primary in (
@@ -57,31 +59,19 @@ class StartPage(QWidget):
             ("Open project…", "A project folder made earlier.", "openProjectButton",
              self.open_wanted, False),
         ):  # fmt: skip
-            button = QPushButton(text)
-            button.setObjectName(name)
-            button.setAccessibleName(text)
-            button.setToolTip(explanation)
+            button = named(QPushButton(text), name, text, explanation)
             button.setProperty("primary", primary)
             button.setMinimumHeight(36)
             button.clicked.connect(signal)
-            layout.addWidget(button)
-            layout.addWidget(quiet(explanation))
+            fill(layout, button, quiet(explanation))
         if recent:
             layout.addWidget(heading("Recent projects"))
         for folder in recent[:_SHOWN]:
-            button = QPushButton(folder.name)
-            button.setObjectName("recentButton")
-            button.setToolTip(str(folder))
+            button = named(QPushButton(folder.name), "recentButton", tip=str(folder))
             button.clicked.connect(partial(self.recent_wanted.emit, folder))
             layout.addWidget(button)
         layout.addSpacing(8)
         layout.addWidget(quiet("Research use only. Not a medical device."))
-        middle = QHBoxLayout()
-        middle.addStretch()
-        middle.addWidget(frame)
-        middle.addStretch()
-        outer = QVBoxLayout(self)
-        outer.addStretch()
-        outer.addLayout(middle)
-        outer.addStretch()
+        middle = row_of(0, frame, 0)
+        outer = column_of(0, middle, 0, into=self)
         outer.setAlignment(Qt.AlignmentFlag.AlignCenter)

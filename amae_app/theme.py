@@ -13,6 +13,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication, QFrame, QLabel, QVBoxLayout, QWidget
 
+from amae_app.widgets.building import column_of
+
 IMAGE_GROUND = "#0b0d10"
 
 
@@ -108,9 +110,7 @@ def card(title: str = "") -> tuple[QFrame, QVBoxLayout]:
     """A panel with an optional heading, and the layout to fill."""
     frame = QFrame()
     frame.setProperty("card", True)
-    layout = QVBoxLayout(frame)
-    layout.setContentsMargins(12, 10, 12, 12)
-    layout.setSpacing(8)
+    layout = column_of(into=frame, margins=(12, 10, 12, 12), spacing=8)
     if title:
         layout.addWidget(heading(title))
     return frame, layout

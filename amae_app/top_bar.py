@@ -7,10 +7,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QMenu, QPushButton, QWidget
 
 from amae_app.settings import Settings
 from amae_app.theme import ThemeName
+from amae_app.widgets.building import fill, named, row_of
 from amae_engine.jobs.planning.machine import cpu_text
 
 _SECONDS_BETWEEN_READINGS = 5
@@ -34,34 +35,31 @@ class TopBar(QFrame):
         self.setProperty("bar", True)
         name = QLabel("AMAE")
         name.setStyleSheet("font-weight: 700; font-size: 12pt;")
-        self.project_button = QPushButton("No project")
-        self.project_button.setObjectName("projectButton")
-        self.project_button.setToolTip("Open or make a project")
+        self.project_button = named(
+            QPushButton("No project"), "projectButton", tip="Open or make a project"
+        )
         self.project_button.setMenu(self._project_menu())
-        self.device = QLabel()
-        self.device.setObjectName("deviceLabel")
-        self.device.setToolTip("Where training runs, and the memory that is free")
-        self.reader = QLineEdit(settings.reader)
-        self.reader.setObjectName("readerEdit")
-        self.reader.setAccessibleName("Reader's name or initials")
-        self.reader.setToolTip("Your name or initials; every decision is signed with it")
+        self.device = named(
+            QLabel(), "deviceLabel", tip="Where training runs, and the memory that is free"
+        )
+        self.reader = named(
+            QLineEdit(settings.reader),
+            "readerEdit",
+            "Reader's name or initials",
+            "Your name or initials; every decision is signed with it",
+        )
         self.reader.setPlaceholderText("your initials")
         self.reader.setMaximumWidth(110)
         self.reader.textChanged.connect(self._on_reader)
-        look = QPushButton("View")
-        look.setObjectName("viewButton")
-        look.setToolTip("Theme, tour, help; Ctrl+K finds everything")
+        look = named(
+            QPushButton("View"), "viewButton", tip="Theme, tour, help; Ctrl+K finds everything"
+        )
         look.setMenu(self._view_menu())
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(12, 6, 12, 6)
-        layout.addWidget(name)
-        layout.addWidget(self.project_button)
-        layout.addStretch()
-        layout.addWidget(self.device)
+        layout = row_of(
+            name, self.project_button, 0, self.device, into=self, margins=(12, 6, 12, 6)
+        )
         layout.addSpacing(12)
-        layout.addWidget(look)
-        layout.addWidget(QLabel("Reader"))
-        layout.addWidget(self.reader)
+        fill(layout, look, QLabel("Reader"), self.reader)
         timer = QTimer(self)
         timer.timeout.connect(self._show_device)
         timer.start(1000 * _SECONDS_BETWEEN_READINGS)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from amae_app.theme import card, colours, quiet
+from amae_app.widgets.building import named, row_of
 from amae_app.workspaces import WORKSPACES
 
 _DIM = QColor(0, 0, 0, 150)
@@ -39,16 +40,11 @@ class Tour(QWidget):
         self._box.setFixedWidth(_WIDTH)
         self.text = quiet()
         self.text.setProperty("quiet", False)
-        self.next_button = QPushButton("Next")
-        self.next_button.setObjectName("tourNext")
+        self.next_button = named(QPushButton("Next"), "tourNext")
         self.next_button.setProperty("primary", True)
-        skip = QPushButton("Skip the tour")
-        skip.setObjectName("tourSkip")
+        skip = named(QPushButton("Skip the tour"), "tourSkip")
         layout.addWidget(self.text)
-        row = QHBoxLayout()
-        row.addWidget(skip)
-        row.addStretch(1)
-        row.addWidget(self.next_button)
+        row = row_of(skip, 1, self.next_button)
         layout.addLayout(row)
         self.next_button.clicked.connect(self._on_next)
         skip.clicked.connect(self.end)

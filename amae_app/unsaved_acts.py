@@ -13,12 +13,12 @@ from PySide6.QtWidgets import (
     QLabel,
     QListWidget,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.act_writer import ActWriter
 from amae_app.ask_files import ask_target
+from amae_app.widgets.building import column_of, named
 from amae_app.words import plural
 
 
@@ -105,22 +105,15 @@ class UnsavedActsDialog(QDialog):
         self._writer = writer
         self.text = QLabel()
         self.text.setWordWrap(True)
-        self.list = QListWidget()
-        self.list.setAccessibleName("Acts that are not saved")
-        self.try_again = QPushButton("Try again")
-        self.try_again.setObjectName("tryAgainButton")
+        self.list = named(QListWidget(), label="Acts that are not saved")
+        self.try_again = named(QPushButton("Try again"), "tryAgainButton")
         self.try_again.setDefault(True)
-        self.to_file = QPushButton("Write them to a file…")
-        self.to_file.setObjectName("actsToFileButton")
-        self.give_up = QPushButton("Give them up")
-        self.give_up.setObjectName("giveUpActsButton")
+        self.to_file = named(QPushButton("Write them to a file…"), "actsToFileButton")
+        self.give_up = named(QPushButton("Give them up"), "giveUpActsButton")
         row = QHBoxLayout()
         for button in (self.try_again, self.to_file, self.give_up):
             row.addWidget(button)
-        layout = QVBoxLayout(self)
-        layout.addWidget(self.text)
-        layout.addWidget(self.list, 1)
-        layout.addLayout(row)
+        column_of(self.text, (self.list, 1), row, into=self)
         self.try_again.clicked.connect(writer.try_again)
         self.to_file.clicked.connect(self._on_file)
         self.give_up.clicked.connect(writer.give_up)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QStackedWidget, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QTabWidget, QWidget
 
 from amae_app.compare.compare_state import AT_FIRST, CompareState, read_compare_state
 from amae_app.compare.disagreement_panel import DisagreementPanel
@@ -11,6 +11,7 @@ from amae_app.compare.experiments_panel import ExperimentsPanel
 from amae_app.compare.maps_panel import MapsPanel
 from amae_app.compare.runs_panel import RunsPanel
 from amae_app.compare.training_panel import TrainingPanel
+from amae_app.widgets.building import column_of, named
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
@@ -39,8 +40,7 @@ class ComparePage(Workspace):
         self._stack = QStackedWidget()
         self._stack.addWidget(empty)
         self._stack.addWidget(self.runs)
-        self.tabs = QTabWidget()
-        self.tabs.setObjectName("compareTabs")
+        self.tabs = named(QTabWidget(), "compareTabs")
         for widget, name in (
             (self._stack, "Runs"),
             (self.disagreement, "Where they disagree"),
@@ -49,9 +49,7 @@ class ComparePage(Workspace):
             (self.experiments, "Experiments"),
         ):
             self.tabs.addTab(widget, name)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(10, 10, 10, 10)
-        outer.addWidget(self.tabs)
+        column_of(self.tabs, into=self, margins=10)
         self.runs.more_wanted.connect(self._on_more)
         self.runs.selection_changed.connect(self._on_selection)
         self.tabs.currentChanged.connect(self._on_tab)

@@ -6,18 +6,17 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QHeaderView,
     QLabel,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.compare.compare_state import ComparedRun, Disagreed, disagreements
 from amae_app.image_loader import ImageLoader
 from amae_app.theme import card, quiet
+from amae_app.widgets.building import column_of, named, row_of
 from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.widgets.map_colours import SEQUENTIAL, map_colours
 from amae_app.window_context import WindowContext
@@ -45,9 +44,9 @@ class DisagreementPanel(QWidget):
         self._kind: ScoreKind | None = None
         self._found: list[Disagreed] = []
         self.about = quiet("Select two runs in Runs.")
-        self.table = QTableWidget(0, 4)
-        self.table.setObjectName("disagreementTable")
-        self.table.setAccessibleName("Images on which the runs disagree")
+        self.table = named(
+            QTableWidget(0, 4), "disagreementTable", "Images on which the runs disagree"
+        )
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
@@ -63,17 +62,12 @@ class DisagreementPanel(QWidget):
         )
         frame, layout = card()
         layout.addWidget(self.about)
-        row = QHBoxLayout()
-        row.addWidget(self.table, 2)
+        row = row_of((self.table, 2))
         for title, viewer in zip(self.titles, self.viewers, strict=True):
-            column = QVBoxLayout()
-            column.addWidget(title)
-            column.addWidget(viewer, 1)
+            column = column_of(title, (viewer, 1))
             row.addLayout(column, 3)
         layout.addLayout(row, 1)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(frame)
+        column_of(frame, into=self, margins=0)
         self.table.currentCellChanged.connect(self._on_current)
         first, second = (viewer.view for viewer in self.viewers)
         first.moved.connect(lambda: second.follow(first))

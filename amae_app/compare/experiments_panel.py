@@ -16,13 +16,13 @@ from PySide6.QtWidgets import (
     QSplitter,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.compare.experiments_state import ExperimentsState, read_experiments
 from amae_app.compare.plan_panel import PlanPanel
 from amae_app.theme import card, quiet
+from amae_app.widgets.building import column_of, fill, named
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import job_queue
 from amae_engine.errors import AmaeError
@@ -86,38 +86,35 @@ class ExperimentsPanel(QWidget):
         halves.addWidget(self._results())
         halves.addWidget(self._queue())
         layout.addWidget(halves, 1)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(frame)
+        column_of(frame, into=self, margins=0)
 
     def _results(self) -> QWidget:
         box = QWidget()
-        column = QVBoxLayout(box)
-        column.setContentsMargins(0, 0, 0, 0)
+        column = column_of(into=box, margins=0)
         row = QHBoxLayout()
-        self.chosen.setObjectName("experimentNames")
-        self.chosen.setAccessibleName("Which experiment's table")
-        row.addWidget(QLabel("Table of"))
-        row.addWidget(self.chosen)
-        row.addStretch()
-        export = QPushButton("Export table and figure")
-        export.setObjectName("exportExperimentButton")
-        export.setToolTip("Text, CSV, LaTeX, PNG and SVG into the project's exports")
+        named(self.chosen, "experimentNames", "Which experiment's table")
+        fill(row, QLabel("Table of"), self.chosen, 0)
+        export = named(
+            QPushButton("Export table and figure"),
+            "exportExperimentButton",
+            tip="Text, CSV, LaTeX, PNG and SVG into the project's exports",
+        )
         export.clicked.connect(self._on_export)
         row.addWidget(export)
         column.addLayout(row)
-        self.table.setObjectName("experimentTable")
-        self.table.setAccessibleName("The experiment's table")
-        self.table.setToolTip("Double click a cell to see one of its runs in Results")
+        named(
+            self.table,
+            "experimentTable",
+            "The experiment's table",
+            "Double click a cell to see one of its runs in Results",
+        )
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        column.addWidget(self.table, 1)
-        column.addWidget(self.about)
+        fill(column, (self.table, 1), self.about)
         return box
 
     def _queue(self) -> QWidget:
         box = QWidget()
-        column = QVBoxLayout(box)
-        column.setContentsMargins(0, 0, 0, 0)
+        column = column_of(into=box, margins=0)
         row = QHBoxLayout()
         self.queue_text.setObjectName("queueText")
         row.addWidget(self.queue_text, 1)
@@ -131,15 +128,12 @@ class ExperimentsPanel(QWidget):
             ("Try again", "retryJobButton", "Queue the selected job again",
              partial(self._on_job, "retry")),
         ):  # fmt: skip
-            button = QPushButton(text)
-            button.setObjectName(name)
-            button.setToolTip(tip)
+            button = named(QPushButton(text), name, tip=tip)
             button.clicked.connect(slot)
             self.buttons[text] = button
             row.addWidget(button)
         column.addLayout(row)
-        self.jobs.setObjectName("queueTable")
-        self.jobs.setAccessibleName("The stored queue")
+        named(self.jobs, "queueTable", "The stored queue")
         self.jobs.setHorizontalHeaderLabels(list(_JOBS))
         self.jobs.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.jobs.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)

@@ -7,11 +7,11 @@ from PySide6.QtWidgets import (
     QHeaderView,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.theme import card, quiet
+from amae_app.widgets.building import column_of, fill, named
 from amae_app.window_context import WindowContext
 from amae_engine.errors import AmaeError
 from amae_engine.jobs.evaluation.evaluate_maps import JudgedMap, compare_maps, regions_by_image
@@ -40,11 +40,10 @@ class MapsPanel(QWidget):
         super().__init__(parent)
         self._context = context
         self._judged: list[JudgedMap] = []
-        self.about = quiet()
-        self.about.setObjectName("mapsAbout")
-        self.table = QTableWidget(0, len(_COLUMNS))
-        self.table.setObjectName("mapsTable")
-        self.table.setAccessibleName("Maps against marked regions")
+        self.about = named(quiet(), "mapsAbout")
+        self.table = named(
+            QTableWidget(0, len(_COLUMNS)), "mapsTable", "Maps against marked regions"
+        )
         for column, (name, tip) in enumerate(_COLUMNS):
             head = QTableWidgetItem(name)
             head.setToolTip(tip)
@@ -58,11 +57,8 @@ class MapsPanel(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
         frame, layout = card("Maps against marked regions")
-        layout.addWidget(self.about)
-        layout.addWidget(self.table, 1)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(frame)
+        fill(layout, self.about, (self.table, 1))
+        column_of(frame, into=self, margins=0)
         self.table.cellDoubleClicked.connect(self._on_cell)
 
     @Slot()

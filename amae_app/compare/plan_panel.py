@@ -11,13 +11,13 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QPushButton,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.child_job import ChildJob
 from amae_app.job_queue import QueuedJob
 from amae_app.theme import quiet
+from amae_app.widgets.building import column_of, named
 from amae_app.window_context import WindowContext
 from amae_engine.catalog.job_queue import NewJob
 from amae_engine.config.peers import PeerSize
@@ -99,14 +99,11 @@ class PlanPanel(QWidget):
             (0, self.add, "queueExperimentButton",
              "Queue the whole grid; a worker goes on when the window closes"),
         ):  # fmt: skip
-            widget.setObjectName(name)
-            widget.setAccessibleName(tip)
-            widget.setToolTip(tip)
+            named(widget, name, tip, tip)
             rows[row].addWidget(widget, 1 if widget is self.kind else 0)
         self.add.setProperty("primary", True)
         self.reported.setObjectName("experimentTold")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
+        column = column_of(into=self, margins=0)
         rows[1].addStretch(1)
         for each in rows:
             column.addLayout(each)

@@ -9,14 +9,12 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QComboBox,
-    QHBoxLayout,
     QHeaderView,
     QLabel,
     QMenu,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -28,6 +26,7 @@ from amae_app.compare.compare_state import (
     replicates_text,
 )
 from amae_app.theme import card, quiet
+from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_app.widgets.curve_plot import PALETTE, CurvePlot, PlottedCurve
 from amae_app.window_context import WindowContext
 from amae_engine.config import ScoreKind
@@ -64,14 +63,11 @@ class RunsPanel(QWidget):
         self.roc = CurvePlot("1 − specificity", "sensitivity", diagonal=True, has_point=False)
         self.legend = QLabel()
         self.test = quiet()
-        self.settings = QTableWidget(0, 3)
-        self.settings.setAccessibleName("Settings in which the first two runs differ")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._runs_card(), 2)
-        row = QHBoxLayout()
-        row.addWidget(self._curves_card(), 1)
-        row.addWidget(self._difference_card(), 1)
+        self.settings = named(
+            QTableWidget(0, 3), label="Settings in which the first two runs differ"
+        )
+        column = column_of((self._runs_card(), 2), into=self, margins=0)
+        row = row_of((self._curves_card(), 1), (self._difference_card(), 1))
         column.addLayout(row, 3)
         self.table.itemSelectionChanged.connect(self._show_selected)
         self.kind.activated.connect(self._show_selected)
@@ -103,52 +99,42 @@ class RunsPanel(QWidget):
         self._show_selected()
 
     def _runs_card(self) -> QWidget:
-        self.table.setObjectName("runsTable")
-        self.table.setAccessibleName("Score runs")
+        named(self.table, "runsTable", "Score runs")
         self.table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().setVisible(False)
-        self.more.setObjectName("moreRunsButton")
-        self.more.setToolTip("Evaluate and list older runs too")
+        named(self.more, "moreRunsButton", tip="Evaluate and list older runs too")
         self.more.clicked.connect(self.more_wanted)
-        self.columns.setObjectName("columnsButton")
-        self.columns.setToolTip("Which scores have a column")
+        named(self.columns, "columnsButton", tip="Which scores have a column")
         menu = QMenu(self.columns)
         menu.aboutToShow.connect(partial(self._fill_menu, menu))
         self.columns.setMenu(menu)
         frame, layout = card()
-        top = QHBoxLayout()
-        top.addWidget(
-            quiet(
-                "AUC with its 95 % interval. Select up to five runs (Ctrl adds one); every pair is "
-                "tested."
+        top = row_of(
+            (
+                quiet(
+                    "AUC with its 95 % interval. Select up to five runs (Ctrl adds one); every pair is "
+                    "tested."
+                ),
+                1,
             ),
-            1,
+            self.columns,
         )
-        top.addWidget(self.columns)
-        layout.addLayout(top)
-        layout.addWidget(self.table)
-        layout.addWidget(self.more)
+        fill(layout, top, self.table, self.more)
         return frame
 
     def _curves_card(self) -> QWidget:
         self.kind.addItem(_LEADING, "")
         for kind in ScoreKind:
             self.kind.addItem(f"{kind.label} [{kind.origin}]", str(kind))
-        self.kind.setObjectName("compareScoreCombo")
-        self.kind.setAccessibleName("Which score is compared")
+        named(self.kind, "compareScoreCombo", "Which score is compared")
         self.curve.addItems(["ROC", "PR"])
-        self.curve.setObjectName("compareCurveCombo")
-        self.curve.setAccessibleName("Which curve is drawn")
+        named(self.curve, "compareCurveCombo", "Which curve is drawn")
         self.legend.setTextFormat(Qt.TextFormat.RichText)
         self.legend.setWordWrap(True)
         frame, layout = card()
-        top = QHBoxLayout()
-        top.addWidget(self.curve)
-        top.addWidget(self.kind, 1)
-        layout.addLayout(top)
-        layout.addWidget(self.roc, 1)
-        layout.addWidget(self.legend)
+        top = row_of(self.curve, (self.kind, 1))
+        fill(layout, top, (self.roc, 1), self.legend)
         return frame
 
     def _difference_card(self) -> QWidget:
@@ -157,8 +143,7 @@ class RunsPanel(QWidget):
         self.settings.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.settings.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         frame, layout = card("What differs")
-        layout.addWidget(self.test)
-        layout.addWidget(self.settings, 1)
+        fill(layout, self.test, (self.settings, 1))
         return frame
 
     def _kinds(self) -> list[ScoreKind]:

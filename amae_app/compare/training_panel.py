@@ -7,10 +7,11 @@ import math
 import pyqtgraph as pg
 from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 
 from amae_app.compare.compare_state import read_curves
 from amae_app.theme import card
+from amae_app.widgets.building import column_of, fill
 from amae_app.widgets.curve_plot import PALETTE
 from amae_app.widgets.themed_plot import ThemedPlot
 from amae_app.window_context import WindowContext
@@ -32,11 +33,8 @@ class TrainingPanel(QWidget):
         self.plot.setLogMode(y=True)
         self.legend = QLabel("No run has trained yet.")
         frame, layout = card()
-        layout.addWidget(self.plot, 1)
-        layout.addWidget(self.legend)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(frame)
+        fill(layout, (self.plot, 1), self.legend)
+        column_of(frame, into=self, margins=0)
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_MS)
         self._timer.timeout.connect(self.read)

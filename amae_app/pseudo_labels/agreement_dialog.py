@@ -13,13 +13,13 @@ from PySide6.QtWidgets import (
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.image_loader import ImageLoader
 from amae_app.image_ref import ImageRef
 from amae_app.theme import quiet
+from amae_app.widgets.building import column_of, named, row_of
 from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
@@ -60,11 +60,9 @@ class AgreementDialog(QDialog):
         self.resize(980, 620)
         self._agreement = agreement
         self._refs = refs
-        self.summary = QLabel(agreement_text(agreement))
-        self.summary.setObjectName("agreementText")
+        self.summary = named(QLabel(agreement_text(agreement)), "agreementText")
         self.summary.setWordWrap(True)
-        self.table = QTableWidget(len(agreement.conflicts), 3)
-        self.table.setObjectName("conflictTable")
+        self.table = named(QTableWidget(len(agreement.conflicts), 3), "conflictTable")
         self.table.setHorizontalHeaderLabels(
             ["Image", f"First: {agreement.first}", f"Second: {agreement.second}"]
         )
@@ -90,10 +88,11 @@ class AgreementDialog(QDialog):
             button.setEnabled(bool(agreement.conflicts))
 
     def _lay_out(self) -> None:
-        left = QVBoxLayout()
-        left.addWidget(self.table, 1)
-        left.addWidget(
-            quiet("Both readers look at the image together; what they agree on becomes a decision.")
+        left = column_of(
+            (self.table, 1),
+            quiet(
+                "Both readers look at the image together; what they agree on becomes a decision."
+            ),
         )
         row = QHBoxLayout()
         for button, (label, text) in zip(self.buttons, _CONSENSUS, strict=True):
@@ -103,12 +102,8 @@ class AgreementDialog(QDialog):
             button.clicked.connect(partial(self._agree, label))
             row.addWidget(button)
         left.addLayout(row)
-        sides = QHBoxLayout()
-        sides.addLayout(left, 3)
-        sides.addWidget(self.viewer, 4)
-        whole = QVBoxLayout(self)
-        whole.addWidget(self.summary)
-        whole.addLayout(sides, 1)
+        sides = row_of((left, 3), (self.viewer, 4))
+        column_of(self.summary, (sides, 1), into=self)
 
     @Slot()
     def _on_selected(self) -> None:

@@ -10,11 +10,11 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QPushButton,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.theme import card, quiet
+from amae_app.widgets.building import column_of, fill, named
 from amae_app.words import plural
 from amae_engine.catalog.blind_readings import SessionRow
 from amae_engine.jobs.curation.second_reading import ChosenBy
@@ -35,30 +35,26 @@ class BlindPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.progress = quiet()
-        self.progress.setObjectName("blindProgress")
+        self.progress = named(quiet(), "blindProgress")
         frame, layout = card("Second reading")
-        layout.addWidget(
+        fill(
+            layout,
             quiet(
                 "Ratings and the first reader's labels are hidden. What you call an image decides "
                 "nothing yet: it is compared with the first reader's label afterwards."
-            )
+            ),
+            self.progress,
+            0,
         )
-        layout.addWidget(self.progress)
-        layout.addStretch()
         for text, name, tip, signal in (
             ("How we agree…", "agreementButton", "Cohen's κ and the conflicts, so far",
              self.agreement_wanted),
             ("Leave this reading", "endBlindButton", "It can be continued later", self.ended),
         ):  # fmt: skip
-            button = QPushButton(text)
-            button.setObjectName(name)
-            button.setToolTip(tip)
+            button = named(QPushButton(text), name, tip=tip)
             button.clicked.connect(signal)
             layout.addWidget(button)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(frame)
+        column_of(frame, into=self, margins=0)
 
     def show_progress(self, read: int, images: int) -> None:
         """How many images are read."""
@@ -100,15 +96,15 @@ class BlindDialog(QDialog):
         form.addRow("Read", self.which)
         form.addRow("Images", self.count)
         form.addRow("Chosen", self.chosen_by)
-        layout = QVBoxLayout(self)
-        layout.addWidget(
+        layout = column_of(
             quiet(
                 f"{reader or 'A reader without a name'} can read "
                 f"{plural(candidates, 'image')} that another reader has decided on and "
                 f"{reader or 'this one'} has not."
-            )
+            ),
+            form,
+            into=self,
         )
-        layout.addLayout(form)
         self.buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )

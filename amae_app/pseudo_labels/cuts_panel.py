@@ -13,12 +13,12 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.pseudo_labels.curation_state import CurationState, keep_percent_for_cut
 from amae_app.theme import card, colours, quiet
+from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_app.widgets.score_histogram import Histogram
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource
 from amae_engine.evaluation.ranks import share_below
@@ -65,15 +65,16 @@ class CutsPanel(QWidget):
         self.counts.setObjectName("labelCounts")
         self.counts.setWordWrap(True)
         self.worth.setObjectName("proxyWorth")
-        layout.addLayout(self._source_row())
-        layout.addWidget(self.histogram, 1)
-        layout.addWidget(self.bands)
-        layout.addWidget(self.counts)
-        layout.addWidget(self.worth)
-        layout.addLayout(self._keep_row())
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(frame)
+        fill(
+            layout,
+            self._source_row(),
+            (self.histogram, 1),
+            self.bands,
+            self.counts,
+            self.worth,
+            self._keep_row(),
+        )
+        column_of(frame, into=self, margins=0)
         for spin in (self.keep, self.keep_abnormal):
             spin.valueChanged.connect(self._on_rule)
         self.source.activated.connect(self._on_rule)
@@ -162,44 +163,44 @@ class CutsPanel(QWidget):
         self.source.setSizeAdjustPolicy(short)
         self.source.setMinimumContentsLength(10)
         self.source.addItems([source.label for source in PseudoLabelSource])
-        self.source.setObjectName("sourceCombo")
-        self.source.setAccessibleName("What rates the unlabeled images")
-        self.source.setToolTip("What the ratings are; the paper: stage 1's classifier")
+        named(
+            self.source,
+            "sourceCombo",
+            "What rates the unlabeled images",
+            "What the ratings are; the paper: stage 1's classifier",
+        )
         self.axis.addItems([str(axis) for axis in Axis])
-        self.axis.setObjectName("axisCombo")
-        self.axis.setAccessibleName("What the ratings are drawn over")
-        self.axis.setToolTip("Log-odds of abnormal, or the rank among the unlabeled images")
-        row = QHBoxLayout()
-        row.addWidget(QLabel("Rated by"))
-        row.addWidget(self.source, 1)
-        row.addWidget(self.axis)
-        return row
+        named(
+            self.axis,
+            "axisCombo",
+            "What the ratings are drawn over",
+            "Log-odds of abnormal, or the rank among the unlabeled images",
+        )
+        return row_of(QLabel("Rated by"), (self.source, 1), self.axis)
 
     def _keep_row(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.addWidget(QLabel("Top"))
+        row = row_of(QLabel("Top"))
         for spin, name, text in (
             (self.keep, "kSpinBox", "normal"),
             (self.keep_abnormal, "kAbnormalSpinBox", "abnormal"),
         ):
-            spin.setObjectName(name)
-            spin.setAccessibleName(f"Keep the top K percent of {text}")
-            spin.setToolTip(
-                f"K: share of predicted {text} images that count as reliable (paper: 50)"
+            named(
+                spin,
+                name,
+                f"Keep the top K percent of {text}",
+                f"K: share of predicted {text} images that count as reliable (paper: 50)",
             )
             spin.setRange(1, 100)
             spin.setDecimals(0)
             spin.setValue(_PAPER_KEEP)
             spin.setSuffix(" %")
             spin.setMaximumWidth(66)
-            row.addWidget(spin)
-            row.addWidget(QLabel(text))
-        reset = QPushButton("50")
-        reset.setToolTip("The paper's K for both classes")
-        reset.setAccessibleName("K = 50 for both classes")
+            fill(row, spin, QLabel(text))
+        reset = named(
+            QPushButton("50"), label="K = 50 for both classes", tip="The paper's K for both classes"
+        )
         reset.clicked.connect(self._on_reset)
-        row.addStretch()
-        row.addWidget(reset)
+        fill(row, 0, reset)
         return row
 
     @Slot()

@@ -31,6 +31,7 @@ from amae_app.pseudo_labels.curation_state import (
     Ids,
 )
 from amae_app.theme import DARK, IMAGE_GROUND, colours
+from amae_app.widgets.building import named
 from amae_app.widgets.thumbnails import ThumbnailCache, shape_within
 from amae_engine.catalog.tables import Label
 
@@ -239,8 +240,7 @@ class Gallery(QListView):
 
     def __init__(self, thumbnails: ThumbnailCache, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("labelGallery")
-        self.setAccessibleName("Unlabeled images")
+        named(self, "labelGallery", "Unlabeled images")
         self.gallery = GalleryModel(self)
         self._delegate = _TileDelegate(thumbnails, self)
         self.setModel(self.gallery)

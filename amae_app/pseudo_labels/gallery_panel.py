@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from amae_app.pseudo_labels.curation_state import (
     CurationState,
@@ -16,6 +16,7 @@ from amae_app.pseudo_labels.curation_state import (
 )
 from amae_app.pseudo_labels.gallery import Gallery
 from amae_app.theme import card, heading, quiet
+from amae_app.widgets.building import column_of, fill, named
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.window_context import WindowContext
 from amae_engine.catalog.blind_readings import BlindItem
@@ -55,18 +56,11 @@ class GalleryPanel(QWidget):
             (self.shown, Shown, "shownCombo", "Which images are offered"),
         ):
             combo.addItems([str(item) for item in items])
-            combo.setObjectName(name)
-            combo.setAccessibleName(text)
-            combo.setToolTip(text)
+            named(combo, name, text, text)
             second.addWidget(combo, 1)
         self.shown.setCurrentText(str(Shown.ALL))
-        layout.addLayout(top)
-        layout.addLayout(second)
-        layout.addWidget(self.gallery, 1)
-        layout.addWidget(keys.line)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(frame)
+        fill(layout, top, second, (self.gallery, 1), keys.line)
+        column_of(frame, into=self, margins=0)
         self.order.currentTextChanged.connect(self._offer)
         self.shown.currentTextChanged.connect(self._offer)
 

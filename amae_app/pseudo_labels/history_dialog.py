@@ -7,15 +7,14 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDialog,
-    QHBoxLayout,
     QHeaderView,
     QLabel,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
+from amae_app.widgets.building import column_of, named, row_of
 from amae_engine.catalog.decisions import DecisionRow
 
 _COLUMNS = ("When (UTC)", "Reader", "Image", "Before", "After", "How", "Offered")
@@ -37,8 +36,7 @@ class HistoryDialog(QDialog):
         self.setObjectName("historyDialog")
         self.resize(820, 520)
         self._rows, self._image_name = rows, image_name
-        self.reader = QComboBox()
-        self.reader.setAccessibleName("Whose decisions")
+        self.reader = named(QComboBox(), label="Whose decisions")
         self.reader.addItems([_ALL, *sorted({row.reader for row in rows})])
         self.one_image = QCheckBox(f"{image_name} only")
         self.one_image.setVisible(bool(image_name))
@@ -50,13 +48,8 @@ class HistoryDialog(QDialog):
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
-        top = QHBoxLayout()
-        top.addWidget(self.reader)
-        top.addWidget(self.one_image)
-        top.addWidget(self.count, 1)
-        layout = QVBoxLayout(self)
-        layout.addLayout(top)
-        layout.addWidget(self.table, 1)
+        top = row_of(self.reader, self.one_image, (self.count, 1))
+        column_of(top, (self.table, 1), into=self)
         self.reader.currentTextChanged.connect(self._fill)
         self.one_image.toggled.connect(self._fill)
         self._fill()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from amae_app.widgets.building import column_of, named
 from amae_app.widgets.page_keys import PageKeys
 from amae_engine.catalog.tables import Label
 
@@ -33,21 +34,25 @@ class LabelButtons(QWidget):
         super().__init__(parent)
         self.buttons: dict[Label, QPushButton] = {}
         self.confirm = QPushButton()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout = column_of(into=self, margins=0)
         for row in ((Label.NORMAL, Label.ABNORMAL), (Label.EXCLUDE, Label.NONE)):
             line = QHBoxLayout()
             for label in row:
-                button = QPushButton(_TEXTS[label][1])
-                button.setObjectName(f"label{label.capitalize() or 'None'}Button")
-                button.setAccessibleName(_TEXTS[label][1])
-                button.setToolTip("Your decision wins over any rating")
+                button = named(
+                    QPushButton(_TEXTS[label][1]),
+                    f"label{label.capitalize() or 'None'}Button",
+                    _TEXTS[label][1],
+                    "Your decision wins over any rating",
+                )
                 button.clicked.connect(partial(self.chosen.emit, label))
                 self.buttons[label] = button
                 line.addWidget(button)
             layout.addLayout(line)
-        self.confirm.setObjectName("confirmButton")
-        self.confirm.setToolTip("Agree with what rates the selected images, each on its own side")
+        named(
+            self.confirm,
+            "confirmButton",
+            tip="Agree with what rates the selected images, each on its own side",
+        )
         self.confirm.clicked.connect(self.confirmed)
         layout.addWidget(self.confirm)
 

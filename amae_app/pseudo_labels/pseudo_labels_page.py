@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QMenu,
     QPushButton,
     QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -25,6 +24,7 @@ from amae_app.pseudo_labels.label_buttons import LabelButtons
 from amae_app.pseudo_labels.reading_dialogs import ReadingDialogs
 from amae_app.pseudo_labels.review_panel import ReviewPanel
 from amae_app.theme import card, heading, quiet
+from amae_app.widgets.building import column_of, fill, named
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.widgets.page_keys import PageKeys
@@ -174,10 +174,7 @@ class PseudoLabelsPage(Workspace):
 
     def _lay_out(self) -> None:
         rated = QWidget()
-        column = QVBoxLayout(rated)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.cuts, 1)
-        column.addWidget(self.review)
+        column_of((self.cuts, 1), self.review, into=rated, margins=0)
         self._left.addWidget(rated)
         self._left.addWidget(self.blind)
         panes = (
@@ -188,14 +185,14 @@ class PseudoLabelsPage(Workspace):
         work = Panes(panes, "pseudoLabels", self._context.settings)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(work)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 10, 10, 10)
-        layout.addWidget(self._stack)
+        column_of(self._stack, into=self, margins=10)
 
     def _more(self) -> QPushButton:
-        button = QPushButton("More")
-        button.setObjectName("moreCurationButton")
-        button.setToolTip("Second reading, decisions as a table, hidden truth")
+        button = named(
+            QPushButton("More"),
+            "moreCurationButton",
+            tip="Second reading, decisions as a table, hidden truth",
+        )
         menu = QMenu(button)
         menu.addAction("Second reading…", self.dialogs.ask_blind)
         menu.addAction("How readers agree…", self.dialogs.show_newest_agreement)
@@ -217,9 +214,7 @@ class PseudoLabelsPage(Workspace):
         frame, layout = card()
         layout.addWidget(self.image_name)
         self.viewer.setMinimumHeight(220)
-        layout.addWidget(self.viewer, 1)
-        layout.addWidget(self.image_facts)
-        layout.addWidget(self.labels)
+        fill(layout, (self.viewer, 1), self.image_facts, self.labels)
         self.labels.name(self.keys)
         return frame
 

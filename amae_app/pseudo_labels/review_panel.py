@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from amae_app.pseudo_labels.curation_state import CurationState
 from amae_app.theme import card, quiet
+from amae_app.widgets.building import column_of, named
 from amae_app.words import plural
 from amae_engine.jobs.pseudo_labels.source_quality import SourceQuality
 
@@ -40,18 +41,18 @@ class ReviewPanel(QWidget):
         self.purity = quiet()
         self.truth = quiet()
         self.effect = quiet()
-        self.sources = quiet()
-        self.sources.setObjectName("sourcesLabel")
+        self.sources = named(quiet(), "sourcesLabel")
         self.sources.setTextFormat(Qt.TextFormat.RichText)
         self.sources.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.sources.setContentsMargins(0, 8, 0, 0)
         self.history = quiet()
-        self.retrain = QPushButton("Retrain module B")
-        self.retrain.setObjectName("retrainButton")
-        self.retrain.setToolTip("Stage 2 again, on the current labels")
+        self.retrain = named(
+            QPushButton("Retrain module B"),
+            "retrainButton",
+            tip="Stage 2 again, on the current labels",
+        )
         self.retrain.clicked.connect(self._on_retrain)
-        self.tabs = QTabWidget()
-        self.tabs.setAccessibleName("This review, and the newest decisions")
+        self.tabs = named(QTabWidget(), label="This review, and the newest decisions")
         review, layout = QWidget(), QVBoxLayout()
         review.setLayout(layout)
         for widget in (self.purity, self.truth, self.effect, self.retrain):
@@ -74,9 +75,7 @@ class ReviewPanel(QWidget):
             ("All…", "historyButton", "Every decision, by image and by reader",
              self.history_wanted),
         ):  # fmt: skip
-            button = QPushButton(text)
-            button.setObjectName(name)
-            button.setToolTip(tip)
+            button = named(QPushButton(text), name, tip=tip)
             button.clicked.connect(signal)
             buttons.addWidget(button)
         buttons.addStretch()
@@ -84,9 +83,7 @@ class ReviewPanel(QWidget):
         self.tabs.addTab(newest, "History")
         frame, outer = card()
         outer.addWidget(self.tabs)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(frame)
+        column_of(frame, into=self, margins=0)
 
     def show_state(self, state: CurationState, shows_truth: bool, is_training: bool) -> None:
         """Show another state.

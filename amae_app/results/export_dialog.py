@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFormLayout,
     QGroupBox,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QVBoxLayout,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 from amae_app.ask_files import path_row
 from amae_app.server_rows import SENDING, ServerRows, line
 from amae_app.theme import quiet, restyle
+from amae_app.widgets.building import column_of, named, row_of
 from amae_app.words import plural
 from amae_engine.errors import BadSetting
 from amae_engine.pacs.server import Server
@@ -186,41 +186,33 @@ class ExportDialog(QDialog):
             (self.send, "sendDicom", "Send the objects to a PACS"),
             (self.weights, "bundleWeights", "With the networks' weights"),
         ):
-            widget.setObjectName(name)
-            widget.setAccessibleName(text)
+            named(widget, name, text)
         left, right = QVBoxLayout(), QVBoxLayout()
         for group in (self.tables, self.report, self.bundle, self.share):
             left.addWidget(group)
         left.addStretch(1)
         right.addWidget(self.dicom)
         right.addStretch(1)
-        sides = QHBoxLayout()
-        sides.addLayout(left, 1)
-        sides.addLayout(right, 1)
+        sides = row_of((left, 1), (right, 1))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         start = buttons.addButton("Export", QDialogButtonBox.ButtonRole.AcceptRole)
         start.setObjectName("startExportButton")
         start.setProperty("primary", True)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
-        whole = QVBoxLayout(self)
-        whole.addLayout(sides, 1)
-        whole.addWidget(self.problem)
-        whole.addWidget(buttons)
+        column_of((sides, 1), self.problem, buttons, into=self)
 
     @Slot(bool)
     def _on_send(self, sends: bool) -> None:
         self.rows.show_needed(sends)
 
     def _path(self, edit: QLineEdit, name: str, title: str, is_folder: bool = False) -> QWidget:
-        edit.setObjectName(name)
-        edit.setAccessibleName(title)
+        named(edit, name, title)
         return path_row(edit, title, is_folder)
 
 
 def _group(name: str, title: str, is_on: bool) -> QGroupBox:
-    group = QGroupBox(title)
-    group.setObjectName(f"{name}Group")
+    group = named(QGroupBox(title), f"{name}Group")
     group.setCheckable(True)
     group.setChecked(is_on)
     return group

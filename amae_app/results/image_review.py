@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from amae_app.results.map_views import Colouring, MapView, map_of, views_of
 from amae_app.results.reviewed_image import ReviewedImage
 from amae_app.theme import card, heading, quiet
+from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_app.widgets.colour_bar import ColourBar
 from amae_app.widgets.image_view import ImageView
 from amae_app.widgets.image_viewer import ImageViewer
@@ -132,28 +133,27 @@ class ImageReview(QWidget):
 
     def _lay_out(self) -> None:
         frame, layout = card()
-        top = QHBoxLayout()
-        top.addWidget(self.name, 1)
+        top = row_of((self.name, 1))
         for act, tip, slot in (
             ("overlay", "Show or hide the map", self.toggle_overlay),
             ("invert", "Swap black and white", self.toggle_invert),
             ("fit", "Show the whole image", self.main.fit),
         ):
-            button = QPushButton()
-            button.setObjectName(f"{act}Button")
-            button.setToolTip(tip)
+            button = named(QPushButton(), f"{act}Button", tip=tip)
             button.clicked.connect(slot)
             top.addWidget(button)
             self._buttons[act] = button
-        layout.addLayout(top)
-        layout.addWidget(self.caption)
+        fill(layout, top, self.caption)
         grid = QGridLayout()
         grid.setSpacing(6)
         grid.addWidget(self.viewer, 0, 0, 6, 1)
         for place, (choice, view) in enumerate(zip(self.choices, self.small, strict=True)):
-            choice.setObjectName(f"viewCombo{place + 1}")
-            choice.setAccessibleName(f"What view {place + 1} shows")
-            choice.setToolTip("What this view shows; it zooms and pans with the image")
+            named(
+                choice,
+                f"viewCombo{place + 1}",
+                f"What view {place + 1} shows",
+                "What this view shows; it zooms and pans with the image",
+            )
             choice.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
@@ -169,11 +169,8 @@ class ImageReview(QWidget):
         layout.addLayout(grid, 1)
         for row_of_controls in self._controls():
             layout.addLayout(row_of_controls)
-        layout.addWidget(self.why)
-        layout.addLayout(self._foot)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(frame)
+        fill(layout, self.why, self._foot)
+        column_of(frame, into=self, margins=0)
 
     def _controls(self) -> tuple[QHBoxLayout, QHBoxLayout]:
         self.colour_map.addItems(list(SEQUENTIAL))
@@ -182,11 +179,13 @@ class ImageReview(QWidget):
         self.threshold.setRange(0, 100)
         self.threshold.setValue(25)
         choices, sliders = QHBoxLayout(), QHBoxLayout()
-        self.map_name.setObjectName("mapName")
-        self.map_name.setToolTip("The map always belongs to the score that is chosen")
+        named(self.map_name, "mapName", tip="The map always belongs to the score that is chosen")
         choices.addWidget(self.map_name, 1)
-        self.make_maps.setObjectName("makeMapsButton")
-        self.make_maps.setToolTip("Of this image and the next in the list; they are kept")
+        named(
+            self.make_maps,
+            "makeMapsButton",
+            tip="Of this image and the next in the list; they are kept",
+        )
         self.make_maps.clicked.connect(self.maps_wanted)
         self.make_maps.hide()
         choices.addWidget(self.make_maps)
@@ -196,9 +195,7 @@ class ImageReview(QWidget):
              "nothing is drawn"),
             ("", self.colour_map, "colourMapCombo", "Perceptually uniform colours"),
         ):  # fmt: skip
-            widget.setObjectName(name)
-            widget.setAccessibleName(text or "Colour map")
-            widget.setToolTip(tip)
+            named(widget, name, text or "Colour map", tip)
             row = sliders if isinstance(widget, QSlider) else choices
             if text:
                 row.addWidget(QLabel(text))

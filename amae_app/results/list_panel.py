@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QHeaderView, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHeaderView, QPushButton, QWidget
 
 from amae_app.results.review_state import Listed, ReviewState
 from amae_app.results.score_table import ScoreTable, ScoreTableModel
 from amae_app.theme import card, heading, quiet
+from amae_app.widgets.building import column_of, named, row_of
 from amae_app.widgets.thumbnails import ThumbnailCache
 from amae_engine.config import ScoreKind
 
@@ -48,9 +49,7 @@ class ListPanel(QWidget):
 
     def _lay_out(self) -> None:
         frame, layout = card()
-        top = QHBoxLayout()
-        top.addWidget(heading("Test images"))
-        top.addWidget(self.count, 1)
+        top = row_of(heading("Test images"), (self.count, 1))
         layout.addLayout(top)
         for combo, name, text in (
             (self.run_combo, "runCombo", "Which score run"),
@@ -58,9 +57,7 @@ class ListPanel(QWidget):
             (self.score_combo, "scoreCombo", "Which score sorts the list and the plots judge"),
             (self.listed_combo, "listedCombo", "Which images are listed"),
         ):
-            combo.setObjectName(name)
-            combo.setAccessibleName(text)
-            combo.setToolTip(text)
+            named(combo, name, text, text)
             layout.addWidget(combo)
         self.listed_combo.addItems([str(listed) for listed in Listed])
         self.split_combo.addItems(["test images", "validation images"])
@@ -72,11 +69,10 @@ class ListPanel(QWidget):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
             header.resizeSection(column, width)
         layout.addWidget(self.table, 1)
-        self.export_button.setObjectName("exportButton")
-        self.export_button.setToolTip(
-            "Scores and figures, a report, DICOM objects, a bundle, a copy to share"
+        named(
+            self.export_button,
+            "exportButton",
+            tip="Scores and figures, a report, DICOM objects, a bundle, a copy to share",
         )
         layout.addWidget(self.export_button)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(frame)
+        column_of(frame, into=self, margins=0)

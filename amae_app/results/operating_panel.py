@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from amae_app.results.review_state import Listed, ReviewState
 from amae_app.results.start_points import MOVED, StartPoint
 from amae_app.theme import card, colours, quiet
+from amae_app.widgets.building import column_of, fill, named
 from amae_app.widgets.score_histogram import Histogram
 from amae_engine.config import ScoreKind
 from amae_engine.evaluation.operating_rules import Rule, RuleChoice
@@ -56,12 +57,9 @@ class OperatingPanel(QWidget):
         self._threshold = 0.0
         self.histogram = Histogram("score")
         self.histogram.setObjectName("scoreHistogram")
-        self.point = quiet()
-        self.point.setObjectName("pointLabel")
-        self.why = quiet()
-        self.why.setObjectName("pointReason")
-        self.short = quiet()
-        self.short.setObjectName("pointShort")
+        self.point = named(quiet(), "pointLabel")
+        self.why = named(quiet(), "pointReason")
+        self.short = named(quiet(), "pointShort")
         self.short.setProperty("state", "warning")
         self.rule = QComboBox()
         self.target = QDoubleSpinBox()
@@ -72,17 +70,18 @@ class OperatingPanel(QWidget):
         self.cells: dict[Listed, QPushButton] = {}
         self.numbers: dict[Listed, QPushButton] = {}
         frame, layout = card("Operating point")
-        layout.addLayout(self._choice())
-        layout.addLayout(self._numbers())
-        layout.addLayout(self._matrix())
-        layout.addWidget(self.point)
-        layout.addWidget(self.why)
-        layout.addWidget(self.short)
-        layout.addWidget(self.histogram, 1)
-        layout.addWidget(self.seal)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(frame)
+        fill(
+            layout,
+            self._choice(),
+            self._numbers(),
+            self._matrix(),
+            self.point,
+            self.why,
+            self.short,
+            (self.histogram, 1),
+            self.seal,
+        )
+        column_of(frame, into=self, margins=0)
         self._connect()
         self._on_rule()
 
@@ -205,9 +204,7 @@ class OperatingPanel(QWidget):
              "Choose, fix it with your name and the time, and open the test images"),
             (self.seal, "sealButton", "Show no result of test images before a point is locked"),
         ):  # fmt: skip
-            widget.setObjectName(name)
-            widget.setAccessibleName(tip)
-            widget.setToolTip(tip)
+            named(widget, name, tip, tip)
         first, second = QHBoxLayout(), QHBoxLayout()
         first.addWidget(self.rule, 1)
         first.addWidget(self.target)
@@ -216,10 +213,7 @@ class OperatingPanel(QWidget):
         second.addStretch()
         second.addWidget(self.choose)
         second.addWidget(self.lock)
-        both = QVBoxLayout()
-        both.addLayout(first)
-        both.addLayout(second)
-        return both
+        return column_of(first, second)
 
     def _numbers(self) -> QGridLayout:
         grid = QGridLayout()
@@ -256,10 +250,7 @@ class OperatingPanel(QWidget):
         return grid
 
     def _listing(self, listed: Listed, tip: str) -> QPushButton:
-        button = QPushButton("–")
-        button.setObjectName(f"cell{listed.title().replace(' ', '')}")
-        button.setAccessibleName(str(listed))
-        button.setToolTip(tip)
+        button = named(QPushButton("–"), f"cell{listed.title().replace(' ', '')}", str(listed), tip)
         button.setStyleSheet("padding: 3px 2px;")
         button.setMinimumWidth(1)
         button.clicked.connect(partial(self.listed_chosen.emit, listed))

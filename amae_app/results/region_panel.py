@@ -8,16 +8,15 @@ from PySide6.QtCore import QItemSelectionModel, Signal, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.results.region_table import RegionTable, RegionTableModel, is_offered
 from amae_app.theme import card, heading, quiet
+from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.region_layer import Tool
 from amae_app.words import plural
@@ -68,8 +67,7 @@ class RegionPanel(QWidget):
         self.region_note = _note_field("regionNote", "Note on the chosen region")
         self.image_note = _note_field("imageNote", "Note on this image")
         self.others = quiet()
-        self.agreement = QLabel()
-        self.agreement.setObjectName("regionAgreement")
+        self.agreement = named(QLabel(), "regionAgreement")
         self.agreement.setWordWrap(True)
         self._lay_out()
         self.table.selectionModel().currentRowChanged.connect(self._on_current)
@@ -145,18 +143,12 @@ class RegionPanel(QWidget):
 
     def _lay_out(self) -> None:
         frame, layout = card()
-        top = QHBoxLayout()
-        top.addWidget(heading("Regions"))
-        top.addWidget(self.count, 1)
-        layout.addLayout(top)
-        layout.addWidget(self.table, 1)
-        layout.addWidget(self.more)
+        top = row_of(heading("Regions"), (self.count, 1))
+        fill(layout, top, (self.table, 1), self.more)
         grid = QGridLayout()
         grid.setSpacing(6)
         for number, (name, (text, _, tip)) in enumerate(ACTS.items()):
-            button = QPushButton(text)
-            button.setObjectName(f"{name}RegionButton")
-            button.setToolTip(tip)
+            button = named(QPushButton(text), f"{name}RegionButton", tip=tip)
             button.setCheckable(name in set(Tool))
             button.clicked.connect(lambda _=False, act=name: self.act_wanted.emit(act))
             self.buttons[name] = button
@@ -164,14 +156,8 @@ class RegionPanel(QWidget):
         layout.addLayout(grid)
         self.outlines.setObjectName("showOutlines")
         self.outlines.setChecked(True)
-        layout.addWidget(self.outlines)
-        layout.addWidget(self.region_note)
-        layout.addWidget(self.image_note)
-        layout.addWidget(self.others)
-        layout.addWidget(self.agreement)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(frame)
+        fill(layout, self.outlines, self.region_note, self.image_note, self.others, self.agreement)
+        column_of(frame, into=self, margins=0)
 
     @Slot()
     def _on_current(self) -> None:
@@ -213,9 +199,7 @@ class RegionPanel(QWidget):
 
 
 def _note_field(name: str, text: str) -> QLineEdit:
-    field = QLineEdit()
-    field.setObjectName(name)
-    field.setAccessibleName(text)
+    field = named(QLineEdit(), name, text)
     field.setPlaceholderText(text)
     field.setMaxLength(LONGEST_NOTE)
     return field

@@ -7,6 +7,7 @@ import math
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtWidgets import QHeaderView, QTableView
 
+from amae_app.widgets.building import named
 from amae_engine.catalog.regions import RegionState
 from amae_engine.jobs.curation.image_regions import ListedRegion
 
@@ -72,8 +73,7 @@ class RegionTable(QTableView):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setObjectName("regionTable")
-        self.setAccessibleName("Regions of the image")
+        named(self, "regionTable", "Regions of the image")
         self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QTableView.SelectionMode.SingleSelection)
         self.setShowGrid(False)

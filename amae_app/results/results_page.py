@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QStackedWidget, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QTabWidget, QWidget
 
 from amae_app.image_loader import ImageLoader
 from amae_app.results.evaluation_acts import EvaluationActs
@@ -18,6 +18,7 @@ from amae_app.results.review_state import Listed, ReviewState, read_review_state
 from amae_app.results.reviewed_image import ReviewedImage, read_reviewed_image
 from amae_app.results.roc_panel import RocPanel
 from amae_app.results.saved_results_view import SavedResultsView
+from amae_app.widgets.building import column_of
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.panes import Pane, Panes
@@ -121,9 +122,7 @@ class ResultsPage(Workspace):
         work = Panes(panes, "results", self._context.settings)
         self._stack.addWidget(self.empty)
         self._stack.addWidget(work)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 10, 10, 10)
-        layout.addWidget(self._stack)
+        column_of(self._stack, into=self, margins=10)
 
     def _connect(self) -> None:
         self.empty.pressed.connect(self._on_go)

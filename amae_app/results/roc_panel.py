@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 from amae_app.results.operating_panel import OperatingPanel
 from amae_app.results.review_state import ReviewState
 from amae_app.theme import card, colours, quiet
+from amae_app.widgets.building import column_of, fill, named
 from amae_app.widgets.curve_plot import PALETTE, CurvePlot, PlottedCurve
 from amae_engine.config import ScoreKind
 from amae_engine.jobs.evaluation.operating_points import Calibration
@@ -56,21 +57,16 @@ class RocPanel(QWidget):
         self.roc.setObjectName("rocPlot")
         self.pr = CurvePlot("recall (sensitivity)", "precision", diagonal=False)
         self.pr.setObjectName("prPlot")
-        self.numbers = QLabel()
-        self.numbers.setObjectName("aucLabel")
-        self.on = quiet()
-        self.on.setObjectName("measuredOn")
+        self.numbers = named(QLabel(), "aucLabel")
+        self.on = named(quiet(), "measuredOn")
         self.measured = quiet()
-        self.learned = quiet()
-        self.learned.setObjectName("learnedLabel")
-        self.problem = quiet()
-        self.problem.setObjectName("rocProblem")
+        self.learned = named(quiet(), "learnedLabel")
+        self.problem = named(quiet(), "rocProblem")
         self.calibration = CurvePlot(
             "probability said", "share abnormal", diagonal=True, has_point=False
         )
         self.calibration.setObjectName("calibrationPlot")
-        self.subgroups = QLabel()
-        self.subgroups.setObjectName("subgroups")
+        self.subgroups = named(QLabel(), "subgroups")
         self.operating = OperatingPanel()
         self.point, self.cells = self.operating.point, self.operating.cells
         self._lay_out()
@@ -184,9 +180,7 @@ class RocPanel(QWidget):
 
     def _lay_out(self) -> None:
         box = QWidget()
-        column = QVBoxLayout(box)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(8)
+        column = column_of(into=box, margins=0, spacing=8)
         frame, layout = card()
         self.tabs = _FlatTabs()
         self.tabs.setObjectName("curveTabs")
@@ -217,12 +211,8 @@ class RocPanel(QWidget):
         self.tabs.currentChanged.connect(self._show_numbers)
         self.numbers.setTextFormat(Qt.TextFormat.RichText)
         self.numbers.setWordWrap(True)
-        layout.addWidget(self.problem)
-        layout.addWidget(self.tabs, 1)
-        layout.addWidget(self.numbers)
-        layout.addWidget(self.on)
-        column.addWidget(frame, 3)
-        column.addWidget(self.operating, 2)
+        fill(layout, self.problem, (self.tabs, 1), self.numbers, self.on)
+        fill(column, (frame, 3), (self.operating, 2))
         how, inner_how = card("How it was measured")
         inner_how.addWidget(self.measured)
         column.addWidget(how)
@@ -230,9 +220,7 @@ class RocPanel(QWidget):
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(box)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area)
+        column_of(area, into=self, margins=0)
 
     @Slot()
     def _show_numbers(self) -> None:

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QTableView
 
 from amae_app.results.review_state import ReviewState
 from amae_app.theme import colours
+from amae_app.widgets.building import named
 from amae_app.widgets.thumbnails import ThumbnailCache
 from amae_engine.config import ScoreKind
 
@@ -103,8 +104,7 @@ class ScoreTable(QTableView):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setObjectName("resultsTable")
-        self.setAccessibleName("Test images by score")
+        named(self, "resultsTable", "Test images by score")
         self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QTableView.SelectionMode.SingleSelection)
         self.setShowGrid(False)

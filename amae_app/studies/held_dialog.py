@@ -12,13 +12,13 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.image_loader import ImageLoader
 from amae_app.image_ref import ImageRef
 from amae_app.theme import quiet
+from amae_app.widgets.building import column_of, named, row_of
 from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.window_context import WindowContext
 from amae_engine.catalog.studies import ImageRow
@@ -47,9 +47,7 @@ class HeldDialog(QDialog):
         self.resize(940, 620)
         self._context = context
         self._rows = {row.id: row for row in rows}
-        self.list = QListWidget()
-        self.list.setObjectName("heldList")
-        self.list.setAccessibleName("Images held back")
+        self.list = named(QListWidget(), "heldList", "Images held back")
         self.list.setIconSize(_ICON)
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         for row in rows:
@@ -68,30 +66,29 @@ class HeldDialog(QDialog):
         self.list.setCurrentRow(0)
 
     def _lay_out(self) -> None:
-        left = QVBoxLayout()
-        left.addWidget(
+        left = column_of(
             quiet(
                 "These look unlike a frontal chest image. They are in no split and in no training "
                 "until you let them in; left out, they stay known, so that they are not imported "
                 "again."
-            )
+            ),
+            (self.list, 1),
         )
-        left.addWidget(self.list, 1)
         row = QHBoxLayout()
         for text, name, lets_in in (
             ("Let in", "letInButton", True),
             ("Leave out", "leaveOutButton", False),
         ):
-            button = QPushButton(text)
-            button.setObjectName(name)
-            button.setToolTip(f"{text} the selected images; Ctrl+Z in Studies takes it back")
+            button = named(
+                QPushButton(text),
+                name,
+                tip=f"{text} the selected images; Ctrl+Z in Studies takes it back",
+            )
             button.clicked.connect(partial(self._decide, lets_in))
             self.buttons.append(button)
             row.addWidget(button)
         left.addLayout(row)
-        sides = QHBoxLayout(self)
-        sides.addLayout(left, 2)
-        sides.addWidget(self.viewer, 3)
+        row_of((left, 2), (self.viewer, 3), into=self)
 
     def _ids(self) -> list[int]:
         return [int(item.data(Qt.ItemDataRole.UserRole)) for item in self.list.selectedItems()]

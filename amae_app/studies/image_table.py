@@ -7,6 +7,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QTableView
 
 from amae_app.studies.image_table_model import COLUMNS, THUMBNAIL_SIDE
+from amae_app.widgets.building import named
 
 _NAME, _ADDED = 1, len(COLUMNS) - 1
 _NARROW_BELOW = 640  # pixels, where the others need the room of "Added"
@@ -17,8 +18,7 @@ class ImageTable(QTableView):
 
     def lay_out(self) -> None:
         """Set the columns up, once there is a model."""
-        self.setObjectName("studiesTable")
-        self.setAccessibleName("Images of this project")
+        named(self, "studiesTable", "Images of this project")
         self.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         self.setShowGrid(False)
         self.setWordWrap(False)

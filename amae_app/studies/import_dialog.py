@@ -19,13 +19,13 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.ask_files import ask_files, ask_folder
 from amae_app.studies.import_preview_panel import ImportPreviewPanel
 from amae_app.theme import quiet
+from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_engine.errors import AmaeError
 from amae_engine.jobs.importing.import_plan import ImportPlan, table_columns
 from amae_engine.jobs.importing.import_preview import ImportPreview
@@ -60,24 +60,25 @@ class ImportDialog(QDialog):
         self._shown.setWordWrap(True)
         self.source = QLineEdit()
         self.source.setPlaceholderText("a short label such as hospital-A; no patient's name")
-        self.role = QComboBox()
-        self.role.setObjectName("roleCombo")
+        self.role = named(QComboBox(), "roleCombo")
         self.role.addItems(list(_ROLES))
         self.images = QLineEdit()
         self.images.setPlaceholderText("the table's own folder")
         self.columns = [QComboBox() for _ in range(4)]
-        self.values = QLineEdit()
-        self.values.setObjectName("truthValuesEdit")
+        self.values = named(QLineEdit(), "truthValuesEdit")
         self.values.setPlaceholderText("COVID=abnormal, clear=normal, poor=skip")
         self.values.setToolTip(
             "What values of the truth column mean: normal, abnormal, unknown, or skip to leave out"
         )
         self.manifest = QLineEdit()
         self.manifest.setPlaceholderText("a CSV with the columns file and patient")
-        self.keep_suspects = QCheckBox("import images too that are probably here in another format")
-        self.keep_suspects.setObjectName("keepSuspectsCheck")
-        self.outside = QCheckBox("a table may name files outside the images' folder")
-        self.outside.setObjectName("outsideCheck")
+        self.keep_suspects = named(
+            QCheckBox("import images too that are probably here in another format"),
+            "keepSuspectsCheck",
+        )
+        self.outside = named(
+            QCheckBox("a table may name files outside the images' folder"), "outsideCheck"
+        )
         self.preview = ImportPreviewPanel()
         self._wait = QTimer(self)
         self._wait.setSingleShot(True)
@@ -143,15 +144,11 @@ class ImportDialog(QDialog):
             ("Folder…", "pickFolderButton", self._pick_folder),
             ("Files, CSV or data.json…", "pickFilesButton", self._pick_files),
         ):
-            button = QPushButton(text)
-            button.setObjectName(name)
+            button = named(QPushButton(text), name)
             button.clicked.connect(slot)
             pick.addWidget(button)
         pick.addStretch()
-        layout = QVBoxLayout()
-        layout.addLayout(pick)
-        layout.addWidget(self._shown)
-        layout.addLayout(self._form)
+        layout = column_of(pick, self._shown, self._form)
         self._form.addRow("Source label", self.source)
         self._form.addRow("Role of the images", self.role)
         self._form.addRow("Folder of the table's files", self.images)
@@ -164,19 +161,16 @@ class ImportDialog(QDialog):
         self._form.addRow("Anomaly ratio AR", self.ratio)
         self._form.addRow("Same image twice", self.keep_suspects)
         self._form.addRow("Files elsewhere", self.outside)
-        layout.addStretch()
-        layout.addWidget(
+        fill(
+            layout,
+            0,
             quiet(
                 "Folders named normal, unlabeled, test/normal and test/abnormal give role and "
                 "truth. Names, dates and numbers of patients stay out of the catalog."
-            )
+            ),
         )
-        sides = QHBoxLayout()
-        sides.addLayout(layout, 3)
-        sides.addWidget(self.preview, 2)
-        whole = QVBoxLayout(self)
-        whole.addLayout(sides, 1)
-        whole.addWidget(self._buttons)
+        sides = row_of((layout, 3), (self.preview, 2))
+        column_of((sides, 1), self._buttons, into=self)
         self._watch()
         self._buttons.accepted.connect(self.accept)
         self._buttons.rejected.connect(self.reject)

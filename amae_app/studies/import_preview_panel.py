@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QListWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QListWidget, QWidget
 
 from amae_app.theme import card, quiet, restyle
+from amae_app.widgets.building import column_of, fill, named
 from amae_engine.jobs.importing.import_preview import ImportPreview
 
 _TRUTHS = {0: "normal", 1: "abnormal", None: "truth unknown"}
@@ -17,21 +18,21 @@ class ImportPreviewPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         frame, layout = card("What would happen")
-        self.summary = QLabel()
-        self.summary.setObjectName("previewLabel")
+        self.summary = named(QLabel(), "previewLabel")
         self.summary.setWordWrap(True)
         self.summary.setTextFormat(Qt.TextFormat.RichText)
-        self.reasons = QListWidget()
-        self.reasons.setObjectName("previewReasons")
-        self.reasons.setAccessibleName("Files that would be left out, and why")
+        self.reasons = named(
+            QListWidget(), "previewReasons", "Files that would be left out, and why"
+        )
         self.reasons.setSelectionMode(QListWidget.SelectionMode.NoSelection)
         self.reasons.setWordWrap(True)
-        layout.addWidget(self.summary)
-        layout.addWidget(self.reasons, 1)
-        layout.addWidget(quiet("A dry run: nothing is imported before you press Import."))
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(frame)
+        fill(
+            layout,
+            self.summary,
+            (self.reasons, 1),
+            quiet("A dry run: nothing is imported before you press Import."),
+        )
+        column_of(frame, into=self, margins=0)
         self.show_text("Choose images to see what would happen to them.")
 
     def show_text(self, text: str, is_warning: bool = False) -> None:

@@ -8,18 +8,17 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
-    QHBoxLayout,
     QHeaderView,
     QLabel,
     QLineEdit,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.ask_files import ask_target
+from amae_app.widgets.building import column_of, named, row_of
 from amae_engine.jobs.importing.import_report import FileFate, ImportReport, Outcome
 
 _SHOWN = 2000  # lines on screen; the CSV has them all
@@ -53,9 +52,11 @@ class ImportReportWindow(QDialog):
         self.search.setAccessibleName("Search the report")
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._fill)
-        keep = QPushButton("Import probable duplicates too")
-        keep.setObjectName("keepSuspectsButton")
-        keep.setToolTip("Import the images that look like others: you have seen that they are not")
+        keep = named(
+            QPushButton("Import probable duplicates too"),
+            "keepSuspectsButton",
+            tip="Import the images that look like others: you have seen that they are not",
+        )
         keep.setVisible(report.count(Outcome.SUSPECT) > 0)
         keep.clicked.connect(self.suspects_wanted)
         keep.clicked.connect(self.close)
@@ -63,19 +64,9 @@ class ImportReportWindow(QDialog):
         save.clicked.connect(self._on_save)
         close = QPushButton("Close")
         close.clicked.connect(self.close)
-        top = QHBoxLayout()
-        top.addWidget(QLabel(report.summary()), 1)
-        top.addWidget(self.search)
-        top.addWidget(self.filter)
-        bottom = QHBoxLayout()
-        bottom.addStretch()
-        bottom.addWidget(keep)
-        bottom.addWidget(save)
-        bottom.addWidget(close)
-        layout = QVBoxLayout(self)
-        layout.addLayout(top)
-        layout.addWidget(self.table)
-        layout.addLayout(bottom)
+        top = row_of((QLabel(report.summary()), 1), self.search, self.filter)
+        bottom = row_of(0, keep, save, close)
+        column_of(top, self.table, bottom, into=self)
         refused = report.count(Outcome.REFUSED)
         self.filter.setCurrentText(str(Outcome.REFUSED) if refused else "all files")
         self._fill()

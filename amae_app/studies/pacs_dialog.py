@@ -11,16 +11,15 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.server_rows import FETCHING, ServerRows, line
 from amae_app.studies.remote_studies import RemoteStudies
 from amae_app.theme import card, quiet, restyle
+from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_engine.catalog.tables import Split
 from amae_engine.errors import BadSetting
 from amae_engine.jobs.importing.find_remote_images import RemoteCounts
@@ -61,14 +60,15 @@ class PacsDialog(QDialog):
         self.role.addItems([str(split) for split in Split])
         self.role.setCurrentText(str(Split.UNLABELED))
         self.source = line("a short label; no patient's name", "PACS")
-        self.answer = QLabel("Find studies to see what the PACS has; nothing is fetched for that.")
-        self.answer.setObjectName("pacsAnswer")
+        self.answer = named(
+            QLabel("Find studies to see what the PACS has; nothing is fetched for that."),
+            "pacsAnswer",
+        )
         self.answer.setWordWrap(True)
         self.answer.setTextFormat(Qt.TextFormat.RichText)
         self.answer.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.studies = RemoteStudies()
-        self.count = QPushButton("Find studies")
-        self.count.setObjectName("countImagesButton")
+        self.count = named(QPushButton("Find studies"), "countImagesButton")
         self._form = QFormLayout()
         self._lay_out()
         for name in _KEPT:
@@ -146,18 +146,18 @@ class PacsDialog(QDialog):
             ("Role of the images", "role", self.role),
             ("Source label", "source", self.source),
         ):
-            widget.setObjectName(f"pacs_{name}")
-            widget.setAccessibleName(label)
+            named(widget, f"pacs_{name}", label)
             self._form.addRow(label, widget)
         frame, panel = card("What the PACS has")
-        panel.addWidget(self.answer)
-        panel.addWidget(self.studies, 1)
-        panel.addWidget(self.count)
-        panel.addWidget(
+        fill(
+            panel,
+            self.answer,
+            (self.studies, 1),
+            self.count,
             quiet(
                 "Patient IDs are sent to the PACS only. Images are fetched whole or not at all, and "
                 "each once; names, dates and numbers stay out of the catalog."
-            )
+            ),
         )
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         start = buttons.addButton("Fetch and import", QDialogButtonBox.ButtonRole.AcceptRole)
@@ -165,12 +165,8 @@ class PacsDialog(QDialog):
         start.setProperty("primary", True)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
-        sides = QHBoxLayout()
-        sides.addLayout(self._form, 3)
-        sides.addWidget(frame, 2)
-        whole = QVBoxLayout(self)
-        whole.addLayout(sides, 1)
-        whole.addWidget(buttons)
+        sides = row_of((self._form, 3), (frame, 2))
+        column_of((sides, 1), buttons, into=self)
         self.rows.edited.connect(self._ask_anew)
         self.count.clicked.connect(self._on_count)
         for edit in (self.modalities, self.since, self.until, self.body_part, self.patients):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QHeaderView,
     QLabel,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
+from amae_app.widgets.building import column_of, named, row_of
 from amae_engine.jobs.importing.find_remote_images import RemoteStudy
 
 _COLUMNS = ("Study of", "Modality", "Body part", "Images", "Here")
@@ -25,27 +24,19 @@ class RemoteStudies(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._studies: tuple[RemoteStudy, ...] = ()
-        self.table = QTableWidget(0, len(_COLUMNS))
-        self.table.setObjectName("remoteStudies")
-        self.table.setAccessibleName("Studies in the PACS")
+        self.table = named(QTableWidget(0, len(_COLUMNS)), "remoteStudies", "Studies in the PACS")
         self.table.setHorizontalHeaderLabels(list(_COLUMNS))
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
         self.table.verticalHeader().setVisible(False)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.wanted = QLabel()
-        self.wanted.setObjectName("remoteWanted")
-        row = QHBoxLayout()
-        row.addWidget(self.wanted, 1)
+        self.wanted = named(QLabel(), "remoteWanted")
+        row = row_of((self.wanted, 1))
         for text, slot in (("All", self.check_all), ("None", self.check_none)):
-            button = QPushButton(text)
-            button.setObjectName(f"check{text}Button")
+            button = named(QPushButton(text), f"check{text}Button")
             button.clicked.connect(slot)
             row.addWidget(button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.table, 1)
-        layout.addLayout(row)
+        column_of((self.table, 1), row, into=self, margins=0)
         self.table.itemChanged.connect(self._count)
         self.show_studies(())
 

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -16,6 +15,7 @@ from amae_app.image_loader import ImageLoader
 from amae_app.image_ref import ImageRef
 from amae_app.studies.studies_actions import StudiesActions
 from amae_app.theme import card, quiet
+from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.window_context import WindowContext
 from amae_engine.catalog.studies import ImageRow
@@ -43,13 +43,10 @@ class SelectedImage(QWidget):
         self.tag = QLineEdit()
         self._loader = ImageLoader(context, self.viewer, "studies")
         frame, layout = card()
-        layout.addWidget(self.viewer, 1)
-        layout.addWidget(self.facts)
+        fill(layout, (self.viewer, 1), self.facts)
         for row in self._entries():
             layout.addLayout(row)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(frame)
+        column_of(frame, into=self, margins=0)
         self.tag.returnPressed.connect(self._on_tag)
         self.viewer.relink_wanted.connect(context.relink_wanted)
 
@@ -88,15 +85,10 @@ class SelectedImage(QWidget):
               ("Untag", "untagButton", "Take this tag from the selected images",
                self._on_untag))),
         ):  # fmt: skip
-            entry.setObjectName(name)
-            entry.setAccessibleName(what)
-            entry.setToolTip(what)
-            row = QHBoxLayout()
-            row.addWidget(entry, 1)
+            named(entry, name, what, what)
+            row = row_of((entry, 1))
             for text, button_name, tip, slot in buttons:
-                button = QPushButton(text)
-                button.setObjectName(button_name)
-                button.setToolTip(tip)
+                button = named(QPushButton(text), button_name, tip=tip)
                 button.clicked.connect(slot)
                 row.addWidget(button, 1)
             rows.append(row)

@@ -15,6 +15,7 @@ from amae_app.ask_files import ask_folder
 from amae_app.studies.image_acts import ImageActs
 from amae_app.studies.pacs_dialog import PacsDialog
 from amae_app.studies.studies_state import remote_counts
+from amae_app.widgets.building import named
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.catalog import patients, studies
@@ -57,10 +58,10 @@ class StudiesActions(QObject):
 
     def button(self) -> QPushButton:
         """A button with a menu of every act."""
-        button = QPushButton("More")
-        button.setObjectName("moreButton")
-        button.setToolTip(
-            "Fetch images from a PACS, remove images, undo an import, put patients right, find originals"
+        button = named(
+            QPushButton("More"),
+            "moreButton",
+            tip="Fetch images from a PACS, remove images, undo an import, put patients right, find originals",
         )
         menu = QMenu(button)
         entries: tuple[tuple[str, Callable[[], object], QKeySequence.StandardKey | None], ...] = (

@@ -11,14 +11,12 @@ import numpy.typing as npt
 from PySide6.QtCore import QItemSelectionModel, Qt, QTimer, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QInputDialog,
     QLabel,
     QLineEdit,
     QMenu,
     QPushButton,
     QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -30,6 +28,7 @@ from amae_app.studies.selected_image import SelectedImage
 from amae_app.studies.studies_actions import StudiesActions
 from amae_app.studies.studies_state import StudiesState, preview_of, read_studies_state
 from amae_app.theme import card, heading, quiet, restyle
+from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.panes import Pane, Panes
@@ -112,9 +111,7 @@ class StudiesPage(Workspace):
         self._ask_import([Path(url.toLocalFile()) for url in event.mimeData().urls()])
 
     def _lay_out(self) -> None:
-        side = QVBoxLayout()
-        side.addWidget(self._splits_card())
-        side.addWidget(self.selected, 1)
+        side = column_of(self._splits_card(), (self.selected, 1))
         box = QWidget()
         box.setLayout(side)
         side.setContentsMargins(0, 0, 0, 0)
@@ -122,31 +119,27 @@ class StudiesPage(Workspace):
             Pane(self._table_card(), "Images", 480, 760, stretch=5),
             Pane(box, "Splits and image", 340, 370, stretch=2, fold=1),
         )
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 10, 10, 10)
-        layout.addWidget(Panes(panes, "studies", self._context.settings))
+        column_of(Panes(panes, "studies", self._context.settings), into=self, margins=10)
 
     def _table_card(self) -> QWidget:
         frame, layout = card()
-        top = QHBoxLayout()
-        top.addWidget(heading("Studies"), 1)
+        top = row_of((heading("Studies"), 1))
         self.filter.setObjectName("filterEdit")
         self.filter.setPlaceholderText("Filter: split:test truth:abnormal source:demo")
-        self.filter.setAccessibleName("Filter the images")
-        self.filter.setToolTip("Keys: split, truth, source, view, name, patient, flag, tag")
+        named(
+            self.filter,
+            label="Filter the images",
+            tip="Keys: split, truth, source, view, name, patient, flag, tag",
+        )
         self.filter.setMinimumWidth(200)
         self.filter.setClearButtonEnabled(True)
         self.filter.textChanged.connect(self._typing.start)
-        button = QPushButton("Import…")
-        button.setObjectName("importButton")
+        button = named(QPushButton("Import…"), "importButton")
         button.setProperty("primary", True)
         button.setShortcut("Ctrl+I")
         button.setToolTip("Import a folder, images, a CSV table or a data.json (Ctrl+I)")
         button.clicked.connect(self._on_import)
-        top.addWidget(self.filter)
-        top.addWidget(self._saved_filters())
-        top.addWidget(self.actions_of_page.button())
-        top.addWidget(button)
+        fill(top, self.filter, self._saved_filters(), self.actions_of_page.button(), button)
         layout.addLayout(top)
         layout.addWidget(self.summary)  # of the whole width: what is wrong with a filter fits
         self._lay_out_table()
@@ -177,8 +170,7 @@ class StudiesPage(Workspace):
         self.leak.setObjectName("leakLabel")
         self.leak.setWordWrap(True)
         layout.addWidget(self.leak)
-        self.held_button.setObjectName("heldButton")
-        self.held_button.setToolTip("Look at them, let them in or leave them out")
+        named(self.held_button, "heldButton", tip="Look at them, let them in or leave them out")
         self.held_button.hide()
         self.held_button.clicked.connect(self.actions_of_page.of_images.ask_held)
         layout.addWidget(self.held_button)
@@ -187,9 +179,11 @@ class StudiesPage(Workspace):
     def _saved_filters(self) -> QPushButton:
         self.filters = QMenu(self)
         self.filters.aboutToShow.connect(self._fill_filters)
-        button = QPushButton("Saved")
-        button.setObjectName("savedFiltersButton")
-        button.setToolTip("Filters and tags of this project; keep this filter under a name")
+        button = named(
+            QPushButton("Saved"),
+            "savedFiltersButton",
+            tip="Filters and tags of this project; keep this filter under a name",
+        )
         button.setMenu(self.filters)
         return button
 

@@ -8,9 +8,10 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QPen
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
 from amae_app.theme import card, colours, heading, quiet
+from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_app.widgets.image_label import ImageLabel
 from amae_app.widgets.themed_plot import ThemedPlot
 from amae_engine.events import EpochEnd, Preview
@@ -37,10 +38,12 @@ class LivePlots(QWidget):
         self._before: dict[str, pg.PlotDataItem] = {}  # of another run, behind this one's
         self._trained: tuple[tuple[int, str], ...] = ()
         self._run = 0
-        self.behind = QComboBox()
-        self.behind.setObjectName("behindCombo")
-        self.behind.setAccessibleName("Run drawn faintly behind this one")
-        self.behind.setToolTip("Another run of this step, drawn faintly behind this one")
+        self.behind = named(
+            QComboBox(),
+            "behindCombo",
+            "Run drawn faintly behind this one",
+            "Another run of this step, drawn faintly behind this one",
+        )
         self.behind.addItem(_BEFORE, 0)
         self.behind.activated.connect(self._on_behind)
         self.title = heading("No training yet")
@@ -55,14 +58,10 @@ class LivePlots(QWidget):
         for image in self._images:
             image.setMinimumSize(64, 96)
         self._places: list[QWidget] = []  # of each with its caption
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(10)
-        layout.addWidget(self._loss_card(), 4)
+        layout = column_of((self._loss_card(), 4), into=self, margins=0, spacing=10)
         self.pictures = self._preview_card()
         self.pictures.hide()  # until there is one: modules over tokens have none
-        layout.addWidget(self.pictures, 4)
-        layout.addWidget(self._rate_card(), 2)
+        fill(layout, (self.pictures, 4), (self._rate_card(), 2))
 
     @property
     def is_empty(self) -> bool:
@@ -201,12 +200,8 @@ class LivePlots(QWidget):
 
     def _loss_card(self) -> QWidget:
         frame, layout = card()
-        top = QHBoxLayout()
-        top.addWidget(self.title, 1)
-        top.addWidget(self.behind)
-        layout.addLayout(top)
-        layout.addWidget(self.detail)
-        layout.addWidget(self.loss_plot, 1)
+        top = row_of((self.title, 1), self.behind)
+        fill(layout, top, self.detail, (self.loss_plot, 1))
         return frame
 
     def _preview_card(self) -> QWidget:
@@ -220,9 +215,7 @@ class LivePlots(QWidget):
         ):
             place = QWidget()
             self._places.append(place)
-            column = QVBoxLayout(place)
-            column.setContentsMargins(0, 0, 0, 0)
-            column.addWidget(image, 1)
+            column = column_of((image, 1), into=place, margins=0)
             caption = QLabel(text)
             caption.setProperty("quiet", True)
             caption.setAlignment(Qt.AlignmentFlag.AlignCenter)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from amae_app.theme import card, heading, quiet, restyle
 from amae_app.training.card import Card, CardState
 from amae_app.training.pipeline_state import PipelineState
 from amae_app.training.shortcut_panel import ShortcutPanel
+from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_engine.events import EpochEnd
 from amae_engine.jobs.planning.resource_estimate import ResourceEstimate
 
@@ -30,28 +31,19 @@ class StepCard(QFrame):
         self.facts = QLabel()
         self.facts.setWordWrap(True)
         self.reason = quiet()
-        self.button = QPushButton(button)
-        self.button.setObjectName(name)
-        self.button.setToolTip(explanation)
-        self.button.setAccessibleName(f"{title}: {button}")
-        self.resume_button = QPushButton("Resume")
-        self.resume_button.setObjectName(name.replace("Button", "ResumeButton"))
-        self.resume_button.setToolTip("Go on with the unfinished run from its last whole epoch")
+        self.button = named(QPushButton(button), name, f"{title}: {button}", explanation)
+        self.resume_button = named(
+            QPushButton("Resume"),
+            name.replace("Button", "ResumeButton"),
+            tip="Go on with the unfinished run from its last whole epoch",
+        )
         top = QHBoxLayout()
         heading_label = heading(title)
         heading_label.setWordWrap(True)
-        top.addWidget(heading_label, 1)
-        top.addWidget(self.state)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.resume_button, 1)
-        buttons.addWidget(self.button, 1)
-        layout.addLayout(top)
-        layout.addWidget(self.facts)
-        layout.addWidget(self.reason)
-        layout.addLayout(buttons)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(frame)
+        fill(top, (heading_label, 1), self.state)
+        buttons = row_of((self.resume_button, 1), (self.button, 1))
+        fill(layout, top, self.facts, self.reason, buttons)
+        column_of(frame, into=self, margins=0)
         self.button.clicked.connect(self.pressed)
         self.resume_button.clicked.connect(self._on_resume)
 
@@ -107,29 +99,22 @@ class PipelineCards(QWidget):
             "startStage2Button",
             "Adapt modules A and B (Eq. 3), then score the test images (Eq. 4)",
         )
-        self.results_button = QPushButton("See the results")
-        self.results_button.setObjectName("seeResultsButton")
-        self.results_button.setToolTip("Test images with their maps, ROC and scores")
-        self.checks = QLabel()
-        self.checks.setObjectName("checksLabel")
+        self.results_button = named(
+            QPushButton("See the results"),
+            "seeResultsButton",
+            tip="Test images with their maps, ROC and scores",
+        )
+        self.checks = named(QLabel(), "checksLabel")
         self.checks.setWordWrap(True)
-        self.needs = QLabel()
-        self.needs.setObjectName("needsLabel")
+        self.needs = named(QLabel(), "needsLabel")
         self.needs.setWordWrap(True)
         self.shortcuts = ShortcutPanel()
         self.queue = quiet()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
+        layout = column_of(into=self, margins=0, spacing=8)
         for step in (self.weights, self.stage1, self.pseudo, self.stage2):
             layout.addWidget(step)
         frame, inside = card("Before you start")
-        inside.addWidget(self.checks)
-        inside.addWidget(self.needs)
-        inside.addWidget(self.shortcuts)
-        inside.addWidget(self.queue)
-        inside.addWidget(self.results_button)
-        inside.addStretch()
+        fill(inside, self.checks, self.needs, self.shortcuts, self.queue, self.results_button, 0)
         layout.addWidget(frame, 1)
 
     def show_state(

@@ -9,16 +9,15 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QScrollArea,
     QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.theme import card, quiet
 from amae_app.training.weights_fields import WeightsFields
+from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_engine.config import (
     PRESETS,
     STEPS,
@@ -69,8 +68,7 @@ class SettingsPanel(QWidget):
         _name(self.preset, "Preset", _PRESETS)
         self.weights = WeightsFields(weights)
         self.fields: dict[str, QComboBox | QSpinBox | QDoubleSpinBox] = {}
-        self.why = quiet("A setting that is chosen is explained here.")
-        self.why.setObjectName("settingWhy")
+        self.why = named(quiet("A setting that is chosen is explained here."), "settingWhy")
         self.why.setMinimumHeight(3 * self.why.fontMetrics().lineSpacing())
         self._labels = PseudoLabelConfig()
         self._lay_out()
@@ -175,17 +173,12 @@ class SettingsPanel(QWidget):
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
             combo.setMinimumContentsLength(8)
-        layout.addLayout(form)
-        layout.addWidget(quiet("Right: the paper's value. Locked while a job runs."))
-        layout.addStretch()
+        fill(layout, form, quiet("Right: the paper's value. Locked while a job runs."), 0)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(frame)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area, 1)
-        outer.addWidget(self.why)
+        column_of((area, 1), self.why, into=self, margins=0)
 
     def _row(self, row: SettingRow) -> QWidget:
         field = self.fields[row.label] = _field(row)
@@ -198,10 +191,7 @@ class SettingsPanel(QWidget):
         paper.setProperty("quiet", True)
         paper.setFixedWidth(52)
         whole = QWidget()
-        layout = QHBoxLayout(whole)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(field, 1)
-        layout.addWidget(paper)
+        row_of((field, 1), paper, into=whole, margins=0)
         return whole
 
     @Slot()
@@ -245,9 +235,7 @@ def _combos(fields: dict[str, Any]) -> list[QComboBox]:
 def _name(field: QWidget, label: str, why: str) -> None:
     kind = "Combo" if isinstance(field, QComboBox) else "Spin"
     words = "".join(word for word in label.title() if word.isalnum())
-    field.setObjectName(f"{words[:1].lower()}{words[1:]}{kind}")
-    field.setAccessibleName(label)
-    field.setToolTip(why)
+    named(field, f"{words[:1].lower()}{words[1:]}{kind}", label, why)
 
 
 def _number(value: float) -> str:

@@ -7,17 +7,16 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QHBoxLayout,
     QHeaderView,
     QLabel,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
 from amae_app.theme import quiet
+from amae_app.widgets.building import column_of, named, row_of
 from amae_engine.config import MatchingMethod
 from amae_engine.jobs.confounders.choose_matching import ShortcutCheck
 
@@ -39,17 +38,16 @@ class ShortcutDialog(QDialog):
         self.setObjectName("shortcutDialog")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(760, 560)
-        self.method_combo = QComboBox()
-        self.method_combo.setObjectName("matchingCombo")
-        self.method_combo.setAccessibleName("What stage 1 does about a confounder")
+        self.method_combo = named(
+            QComboBox(), "matchingCombo", "What stage 1 does about a confounder"
+        )
         self.method_combo.addItems([each.label for each in MatchingMethod])
         self.method_combo.setCurrentIndex(list(MatchingMethod).index(method))
         self.method_combo.setToolTip(
             "Weights keep all images; strata compare each with normal images of its own kind; left "
             "out, as many normal as unlabeled images of each kind remain"
         )
-        self.table = QTableWidget(0, len(_COLUMNS))
-        self.table.setObjectName("shortcutTable")
+        self.table = named(QTableWidget(0, len(_COLUMNS)), "shortcutTable")
         self.table.setHorizontalHeaderLabels(list(_COLUMNS))
         self.table.verticalHeader().setVisible(False)
         header = self.table.horizontalHeader()
@@ -59,31 +57,29 @@ class ShortcutDialog(QDialog):
         self.table.setColumnWidth(0, 130)  # a tick and a fact
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.table.verticalHeader().setDefaultSectionSize(26)
-        self.why = quiet()
-        self.why.setObjectName("shortcutWhy")
+        self.why = named(quiet(), "shortcutWhy")
         self._ticked = set(match_by)
-        again = QPushButton("Check again")
-        again.setObjectName("checkAgainButton")
-        again.setToolTip("Check with the chosen properties and matching")
+        again = named(
+            QPushButton("Check again"),
+            "checkAgainButton",
+            tip="Check with the chosen properties and matching",
+        )
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel
         )
-        row = QHBoxLayout()
-        row.addWidget(QLabel("Where N and U differ:"))
-        row.addWidget(self.method_combo, 1)
-        row.addWidget(again)
-        layout = QVBoxLayout(self)
-        layout.addWidget(
+        row = row_of(QLabel("Where N and U differ:"), (self.method_combo, 1), again)
+        column_of(
             quiet(
                 "A score of normal against unlabeled learns whatever separates the two. Each property is "
                 "tried by itself, in images that its model did not see; 0.50 is chance. Without a "
                 "tick, stage 1 matches by the confounders that differ."
-            )
+            ),
+            (self.table, 1),
+            row,
+            self.why,
+            buttons,
+            into=self,
         )
-        layout.addWidget(self.table, 1)
-        layout.addLayout(row)
-        layout.addWidget(self.why)
-        layout.addWidget(buttons)
         again.clicked.connect(self.check_wanted)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)

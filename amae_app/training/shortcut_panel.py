@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 from amae_app.training.shortcut_dialog import ShortcutDialog
+from amae_app.widgets.building import column_of, named
 from amae_engine.config import MatchingMethod, Stage1Config
 from amae_engine.drive import drive
 from amae_engine.jobs.confounders.choose_matching import ShortcutCheck
@@ -36,18 +37,14 @@ class ShortcutPanel(QWidget):
         self._of_preset = MatchingMethod.AUTO
         self._check: ShortcutCheck | None = None
         self._dialog: ShortcutDialog | None = None
-        self.line = QLabel()
-        self.line.setObjectName("shortcutLine")
+        self.line = named(QLabel(), "shortcutLine")
         self.line.setWordWrap(True)
-        self.button = QPushButton("Shortcut check…")
-        self.button.setObjectName("shortcutButton")
-        self.button.setToolTip(
-            "How N and U differ, property by property, and what stage 1 does about it"
+        self.button = named(
+            QPushButton("Shortcut check…"),
+            "shortcutButton",
+            tip="How N and U differ, property by property, and what stage 1 does about it",
         )
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.line)
-        layout.addWidget(self.button)
+        column_of(self.line, self.button, into=self, margins=0)
         self.button.clicked.connect(self._on_details)
         self.setVisible(False)
 

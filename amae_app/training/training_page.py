@@ -6,7 +6,7 @@ from collections.abc import Generator
 from functools import partial
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QComboBox, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QScrollArea, QWidget
 
 from amae_app.child_job import ChildJob
 from amae_app.palette import Entry
@@ -15,6 +15,7 @@ from amae_app.training.pipeline_cards import PipelineCards
 from amae_app.training.pipeline_state import PipelineState, read_pipeline_state
 from amae_app.training.settings_panel import SHOWN, SettingsPanel
 from amae_app.training.shortcut_panel import check_some
+from amae_app.widgets.building import column_of
 from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
 from amae_app.words import reading_only
@@ -52,8 +53,7 @@ class TrainingPage(Workspace):
             Pane(self.plots, "Training now", 330, 500, stretch=1),
             Pane(self.settings, "Settings of the next run", 340, 350, fold=1),
         )
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 10, 10, 10)
+        layout = column_of(into=self, margins=10)
         self._panes = Panes(panes, "train", context.settings)
         layout.addWidget(self._panes)
         self.cards.shortcuts.check_wanted.connect(self._check_shortcuts)

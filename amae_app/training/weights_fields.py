@@ -7,9 +7,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QRegularExpression, Slot
 from PySide6.QtGui import QRegularExpressionValidator
-from PySide6.QtWidgets import QComboBox, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
 
 from amae_app.ask_files import ask_file
+from amae_app.widgets.building import column_of, named
 from amae_engine.jobs.training.starting_weights import SHIPPED
 
 _FILE = "choose a file…"
@@ -27,15 +28,14 @@ class WeightsFields(QWidget):
         super().__init__(parent)
         self.combo = QComboBox()
         self.combo.addItems([*SHIPPED, _FILE])
-        self.combo.setObjectName("weightsCombo")
-        self.combo.setAccessibleName("Starting weights")
-        self.combo.setToolTip(
+        named(
+            self.combo,
+            "weightsCombo",
+            "Starting weights",
             "f0 and g0: bundled (children's images), adults (adults' too), your own pre-training, or "
-            "an official checkpoint"
+            "an official checkpoint",
         )
-        self.heads_edit = QLineEdit()
-        self.heads_edit.setObjectName("headsEdit")
-        self.heads_edit.setAccessibleName("Attention heads")
+        self.heads_edit = named(QLineEdit(), "headsEdit", "Attention heads")
         self.heads_edit.setPlaceholderText("heads, if untold")
         self.heads_edit.setValidator(QRegularExpressionValidator(_HEADS, self))
         self.heads_edit.setToolTip(
@@ -43,11 +43,7 @@ class WeightsFields(QWidget):
             "tell them. The weights do not show them, and another number makes another function"
         )
         self._file, self._first = "", first
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(self.combo)
-        layout.addWidget(self.heads_edit)
+        column_of(self.combo, self.heads_edit, into=self, margins=0, spacing=4)
         self.combo.textActivated.connect(self._on_chosen)
         self.combo.currentTextChanged.connect(self._show_heads)
         self._show_heads()

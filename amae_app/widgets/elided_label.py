@@ -6,6 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy
 
+from amae_app.widgets.building import named
+
 
 class ElidedLabel(QLabel):
     """Never wider than its place."""
@@ -26,8 +28,7 @@ class ElidedLabel(QLabel):
     def say(self, text: str) -> None:
         """Show a text."""
         self._whole = text
-        self.setToolTip(text)
-        self.setAccessibleName(text)
+        named(self, label=text, tip=text)
         self._show()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

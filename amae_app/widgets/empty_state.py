@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from amae_app.theme import quiet
+from amae_app.widgets.building import column_of, named
 
 
 class EmptyState(QWidget):
@@ -22,16 +23,11 @@ class EmptyState(QWidget):
 
     def __init__(self, text: str, name: str, button: str = "", explanation: str = "") -> None:
         super().__init__()
-        self._text = quiet(text)
-        self._text.setObjectName(name)
+        self._text = named(quiet(text), name)
         self._text.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        layout = QVBoxLayout(self)
-        layout.addStretch()
-        layout.addWidget(self._text)
+        layout = column_of(0, self._text, into=self)
         if button:
-            step = QPushButton(button)
-            step.setObjectName(f"{name}Button")
-            step.setToolTip(explanation)
+            step = named(QPushButton(button), f"{name}Button", tip=explanation)
             step.clicked.connect(self.pressed)
             layout.addWidget(step, 0, Qt.AlignmentFlag.AlignCenter)
         layout.addStretch()

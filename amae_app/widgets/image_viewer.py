@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import QPoint, QPointF, Signal, Slot
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QMenu, QPushButton, QWidget
 
 from amae_app.theme import quiet, restyle
+from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_app.widgets.image_view import FULL, ImageView
 from amae_app.widgets.magnifier import Magnifier
 from amae_app.widgets.measuring import Measuring, Scale
@@ -225,22 +226,14 @@ class ImageViewer(QWidget):
         self._place_sides()
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(self.view, 1)
-        row = QHBoxLayout()
-        row.addWidget(self.notice, 1)
-        row.addWidget(self.relink)
-        layout.addLayout(row)
-        layout.addWidget(self.measured)
-        layout.addWidget(self.state)
+        layout = column_of((self.view, 1), into=self, margins=0, spacing=4)
+        row = row_of((self.notice, 1), self.relink)
+        fill(layout, row, self.measured, self.state)
         self.measured.setObjectName("measured")
         self.measured.hide()
         restyle(self.notice, "state", "warning")
         self.notice.setObjectName("originalNotice")
-        self.relink.setObjectName("relinkButton")
-        self.relink.setToolTip("Choose the folder where the original files are now")
+        named(self.relink, "relinkButton", tip="Choose the folder where the original files are now")
         self.relink.clicked.connect(self.relink_wanted)
         self.show_notice("")
         self.state.setObjectName("viewerState")

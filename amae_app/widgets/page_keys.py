@@ -24,13 +24,13 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPlainTextEdit,
     QTextEdit,
-    QVBoxLayout,
     QWidget,
 )
 from shiboken6 import isValid
 
 from amae_app.settings import Settings
 from amae_app.theme import quiet
+from amae_app.widgets.building import column_of, named
 
 _ENTRIES = (QLineEdit, QAbstractSpinBox, QTextEdit, QPlainTextEdit, QKeySequenceEdit)
 _LISTED_BY = "?"
@@ -170,8 +170,7 @@ class _KeysDialog(QDialog):
         for name, act in acts.items():
             edit = QKeySequenceEdit(QKeySequence(keys.keys_of(name)[0]))
             edit.setMaximumSequenceLength(1)
-            edit.setObjectName(f"key_{name}")
-            edit.setAccessibleName(act.text)
+            named(edit, f"key_{name}", act.text)
             edit.editingFinished.connect(self._on_changed)
             form.addRow(act.text[0].upper() + act.text[1:], edit)
             self._edits[name] = edit
@@ -181,10 +180,7 @@ class _KeysDialog(QDialog):
         buttons.rejected.connect(self.reject)
         restore = buttons.button(QDialogButtonBox.StandardButton.RestoreDefaults)
         restore.clicked.connect(self._on_restore)
-        layout = QVBoxLayout(self)
-        layout.addLayout(form)
-        layout.addWidget(self.problem)
-        layout.addWidget(buttons)
+        column_of(form, self.problem, buttons, into=self)
 
     def _on_changed(self) -> None:
         for name, edit in self._edits.items():

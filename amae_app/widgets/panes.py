@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.settings import Settings
+from amae_app.widgets.building import named
 
 _STRIP = 30  # logical pixels of a folded pane
 _GAP = 10
@@ -179,8 +180,9 @@ class _Strip(QPushButton):
 
     def __init__(self, title: str) -> None:
         super().__init__()
-        self.setAccessibleName(f"Open {title}")
-        self.setToolTip(f"Open {title}; there is no room for everything here")
+        named(
+            self, label=f"Open {title}", tip=f"Open {title}; there is no room for everything here"
+        )
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._title = title
 

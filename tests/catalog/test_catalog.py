@@ -164,8 +164,10 @@ def test_images_without_patient_information_are_no_patients(small_project: Proje
         before = studies.split_counts(session)[Split.TEST]
         assert (before.patients, before.unknown) == (10, 0)
         new = studies.NewImage(
-            "hash-of-pixels", False, "study", Split.TEST, 1, "x", None, "pixels", 999, 64, 64, 8,
-            "MONOCHROME2", "", "", "", "", None, None, "", (),
+            patient_key="hash-of-pixels", patient_known=False, study_key="study", split=Split.TEST,
+            truth=1, source="x", sop_key=None, pixel_hash="pixels", store_row=999, rows=64, columns=64,
+            bits_stored=8, photometric="MONOCHROME2", modality="", view="", body_part="",
+            transfer_syntax="", pixel_spacing_mm=None, column_spacing_mm=None, spacing_tag="", flags=(),
         )  # fmt: skip
         studies.add_images(session, [new])
         after = studies.split_counts(session)[Split.TEST]
