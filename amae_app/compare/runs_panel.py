@@ -266,7 +266,5 @@ def _cells(run: ComparedRun, kinds: list[ScoreKind]) -> list[str]:
     texts = [str(run.score_run.id), f"{run.method}{grid}", images, leading]
     for kind in kinds:
         score = run.score(kind)
-        texts.append(
-            f"{score.auc.value:.3f} ({score.auc.low:.3f}–{score.auc.high:.3f})" if score else "–"
-        )
+        texts.append(score.auc.text(3) if score else "–")
     return texts

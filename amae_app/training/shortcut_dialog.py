@@ -106,17 +106,9 @@ class ShortcutDialog(QDialog):
             is_ticked = found.name in self._ticked
             tick.setCheckState(Qt.CheckState.Checked if is_ticked else Qt.CheckState.Unchecked)
             self.table.setItem(row, 0, tick)
-            auc, meaning = found.auc, "no difference beyond chance"
-            text = f"{auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f})" if auc else "–"
-            if auc is None:
-                meaning = "recorded for fewer than 30 normal or unlabeled images"
-            elif found.differs:
-                meaning = "may be disease" if found.may_be_disease else "a confounder"
-            if found.name in check.matched_by:
-                meaning += " · matched"
-            for column, cell in enumerate(
-                (f"{found.normal} + {found.unlabeled}", text, meaning), start=1
-            ):
+            meaning = found.meaning + (" · matched" if found.name in check.matched_by else "")
+            auc = found.auc.text() if found.auc else "–"
+            for column, cell in enumerate((found.images, auc, meaning), start=1):
                 item = QTableWidgetItem(cell)
                 item.setFlags(Qt.ItemFlag.ItemIsEnabled)
                 self.table.setItem(row, column, item)

@@ -120,7 +120,7 @@ def evaluate(options: Namespace) -> None:
     say(result_text(evaluation))
     for group in groups:
         auc = group.auc
-        text = f"{auc.value:.3f} ({auc.low:.3f}–{auc.high:.3f})" if auc else "one class only"
+        text = auc.text(3) if auc else "one class only"
         few = "  (few)" if group.is_small else ""
         images = f"{group.normal} + {group.abnormal}"
         say(f"{group.of:<8} {group.value:<28} {images:>11}  {text}{few}")

@@ -47,10 +47,6 @@ def shortcut_lines(check: ShortcutCheck) -> list[str]:
     """A line for each fact, then what is done about them."""
     lines = [f"{'fact':<12} {'normal + unlabeled':>18}  AUC of N against U"]
     for found in check.differences:
-        images = f"{found.normal} + {found.unlabeled}"
-        auc = found.auc
-        text = f"{auc.value:.3f} ({auc.low:.3f}–{auc.high:.3f})" if auc else "recorded for too few"
-        if found.differs:
-            text += "  may be disease" if found.may_be_disease else "  differs"
-        lines.append(f"{found.name:<12} {images:>18}  {text}")
+        auc = found.auc.text(3) if found.auc else "–"
+        lines.append(f"{found.name:<12} {found.images:>18}  {auc:<19}  {found.meaning}")
     return [*lines, check.why]

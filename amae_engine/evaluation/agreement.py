@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from amae_engine.evaluation.measured import Measured
+
 
 @dataclass(frozen=True, slots=True)
-class Proportion:
+class Proportion(Measured):
     """A share and its interval; NaN without any trial."""
-
-    value: float
-    low: float
-    high: float
 
 
 def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Proportion:

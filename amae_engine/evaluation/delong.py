@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from amae_engine.errors import BadInput
 from amae_engine.evaluation.agreement import wilson_interval
+from amae_engine.evaluation.measured import Measured
 from amae_engine.evaluation.ranks import midranks
 
 Values = npt.NDArray[np.float64]
@@ -20,12 +21,8 @@ Truth = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True, slots=True)
-class Auc:
+class Auc(Measured):
     """An AUC and its 95 % interval, clipped to [0, 1]."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,20 @@ class Difference:
         """Whether N and U differ by it beyond chance."""
         return self.auc is not None and self.auc.low > DIFFERS
 
+    @property
+    def images(self) -> str:
+        """How many images have it: "212 + 198"."""
+        return f"{self.normal} + {self.unlabeled}"
+
+    @property
+    def meaning(self) -> str:
+        """What it means for a score, in a few words."""
+        if self.auc is None:
+            return f"recorded for fewer than {FEWEST} normal or unlabeled images"
+        if not self.differs:
+            return "no difference beyond chance"
+        return "may be disease" if self.may_be_disease else "a confounder"
+
 
 @dataclass(frozen=True, slots=True)
 class Matching:

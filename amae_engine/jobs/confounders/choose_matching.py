@@ -180,7 +180,7 @@ def _not_learned(name: str, learned: Auc | None) -> str:
 def _learned_text(name: str, learned: Auc) -> str:
     return (
         f"Unmatched, the score learns {name}: it tells normal images that are like U by it from "
-        f"other normal ones with AUC {learned.value:.2f} ({learned.low:.2f}–{learned.high:.2f})."
+        f"other normal ones with AUC {learned.text()}."
     )
 
 
@@ -204,6 +204,8 @@ def _against(matching: Matching | None, name: str, side: Sides, is_auto: bool) -
 
 
 def _differ_text(found: Sequence[Difference], side: Sides) -> str:
+    from amae_engine.evaluation.shortcuts import FEWEST
+
     normal, unlabeled = int((side == 0).sum()), int((side == 1).sum())
     parts = {False: [], True: []}  # type: dict[bool, list[str]]
     for each in found:
@@ -217,7 +219,7 @@ def _differ_text(found: Sequence[Difference], side: Sides) -> str:
     if not tried:
         return (
             f"Confounders cannot be looked for: there are {normal} normal "
-            f"and {unlabeled} unlabeled images, and 30 of each are needed."
+            f"and {unlabeled} unlabeled images, and {FEWEST} of each are needed."
         )
     text = f"No confounder found: normal and unlabeled images do not differ by the recorded properties ({', '.join(tried)})."
     if parts[False]:

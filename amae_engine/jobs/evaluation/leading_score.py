@@ -240,6 +240,5 @@ def _best(judged: Mapping[ScoreKind, Judged], what: str) -> LeadingScore:
     auc = judged[best].auc
     return LeadingScore(
         best,
-        f"{what}: AUC {auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f}){rest}. No test image was "
-        f"looked at",
+        f"{what}: AUC {auc.text()}{rest}. No test image was looked at",
     )

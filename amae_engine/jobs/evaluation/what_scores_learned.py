@@ -30,7 +30,7 @@ def proxy_text(found: Judged | None, synthesis: str = "synthetic") -> str:
     auc = found.auc
     said = (
         f"Stage 1's classifier tells {found.normal} normal images of the validation split from {found.others} "
-        f"unlabeled ones with AUC {auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f})"
+        f"unlabeled ones with AUC {auc.text()}"
     )
     if auc.low > _CHANCE:
         return f"{said}: it sees some of what sets the unlabeled images apart."

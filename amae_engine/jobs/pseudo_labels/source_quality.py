@@ -60,7 +60,7 @@ class SourceQuality:
             if share is not None
         ]
         if self.auc is not None:
-            texts.append(f"AUC {self.auc.value:.2f} ({self.auc.low:.2f}–{self.auc.high:.2f})")
+            texts.append(f"AUC {self.auc.text()}")
         found = f"readers find {100 * self.found:.0f} %"
         texts += [f"says {100 * self.said:.0f} % abnormal, {found}", f"Brier {self.brier:.2f}"]
         return tuple(texts)

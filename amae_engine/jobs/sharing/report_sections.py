@@ -209,9 +209,7 @@ def subgroup_section(project: Project, evaluation: RunEvaluation) -> ReportSecti
             group.of,
             codes.get(group.value, group.value) if group.of == "source" else group.value,
             f"{group.normal} + {group.abnormal}",
-            f"{group.auc.value:.3f} ({group.auc.low:.3f}–{group.auc.high:.3f})"
-            if group.auc
-            else "one class only",
+            group.auc.text(3) if group.auc else "one class only",
             "few" if group.is_small else "",
         )
         for group in groups
@@ -239,7 +237,7 @@ def readers_section(project: Project) -> ReportSection:
                 f"{found.first}, {found.second}",
                 f"{found.read} of {found.images}",
                 f"{found.same}",
-                f"{kappa.value:.2f} ({kappa.low:.2f}–{kappa.high:.2f})",
+                kappa.text(),
             )
         )
     decided = ", ".join(f"{reader} {count}" for reader, count in sorted(by_reader.items()))
