@@ -27,7 +27,7 @@ class _Job:
     def __call__(self) -> Generator[Event, None, None]:
         self._ran.append(self._name)
         for done in range(3):
-            yield Progress(self._name, done, 3, 12.0, 60.0)
+            yield Progress(self._name, done, 3, 1 / 12, 60.0)
             self.may_go.wait(5)
 
 
