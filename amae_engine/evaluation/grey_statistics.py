@@ -8,20 +8,18 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from amae_engine.evaluation.gaussian import Gaussian
+
 _DARK = 15  # grey levels counted as dark border
 
 StoredImages = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
 
-def grey_distance(normals: Floats, others: Floats) -> Floats:
-    """Mahalanobis distance (m,) of statistics `others` (m, 11) to the normals' (n, 11)."""
-    centre = normals.mean(axis=0)
-    inverse = np.linalg.pinv(np.cov(normals, rowvar=False))
-    offset = others - centre
-    squared = np.einsum("ij,jk,ik->i", offset, inverse, offset)
-    distance: Floats = np.sqrt(np.maximum(squared, 0))
-    return distance
+def grey_density(normals: Floats) -> Gaussian:
+    """The distribution of normal images' statistics (n, 11)."""
+    precision = np.linalg.pinv(np.cov(normals, rowvar=False))
+    return Gaussian(normals.mean(axis=0), np.asarray(precision, dtype=np.float64))
 
 
 def grey_features(images: StoredImages) -> Floats:

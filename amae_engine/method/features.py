@@ -12,6 +12,7 @@ from torch import Tensor
 
 from amae_engine import processes
 from amae_engine.config import Precision
+from amae_engine.evaluation.gaussian import Gaussian
 from amae_engine.method.compute_device import autocast, random_generator
 from amae_engine.method.image_batches import (
     crop_and_resize,
@@ -141,6 +142,12 @@ def cross_fitted_mahalanobis(
         if left_out.any() and not left_out.all():
             distances[left_out] = mahalanobis(normals[~left_out], normals[left_out])
     return distances
+
+
+def normal_density(normals: Features) -> Gaussian:
+    """The normal images' distribution in features (n, d), covariance by Ledoit-Wolf."""
+    fitted = _fit(normals)
+    return Gaussian(fitted.location_, fitted.precision_)
 
 
 def _fit(normals: Features) -> Any:

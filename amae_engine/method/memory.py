@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import torch
@@ -66,6 +66,17 @@ def even_parts(total: int, at_most: int) -> list[slice]:
     count = -(-total // at_most)
     size = -(-total // count) if count else 1
     return [slice(start, min(start + size, total)) for start in range(0, total, size)]
+
+
+def equal_parts(images: Tensor, size: int) -> Iterator[tuple[Tensor, int]]:
+    """Images (B, …) in parts of exactly `size`, and how many of each count.
+
+    The last part is filled up with its last image: a network then gives an image the same numbers, to
+    the bit, whatever images go through with it.
+    """
+    for part in images.split(size):
+        missing = size - len(part)
+        yield torch.cat((part, *[part[-1:]] * missing)) if missing else part, len(part)
 
 
 def saved_bytes(network: nn.Module, forward: Callable[[], Tensor]) -> int:

@@ -7,7 +7,7 @@ from sklearn import metrics
 from amae_engine.errors import BadInput
 from amae_engine.evaluation.agreement import cohens_kappa, wilson_interval
 from amae_engine.evaluation.delong import auc_interval, compare_aucs
-from amae_engine.evaluation.grey_statistics import grey_distance, grey_features
+from amae_engine.evaluation.grey_statistics import grey_density, grey_features
 from amae_engine.evaluation.histograms import chi_square_by_chance, chi_square_distance
 from amae_engine.evaluation.roc import (
     average_precision,
@@ -173,6 +173,6 @@ def test_grey_statistics_reproduce_the_published_baseline(shared):
     def images(chosen):
         return np.stack([read_for_store(folder / x["file"], 256).image.pixels for x in chosen])
 
-    distance = grey_distance(grey_features(images(normals)), grey_features(images(test)))
+    distance = grey_density(grey_features(images(normals))).distance(grey_features(images(test)))
     truth = np.array([int(line["label"]) for line in test])
     assert metrics.roc_auc_score(truth, distance) == pytest.approx(0.74, abs=0.04)

@@ -162,7 +162,11 @@ def choose_matching(
     if refused:
         parts.append(f"Not matched: {'; '.join(refused)}.")
     check = ShortcutCheck(shortcuts.found, method, matching.facts, " ".join(parts), known)
-    return check, _matched(method, matching, shortcuts.ids, side, shortcuts.seed)
+    matched = _matched(method, matching, shortcuts.ids, side, shortcuts.seed)
+    chosen = [fact for fact in shortcuts.facts if fact.name in matching.facts]
+    if len(chosen) == 1 and chosen[0].values:
+        matched = replace(matched, fact=chosen[0].name, values=chosen[0].values)
+    return check, matched
 
 
 def _not_learned(name: str, learned: Auc | None) -> str:

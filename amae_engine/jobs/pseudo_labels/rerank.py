@@ -28,7 +28,12 @@ Ids = npt.NDArray[np.int64]
 
 
 def rerank(
-    project: Project, stage1: int, inputs: RunInputs, ids: Ids, stage2_scores: Values
+    project: Project,
+    stage1: int,
+    inputs: RunInputs,
+    ids: Ids,
+    stage1_scores: Values,
+    stage2_scores: Values,
 ) -> Values:
     """Rank U by the probe, fitted again, and by stage 2; other images take their place among U.
 
@@ -37,28 +42,26 @@ def rerank(
         stage1: The run that kept the features.
         inputs: The unlabeled images and the readers' decisions on them.
         ids: (n,) of the images that stage 2 has rated, U among them.
+        stage1_scores: (n,) by the probe as stage 1 fitted it: an image that came later has its rank by it.
         stage2_scores: (n,) its scores.
 
     Returns:
         (n,) log-odds of abnormal; their order is that of both ranks' mean.
 
     Raises:
-        NotReady: Stage 1 has not seen an image, or kept no features.
+        NotReady: Stage 1 kept no features.
     """
     rated_ids, probe = _probe_scores(project, stage1, inputs)
     order = np.argsort(rated_ids)
     places = np.searchsorted(rated_ids[order], ids)
     found = order[np.minimum(places, len(order) - 1)]
-    missing = int((rated_ids[found] != ids).sum())
-    if missing:
-        raise NotReady(
-            f"Run {stage1} has not seen {missing} of the images; run stage 1 again before a second "
-            f"round."
-        )
-    is_unlabeled = np.isin(ids, inputs.images[Split.UNLABELED].ids)
+    is_later = rated_ids[found] != ids
+    is_unlabeled = np.isin(ids, inputs.images[Split.UNLABELED].ids) & ~is_later
     by_probe = probe[found]
-    shares = [share_below(values, values[is_unlabeled]) for values in (by_probe, stage2_scores)]
-    together = np.mean(shares, axis=0)
+    by_both = [share_below(values, values[is_unlabeled]) for values in (by_probe, stage2_scores)]
+    as_fitted = share_below(stage1_scores[is_later], stage1_scores[is_unlabeled])
+    by_both[0][is_later] = as_fitted
+    together = np.mean(by_both, axis=0)
     own = together[is_unlabeled]
     ratings = np.sort(by_probe[is_unlabeled])
     place = share_below(together, own) * (len(own) - 1)

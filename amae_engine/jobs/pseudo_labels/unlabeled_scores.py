@@ -20,7 +20,7 @@ from amae_engine.catalog.tables import Split
 from amae_engine.config import MatchingMethod, ScoreKind, Stage1Config
 from amae_engine.events import Event, Notice, Progress
 from amae_engine.jobs.confounders.choose_matching import choose_matching
-from amae_engine.jobs.confounders.matching_file import Matched, write_shortcuts
+from amae_engine.jobs.confounders.matching_file import Matched, read_matching, write_shortcuts
 from amae_engine.jobs.confounders.shortcut_check import gather_shortcuts
 from amae_engine.method.pseudo_labels import mixture_log_odds
 from amae_engine.project import Project
@@ -164,6 +164,7 @@ def _save(path: Path, probe: Probe, maps: ProbeMaps) -> None:
     arrays = {
         "direction": probe.direction,
         "offset": probe.offset,
+        "stratum_offset": probe.stratum_offset,
         "map_direction": maps.direction,
         "normal_shares": maps.normal_shares,
         "weights": maps.weights,
@@ -174,6 +175,22 @@ def _save(path: Path, probe: Probe, maps: ProbeMaps) -> None:
 def has_probe(project: Project, stage1: int) -> bool:
     """Whether a stage-1 run tells U from N, and so has a map of it."""
     return (project.run_folder(stage1) / _PROBE_FILE).is_file()
+
+
+def load_probe(project: Project, stage1: int) -> Probe | None:
+    """A run's probe; None where it has none, or did not note what it takes off in each stratum."""
+    from amae_engine.method.unlabeled_probe import Probe
+
+    path = project.run_folder(stage1) / _PROBE_FILE
+    if not path.is_file():
+        return None
+    with np.load(path) as stored:
+        off = stored.get("stratum_offset", np.zeros(1, dtype=np.float32))
+        if "stratum_offset" not in stored:  # a run of 0.1
+            matched = read_matching(project.run_folder(stage1))
+            if matched is not None and matched.within:
+                return None
+        return Probe(stored["direction"], float(stored["offset"]), stored["map_direction"], off)
 
 
 def load_probe_maps(project: Project, stage1: int) -> ProbeMaps:

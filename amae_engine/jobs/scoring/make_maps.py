@@ -29,6 +29,7 @@ from amae_engine.config import (
 from amae_engine.errors import NotReady
 from amae_engine.events import Changed, Changes, Event, Progress
 from amae_engine.jobs.pseudo_labels.unlabeled_scores import has_probe, load_probe_maps
+from amae_engine.jobs.scoring.stage1_detector import ENCODED_AT_ONCE, Scores
 from amae_engine.jobs.training.image_access import images_of
 from amae_engine.jobs.training.stage2_modules import BASIS_FILE
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, frozen_encoder
@@ -38,7 +39,7 @@ from amae_engine.method.discrepancy import compare_modules, compare_patches
 from amae_engine.method.features import encode_for_maps, whole_images
 from amae_engine.method.image_batches import to_grey
 from amae_engine.method.masking import scoring_masks
-from amae_engine.method.memory import even_parts, images_at_once, in_parts
+from amae_engine.method.memory import equal_parts, images_at_once, in_parts
 from amae_engine.method.stored_images import split_rows
 from amae_engine.method.token_maps import half_patch_views, smooth_map
 from amae_engine.method.token_modules import TokenBasis
@@ -50,10 +51,7 @@ from amae_engine.project import Project
 from amae_engine.runs.inputs import RunInputs, read_inputs
 from amae_engine.runs.map_files import MEANS, keep_made, makes_maps_on_demand, mapped_images
 
-_ENCODED_AT_ONCE = 16  # images, in four views each
 _CELL_SIDE = 8  # pixels of the probe's map to a token, where no module has a size of its own
-
-Scores = dict[ScoreKind, npt.NDArray[np.float64]]  # (B,) each
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +114,16 @@ class MapMaker(ABC):
     at_once: int
 
     def make(self, stored: Tensor, at_once: int) -> Made:
-        """Scores and maps of images (B, S, S) uint8, `at_once` of them at a time."""
-        parts = [self._part(stored[part]) for part in even_parts(len(stored), at_once)]
-        scores, maps = zip(*parts, strict=True)
+        """Scores and maps of images (B, S, S) uint8, exactly `at_once` of them at a time.
+
+        An image's are, to the bit, those that it gets alone.
+        """
+        found: list[tuple[Scores, dict[str, Tensor]]] = []
+        for part, count in equal_parts(stored, at_once):
+            made, drawn = self._part(part)
+            own = {kind: values[:count] for kind, values in made.items()}
+            found.append((own, {name: each[:count] for name, each in drawn.items()}))
+        scores, maps = zip(*found, strict=True)
         return Made(
             {kind: np.concatenate([each[kind] for each in scores]) for kind in scores[0]},
             {n: torch.cat([each[n] for each in maps]).float().cpu().numpy() for n in maps[0]},
@@ -132,7 +137,7 @@ class MapMaker(ABC):
 class ProbeAlone(MapMaker):
     """Without stage 2: the map of stage 1's probe; no score, since stage 1 has given these."""
 
-    at_once = _ENCODED_AT_ONCE
+    at_once = ENCODED_AT_ONCE
 
     def __init__(self, frozen: FrozenPart) -> None:
         self._frozen, self._size = frozen, _CELL_SIDE * frozen.encoder.grid
@@ -203,7 +208,7 @@ class TokenMaps(ModuleMaps):
     ) -> None:
         super().__init__(module_a, module_b, config)
         self._frozen, self._basis = frozen, basis
-        self.at_once = min(self.at_once, _ENCODED_AT_ONCE)
+        self.at_once = min(self.at_once, ENCODED_AT_ONCE)
 
     def _part(self, stored: Tensor) -> tuple[Scores, dict[str, Tensor]]:
         tokens = self._frozen.tokens(stored)
@@ -252,7 +257,7 @@ def make_maps_of(
 ) -> Generator[Event, None, int]:
     """Make the maps of some images of a run that kept none, and keep these.
 
-    They are those whose means the run scored, to the rounding of a batch of other images.
+    They are those whose means the run scored.
 
     Args:
         project: Where the run is.

@@ -16,10 +16,10 @@ from amae_engine.catalog import decisions, image_tables, runs, scores
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import MaskPlan, ScoreConfig, ScoreKind, ScoreStep
 from amae_engine.errors import BadSetting, TooFewImages
-from amae_engine.evaluation.grey_statistics import grey_distance, grey_features
-from amae_engine.events import Event, Notice, Progress
+from amae_engine.events import Event, Level, Notice, Progress
 from amae_engine.jobs.pseudo_labels.rerank import rerank
 from amae_engine.jobs.pseudo_labels.unlabeled_scores import has_probe
+from amae_engine.jobs.training.normal_grey import measure_grey, normal_grey
 from amae_engine.jobs.training.train_stage2 import network_files
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs, file_digest
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 Values = npt.NDArray[np.float64]
 
-_IMAGES_AT_ONCE = 256  # in memory, for the baseline
 _SECONDS_A_PIECE = 5.0  # of work are done again at most where a process is killed
 
 
@@ -75,7 +74,7 @@ def score_images(
 
 
 def score_inputs(project: Project, config: ScoreConfig) -> RunInputs:
-    """What scoring would see now: the test images, N for the grey statistics, and the networks.
+    """What scoring would see now: the images of the chosen splits, and the networks.
 
     Raises:
         TooFewImages: The chosen splits have no image.
@@ -83,10 +82,9 @@ def score_inputs(project: Project, config: ScoreConfig) -> RunInputs:
     for split in config.splits:
         if split not in list(Split):
             raise BadSetting(f"splits must be of {', '.join(Split)}; one is '{split}'.")
-    wanted = dict.fromkeys((*config.splits, Split.NORMAL))
     with project.session() as session:
-        tables = {split: image_tables.images_in(session, Split(split)) for split in wanted}
-    if not any(len(tables[split].ids) for split in config.splits):
+        tables = {split: image_tables.images_in(session, Split(split)) for split in config.splits}
+    if not any(len(table.ids) for table in tables.values()):
         raise TooFewImages(
             f"There is no image to score in {', '.join(config.splits)}; import images with the "
             f"role 'test'."
@@ -121,18 +119,21 @@ def _score(
         values = yield from _compare(project, config, record, ids, rows)
     if not processes.is_rank_zero():
         return
-    normal = record.inputs.images[Split.NORMAL]
-    values[ScoreKind.GREY_STATISTICS] = yield from _grey(project, normal.store_rows, rows)
+    normal_density = yield from normal_grey(project, stage1_run)
+    grey = yield from measure_grey(project, rows, "Scoring")
+    values[ScoreKind.GREY_STATISTICS] = normal_density.distance(grey)
+    values |= yield from _of_stage1(project, config, stage1_run, ids, rows)
     if config.rerank:
         yield Progress("Scoring · re-ranking the unlabeled images", 0, 1)
         of_stage2 = values[ScoreKind.LIKELIHOOD_RATIO]
-        values[ScoreKind.RERANKED] = rerank(project, stage1_run, record.inputs, ids, of_stage2)
-    missing = _store(project, record.id, ids, values, stage1_run)
-    if missing:
-        yield Notice(
-            f"{missing} images came after stage 1 and have no stage-1 score; run stage 1 again to "
-            f"rate them."
+        of_probe = values[ScoreKind.UNLABELED_PROBE]
+        values[ScoreKind.RERANKED] = rerank(
+            project, stage1_run, record.inputs, ids, of_probe, of_stage2
         )
+    with project.session() as session:
+        for kind, numbers in values.items():
+            known = ~np.isnan(numbers)  # NaN: stage 1 has no such score
+            scores.save(session, record.id, kind, ids[known], numbers[known])
 
 
 def _compare(
@@ -210,37 +211,52 @@ def _work(
     return found
 
 
-def _grey(
-    project: Project, normal_rows: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
-) -> Generator[Event, None, Values]:
-    """The trivial baseline's distance of every image, read in pieces."""
-    statistics = []
-    for chosen in (normal_rows, rows):
-        parts = [np.zeros((0, 11))]
-        for start in range(0, len(chosen), _IMAGES_AT_ONCE):
-            yield Progress("Scoring · grey statistics", start, len(chosen))
-            piece = chosen[start : start + _IMAGES_AT_ONCE]
-            parts.append(grey_features(project.pixels.read(piece)))
-        statistics.append(np.concatenate(parts))
-    return grey_distance(*statistics)
-
-
-def _store(
+def _of_stage1(
     project: Project,
-    run_id: int,
+    config: ScoreConfig,
+    stage1: int,
     ids: npt.NDArray[np.int64],
-    values: dict[ScoreKind, Values],
-    stage1_run: int,
-) -> int:
-    """Save every kind of score under this run; returns how many images stage 1 did not rate."""
+    rows: npt.NDArray[np.int64],
+) -> Generator[Event, None, dict[ScoreKind, Values]]:
+    """Stage 1's scores (n,): those that it gave when it ran, and new ones of images that came later."""
     with project.session() as session:
-        rated = {
-            kind: scores.of_images(session, stage1_run, kind, ids)
+        found = {
+            kind: scores.of_images(session, stage1, kind, ids)
             for kind in ScoreKind.of_step(ScoreStep.STAGE1)
         }
-        for kind, numbers in values.items():
-            scores.save(session, run_id, kind, ids, numbers)
-        for kind, numbers in rated.items():
-            known = ~np.isnan(numbers)  # NaN: the run has no such score of this image
-            scores.save(session, run_id, kind, ids[known], numbers[known])
-    return int(np.isnan(rated[ScoreKind.STAGE1_PROBABILITY]).sum())
+    later = np.flatnonzero(np.isnan(found[ScoreKind.STAGE1_PROBABILITY]))
+    if len(later):
+        rated = yield from _rate_later(project, config, stage1, ids[later], rows[later])
+        for kind, values in rated.items():
+            found[kind][later] = values
+    return found
+
+
+def _rate_later(
+    project: Project,
+    config: ScoreConfig,
+    stage1: int,
+    ids: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.int64],
+) -> Generator[Event, None, dict[ScoreKind, Values]]:
+    """Stage 1's scores (m,) of images that it has not seen."""
+    from amae_engine.jobs.scoring.stage1_detector import ENCODED_AT_ONCE, Stage1Detector
+    from amae_engine.jobs.training.image_access import images_of
+    from amae_engine.method.compute_device import choose_device
+    from amae_engine.method.memory import in_parts
+    from amae_engine.method.stored_images import split_rows
+
+    device = choose_device(config.device)
+    detector = Stage1Detector.of_run(project, stage1, device)
+    strata = detector.strata_of(project, ids)
+    batches = split_rows(len(ids), config.batch_size)
+    parts, at_once = [], ENCODED_AT_ONCE
+    images = images_of(project, rows, device).batches(batches)
+    for batch, stored in zip(batches, images, strict=True):
+        yield Progress("Scoring · images that came after stage 1", int(batch[0]), len(ids))
+        own = None if strata is None else strata[batch.numpy()]
+        scored, at_once = in_parts(partial(detector.rate, stored, own), at_once)
+        parts.append(scored)
+    if without := detector.without_stratum(strata):
+        yield Notice(without, Level.WARNING)
+    return {kind: np.concatenate([part[kind] for part in parts]) for kind in parts[0]}

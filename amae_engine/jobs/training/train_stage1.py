@@ -22,6 +22,7 @@ from amae_engine.events import Event, Notice, Progress
 from amae_engine.jobs.pseudo_labels.unlabeled_scores import rate_against_unlabeled
 from amae_engine.jobs.training.image_lungs import LungSearch, lung_seconds
 from amae_engine.jobs.training.leakage import require_one_split_a_patient
+from amae_engine.jobs.training.normal_grey import keep_grey
 from amae_engine.jobs.training.starting_weights import (
     WEIGHTS_FILE,
     encoder_path,
@@ -175,6 +176,7 @@ def _run(project: Project, config: Stage1Config, record: RunRecord) -> Generator
     if processes.is_rank_zero():
         save_weights(network, record.folder / WEIGHTS_FILE, {"config": config.to_json()})
         write_safetensors(record.folder / CLASSIFIER_FILE, classifier.state_dict())
+        yield from keep_grey(project, record.folder, record.inputs.images[Split.NORMAL].store_rows)
         _store(project, record, classifier, features)
         (record.folder / "checkpoint.pt").unlink()
 
