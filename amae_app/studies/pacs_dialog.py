@@ -122,7 +122,8 @@ class PacsDialog(QDialog):
         self.studies.show_studies(answer.each)
 
     def show_problem(self, text: str) -> None:
-        """A sentence about what is wrong."""
+        """A sentence about what is wrong; the reader may ask again."""
+        self.count.setEnabled(True)
         restyle(self.answer, "state", "warning")
         self.answer.setText(escape(text))
 

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QPushButton
 
 from tests.waiting import wait_until
 
-WAIT = 600_000  # milliseconds: a guard against hanging, never a bound on speed
+WAIT = 120_000  # milliseconds: a guard against hanging, never a bound on speed
 
 
 def find(window, kind, name: str):

@@ -221,7 +221,7 @@ def test_a_group_that_is_left_leaves_no_thread_behind(tmp_path: Path):
     script = tmp_path / "leave.py"
     script.write_text(
         "import os, sys, torch\n"
-        "from amae_engine.method import processes\n"
+        "from amae_engine import processes\n"
         "with processes.process_group():\n"
         "    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])\n"
         "    processes.all_gather(processes.rank())\n"

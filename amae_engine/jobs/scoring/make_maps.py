@@ -190,7 +190,7 @@ class PixelMaps(ModuleMaps):
         maps["spread"] = found.spread
         for name in MEANS:
             maps[name] = to_grey(getattr(found, name)).clamp(0, 1)
-        if self._frozen is not None:
+        if self._frozen is not None and self._frozen.probe is not None:
             maps |= self._frozen.probe_map(self._frozen.tokens(stored), self._size)
         return scores, maps
 
@@ -244,12 +244,32 @@ def map_maker(
     with project.session() as session:
         row = runs.get(session, config.stage2_run)
     stage1 = row.parent_id or 0
-    frozen = partial(FrozenPart.of_run, project, stage1, config.precision, device)
-    if Stage2Config.from_dict(row.config).reconstructs is Reconstructs.PIXELS:
-        brings_maps = has_probe(project, stage1)
-        return PixelMaps(networks[0], networks[1], config, frozen() if brings_maps else None)
-    basis = TokenBasis.load(project.run_folder(config.stage2_run) / BASIS_FILE)
-    return TokenMaps(networks[0], networks[1], config, frozen(), basis)
+    basis = None
+    if Stage2Config.from_dict(row.config).reconstructs is Reconstructs.TOKENS:
+        basis = TokenBasis.load(project.run_folder(config.stage2_run) / BASIS_FILE)
+    frozen = None
+    if basis is not None or has_probe(project, stage1):
+        frozen = FrozenPart.of_run(project, stage1, config.precision, device)
+    return module_maps(networks, config, frozen, basis)
+
+
+def module_maps(
+    modules: Sequence[MaskedAutoencoder],
+    config: ScoreConfig,
+    frozen: FrozenPart | None,
+    basis: TokenBasis | None,
+) -> ModuleMaps:
+    """Modules A and B compared: over tokens where there is a basis of them, else over pixels.
+
+    Args:
+        modules: A, then B.
+        config: Of the score run.
+        frozen: What stage 1 brings; None where modules over pixels have no map of its probe.
+        basis: Of the tokens.
+    """
+    if basis is not None and frozen is not None:
+        return TokenMaps(modules[0], modules[1], config, frozen, basis)
+    return PixelMaps(modules[0], modules[1], config, frozen)
 
 
 def make_maps_of(

@@ -279,7 +279,8 @@ def _classifier(
     torch.manual_seed(seed)
     classifier = AnomalyClassifier(encoder.token_width).to(device)
     is_validation = validation_split(normal.patient_ids, config.validation_percent, seed)
-    write_array(record.folder / VALIDATION_SPLIT_FILE, is_validation)
+    if processes.is_rank_zero():
+        write_array(record.folder / VALIDATION_SPLIT_FILE, is_validation)
     images = images_of(project, rows, device)
     data = Stage1Data(images, lungs, features[:, 0].contiguous(), torch.from_numpy(is_validation))
     checkpoint = record.folder / "checkpoint.pt"
