@@ -17,6 +17,7 @@ from amae_engine.cli.command_list import CommandParser, command_parsers
 from amae_engine.cli.dicom_command import add_dicom
 from amae_engine.cli.experiment_arguments import add_experiments
 from amae_engine.cli.judging_arguments import add_judging
+from amae_engine.cli.model_commands import add_models
 from amae_engine.cli.pacs_arguments import add_pacs
 from amae_engine.cli.peer_arguments import add_peer, add_synthetic_panel
 from amae_engine.cli.reading_arguments import add_reading
@@ -65,6 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_regions(verbs)
     add_report(verbs)
     add_dicom(verbs)
+    add_models(verbs)
     add_bundles(verbs)
     add_verify(verbs)
     _add_machine(verbs)

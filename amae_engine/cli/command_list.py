@@ -11,6 +11,7 @@ GROUPS = {
     "Reading": ("decisions", "agreement", "regions"),
     "Judging": ("evaluate", "validation", "operating-point", "runs", "peer", "synthetic-panel",
                 "experiment", "queue"),
+    "Using what was learnt": ("model", "apply"),
     "Sharing": ("export", "report", "dicom", "bundle", "rerun", "share"),
     "Looking after": ("verify", "doctor"),
 }  # fmt: skip

@@ -22,11 +22,11 @@ def add_pacs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     ):
         act = acts.add_parser(name, help=explanation, description=explanation)
         act.set_defaults(command=command)
-        _add_server(act)
+        add_server(act)
         if name == "send":
             act.add_argument("folder", type=Path, help="with the objects, at any depth")
         if name in ("find", "fetch"):
-            _add_query(act)
+            add_query(act)
         if name == "fetch":
             act.add_argument("--project", type=Path, required=True, help="the project's folder")
             act.add_argument("--role", required=True, help="normal, unlabeled or test")
@@ -35,7 +35,8 @@ def add_pacs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
             act.add_argument("--keep-suspects", action="store_true", help="import twins too")
 
 
-def _add_server(act: argparse.ArgumentParser) -> None:
+def add_server(act: argparse.ArgumentParser) -> None:
+    """How a PACS is reached."""
     act.add_argument("--dicomweb", default="", help="https://pacs.hospital.org/dicom-web")
     act.add_argument(
         "--user", default="", help=f"its password is taken from {pacs_commands.PASSWORD}"
@@ -52,7 +53,8 @@ def _add_server(act: argparse.ArgumentParser) -> None:
     act.add_argument("--json", action="store_true", help="JSON output")
 
 
-def _add_query(act: argparse.ArgumentParser) -> None:
+def add_query(act: argparse.ArgumentParser) -> None:
+    """Which of its images are meant."""
     act.add_argument("--modality", nargs="+", default=["CR", "DX"])
     act.add_argument("--since", default="", help="first study date, YYYY-MM-DD")
     act.add_argument("--until", default="", help="last study date, YYYY-MM-DD")

@@ -22,15 +22,15 @@ _ADDRESS = re.compile(r"(?P<called>[^@]+)@(?P<host>[^@]+):(?P<port>[0-9]{1,5})")
 
 def check(options: Namespace) -> None:
     """Say whether the PACS answers."""
-    with connect(_server(options), _password()) as connection:
+    with connect(server_of(options), password()) as connection:
         connection.check()
     say("The PACS answers.")
 
 
 def find(options: Namespace) -> None:
     """Count the images that a query means, by modality and year."""
-    with connect(_server(options), _password()) as connection:
-        images = list(find_images(connection.search, _query(options)))
+    with connect(server_of(options), password()) as connection:
+        images = list(find_images(connection.search, query_of(options)))
     counts = RemoteCounts.of(images)
     if options.json:
         rows = [{"modality": m, "year": y, "images": n} for (m, y), n in counts.images.items()]
@@ -46,14 +46,14 @@ def fetch(options: Namespace) -> None:
     from amae_engine.jobs.importing.retrieve_images import Retrieval, retrieve_images
 
     retrieval = Retrieval(
-        _server(options), _query(options), options.role, options.source, options.keep_suspects
+        server_of(options), query_of(options), options.role, options.source, options.keep_suspects
     )
     is_project = (options.project / "project.json").is_file()
     if not is_project:  # a wrong address or password is said before a project is made
-        with connect(retrieval.server, _password()) as connection:
+        with connect(retrieval.server, password()) as connection:
             next(iter(find_images(connection.search, retrieval.query)), None)
     project = Project.open(options.project) if is_project else Project.create(options.project)
-    job = retrieve_images(project, retrieval, _password(), options.reader)
+    job = retrieve_images(project, retrieval, password(), options.reader)
     report = Console(options.json).drive(job)
     if options.json:
         say_json(
@@ -74,7 +74,7 @@ def send(options: Namespace) -> None:
     """Send every DICOM file of a folder."""
     from amae_engine.jobs.sharing.send_objects import send_objects
 
-    sent = Console(options.json).drive(send_objects(_server(options), options.folder, _password()))
+    sent = Console(options.json).drive(send_objects(server_of(options), options.folder, password()))
     if options.json:
         say_json({"sent": sent.sent, "refused": sent.refused})
         return
@@ -83,11 +83,17 @@ def send(options: Namespace) -> None:
         say(f"{count} not taken: {reason}")
 
 
-def _password() -> str:
+def password() -> str:
+    """The password of the PACS's user; "" without one."""
     return os.environ.get(PASSWORD, "")
 
 
-def _server(options: Namespace) -> Server:
+def server_of(options: Namespace) -> Server:
+    """The PACS of the options.
+
+    Raises:
+        BadSetting: It is not given, or its address is wrong.
+    """
     if bool(options.dicomweb) == bool(options.dimse):
         raise BadSetting("Give one address: --dicomweb URL or --dimse TITLE@HOST:PORT.")
     tls = Tls(options.ca_file, options.certificate, options.private_key)
@@ -110,7 +116,8 @@ def _server(options: Namespace) -> Server:
     )
 
 
-def _query(options: Namespace) -> PacsQuery:
+def query_of(options: Namespace) -> PacsQuery:
+    """Which images the options mean."""
     return PacsQuery(
         modalities=tuple(options.modality),
         since=_day(options.since),

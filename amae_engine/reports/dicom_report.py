@@ -25,9 +25,16 @@ def score_report(
     source: Dataset,
     scores: Sequence[ReportedScore],
     regions: Sequence[ReportedRegion],
-    run: int,
+    scored_by: str,
 ) -> Dataset:
-    """Scores of an image, and at most `MOST_REGIONS` regions, as a structured report (TID 1500)."""
+    """Scores of an image, and at most `MOST_REGIONS` regions, as a structured report (TID 1500).
+
+    Args:
+        source: The image.
+        scores: Of the whole image.
+        regions: That readers marked.
+        scored_by: "run 3", "model chest (…)".
+    """
     device = sr.ObserverContext(
         observer_type=codes.DCM.Device,
         observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
@@ -35,7 +42,7 @@ def score_report(
         ),
     )
     whole = sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(highdicom.UID(), f"Scores of run {run}"),
+        tracking_identifier=sr.TrackingIdentifier(highdicom.UID(), f"Scores of {scored_by}"[:64]),
         measurements=[
             sr.Measurement(
                 name=sr.CodedConcept(each.key[:16], _SCHEME, each.name[:64]),

@@ -196,6 +196,11 @@ def _facts(project: Project, run_id: int) -> dict[str, Any] | None:
     return facts
 
 
+def map_scales(project: Project, run_id: int) -> dict[str, float]:
+    """The common scale of each of a run's maps, by name; {} where it has none."""
+    return dict((_facts(project, run_id) or {}).get("scale", {}))
+
+
 def load_image_maps(project: Project, run_id: int, image_id: int) -> ImageMaps | None:
     """The maps of one image in a run, or None where the run does not have them."""
     facts = _facts(project, run_id)

@@ -112,7 +112,7 @@ def choose_point(project: Project, run_id: int, kind: ScoreKind, choice: RuleCho
     """
     run = judged_run(project, run_id, "An operating point")
     if choice.rule is Rule.NORMALS:
-        values = _of_normals(project, run, kind)
+        values = unseen_normals(project, run, kind)
         threshold = choose_threshold(np.zeros(len(values), dtype=np.int8), values, choice)
         return ChosenPoint(
             run.id, kind, threshold, choice,
@@ -263,8 +263,12 @@ def calibrate(
     )
 
 
-def _of_normals(project: Project, run: runs.RunRow, kind: ScoreKind) -> npt.NDArray[np.float64]:
-    """A score of normal images that its model was not trained on."""
+def unseen_normals(project: Project, run: runs.RunRow, kind: ScoreKind) -> npt.NDArray[np.float64]:
+    """A score (n,) of normal images that its model was not trained on.
+
+    Raises:
+        NotReady: There are too few, or none.
+    """
     with project.session() as session:
         stage1 = runs.stage1_of(session, run)
         normal = image_tables.images_in(session, Split.NORMAL).ids

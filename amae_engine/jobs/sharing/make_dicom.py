@@ -227,7 +227,7 @@ def _write(
         made["overlay"] = objects.overlay_capture(source.header, source.pixels, share, name)
     made["regions"] = objects.region_segmentation(source.header, marked)
     listed = [objects.ReportedScore(str(k), k.named(peer), v) for k, v in values.items()]
-    made["report"] = dicom_report.score_report(source.header, listed, reported, run_id)
+    made["report"] = dicom_report.score_report(source.header, listed, reported, f"run {run_id}")
     folder.mkdir()
     for name, dataset in made.items():
         if dataset is not None:

@@ -1,0 +1,310 @@
+"""Rate images by a model file: a row a file in a CSV, as they come; stopped, it goes on where it was.
+
+Memory does not grow with the images. Of a DICOM file's header nothing gets into the table; its name is
+what the file is called.
+"""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import os
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from amae_engine.catalog.image_facts import RECORDED
+from amae_engine.config import ScoreKind
+from amae_engine.errors import BadInput, ProjectError
+from amae_engine.evaluation.calibration import Logistic
+from amae_engine.evaluation.measured import Measured
+from amae_engine.events import Event, Level, Notice, Progress
+from amae_engine.images.decode import IncomingImage
+from amae_engine.images.decoded_image import Refusal
+from amae_engine.images.plausibility import NOT_FRONTAL_CHEST
+from amae_engine.jobs.scoring.stage1_detector import Strata
+from amae_engine.jobs.sharing.model_facts import INTENDED
+from amae_engine.jobs.sharing.model_pictures import write_objects, write_overlay
+from amae_engine.jobs.sharing.model_sources import ImageSource
+from amae_engine.jobs.sharing.read_model import LoadedModel, Model
+from amae_engine.reports.table import RESEARCH_USE, spreadsheet_text
+
+_SECONDS_BETWEEN_EVENTS = 0.1
+_FACT_NAMES = {attribute: name for name, attribute in RECORDED.items()}
+_MODEL_LINE = "# model digest: "
+_SCORED, _REFUSED = "scored", "refused"
+_READ_BY = ("percentile", "probability", "call")
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of the images.
+
+    Attributes:
+        before: Had a row from an earlier call.
+        remarks: What was said of rated images, with how many.
+    """
+
+    csv: Path
+    scored: int
+    refused: dict[str, int]
+    before: int
+    remarks: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where results go.
+
+    Attributes:
+        csv: The table.
+        maps: A folder for each image with the leading score's map over it; None for none.
+        dicom: A folder for DICOM objects; None for none.
+    """
+
+    csv: Path
+    maps: Path | None = None
+    dicom: Path | None = None
+
+
+def apply_model(
+    loaded: LoadedModel, source: ImageSource, outputs: Outputs, at_once: int = 0
+) -> Generator[Event, None, Applied]:
+    """Rate every image of a source; a bad file is refused with its reason and the others go on.
+
+    Args:
+        loaded: The model; with maps where any are wanted.
+        source: The images.
+        outputs: The table, which is gone on with where it is this model's.
+        at_once: Files that are decoded at the same time; 0 is one a core.
+
+    Raises:
+        BadInput: The table is there, and not this model's.
+        ProjectError: The disk is full; the rows so far are kept.
+        PacsError: The PACS failed; the rows so far are kept.
+    """
+    model = loaded.model
+    for text in loaded.deviations:
+        yield Notice(text, Level.WARNING)
+    done = _rows_so_far(outputs.csv, model)
+    wanted = [name for name in source.names if spreadsheet_text(name) not in done]
+    scored, refused, remarks = 0, dict[str, int](), dict[str, int]()
+    began = last_event = time.monotonic()
+    yield Progress("Applying the model", 0, len(wanted))
+    try:
+        with outputs.csv.open("a", newline="", encoding="utf-8") as table:
+            if not table.tell():
+                table.write(_head(loaded))
+            for batch in source.decoded(wanted, int(model.facts["side"]), at_once):
+                rated = _rate(loaded, batch, outputs)
+                for name, image in batch:
+                    if isinstance(image, Refusal):
+                        refused[str(image)] = refused.get(str(image), 0) + 1
+                    else:
+                        scored += 1
+                        for text in rated[name].remarks:
+                            remarks[text] = remarks.get(text, 0) + 1
+                _write(table, model, batch, rated)
+                now, count = time.monotonic(), scored + sum(refused.values())
+                if now - last_event > _SECONDS_BETWEEN_EVENTS or count == len(wanted):
+                    last_event, each = now, (now - began) / count
+                    left = (len(wanted) - count) * each
+                    yield Progress("Applying the model", count, len(wanted), each, left)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise ProjectError(
+            f"The disk with {outputs.csv.name} is full; the rows so far are kept: free space, and give "
+            f"the same command again to go on."
+        ) from error
+    for text, count in remarks.items():
+        yield Notice(f"{count} images: {text}.", Level.WARNING)
+    return Applied(outputs.csv, scored, refused, len(source.names) - len(wanted), remarks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rated:
+    scores: dict[ScoreKind, float]
+    remarks: tuple[str, ...]
+
+
+def _rate(
+    loaded: LoadedModel, batch: Sequence[tuple[str, IncomingImage | Refusal]], outputs: Outputs
+) -> dict[str, _Rated]:
+    """Scores of those of a batch that are images, by name; their pictures are written."""
+    images = {name: image for name, image in batch if isinstance(image, IncomingImage)}
+    if not images:
+        return {}
+    detector, model = loaded.detector, loaded.model
+    strata = strata_of(loaded, list(images.values()))
+    made = detector.rate(np.stack([each.image.pixels for each in images.values()]), strata)
+    found = {}
+    for place, (name, image) in enumerate(images.items()):
+        values = {kind: float(made.scores[kind][place]) for kind in model.kinds}
+        stratum = None if strata is None else int(strata[place])
+        found[name] = _Rated(values, remarks_on(model, image, stratum))
+        if outputs.maps or outputs.dicom:
+            maps = {key: values[place] for key, values in made.maps.items()}
+            if outputs.maps:
+                write_overlay(outputs.maps, model, name, image, maps)
+            if outputs.dicom:
+                write_objects(outputs.dicom, model, name, image, maps, values)
+    return found
+
+
+def strata_of(loaded: LoadedModel, images: Sequence[IncomingImage]) -> Strata | None:
+    """The strata (n,) of images by their headers; None where nothing is compared within any."""
+    strata = loaded.detector.stage1.strata
+    if strata is None:
+        return None
+    return strata.of([_fact(image, RECORDED.get(strata.fact, "")) for image in images])
+
+
+def remarks_on(model: Model, image: IncomingImage, stratum: int | None) -> tuple[str, ...]:
+    """What a reader of an image's scores should know: it is not like the images that were learnt."""
+    found = (
+        ["it looks unlike a frontal chest image"] if NOT_FRONTAL_CHEST in image.image.flags else []
+    )
+    for fact in INTENDED:
+        known, value = model.facts["intended"].get(fact, []), _fact(image, fact)
+        if known and value and value not in known:
+            name = fact_name(fact)
+            found.append(f"{name} {value}; the model learnt from {name} {', '.join(known)}")
+    if stratum is not None and stratum < 0:
+        found.append("the fact by which the model compares images is unknown")
+    return tuple(found)
+
+
+def fact_name(attribute: str) -> str:
+    """What readers call a fact of an image."""
+    return _FACT_NAMES.get(attribute, attribute.replace("_", " "))
+
+
+def _fact(image: IncomingImage, attribute: str) -> str:
+    """A fact of a file as the catalog would have it; "" where it is unknown."""
+    own = image.image
+    if attribute == "view":
+        return own.view or own.facts.view
+    value = getattr(own, attribute, None) or getattr(own.facts, attribute, "")
+    return str(value)
+
+
+def columns(model: Model) -> tuple[str, ...]:
+    """The table's columns."""
+    return ("file", "status", "reason", *_READ_BY, *map(str, model.kinds))
+
+
+def read_by(model: Model, value: float) -> dict[str, str]:
+    """What the leading score of an image says: percentile, probability, call; "" without a basis."""
+    facts, kind = model.facts, model.leading
+    found = dict.fromkeys(_READ_BY, "")
+    if among := facts["percentiles"].get(kind):
+        share = np.interp(value, among["scores"], among["shares"])
+        ends = among["scores"][0], among["scores"][-1]
+        mark = "<" if value < ends[0] else ">" if value > ends[1] else ""
+        found["percentile"] = f"{mark}{share:.1f}"
+    if fitted := facts["calibration"].get(kind):
+        logistic = Logistic(*(fitted[name] for name in ("slope", "offset", "centre", "width")))
+        found["probability"] = f"{float(logistic(np.array([value]))[0]):.4f}"
+    if point := _locked(model):
+        found["call"] = "abnormal" if value >= point["threshold"] else "normal"
+    return found
+
+
+def _locked(model: Model) -> Mapping[str, Any]:
+    """The locked operating point of the leading score; {} without one."""
+    points = [point for point in model.facts["locked"] if point["kind"] == model.leading]
+    return points[0] if points else {}
+
+
+def about(model: Model) -> list[str]:
+    """What a model says of its scores, in lines."""
+    facts, kind = model.facts, model.leading
+    lines = [
+        f"model: {model.title}, written by AMAE {facts['made_by'].get('amae', '')}",
+        f"larger scores are more abnormal; leading score: {kind.label}, column {kind}: "
+        f"{facts['leading']['why']}",
+    ]
+    measured = facts["measured"]
+    lines += [measured["why_not"]] if measured["why_not"] else [f"measured on {measured['on']}"]
+    for each in measured["scores"]:
+        auc, name = Measured(*each["auc"]).text(), ScoreKind(each["score"]).label
+        lines.append(f"{name}: AUC {auc} on {each['images']}")
+    if among := facts["percentiles"].get(kind):
+        lines.append(
+            f"percentile: among {among['images']} normal training images it had not learnt from"
+        )
+    if fitted := facts["calibration"].get(kind):
+        lines.append(f"probability: calibrated on {fitted['on']}")
+    if point := _locked(model):
+        lines.append(
+            f"call: abnormal from {point['threshold']:.6g}, chosen on {point['chosen_on']}"
+        )
+    lines.append(f"confounders: {facts['confounders']['found']}")
+    lines += [f"encoder: {text}" for text in facts["encoders"]]
+    return lines
+
+
+def _head(loaded: LoadedModel) -> str:
+    model = loaded.model
+    lines = [*about(model), *loaded.deviations, RESEARCH_USE]
+    plain = [f"# {' '.join(line.split())}\n" for line in lines]
+    made = io.StringIO()
+    csv.writer(made, lineterminator="\n").writerow(columns(model))
+    return "".join([*plain, f"{_MODEL_LINE}{model.digest}\n", made.getvalue()])
+
+
+def _write(
+    table: IO[str],
+    model: Model,
+    batch: Sequence[tuple[str, IncomingImage | Refusal]],
+    rated: Mapping[str, _Rated],
+) -> None:
+    """Write a batch's rows, all of them to the disk or none."""
+    made = io.StringIO()
+    writer = csv.writer(made, lineterminator="\n")
+    for name, image in batch:
+        row: dict[str, object] = dict.fromkeys(columns(model), "")
+        row["file"] = spreadsheet_text(name)
+        if isinstance(image, Refusal):
+            row |= {"status": _REFUSED, "reason": str(image)}
+        else:
+            own = rated[name]
+            row |= {"status": _SCORED, "reason": "; ".join(own.remarks)}
+            row |= read_by(model, own.scores[model.leading])
+            row |= {str(kind): f"{value:.7g}" for kind, value in own.scores.items()}
+        writer.writerow(row.values())
+    table.write(made.getvalue())
+    table.flush()
+    os.fsync(table.fileno())
+
+
+def _rows_so_far(path: Path, model: Model) -> set[object]:
+    """Names that have a row in an earlier table of this model; a half row at its end is cut off.
+
+    Raises:
+        BadInput: The file is something else.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return set()
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            head = [line for line in file if line.startswith("#")]
+        is_ours = f"{_MODEL_LINE}{model.digest}\n" in head
+    except (OSError, UnicodeDecodeError):
+        is_ours = False
+    if not is_ours:
+        raise BadInput(
+            f"{path.name} is there and is no table of this model; choose another name, or move it."
+        )
+    with path.open("rb+") as content:
+        whole = content.read()
+        content.truncate(whole.rfind(b"\n") + 1)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(line for line in file if not line.startswith("#"))
+        return {row["file"] for row in rows}
