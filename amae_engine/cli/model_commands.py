@@ -107,16 +107,13 @@ def apply(options: Namespace) -> None:
     from amae_engine.cli.pacs_commands import password, query_of, server_of
     from amae_engine.jobs.sharing.apply_model import Outputs, apply_model
     from amae_engine.jobs.sharing.model_sources import FileSource, ImageSource, PacsSource
-    from amae_engine.jobs.sharing.read_model import load_model
-    from amae_engine.method.compute_device import choose_device
+    from amae_engine.jobs.sharing.read_model import read_model
 
     has_pacs = bool(options.dicomweb or options.dimse)
     if has_pacs == bool(options.images):
         raise BadInput("Give images (files, folders, DICOMDIRs), or a PACS (--dicomweb, --dimse).")
     if options.csv is None:
         raise BadSetting("Say where the scores go: --csv scores.csv, or --project FOLDER.")
-    with_maps = options.maps or options.dicom is not None
-    loaded = load_model(options.model, choose_device(options.device), with_maps)
     source: ImageSource
     if has_pacs:
         source = PacsSource(server_of(options), query_of(options), password())
@@ -124,12 +121,14 @@ def apply(options: Namespace) -> None:
         source = FileSource(options.images)
     maps = options.csv.with_name(f"{options.csv.stem}_maps") if options.maps else None
     outputs = Outputs(options.csv, maps, options.dicom)
-    found = Console(options.json).drive(apply_model(loaded, source, outputs, options.processes))
+    job = apply_model(options.model, source, outputs, options.device, options.processes)
+    found = Console(options.json).drive(job)
+    model = read_model(options.model)
     if options.json:
         say_json(
             {
                 "csv": str(found.csv),
-                "model": loaded.model.digest,
+                "model": model.digest,
                 "scored": found.scored,
                 "before": found.before,
                 "refused": found.refused,
@@ -138,6 +137,6 @@ def apply(options: Namespace) -> None:
         )
         return
     before = f", {found.before} had a row before" if found.before else ""
-    say(f"{found.scored} images rated by {loaded.model.title} in {found.csv}{before}.")
+    say(f"{found.scored} images rated by {model.title} in {found.csv}{before}.")
     for reason, count in found.refused.items():
         say(f"{count} refused: {reason}")

@@ -107,7 +107,7 @@ def test_what_rates_later_images_agrees_with_what_stage_1_said(whole_path: Proje
         table = image_tables.images_in(session, Split.TEST)
     detector = Stage1Detector.of_run(whole_path, 1, torch.device("cpu"))
     stored = torch.from_numpy(whole_path.pixels.read(table.store_rows))
-    again = detector.rate(stored, None, 4)
+    again, _ = detector.rate(stored, None, 4)
     before = _values(whole_path, 1, table.ids.tolist())
     for kind, values in again.items():
         spread = before[kind].std()
@@ -151,8 +151,12 @@ def test_a_later_image_is_compared_within_the_stratum_of_its_source(
     ]
     assert sorted(set(detector.strata_of(project, ids).tolist())) == [-1, 0, 1]
     # what is taken off is that of the stratum
-    of_none = detector.rate(torch.from_numpy(project.pixels.read(np.array([0]))), np.array([-1]), 1)
-    of_east = detector.rate(torch.from_numpy(project.pixels.read(np.array([0]))), np.array([0]), 1)
+    of_none, _ = detector.rate(
+        torch.from_numpy(project.pixels.read(np.array([0]))), np.array([-1]), 1
+    )
+    of_east, _ = detector.rate(
+        torch.from_numpy(project.pixels.read(np.array([0]))), np.array([0]), 1
+    )
     off = detector.probe.stratum_offset
     assert of_none[ScoreKind.UNLABELED_PROBE] - of_east[ScoreKind.UNLABELED_PROBE] == pytest.approx(
         off[0] - off[-1], rel=1e-4

@@ -66,8 +66,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _apply(model: Path, images: Path, table: Path, **outputs) -> object:
-    loaded = load_model(model, CPU, with_maps=bool(outputs))
-    return finish(apply_model(loaded, FileSource([images]), Outputs(table, **outputs)))[0]
+    return finish(apply_model(model, FileSource([images]), Outputs(table, **outputs)))[0]
 
 
 @pytest.mark.parametrize("kind", ["pixels", "tokens", "without stage 2"])
@@ -146,8 +145,7 @@ def test_what_was_stopped_goes_on(model: Path, images: Path, tmp_path: Path, mon
     assert whole.scored == 6
     monkeypatch.setattr("amae_engine.jobs.importing.decode_ahead.BATCH", 2)
     monkeypatch.setattr(apply_model_module, "_SECONDS_BETWEEN_EVENTS", 0.0)
-    loaded = load_model(model, CPU)
-    job = apply_model(loaded, FileSource([images]), Outputs(table))
+    job = apply_model(model, FileSource([images]), Outputs(table))
     for event in job:
         if getattr(event, "done", 0) >= 2:
             break
@@ -156,10 +154,10 @@ def test_what_was_stopped_goes_on(model: Path, images: Path, tmp_path: Path, mon
     assert 0 < before < 6
     with table.open("a") as file:
         file.write("normal_9")  # what a killed process had half written
-    found, _ = finish(apply_model(loaded, FileSource([images]), Outputs(table)))
+    found, _ = finish(apply_model(model, FileSource([images]), Outputs(table)))
     assert (found.scored, found.before) == (6 - before, before)
     assert [r["file"] for r in _rows(table)] == [r["file"] for r in _rows(tmp_path / "whole.csv")]
-    again, _ = finish(apply_model(loaded, FileSource([images]), Outputs(table)))
+    again, _ = finish(apply_model(model, FileSource([images]), Outputs(table)))
     assert (again.scored, again.before) == (0, 6)
 
 

@@ -105,11 +105,11 @@ class Detector:
     def rate(self, stored: np.ndarray, strata: Strata | None) -> Made:
         """Every score and map of stored images (B, S, S) uint8; `strata` (B,) as stage 1 has them."""
         images = torch.from_numpy(stored).to(self.device)
-        scores = self.stage1.rate(images, strata, min(ENCODED_AT_ONCE, len(images)))
+        scores, tokens = self.stage1.rate(images, strata, min(ENCODED_AT_ONCE, len(images)))
         scores[ScoreKind.GREY_STATISTICS] = self.grey.distance(grey_features(stored))
         if self.maker is None:
             return Made(scores, {})
-        made = self.maker.make(images, min(self.maker.at_once, len(images)))
+        made = self.maker.make(images, min(self.maker.at_once, len(images)), tokens)
         return Made(scores | made.scores, made.maps)
 
 

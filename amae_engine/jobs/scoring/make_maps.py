@@ -86,14 +86,23 @@ class FrozenPart:
         probe = load_probe_maps(project, stage1) if has_probe(project, stage1) else None
         return cls(encoder, probe, precision)
 
-    def tokens(self, stored: Tensor) -> Tensor:
-        """Tokens of whole images, and with a probe of their shifted views: (B, 1 or 4, T, d)."""
+    def tokens(self, stored: Tensor, whole: Tensor | None) -> Tensor:
+        """Tokens of whole images, and with a probe of their shifted views: (B, 1 or 4, T, d).
+
+        Args:
+            stored: (B, S, S) uint8.
+            whole: (B, T, d) those of the whole images, where they are known.
+        """
         images = whole_images(stored, self.encoder.image_size)
         views = images[:, None]
         if self.probe is not None:
             views = half_patch_views(images, self.encoder.image_size // self.encoder.grid)
-        found = encode_for_maps(self.encoder, views.flatten(0, 1), self.precision)
-        return found.unflatten(0, views.shape[:2])
+        known = [] if whole is None else [whole[:, None]]
+        views = views[:, len(known) :]
+        if views.shape[1]:
+            found = encode_for_maps(self.encoder, views.flatten(0, 1), self.precision)
+            known.append(found.unflatten(0, views.shape[:2]))
+        return torch.cat(known, dim=1)
 
     def probe_map(self, tokens: Tensor, size: int) -> dict[str, Tensor]:
         """The probe's map (B, size, size) of tokens by its name; nothing without a probe."""
@@ -113,14 +122,20 @@ class MapMaker(ABC):
     kinds: tuple[ScoreKind, ...] = ()
     at_once: int
 
-    def make(self, stored: Tensor, at_once: int) -> Made:
-        """Scores and maps of images (B, S, S) uint8, exactly `at_once` of them at a time.
+    def make(self, stored: Tensor, at_once: int, whole: Tensor | None = None) -> Made:
+        """Scores and maps of images, exactly `at_once` of them at a time: to the bit as alone.
 
-        An image's are, to the bit, those that it gets alone.
+        Args:
+            stored: (B, S, S) uint8.
+            at_once: Images that go through together.
+            whole: (B, T, d) the encoder's tokens for maps of the whole images, where they are known.
         """
         found: list[tuple[Scores, dict[str, Tensor]]] = []
-        for part, count in equal_parts(stored, at_once):
-            made, drawn = self._part(part)
+        for start, (part, count) in enumerate(equal_parts(stored, at_once)):
+            known = None
+            if whole is not None:
+                known = next(equal_parts(whole[start * at_once :], at_once))[0]
+            made, drawn = self._part(part, known)
             own = {kind: values[:count] for kind, values in made.items()}
             found.append((own, {name: each[:count] for name, each in drawn.items()}))
         scores, maps = zip(*found, strict=True)
@@ -130,7 +145,7 @@ class MapMaker(ABC):
         )
 
     @abstractmethod
-    def _part(self, stored: Tensor) -> tuple[Scores, dict[str, Tensor]]:
+    def _part(self, stored: Tensor, whole: Tensor | None) -> tuple[Scores, dict[str, Tensor]]:
         """Scores, and maps (B, H, W), of images that go through together."""
 
 
@@ -142,8 +157,8 @@ class ProbeAlone(MapMaker):
     def __init__(self, frozen: FrozenPart) -> None:
         self._frozen, self._size = frozen, _CELL_SIDE * frozen.encoder.grid
 
-    def _part(self, stored: Tensor) -> tuple[Scores, dict[str, Tensor]]:
-        return {}, self._frozen.probe_map(self._frozen.tokens(stored), self._size)
+    def _part(self, stored: Tensor, whole: Tensor | None) -> tuple[Scores, dict[str, Tensor]]:
+        return {}, self._frozen.probe_map(self._frozen.tokens(stored, whole), self._size)
 
 
 class ModuleMaps(MapMaker):
@@ -181,7 +196,7 @@ class PixelMaps(ModuleMaps):
         super().__init__(module_a, module_b, config)
         self._frozen = frozen
 
-    def _part(self, stored: Tensor) -> tuple[Scores, dict[str, Tensor]]:
+    def _part(self, stored: Tensor, whole: Tensor | None) -> tuple[Scores, dict[str, Tensor]]:
         images = whole_images(stored, self._size)
         settings = (self._masks, self._config.precision, self._config.masked_only)
         found = compare_modules(self._a, self._b, images, *settings)
@@ -191,7 +206,7 @@ class PixelMaps(ModuleMaps):
         for name in MEANS:
             maps[name] = to_grey(getattr(found, name)).clamp(0, 1)
         if self._frozen is not None and self._frozen.probe is not None:
-            maps |= self._frozen.probe_map(self._frozen.tokens(stored), self._size)
+            maps |= self._frozen.probe_map(self._frozen.tokens(stored, whole), self._size)
         return scores, maps
 
 
@@ -210,8 +225,8 @@ class TokenMaps(ModuleMaps):
         self._frozen, self._basis = frozen, basis
         self.at_once = min(self.at_once, ENCODED_AT_ONCE)
 
-    def _part(self, stored: Tensor) -> tuple[Scores, dict[str, Tensor]]:
-        tokens = self._frozen.tokens(stored)
+    def _part(self, stored: Tensor, whole: Tensor | None) -> tuple[Scores, dict[str, Tensor]]:
+        tokens = self._frozen.tokens(stored, whole)
         numbers = self._basis.project(tokens[:, 0].cpu().numpy())  # (B, T, k)
         patches = torch.from_numpy(numbers).to(tokens.device).float()
         settings = (self._masks, self._config.precision, self._config.masked_only)

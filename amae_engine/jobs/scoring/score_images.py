@@ -255,7 +255,7 @@ def _rate_later(
     for batch, stored in zip(batches, images, strict=True):
         yield Progress("Scoring · images that came after stage 1", int(batch[0]), len(ids))
         own = None if strata is None else strata[batch.numpy()]
-        scored, at_once = in_parts(partial(detector.rate, stored, own), at_once)
+        (scored, _), at_once = in_parts(partial(detector.rate, stored, own), at_once)
         parts.append(scored)
     if without := detector.without_stratum(strata):
         yield Notice(without, Level.WARNING)

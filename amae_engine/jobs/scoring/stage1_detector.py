@@ -20,13 +20,14 @@ from amae_engine.jobs.confounders.matching_file import FactStrata, read_matching
 from amae_engine.jobs.pseudo_labels.unlabeled_scores import load_probe
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, frozen_encoder
 from amae_engine.jobs.training.train_stage1 import CLASSIFIER_FILE, FEATURES_FILE
-from amae_engine.method.features import encode_batch, normal_density, whole_images
+from amae_engine.method.features import encode_batch, encode_tokens, normal_density, whole_images
 from amae_engine.method.memory import equal_parts
 from amae_engine.method.stage1 import anomaly_probability
 from amae_engine.method.unlabeled_probe import Probe
 from amae_engine.models.anomaly_classifier import AnomalyClassifier
 from amae_engine.models.encoders import FrozenEncoder
 from amae_engine.models.safetensors_file import read_safetensors
+from amae_engine.models.token_groups import group_slice
 from amae_engine.project import Project
 
 ENCODED_AT_ONCE = 16  # images
@@ -88,22 +89,27 @@ class Stage1Detector:
             None if matched is None else matched.strata_of_later,
         )
 
-    def rate(self, stored: Tensor, strata: Strata | None, at_once: int) -> Scores:
+    def rate(self, stored: Tensor, strata: Strata | None, at_once: int) -> tuple[Scores, Tensor]:
         """Scores of images, exactly `at_once` of them at a time: each, to the bit, as alone.
 
         Args:
             stored: (B, S, S) uint8.
             strata: (B,) −1 for none; None where nothing is compared within any.
             at_once: Images that go through the encoder together.
+
+        Returns:
+            The scores, and the tokens (B, T, d) that maps are made of.
         """
+        of_map = group_slice(self.encoder.groups, self.encoder.map_group)
+        tokens: list[Tensor] = []
         found: list[npt.NDArray[np.float32]] = []
         said: list[npt.NDArray[np.float64]] = []
         for part, count in equal_parts(stored, at_once):
             images = whole_images(part, self.encoder.image_size)
-            views = (images, images.flip(-1))  # what the probe rates
-            encoded = torch.stack(
-                [encode_batch(self.encoder, view, self.precision) for view in views], dim=1
-            )
+            whole = encode_tokens(self.encoder, images, self.precision)
+            mirrored = encode_batch(self.encoder, images.flip(-1), self.precision)
+            encoded = torch.stack((whole.mean(dim=1), mirrored), dim=1)  # what the probe rates
+            tokens.append(whole[:count, :, of_map])
             said.append(anomaly_probability(self.classifier, encoded[:, 0])[:count].numpy())
             found.append(encoded[:count].cpu().numpy())
         features = np.concatenate(found)
@@ -116,7 +122,7 @@ class Stage1Detector:
             rated = [(views @ self.probe.direction).mean() for views in features]
             shifted = np.array(rated) + np.float32(self.probe.offset) - off
             scores[ScoreKind.UNLABELED_PROBE] = shifted.astype(np.float64)
-        return scores
+        return scores, torch.cat(tokens)
 
     def without_stratum(self, strata: Strata | None) -> str:
         """What is said of images that lack the fact by which stage 1 compares; "" where none does."""

@@ -11,10 +11,11 @@ import errno
 import io
 import os
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Generic, Self, TypeVar
 
 import numpy as np
 
@@ -31,10 +32,12 @@ from amae_engine.jobs.scoring.stage1_detector import Strata
 from amae_engine.jobs.sharing.model_facts import INTENDED
 from amae_engine.jobs.sharing.model_pictures import write_objects, write_overlay
 from amae_engine.jobs.sharing.model_sources import ImageSource
-from amae_engine.jobs.sharing.read_model import LoadedModel, Model
+from amae_engine.jobs.sharing.read_model import LoadedModel, Model, load_model, read_model
+from amae_engine.method.compute_device import choose_device
 from amae_engine.reports.table import RESEARCH_USE, spreadsheet_text
 
 _SECONDS_BETWEEN_EVENTS = 0.1
+T = TypeVar("T")
 _FACT_NAMES = {attribute: name for name, attribute in RECORDED.items()}
 _MODEL_LINE = "# model digest: "
 _SCORED, _REFUSED = "scored", "refused"
@@ -73,34 +76,42 @@ class Outputs:
 
 
 def apply_model(
-    loaded: LoadedModel, source: ImageSource, outputs: Outputs, at_once: int = 0
+    path: Path, source: ImageSource, outputs: Outputs, device: str = "auto", at_once: int = 0
 ) -> Generator[Event, None, Applied]:
     """Rate every image of a source; a bad file is refused with its reason and the others go on.
 
     Args:
-        loaded: The model; with maps where any are wanted.
+        path: The model file.
         source: The images.
         outputs: The table, which is gone on with where it is this model's.
+        device: Where the model works.
         at_once: Files that are decoded at the same time; 0 is one a core.
 
     Raises:
-        BadInput: The table is there, and not this model's.
+        BadInput: The model is none, is damaged or was changed; or the table is there, and not this
+            model's.
         ProjectError: The disk is full; the rows so far are kept.
         PacsError: The PACS failed; the rows so far are kept.
     """
-    model = loaded.model
-    for text in loaded.deviations:
-        yield Notice(text, Level.WARNING)
+    model = read_model(path)
     done = _rows_so_far(outputs.csv, model)
     wanted = [name for name in source.names if spreadsheet_text(name) not in done]
     scored, refused, remarks = 0, dict[str, int](), dict[str, int]()
-    began = last_event = time.monotonic()
     yield Progress("Applying the model", 0, len(wanted))
+    decoded = source.decoded(wanted, int(model.facts["side"]), at_once)
     try:
-        with outputs.csv.open("a", newline="", encoding="utf-8") as table:
+        with (
+            _Ahead(decoded) as batches,
+            outputs.csv.open("a", newline="", encoding="utf-8") as table,
+        ):
+            with_maps = bool(outputs.maps or outputs.dicom)
+            loaded = load_model(path, choose_device(device), with_maps)
+            for text in loaded.deviations:
+                yield Notice(text, Level.WARNING)
             if not table.tell():
                 table.write(_head(loaded))
-            for batch in source.decoded(wanted, int(model.facts["side"]), at_once):
+            began = last_event = time.monotonic()
+            for batch in batches:
                 rated = _rate(loaded, batch, outputs)
                 for name, image in batch:
                     if isinstance(image, Refusal):
@@ -125,6 +136,29 @@ def apply_model(
     for text, count in remarks.items():
         yield Notice(f"{count} images: {text}.", Level.WARNING)
     return Applied(outputs.csv, scored, refused, len(source.names) - len(wanted), remarks)
+
+
+class _Ahead(Generic[T]):
+    """What an iterator gives, the next of it while the last is worked on, the first at once.
+
+    Closes the iterator at the end of its `with`.
+    """
+
+    def __init__(self, source: Generator[T, None, None]) -> None:
+        self._source, self._thread = source, ThreadPoolExecutor(1)
+        self._next = self._thread.submit(next, self._source, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._thread.shutdown()
+        self._source.close()
+
+    def __iter__(self) -> Iterator[T]:
+        while (found := self._next.result()) is not None:
+            self._next = self._thread.submit(next, self._source, None)
+            yield found
 
 
 @dataclass(frozen=True, slots=True)

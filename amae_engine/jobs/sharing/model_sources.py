@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -37,7 +37,7 @@ class ImageSource(ABC):
     @abstractmethod
     def decoded(
         self, wanted: Sequence[str], side: int, at_once: int
-    ) -> Iterator[list[tuple[str, Decoded]]]:
+    ) -> Generator[list[tuple[str, Decoded]], None, None]:
         """Some of them at the store's size, or why there is none, in batches and in the order given."""
 
 
@@ -62,7 +62,7 @@ class FileSource(ImageSource):
 
     def decoded(
         self, wanted: Sequence[str], side: int, at_once: int
-    ) -> Iterator[list[tuple[str, Decoded]]]:
+    ) -> Generator[list[tuple[str, Decoded]], None, None]:
         """As of every source."""
         items = [Named(name, self._paths[name]) for name in wanted]
         for batch in decode_ahead(items, lambda item: item.path, side, at_once):
@@ -88,7 +88,7 @@ class PacsSource(ImageSource):
 
     def decoded(
         self, wanted: Sequence[str], side: int, at_once: int
-    ) -> Iterator[list[tuple[str, Decoded]]]:
+    ) -> Generator[list[tuple[str, Decoded]], None, None]:
         """As of every source; a connection that fails ends it with its error."""
         with connect(self._server, self._password) as connection:
             for start in range(0, len(wanted), BATCH):
