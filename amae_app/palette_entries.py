@@ -13,7 +13,7 @@ from amae_app.palette import Entry
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.workspaces import WORKSPACES
 from amae_engine.catalog import runs, studies
-from amae_engine.catalog.tables import RunKind, RunState
+from amae_engine.catalog.tables import JUDGED, RunState
 from amae_engine.errors import BadInput
 from amae_engine.project import Project
 from amae_engine.resources import resource
@@ -33,7 +33,6 @@ DOCUMENTS = {
     "changelog": "Changelog",
 }
 _MOST_IMAGES = 20
-_JUDGED = (RunKind.SCORE, RunKind.PEER)
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
 
 
@@ -96,7 +95,7 @@ def catalog_entries(
     with project.session() as session:
         for run in runs.list_runs(session):
             title = f"Run {run.id} · {run.kind}"
-            is_shown = run.kind in _JUDGED and run.state is RunState.FINISHED
+            is_shown = run.kind in JUDGED and run.state is RunState.FINISHED
             if is_shown and all(word in title.lower() for word in text.lower().split()):
                 found.append(Entry("run", title, partial(show_run, run.id)))
         try:

@@ -215,7 +215,7 @@ def read_review_state(
         leading = evaluation.leading
     except NotReady as error:
         evaluation, problem = None, str(error)
-        leading = leading_score(project, chosen.id) if chosen.kind is RunKind.SCORE else None
+        leading = leading_score(project, chosen.id)
     judged = {score.kind: score for score in evaluation.scores} if evaluation else {}
     return ReviewState(
         run_id=chosen.id,

@@ -15,7 +15,7 @@ from amae_app.training.stage2_card import stage2_card
 from amae_app.words import plural
 from amae_engine.catalog import decisions, image_tables, runs, studies
 from amae_engine.catalog.runs import RunRow
-from amae_engine.catalog.tables import RunKind, RunState, Split
+from amae_engine.catalog.tables import JUDGED, RunKind, RunState, Split
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, Stage1Config
 from amae_engine.errors import AmaeError
 from amae_engine.events import EpochEnd, Preview
@@ -79,8 +79,7 @@ def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> Pipeline
     images = "|".join(InputImages.of(table).digest for table in both) + str(sorted(decided.items()))
     stage1 = _stage1_card(project, rows, counts[Split.NORMAL].images, labels)
     view, pseudo = _pseudo_card(project, labels, stage1)
-    of_others = (RunKind.SCORE, RunKind.PEER)
-    trained = next((row.id for row in rows if row.kind not in of_others), None)
+    trained = next((row.id for row in rows if row.kind not in JUDGED), None)
     stage2 = stage2_card(project, rows, view, pseudo, stage1)
     return PipelineState(
         weights=_weights_card(rows, counts),

@@ -53,6 +53,10 @@ class RunKind(StrEnum):
     STAGE2 = "stage2"
     SCORE = "score"
     PEER = "peer"  # a method that AMAE is compared with; trained and scored in one run
+    MODEL = "model"  # images that a model file has rated
+
+
+JUDGED = (RunKind.SCORE, RunKind.PEER, RunKind.MODEL)  # have scores of test images
 
 
 class RunState(StrEnum):

@@ -110,10 +110,13 @@ def apply(options: Namespace) -> None:
     from amae_engine.jobs.sharing.read_model import read_model
 
     has_pacs = bool(options.dicomweb or options.dimse)
-    if has_pacs == bool(options.images):
+    if (has_pacs and options.images) or not (has_pacs or options.images or options.project):
         raise BadInput("Give images (files, folders, DICOMDIRs), or a PACS (--dicomweb, --dimse).")
-    if options.csv is None:
+    if options.csv is None and options.project is None:
         raise BadSetting("Say where the scores go: --csv scores.csv, or --project FOLDER.")
+    if options.project is not None:
+        _apply_to_project(options, has_pacs)
+        return
     source: ImageSource
     if has_pacs:
         source = PacsSource(server_of(options), query_of(options), password())
@@ -140,3 +143,36 @@ def apply(options: Namespace) -> None:
     say(f"{found.scored} images rated by {model.title} in {found.csv}{before}.")
     for reason, count in found.refused.items():
         say(f"{count} refused: {reason}")
+
+
+def _apply_to_project(options: Namespace, has_pacs: bool) -> None:
+    """Rate a project's test images, with those that come now; say what that gave."""
+    from amae_engine.cli.pacs_commands import password, query_of, server_of
+    from amae_engine.jobs.evaluation.evaluate_run import rated_images
+    from amae_engine.jobs.importing.retrieve_images import Retrieval, retrieve_images
+    from amae_engine.jobs.sharing.apply_to_project import apply_to_project
+    from amae_engine.jobs.sharing.read_model import read_model
+
+    if options.csv or options.maps or options.dicom:
+        raise BadSetting(
+            "With --project the scores, maps and objects are the project's: leave out --csv, --maps and "
+            "--dicom (amae export, amae dicom)."
+        )
+    title = read_model(options.model).title
+    is_project = (options.project / "project.json").is_file()
+    project = Project.open(options.project) if is_project else Project.create(options.project)
+    console = Console(options.json)
+    if has_pacs:
+        retrieval = Retrieval(server_of(options), query_of(options), "test", "PACS")
+        console.drive(retrieve_images(project, retrieval, password(), options.reader))
+    images = [str(path) for path in options.images]
+    run = console.drive(
+        apply_to_project(project, str(options.model), images, options.reader, options.device)
+    )
+    rated, _ = rated_images(project, run)
+    if options.json:
+        say_json({"run": run, "scored": len(rated.ids)})
+    else:
+        say(
+            f"{len(rated.ids)} test images rated by {title}: run {run} (amae evaluate --run {run})."
+        )

@@ -45,8 +45,8 @@ def make_job(
 
     Args:
         project: Where it works.
-        job: A `RunKind` ("pretrain", "stage1", "stage2", "score", "peer"), "rounds", "maps" or
-            "peer_times".
+        job: A `RunKind` ("pretrain", "stage1", "stage2", "score", "peer"), "rounds", "maps",
+            "apply" or "peer_times".
         config: Settings of a new run, or their JSON values where the catalog keeps them; a resumed run
             has its own. Of another job its arguments.
         resume: A run to resume.
@@ -60,6 +60,7 @@ def make_job(
     from amae_engine.jobs.pseudo_labels.rounds import more_rounds
     from amae_engine.jobs.scoring.make_maps import make_maps_of
     from amae_engine.jobs.scoring.score_images import score_images
+    from amae_engine.jobs.sharing.apply_to_project import apply_to_project
     from amae_engine.jobs.training.pretrain_weights import pretrain_weights
     from amae_engine.jobs.training.train_peer import train_peer
     from amae_engine.jobs.training.train_stage1 import train_stage1
@@ -75,6 +76,7 @@ def make_job(
     others: dict[str, Callable[..., Generator[Event, None, object]]] = {
         "rounds": more_rounds,
         "maps": make_maps_of,
+        "apply": apply_to_project,
         "peer_times": peer_times,
     }
     if job in others and isinstance(config, dict):

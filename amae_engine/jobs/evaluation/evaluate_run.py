@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.catalog import image_tables, locked_points, runs, scores
-from amae_engine.catalog.tables import RunKind, Split
+from amae_engine.catalog.tables import JUDGED, RunKind, Split
 from amae_engine.config import ScoreKind, Stage1Config
+from amae_engine.config.applied_model import AppliedModel
 from amae_engine.config.peers import PeerConfig
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.delong import Auc, auc_interval
@@ -165,7 +166,7 @@ def evaluate_run(
         truth=known.truth,
         scores=tuple(found),
         unjudged=tuple(unjudged),
-        leading=leading_score(project, run.id) if run.kind is RunKind.SCORE else None,
+        leading=leading_score(project, run.id),
         peer=peer_title(run),
         images_are=what,
         learned=_learned(project, run),
@@ -230,7 +231,9 @@ def _counts(truth: npt.NDArray[np.int8]) -> str:
 
 
 def peer_title(run: runs.RunRow) -> str:
-    """The method and the protocol of a peer's run; "" for every other run."""
+    """The method and the protocol of a peer's run, or the model's name; "" for every other run."""
+    if run.kind is RunKind.MODEL:
+        return AppliedModel.from_dict(run.config).title
     return PeerConfig.from_dict(run.config).title if run.kind is RunKind.PEER else ""
 
 
@@ -244,8 +247,7 @@ def judged_runs(project: Project) -> list[runs.RunRow]:
     """Finished score runs and peers' runs, newest first: all that `evaluate_run` can judge."""
     with project.session() as session:
         every = runs.list_runs(session)
-    kinds = (RunKind.SCORE, RunKind.PEER)
-    return [row for row in every if row.kind in kinds and row.state == "finished"]
+    return [row for row in every if row.kind in JUDGED and row.state == "finished"]
 
 
 def judged_run(project: Project, number: int, needed_for: str) -> runs.RunRow:
@@ -257,8 +259,8 @@ def judged_run(project: Project, number: int, needed_for: str) -> runs.RunRow:
     if number:
         with project.session() as session:
             row = runs.get(session, number)
-        if row.kind is RunKind.PEER:
-            return newest_finished(project, RunKind.PEER, number, needed_for)
+        if row.kind in JUDGED:
+            return newest_finished(project, row.kind, number, needed_for)
     return newest_finished(project, RunKind.SCORE, number, needed_for)
 
 

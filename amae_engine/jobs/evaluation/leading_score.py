@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.catalog import decisions, image_tables, runs, scores
-from amae_engine.catalog.tables import Label, Split
+from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import ScoreKind, ScoreStep
+from amae_engine.config.applied_model import AppliedModel
 from amae_engine.evaluation.delong import Auc, auc_interval, auc_within
 from amae_engine.jobs.confounders.matching_file import Matched, read_check, read_matching
 from amae_engine.jobs.training.train_stage1 import VALIDATION_SPLIT_FILE
@@ -61,8 +62,12 @@ def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> Lea
     """
     with project.session() as session:
         kinds = scores.kinds(session, score_run)
-        row = runs.stage1_of(session, runs.get(session, score_run))
+        run = runs.get(session, score_run)
+        row = runs.stage1_of(session, run)
         decided = decisions.current(session)
+    if run.kind is RunKind.MODEL:
+        model = AppliedModel.from_dict(run.config)
+        return LeadingScore(ScoreKind.of(model.leading), f"when it was made, {model.leading_why}")
     candidates = [kind for kind in ScoreKind.of_step(ScoreStep.STAGE1) if kind in kinds]
     if row is None or not candidates:
         return None

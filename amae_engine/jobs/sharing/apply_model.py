@@ -11,9 +11,10 @@ import errno
 import io
 import os
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Generic, Self, TypeVar
 
@@ -181,7 +182,8 @@ def _rate(
     for place, (name, image) in enumerate(images.items()):
         values = {kind: float(made.scores[kind][place]) for kind in model.kinds}
         stratum = None if strata is None else int(strata[place])
-        found[name] = _Rated(values, remarks_on(model, image, stratum))
+        remarks = remarks_on(model, image.image.flags, partial(_fact, image), stratum)
+        found[name] = _Rated(values, remarks)
         if outputs.maps or outputs.dicom:
             maps = {key: values[place] for key, values in made.maps.items()}
             if outputs.maps:
@@ -199,13 +201,20 @@ def strata_of(loaded: LoadedModel, images: Sequence[IncomingImage]) -> Strata | 
     return strata.of([_fact(image, RECORDED.get(strata.fact, "")) for image in images])
 
 
-def remarks_on(model: Model, image: IncomingImage, stratum: int | None) -> tuple[str, ...]:
-    """What a reader of an image's scores should know: it is not like the images that were learnt."""
-    found = (
-        ["it looks unlike a frontal chest image"] if NOT_FRONTAL_CHEST in image.image.flags else []
-    )
+def remarks_on(
+    model: Model, flags: Container[str], fact_of: Callable[[str], str], stratum: int | None
+) -> tuple[str, ...]:
+    """What a reader of an image's scores should know: it is not like the images that were learnt.
+
+    Args:
+        model: The model.
+        flags: Of the image.
+        fact_of: Its facts, by `INTENDED`; "" for one that is unknown.
+        stratum: −1 without one; None where nothing is compared within any.
+    """
+    found = ["it looks unlike a frontal chest image"] if NOT_FRONTAL_CHEST in flags else []
     for fact in INTENDED:
-        known, value = model.facts["intended"].get(fact, []), _fact(image, fact)
+        known, value = model.facts["intended"].get(fact, []), fact_of(fact)
         if known and value and value not in known:
             name = fact_name(fact)
             found.append(f"{name} {value}; the model learnt from {name} {', '.join(known)}")

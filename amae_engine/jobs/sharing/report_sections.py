@@ -22,6 +22,7 @@ from amae_engine.config import (
     Stage2Config,
     as_in_the_paper,
 )
+from amae_engine.config.applied_model import AppliedModel
 from amae_engine.config.json_config import without_paths
 from amae_engine.config.peers import PeerConfig
 from amae_engine.jobs.curation.second_reading import agreement
@@ -39,6 +40,7 @@ _CONFIGS: dict[RunKind, type[JsonConfig]] = {
     RunKind.STAGE2: Stage2Config,
     RunKind.SCORE: ScoreConfig,
     RunKind.PEER: PeerConfig,
+    RunKind.MODEL: AppliedModel,
 }
 _NOT_CHOICES = ("stage1_run", "stage2_run", "module_a_run", "device", "precision", "compile")
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.catalog import runs, scores
-from amae_engine.catalog.tables import RunState
+from amae_engine.catalog.tables import RunKind, RunState
 from amae_engine.errors import NotReady
 from amae_engine.events import Event
 from amae_engine.jobs.child_process import make_job
@@ -86,6 +86,10 @@ def rerun(project: Project, run_id: int) -> Generator[Event, None, Agreement]:
         row = runs.get(session, run_id)
     if row.state is not RunState.FINISHED:
         raise NotReady(f"Run {run_id} is {row.state}; only a finished run can be made again.")
+    if row.kind is RunKind.MODEL:
+        raise NotReady(
+            f"Run {run_id} was rated by a model file: apply that file again (amae apply)."
+        )
     return (yield from repeat_run(project, run_id, row.config))
 
 
