@@ -54,8 +54,8 @@ def _add_apply(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 def export(options: Namespace) -> None:
     """Write a model."""
-    from amae_engine.jobs.sharing.read_model import read_model
-    from amae_engine.jobs.sharing.write_model import write_model
+    from amae_engine.jobs.model_files.read_model import read_model
+    from amae_engine.jobs.model_files.write_model import write_model
 
     job = write_model(Project.open(options.project), options.file, options.run, options.reader)
     path = Console(options.json).drive(job)
@@ -68,8 +68,8 @@ def export(options: Namespace) -> None:
 
 def show(options: Namespace) -> None:
     """What a model says of itself."""
-    from amae_engine.jobs.sharing.apply_model import about, fact_name
-    from amae_engine.jobs.sharing.read_model import read_model
+    from amae_engine.jobs.model_files.model_answers import about, fact_name
+    from amae_engine.jobs.model_files.read_model import read_model
 
     model = read_model(options.file)
     if options.json:
@@ -91,7 +91,7 @@ def show(options: Namespace) -> None:
 
 def verify(options: Namespace) -> None:
     """Check a model."""
-    from amae_engine.jobs.sharing.read_model import load_model
+    from amae_engine.jobs.model_files.load_model import load_model
     from amae_engine.method.compute_device import choose_device
 
     loaded = load_model(options.file, choose_device("auto"))
@@ -105,9 +105,9 @@ def verify(options: Namespace) -> None:
 def apply(options: Namespace) -> None:
     """Rate images."""
     from amae_engine.cli.pacs_commands import password, query_of, server_of
-    from amae_engine.jobs.sharing.apply_model import Outputs, apply_model
-    from amae_engine.jobs.sharing.model_sources import FileSource, ImageSource, PacsSource
-    from amae_engine.jobs.sharing.read_model import read_model
+    from amae_engine.jobs.model_files.apply_model import Outputs, apply_model
+    from amae_engine.jobs.model_files.model_sources import FileSource, ImageSource, PacsSource
+    from amae_engine.jobs.model_files.read_model import read_model
 
     has_pacs = bool(options.dicomweb or options.dimse)
     if (has_pacs and options.images) or not (has_pacs or options.images or options.project):
@@ -150,8 +150,8 @@ def _apply_to_project(options: Namespace, has_pacs: bool) -> None:
     from amae_engine.cli.pacs_commands import password, query_of, server_of
     from amae_engine.jobs.evaluation.evaluate_run import rated_images
     from amae_engine.jobs.importing.retrieve_images import Retrieval, retrieve_images
-    from amae_engine.jobs.sharing.apply_to_project import apply_to_project
-    from amae_engine.jobs.sharing.read_model import read_model
+    from amae_engine.jobs.model_files.apply_to_project import apply_to_project
+    from amae_engine.jobs.model_files.read_model import read_model
 
     if options.csv or options.maps or options.dicom:
         raise BadSetting(

@@ -56,11 +56,11 @@ def make_job(
         BadSetting: There is no such job, or it cannot be resumed.
     """
     from amae_engine.config.peers import PeerConfig
+    from amae_engine.jobs.model_files.apply_to_project import apply_to_project
     from amae_engine.jobs.planning.estimates import peer_times
     from amae_engine.jobs.pseudo_labels.rounds import more_rounds
     from amae_engine.jobs.scoring.make_maps import make_maps_of
     from amae_engine.jobs.scoring.score_images import score_images
-    from amae_engine.jobs.sharing.apply_to_project import apply_to_project
     from amae_engine.jobs.training.pretrain_weights import pretrain_weights
     from amae_engine.jobs.training.train_peer import train_peer
     from amae_engine.jobs.training.train_stage1 import train_stage1

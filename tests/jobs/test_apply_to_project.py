@@ -17,10 +17,10 @@ from amae_engine.events import Level, Notice
 from amae_engine.jobs.child_process import run_in_child
 from amae_engine.jobs.evaluation.evaluate_run import evaluate_run, method_title
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.sharing.apply_to_project import apply_to_project
+from amae_engine.jobs.model_files.apply_to_project import apply_to_project
+from amae_engine.jobs.model_files.write_model import write_model
 from amae_engine.jobs.sharing.make_report import make_report
 from amae_engine.jobs.sharing.rerun import rerun
-from amae_engine.jobs.sharing.write_model import write_model
 from amae_engine.jobs.verify import verify_project
 from amae_engine.project import Project
 from amae_engine.runs.map_files import load_image_maps

@@ -26,18 +26,18 @@ from amae_engine.config import (
     TrainingConfig,
 )
 from amae_engine.errors import BadInput, ProjectError
-from amae_engine.jobs.scoring.score_images import score_images
-from amae_engine.jobs.sharing import apply_model as apply_model_module
-from amae_engine.jobs.sharing.apply_model import Outputs, apply_model
-from amae_engine.jobs.sharing.model_sources import FileSource
-from amae_engine.jobs.sharing.read_model import (
+from amae_engine.jobs.model_files import apply_model as apply_model_module
+from amae_engine.jobs.model_files.apply_model import Outputs, apply_model
+from amae_engine.jobs.model_files.load_model import load_model
+from amae_engine.jobs.model_files.model_sources import FileSource
+from amae_engine.jobs.model_files.read_model import (
     FACTS,
     facts_digest,
-    load_model,
     read_model,
     with_digest,
 )
-from amae_engine.jobs.sharing.write_model import write_model
+from amae_engine.jobs.model_files.write_model import write_model
+from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
 

@@ -16,6 +16,7 @@ from amae_engine.evaluation.gaussian import Gaussian
 from amae_engine.evaluation.grey_statistics import grey_features
 from amae_engine.jobs.confounders.matching_file import FactStrata
 from amae_engine.jobs.scoring.make_maps import FrozenPart, Made, MapMaker, ProbeAlone, module_maps
+from amae_engine.jobs.scoring.part_names import ARRAYS, CLASSIFIER, ENCODER, MODULES, START
 from amae_engine.jobs.scoring.stage1_detector import ENCODED_AT_ONCE, Stage1Detector, Strata
 from amae_engine.method.token_modules import TokenBasis
 from amae_engine.method.unlabeled_probe import Probe, ProbeMaps
@@ -24,8 +25,6 @@ from amae_engine.models.checkpoint import load_weights
 from amae_engine.models.encoders import FrozenEncoder, SideBySide, load_encoder
 from amae_engine.models.safetensors_file import read_safetensors
 
-START, ENCODER, CLASSIFIER, ARRAYS = "start", "encoder", "classifier", "arrays"
-MODULES = ("module_a", "module_b")
 _GAUSSIAN, _BASIS = ("centre", "precision"), ("mean", "axes")
 _PROBE = ("direction", "offset", "map_direction", "stratum_offset")
 _MAPS = ("direction", "normal_shares", "weights")

@@ -13,7 +13,7 @@ from amae_engine.atomic_write import atomic_write
 from amae_engine.catalog.image_tables import aspect
 from amae_engine.config import ScoreKind
 from amae_engine.images.decode import IncomingImage
-from amae_engine.jobs.sharing.read_model import Model
+from amae_engine.jobs.model_files.read_model import Model
 from amae_engine.reports.table import RESEARCH_USE
 
 Maps = Mapping[str, npt.NDArray[np.floating]]

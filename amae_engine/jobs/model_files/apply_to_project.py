@@ -23,8 +23,9 @@ from amae_engine.events import Event, Level, Notice, Progress
 from amae_engine.images.sources import from_paths
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.importing.import_report import NothingImported
-from amae_engine.jobs.sharing.apply_model import remarks_on
-from amae_engine.jobs.sharing.read_model import FACTS, load_model, read_model
+from amae_engine.jobs.model_files.load_model import load_model
+from amae_engine.jobs.model_files.model_answers import remarks_on
+from amae_engine.jobs.model_files.read_model import FACTS, read_model
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs
 from amae_engine.runs.map_files import MapWriter, maps_folder

@@ -26,27 +26,13 @@ from amae_engine.config import ScoreConfig, Stage1Config
 from amae_engine.config.json_config import without_paths
 from amae_engine.errors import BadInput, NotReady
 from amae_engine.events import Event, Progress
+from amae_engine.jobs.model_files.load_model import detector_of, reference_images, shipped
+from amae_engine.jobs.model_files.model_facts import model_facts
+from amae_engine.jobs.model_files.read_model import FACTS, FORMAT, SUFFIX, TENSORS, with_digest
 from amae_engine.jobs.pseudo_labels.unlabeled_scores import has_probe, load_probe_maps
-from amae_engine.jobs.scoring.detector import (
-    ARRAYS,
-    CLASSIFIER,
-    ENCODER,
-    MODULES,
-    START,
-    Learnt,
-)
+from amae_engine.jobs.scoring.detector import Learnt
+from amae_engine.jobs.scoring.part_names import ARRAYS, CLASSIFIER, ENCODER, MODULES, START
 from amae_engine.jobs.scoring.stage1_detector import Stage1Detector
-from amae_engine.jobs.sharing.model_facts import model_facts
-from amae_engine.jobs.sharing.read_model import (
-    FACTS,
-    FORMAT,
-    SUFFIX,
-    TENSORS,
-    detector_of,
-    reference_images,
-    shipped,
-    with_digest,
-)
 from amae_engine.jobs.training.normal_grey import normal_grey
 from amae_engine.jobs.training.stage2_modules import BASIS_FILE
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, encoder_path

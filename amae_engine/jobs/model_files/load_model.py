@@ -1,9 +1,8 @@
-"""Read a model file: checked by size, name and digest before any of it is used; nothing in it is run."""
+"""Load a model file: checked by size, name and digest before any of it is used; nothing in it is run."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,62 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from amae_engine.config import ScoreConfig, ScoreKind
+from amae_engine.config import ScoreConfig
 from amae_engine.errors import BadInput, BadWeights
 from amae_engine.jobs.confounders.matching_file import FactStrata
-from amae_engine.jobs.scoring.detector import (
-    ARRAYS,
-    CLASSIFIER,
-    ENCODER,
-    MODULES,
-    START,
-    Detector,
-    load_detector,
-)
+from amae_engine.jobs.model_files.read_model import TENSORS, Model, read_model
+from amae_engine.jobs.scoring.detector import Detector, load_detector
 from amae_engine.jobs.training.starting_weights import SHIPPED
 from amae_engine.resources import resource
 from amae_engine.runs.inputs import file_digest
 
-FORMAT = 1
-SUFFIX = ".amae"
-FACTS = "model.json"
-TENSORS = ".safetensors"
-_DIGEST = "digest"
-_LARGEST = 4_000_000_000  # bytes of a member
-_LARGEST_FACTS = 10_000_000
-_LARGEST_SIDE = 4096
 _AT_ONCE = 1 << 22
 _REFERENCES = 2  # synthetic images
 _DEVIATES = 1e-3  # of the largest reference output
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model file whose facts are those that were written.
-
-    Attributes:
-        digest: SHA-256 of its facts, which name every member's: the model's own.
-        facts: As `write_model` wrote them.
-    """
-
-    path: Path
-    digest: str
-    facts: dict[str, Any]
-
-    @property
-    def title(self) -> str:
-        """Its name and what tells it from others of that name."""
-        return f"{self.facts['name']} ({self.digest[:12]})"
-
-    @property
-    def kinds(self) -> tuple[ScoreKind, ...]:
-        """The scores that it gives."""
-        return tuple(ScoreKind(name) for name in self.facts["scores"])
-
-    @property
-    def leading(self) -> ScoreKind:
-        """The score that it is read by."""
-        return ScoreKind(self.facts["leading"]["score"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,42 +39,6 @@ class LoadedModel:
     model: Model
     detector: Detector
     deviations: tuple[str, ...]
-
-
-def read_model(path: Path) -> Model:
-    """What a model file says of itself; its weights are not read.
-
-    Raises:
-        BadInput: It is no model, is damaged, was changed, or is of a newer AMAE.
-    """
-    try:
-        with zipfile.ZipFile(path) as zipped:
-            names = zipped.namelist()
-            if names.count(FACTS) != 1 or zipped.getinfo(FACTS).file_size > _LARGEST_FACTS:
-                raise BadInput(f"{path.name} is no model of AMAE: it has no {FACTS}.")
-            facts = json.loads(zipped.read(FACTS))
-            if int(facts["format"]) > FORMAT:
-                raise BadInput(
-                    f"{path.name} was written by a newer AMAE (model format {facts['format']}, this "
-                    f"one reads up to {FORMAT}); update AMAE to use it."
-                )
-            stated = facts.pop(_DIGEST)
-            if stated != facts_digest(facts):
-                raise BadInput(f"{path.name} was changed after it was written; ask for it again.")
-            _require_members(path, zipped, facts)
-            model = Model(path, stated, facts)
-            if model.leading not in model.kinds or not 0 < int(facts["side"]) <= _LARGEST_SIDE:
-                raise ValueError
-            return model
-    except OSError as error:
-        raise BadInput(f"{path.name} cannot be read ({error.strerror or 'no file'}).") from error
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError,
-            RecursionError, NotImplementedError, EOFError) as error:  # fmt: skip
-        if isinstance(error, BadInput):
-            raise
-        raise BadInput(
-            f"{path.name} is no model of AMAE, or is damaged; ask for it again."
-        ) from error
 
 
 def load_model(path: Path, device: torch.device, with_maps: bool = False) -> LoadedModel:
@@ -169,17 +88,6 @@ def detector_of(
     )
 
 
-def facts_digest(facts: Mapping[str, Any]) -> str:
-    """SHA-256 of a model's facts, whatever order they are in."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def with_digest(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's facts, as JSON will have them, with their digest."""
-    plain: dict[str, Any] = json.loads(json.dumps(facts))
-    return {**plain, _DIGEST: facts_digest(plain)}
-
-
 def reference_images(side: int) -> npt.NDArray[np.uint8]:
     """Synthetic images (2, S, S): waves, the same on every machine."""
     x = 2 * np.pi * np.arange(side) / side
@@ -195,27 +103,6 @@ def shipped(name: str) -> Path | None:
     if name == "foundation":
         return resource("weights/foundation.safetensors")
     return resource(f"weights/{SHIPPED[name]}") if name in SHIPPED else None
-
-
-def _require_members(path: Path, zipped: zipfile.ZipFile, facts: Mapping[str, Any]) -> None:
-    """Every member that the model names is there in its size, and no other."""
-    members, elsewhere = facts["members"], facts["shipped"]
-    has = {*members, *elsewhere}
-    allowed = {CLASSIFIER, ARRAYS, START, ENCODER, *MODULES}
-    needed = {CLASSIFIER, ARRAYS, START} | (set(MODULES) if has & set(MODULES) else set())
-    if not needed <= has <= allowed or set(members) & set(elsewhere):
-        raise BadInput(f"{path.name} is no whole model: it lacks parts, or has parts too many.")
-    expected = sorted([FACTS, *(f"{name}{TENSORS}" for name in members)])
-    if sorted(zipped.namelist()) != expected:
-        raise BadInput(
-            f"{path.name} does not hold the files that it names; it was changed or cut: ask for it "
-            f"again."
-        )
-    for name, stated in members.items():
-        info = zipped.getinfo(f"{name}{TENSORS}")
-        is_plain = info.compress_type == zipfile.ZIP_STORED
-        if not is_plain or info.file_size != int(stated["bytes"]) or info.file_size > _LARGEST:
-            raise BadInput(f"{path.name}: {info.filename} does not have the size that it states.")
 
 
 def _unpacked(model: Model, folder: Path) -> dict[str, Path]:

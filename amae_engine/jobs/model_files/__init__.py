@@ -1,0 +1,1 @@
+"""What a run has learnt as a file that rates images anywhere: written, read, applied."""
