@@ -14,7 +14,9 @@ from amae_app.results.export_dialog import ExportChoice, ExportDialog
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.events import Event, Level, Notice, Progress
+from amae_engine.jobs.child_process import run_in_child
 from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
+from amae_engine.jobs.model_files.read_model import SUFFIX
 from amae_engine.jobs.sharing.export import export_results
 from amae_engine.jobs.sharing.make_dicom import DicomMade, make_dicom
 from amae_engine.jobs.sharing.make_report import make_report
@@ -55,6 +57,8 @@ class ExportActs(QObject):
             queue.add((f"Report {of_run}", lambda: _report(project, run_id, reader, choice)))
         if choice.dicom:
             queue.add((f"DICOM objects {of_run}", lambda: _dicom(project, run_id, reader, choice)))
+        if choice.model:
+            queue.add((f"Model {of_run}", lambda: _model(project, run_id, reader)))
         if choice.bundle:
             queue.add((f"Bundle {of_run}", lambda: _bundle(project, run_id, reader, choice)))
         if choice.share is not None:
@@ -114,6 +118,16 @@ def _bundle(
     path = folder / "bundle.zip"
     yield from write_bundle(project, path, run_id, choice.with_weights, reader)
     yield _written("The bundle", path)
+
+
+def _model(project: Project, run_id: int, reader: str) -> Generator[Event, None, None]:
+    name = "".join(each if each.isalnum() else "-" for each in project.name.lower())
+    path = project.exports_folder / f"run-{run_id:03d}" / f"{name.strip('-') or 'model'}{SUFFIX}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    yield from run_in_child(
+        project.folder, "write_model", {"path": str(path), "run_id": run_id, "reader": reader}
+    )
+    yield _written("The model", path)
 
 
 def _share(project: Project, folder: Path, reader: str) -> Generator[Event, None, None]:

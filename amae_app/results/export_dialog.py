@@ -51,6 +51,7 @@ class ExportChoice:
     images: tuple[int, ...] | None
     server: Server | None
     password: str = field(repr=False)
+    model: bool
     bundle: bool
     with_weights: bool
     share: Path | None
@@ -96,6 +97,7 @@ class ExportDialog(QDialog):
         self.identity.addItem("for the PACS the images came from (names patients)", True)
         self.send = QCheckBox("send to a PACS")
         self.rows = ServerRows(SENDING, remembered, self)
+        self.model = _group("model", "Model that rates other images", False)
         self.bundle = _group("bundle", "Bundle that re-creates the result", False)
         self.weights = QCheckBox("with the networks' weights")
         self.share = _group("share", "Copy of the project to share", False)
@@ -111,7 +113,9 @@ class ExportDialog(QDialog):
         Raises:
             BadSetting: Nothing is chosen, or an entry cannot be what it must be.
         """
-        groups = (self.tables, self.report, self.dicom, self.bundle, self.share)
+        groups = (
+            self.tables, self.report, self.dicom, self.model, self.bundle, self.share,
+        )  # fmt: skip
         if not any(group.isChecked() for group in groups):
             raise BadSetting("Choose at least one form.")
         sends = self.dicom.isChecked() and self.send.isChecked()
@@ -128,6 +132,7 @@ class ExportDialog(QDialog):
             images=self.images.currentData(),
             server=self.rows.server() if sends else None,
             password=self.rows.password.text(),
+            model=self.model.isChecked(),
             bundle=self.bundle.isChecked(),
             with_weights=self.weights.isChecked(),
             share=Path(self.folder.text().strip()) if self.share.isChecked() else None,
@@ -161,6 +166,11 @@ class ExportDialog(QDialog):
             "Image with overlay, segmentations of the map and of regions, a structured report.",
             form,
         )
+        _fill(
+            self.model,
+            "What was learnt, how well it does and for which images; no pixels, no identity. It is "
+            "applied in Studies (More → Apply a model), or with amae apply.",
+        )
         form = QFormLayout()
         form.addRow("", self.weights)
         _fill(
@@ -192,6 +202,7 @@ class ExportDialog(QDialog):
             left.addWidget(group)
         left.addStretch(1)
         right.addWidget(self.dicom)
+        right.addWidget(self.model)
         right.addStretch(1)
         sides = row_of((left, 1), (right, 1))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)

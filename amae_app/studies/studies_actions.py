@@ -12,6 +12,8 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
 from amae_app.ask_files import ask_folder
+from amae_app.child_job import ChildJob
+from amae_app.studies.apply_dialog import ApplyDialog
 from amae_app.studies.image_acts import ImageActs
 from amae_app.studies.pacs_dialog import PacsDialog
 from amae_app.studies.studies_state import remote_counts
@@ -53,6 +55,7 @@ class StudiesActions(QObject):
         self._undo: list[Undo] = []
         self._with_suspects: Callable[[], None] = lambda: None
         self.pacs_dialog: PacsDialog | None = None
+        self.apply_dialog: ApplyDialog | None = None
         self.of_images = ImageActs(context, selected, self.done, parent)
         context.relink_wanted.connect(self.ask_relink)
 
@@ -66,6 +69,7 @@ class StudiesActions(QObject):
         menu = QMenu(button)
         entries: tuple[tuple[str, Callable[[], object], QKeySequence.StandardKey | None], ...] = (
             ("Images from a PACS…", self.ask_pacs, None),
+            ("Apply a model…", self.ask_apply, None),
             ("Images held back…", self.of_images.ask_held, None),
             (
                 "Selected test images are for validation",
@@ -137,6 +141,30 @@ class StudiesActions(QObject):
         dialog.accepted.connect(lambda: self._fetch(dialog))
         self.pacs_dialog = dialog
         dialog.open()
+
+    @Slot()
+    def ask_apply(self, model: str = "") -> None:
+        """Ask which model rates which images, and queue it.
+
+        Args:
+            model: The file to begin with.
+        """
+        dialog = ApplyDialog(model, self._page)
+        dialog.accepted.connect(partial(self._apply, dialog))
+        self.apply_dialog = dialog
+        dialog.open()
+
+    def _apply(self, dialog: ApplyDialog) -> None:
+        path, images = dialog.model.text().strip(), dialog.images.text().strip()
+        config = {
+            "path": path,
+            "images": [images] if images else [],
+            "reader": self._context.reader,
+        }
+        job = ChildJob(self._context.project.folder, "apply", config)
+        self._context.queue.add((f"Model {Path(path).stem}", job))
+        dialog.deleteLater()
+        self.apply_dialog = None
 
     def move(self, split: Split) -> None:
         """Give the selected images another role."""

@@ -42,6 +42,7 @@ from amae_engine.events import Changed
 from amae_engine.jobs.importing.import_plan import ImportPlan
 from amae_engine.jobs.importing.import_report import ImportReport
 from amae_engine.jobs.importing.retrieve_images import RetrievalReport
+from amae_engine.jobs.model_files.read_model import SUFFIX
 
 _TYPING_PAUSE_MS = 250
 
@@ -107,8 +108,13 @@ class StudiesPage(Workspace):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Ask how to import what was dropped."""
-        self._ask_import([Path(url.toLocalFile()) for url in event.mimeData().urls()])
+        """Ask how to import what was dropped, or what a model that was dropped is to rate."""
+        dropped = [Path(url.toLocalFile()) for url in event.mimeData().urls()]
+        models = [path for path in dropped if path.suffix == SUFFIX]
+        if models:
+            self.actions_of_page.ask_apply(str(models[0]))
+        else:
+            self._ask_import(dropped)
 
     def _lay_out(self) -> None:
         side = column_of(self._splits_card(), (self.selected, 1))

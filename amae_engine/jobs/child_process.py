@@ -46,7 +46,7 @@ def make_job(
     Args:
         project: Where it works.
         job: A `RunKind` ("pretrain", "stage1", "stage2", "score", "peer"), "rounds", "maps",
-            "apply" or "peer_times".
+            "write_model", "apply" or "peer_times".
         config: Settings of a new run, or their JSON values where the catalog keeps them; a resumed run
             has its own. Of another job its arguments.
         resume: A run to resume.
@@ -57,6 +57,7 @@ def make_job(
     """
     from amae_engine.config.peers import PeerConfig
     from amae_engine.jobs.model_files.apply_to_project import apply_to_project
+    from amae_engine.jobs.model_files.write_model import write_model
     from amae_engine.jobs.planning.estimates import peer_times
     from amae_engine.jobs.pseudo_labels.rounds import more_rounds
     from amae_engine.jobs.scoring.make_maps import make_maps_of
@@ -76,6 +77,7 @@ def make_job(
     others: dict[str, Callable[..., Generator[Event, None, object]]] = {
         "rounds": more_rounds,
         "maps": make_maps_of,
+        "write_model": write_model,
         "apply": apply_to_project,
         "peer_times": peer_times,
     }

@@ -38,11 +38,11 @@ from tests.robustness.self_test_result import SelfTestResult
 from tests.robustness.small_project import make_scored_project
 from tests.waiting import let_run, wait_until
 
-_WRITTEN = (".pdf", ".html", ".dcm", "scores.csv", "bundle.zip", ".ini")  # by name's end
+_WRITTEN = (".pdf", ".html", ".dcm", "scores.csv", "bundle.zip", ".amae", ".ini")  # by name's end
 _HOMES = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
 _EVERYTHING = ExportChoice(
     tables=True, report=True, pdf=True, logo=None, section=None, dicom=True, for_source_pacs=False,
-    images=None, server=None, password="", bundle=True, with_weights=False, share=None,
+    images=None, server=None, password="", model=True, bundle=True, with_weights=False, share=None,
 )  # fmt: skip
 
 

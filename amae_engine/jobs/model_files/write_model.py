@@ -51,7 +51,7 @@ _CPU = torch.device("cpu")
 
 
 def write_model(
-    project: Project, path: Path, run_id: int = 0, reader: str = ""
+    project: Project, path: Path | str, run_id: int = 0, reader: str = ""
 ) -> Generator[Event, None, Path]:
     """Write a score run's model: whole, or not at all.
 
@@ -67,6 +67,7 @@ def write_model(
         BadWeights: Weights are missing or have changed.
     """
     project.require_writable()
+    path = Path(path)
     if path.suffix != SUFFIX:
         raise BadInput(f"{path.name}: a model's file ends in {SUFFIX}, such as chest{SUFFIX}.")
     run = newest_finished(project, RunKind.SCORE, run_id, "A model")
