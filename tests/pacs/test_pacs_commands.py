@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from images_in_dicom import IDENTITIES
 from orthanc_server import CALLED_AE, PASSWORD, USER, OrthancServer
 from ways_to_a_pacs import IMAGES
 
 from amae_engine.cli import main
+from amae_engine.project import Project
 
 
 @pytest.fixture
@@ -50,3 +52,27 @@ def test_what_is_wrong_is_said(words: list[str], reason: str, capsys: pytest.Cap
 def test_a_date_must_be_a_date(web: list[str], capsys: pytest.CaptureFixture[str]):
     assert main(["pacs", "find", *web, "--since", "yesterday"]) == 1
     assert "A date must be like 2026-11-23; it is 'yesterday'" in capsys.readouterr().err
+
+
+def test_a_model_rates_what_a_pacs_has(
+    orthanc: OrthancServer,
+    web: list[str],
+    whole_path: Project,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    model = str(tmp_path / "chest.amae")
+    assert main(["model", "export", model, "--project", str(whole_path.folder)]) == 0
+    node = ["--dimse", f"{CALLED_AE}@127.0.0.1:{orthanc.dicom_port}"]
+    tables = [tmp_path / "web.csv", tmp_path / "dimse.csv"]
+    for way, table in zip((web, node), tables, strict=True):
+        assert main(["apply", model, *way, "--csv", str(table)]) == 0
+        assert f"{IMAGES} images rated by chest" in capsys.readouterr().out
+    texts = [table.read_text(encoding="utf-8") for table in tables]
+    assert sorted(texts[0].splitlines()) == sorted(texts[1].splitlines())
+    assert not any(identity in texts[0] for identity in IDENTITIES)
+    place = tmp_path / "p"
+    assert main(["apply", model, *web, "--project", str(place)]) == 0
+    assert f"{IMAGES} test images rated by chest" in capsys.readouterr().out
+    assert main(["apply", model, *web, "--since", "2031-01-01", "--csv", str(tables[0])]) == 1
+    assert "no image that is asked for" in capsys.readouterr().err

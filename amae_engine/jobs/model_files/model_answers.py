@@ -89,7 +89,7 @@ def about(model: Model) -> list[str]:
         lines.append(f"{name}: AUC {auc} on {each['images']}")
     if among := facts["percentiles"].get(kind):
         lines.append(
-            f"percentile: among {among['images']} normal training images it had not learnt from"
+            f"percentile: among {among['images']} normal images that its model did not learn from"
         )
     if fitted := facts["calibration"].get(kind):
         lines.append(f"probability: calibrated on {fitted['on']}")
