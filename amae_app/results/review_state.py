@@ -26,7 +26,7 @@ from amae_engine.jobs.evaluation.evaluate_run import (
     rated_images,
 )
 from amae_engine.jobs.evaluation.leading_score import LeadingScore, leading_score
-from amae_engine.jobs.evaluation.operating_points import Calibration, calibrate
+from amae_engine.jobs.evaluation.operating_points import Calibration, calibrate, on_unseen_normals
 from amae_engine.project import Project
 
 Values = npt.NDArray[np.float64]
@@ -58,6 +58,7 @@ class ReviewState:
         runs: Every judged run's number and what it is, newest first.
         image_ids, store_rows, truth, names: (n,) scored test images by id; truth −1 is unknown.
         values: For each score (n,), NaN where an image has none.
+        normals: Of each score that has any (m,), on normal images that its model was not trained on.
         aspects: (n,) width over height of each original.
         evaluation: None where truth is missing or closed; `problem` says what is.
         starts: Where each score's operating point stands at first.
@@ -74,6 +75,7 @@ class ReviewState:
     names: tuple[str, ...]
     aspects: Values
     values: dict[ScoreKind, Values]
+    normals: dict[ScoreKind, Values]
     evaluation: RunEvaluation | None
     problem: str
     peer: str
@@ -167,7 +169,7 @@ class ReviewState:
         return places[np.argsort(-np.nan_to_num(values[places], nan=-np.inf), kind="stable")]
 
     def why(self, place: int) -> str:
-        """Why an image has its scores: probability, and percentiles among the normal ones."""
+        """Why an image has its scores: each score, and its percentile among normal images."""
         lines = []
         normal = self.truth == 0
         for kind, values in self.values.items():
@@ -176,6 +178,10 @@ class ReviewState:
                 lines.append(f"{self.name(kind)}: not rated")
                 continue
             text = f"{self.name(kind)}: {value:.4g}"
+            if kind in self.normals:
+                among = self.normals[kind]
+                below = 100 * float((among < value).mean())
+                text += f" · above {below:.0f} % of {len(among)} normal training images"
             others = values[normal & ~np.isnan(values)]
             if len(others) >= 5:
                 below = 100 * float((others < value).mean())
@@ -226,6 +232,7 @@ def read_review_state(
         names=shown.names,
         aspects=shown.aspects,
         values=values,
+        normals=on_unseen_normals(project, chosen.id, values),
         evaluation=evaluation,
         problem=problem,
         peer=peer_title(chosen),

@@ -49,7 +49,7 @@ def start_points(
 ) -> dict[ScoreKind, StartPoint]:
     """Of each score: the locked point, else one from validation, else normal, else test images."""
     with project.session() as session:
-        locked = {row.kind: row for row in locked_points.of_run(session, run_id)}
+        locked = {row.kind: row for row in locked_points.valid_for(session, run_id)}
     return {
         kind: _start(project, run_id, kind, locked.get(kind), judged.get(kind)) for kind in kinds
     }
@@ -65,6 +65,8 @@ def _start(
     if locked is not None:
         by = choice_of(locked)
         why = f"{locked.text} Chosen: {by.text}; on {locked.chosen_on}."
+        if locked.run_id != run_id:
+            why += f" It was locked for run {locked.run_id}, which rates images as this one does."
         return StartPoint(locked.threshold, why, locked, by)
     for choice in (_VALIDATION, _NORMALS):
         try:

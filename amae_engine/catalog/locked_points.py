@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from amae_engine.catalog import runs
 from amae_engine.catalog.audit import audit, require_reader
 from amae_engine.catalog.tables import Audit, LockedPoint, now
 from amae_engine.config import ScoreKind
@@ -140,10 +141,23 @@ def lock(
 
 
 def locked(session: Session, run_id: int, kind: ScoreKind) -> LockedRow | None:
-    """The locked point of a score of a run; None where there is none."""
-    query = select(LockedPoint).where(LockedPoint.run_id == run_id, LockedPoint.kind == kind)
-    row = session.scalar(query)
-    return None if row is None else _row(row)
+    """The point that holds for a score of a run (`valid_for`); None where there is none."""
+    return next((row for row in valid_for(session, run_id) if row.kind is kind), None)
+
+
+def valid_for(session: Session, run_id: int) -> list[LockedRow]:
+    """The points that hold for a run: its own, and those of runs that rate any image as it does.
+
+    So a point that was locked goes on to hold when images have come and are scored. Re-ranked scores
+    are ranks among a run's own images.
+    """
+    rows = [
+        row
+        for run in runs.rated_alike(session, run_id)
+        for row in of_run(session, run)
+        if run == run_id or row.kind is not ScoreKind.RERANKED
+    ]
+    return list({row.kind: row for row in reversed(rows)}.values())
 
 
 def of_run(session: Session, run_id: int) -> list[LockedRow]:

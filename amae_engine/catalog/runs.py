@@ -15,6 +15,8 @@ from amae_engine.errors import BadInput
 
 RESUMABLE = (RunState.INTERRUPTED, RunState.CANCELLED, RunState.FAILED)
 
+_NOT_DECISIVE = ("splits", "rerank", "keep_maps", "batch_size", "device")
+
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
@@ -56,6 +58,29 @@ def stage1_of(session: Session, run: RunRow) -> RunRow | None:
     while row is not None and row.kind is not RunKind.STAGE1:
         row = get(session, row.parent_id) if row.parent_id else None
     return row
+
+
+def rated_alike(session: Session, run_id: int) -> list[int]:
+    """The run, and the others that rate any image as it does: of the same parent and the same settings.
+
+    A peer's run trains anew, and stands alone.
+    """
+    run = get(session, run_id)
+    alike = [run_id]
+    if run.kind in (RunKind.SCORE, RunKind.MODEL):
+        settings = _that_decide(run)
+        alike += [
+            row.id
+            for row in list_runs(session)
+            if row.id != run_id
+            and (row.kind, row.parent_id, _that_decide(row)) == (run.kind, run.parent_id, settings)
+        ]
+    return alike
+
+
+def _that_decide(run: RunRow) -> dict[str, Any]:
+    """The settings that an image's scores depend on."""
+    return {key: value for key, value in run.config.items() if key not in _NOT_DECISIVE}
 
 
 def restart(session: Session, run_id: int) -> None:

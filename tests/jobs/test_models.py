@@ -29,6 +29,7 @@ from amae_engine.errors import BadInput, ProjectError
 from amae_engine.jobs.model_files import apply_model as apply_model_module
 from amae_engine.jobs.model_files.apply_model import Outputs, apply_model
 from amae_engine.jobs.model_files.load_model import load_model
+from amae_engine.jobs.model_files.model_answers import about, read_by
 from amae_engine.jobs.model_files.model_sources import FileSource
 from amae_engine.jobs.model_files.read_model import (
     FACTS,
@@ -293,3 +294,20 @@ def test_the_commands(whole_path: Project, images: Path, tmp_path: Path, capsys)
     (tmp_path / "nothing").mkdir()
     assert main(["apply", str(model), str(tmp_path / "nothing"), "--csv", str(table)]) == 1
     assert "holds no DICOM" in capsys.readouterr().err
+
+
+def test_a_score_is_read_by_percentile_probability_and_locked_point(model: Path, tmp_path: Path):
+    def judged(facts):
+        leading = facts["leading"]["score"]
+        facts["calibration"] = {
+            leading: {"slope": 1.0, "offset": 0.0, "centre": 0.5, "width": 2.0, "on": "6 images"}
+        }
+        facts["locked"] = [{"kind": leading, "threshold": 0.7, "chosen_on": "6 images"}]
+        facts["percentiles"] = {leading: {"images": 20, "shares": [25, 75], "scores": [0.0, 1.0]}}
+
+    read = read_model(_changed(model, tmp_path / "m.amae", _facts(judged)))
+    assert read_by(read, 0.5) == {"percentile": "50.0", "probability": "0.5000", "call": "normal"}
+    assert read_by(read, 0.7)["call"] == "abnormal"
+    assert read_by(read, 3.0)["percentile"] == ">75.0"
+    assert "call: abnormal from 0.7, chosen on 6 images" in about(read)
+    assert set(read_by(read_model(model), 0.5).values()) >= {""}  # what has no basis is not said

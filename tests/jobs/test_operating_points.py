@@ -6,11 +6,14 @@ import json
 
 import numpy as np
 import pytest
+from demo_images import demo_files, finish
 
+from amae_app.results.review_state import read_review_state
 from amae_engine.catalog import image_tables, locked_points, scores, studies, validation_images
+from amae_engine.catalog.runs import finish
 from amae_engine.catalog.tables import Audit, Image, Split
 from amae_engine.cli import main
-from amae_engine.config import ScoreKind
+from amae_engine.config import ScoreConfig, ScoreKind
 from amae_engine.errors import BadInput, NotReady
 from amae_engine.evaluation.delong import auc_interval
 from amae_engine.evaluation.operating_rules import Rule, RuleChoice
@@ -24,6 +27,8 @@ from amae_engine.jobs.evaluation.operating_points import (
     result_at,
 )
 from amae_engine.jobs.evaluation.subgroups import subgroups
+from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.project import Project
 
 PROBE = ScoreKind.UNLABELED_PROBE
@@ -231,3 +236,21 @@ def test_the_command_line_sets_apart_seals_locks_and_opens(whole_path: Project, 
     assert json.loads(capsys.readouterr().out)["subgroups"][0]["of"] == "source"
     assert main([*lock[:3], "--score", "magic"]) == 1
     assert "There is no score 'magic'" in capsys.readouterr().err
+
+
+def test_a_locked_point_holds_for_images_that_came_later(judged):
+    project, run = judged
+    chosen = choose_point(project, run, PROBE, RuleChoice(Rule.YOUDEN))
+    lock_point(project, chosen, "BB")
+    finish(import_images(project, demo_files(0, 0, 12), "later"))
+    after, _ = finish(score_images(project, ScoreConfig()))
+    state = read_review_state(project, after)
+    start = state.starts[PROBE]
+    assert start.threshold == chosen.threshold
+    assert f"It was locked for run {run}, which rates images as this one does." in start.why
+    again = choose_point(project, after, PROBE, RuleChoice(Rule.SENSITIVITY, 0.9))
+    with pytest.raises(NotReady, match="a locked point stays"):
+        lock_point(project, again, "CC")
+    assert "% of 20 normal training images" in state.why(len(state.image_ids) - 1)
+    other, _ = finish(score_images(project, ScoreConfig(masks_per_image=2)))
+    assert read_review_state(project, other).starts[PROBE].locked is None  # it rates otherwise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -261,6 +262,21 @@ def calibrate(
         len(known),
         len(truth),
     )
+
+
+def on_unseen_normals(
+    project: Project, run_id: int, kinds: Iterable[ScoreKind]
+) -> dict[ScoreKind, npt.NDArray[np.float64]]:
+    """Scores (n,) of normal images that their model was not trained on; without what has none."""
+    with project.session() as session:
+        run = runs.get(session, run_id)
+    found = {}
+    for kind in kinds:
+        try:
+            found[kind] = unseen_normals(project, run, kind)
+        except NotReady:
+            continue
+    return found
 
 
 def unseen_normals(project: Project, run: runs.RunRow, kind: ScoreKind) -> npt.NDArray[np.float64]:

@@ -12,14 +12,18 @@ import numpy as np
 from amae_engine.catalog import locked_points, studies
 from amae_engine.catalog.runs import RunRow
 from amae_engine.catalog.tables import RunKind, Split
-from amae_engine.config import ScoreKind, ScoreStep, Stage1Config
+from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.config.json_config import without_paths
 from amae_engine.errors import BadInput, NotReady
 from amae_engine.evaluation.calibration import fit_logistic
 from amae_engine.jobs.confounders.matching_file import read_check
 from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
 from amae_engine.jobs.evaluation.leading_score import leading_score
-from amae_engine.jobs.evaluation.operating_points import FEWEST, unseen_normals, validation_scores
+from amae_engine.jobs.evaluation.operating_points import (
+    FEWEST,
+    on_unseen_normals,
+    validation_scores,
+)
 from amae_engine.project import Project
 from amae_engine.runs.inputs import read_inputs
 from amae_engine.runs.lineage import lineage
@@ -52,7 +56,7 @@ def model_facts(project: Project, run: RunRow, stage1: RunRow, kinds: Sequence[S
     leading = leading_score(project, run.id)
     is_known = leading is not None and leading.kind in kinds
     with project.session() as session:
-        locked = [asdict(point) for point in locked_points.of_run(session, run.id)]
+        locked = [asdict(point) for point in locked_points.valid_for(session, run.id)]
     for point in locked:
         point["reader"] = ""  # who, stays in the project
     return {
@@ -69,7 +73,7 @@ def model_facts(project: Project, run: RunRow, stage1: RunRow, kinds: Sequence[S
             "why": leading.reason if leading and is_known else "the one that needs no other images",
         },
         "measured": _measured(project, run.id),
-        "percentiles": _percentiles(project, run, kinds),
+        "percentiles": _percentiles(project, run.id, kinds),
         "calibration": _calibration(project, run.id, kinds),
         "locked": locked,
         "encoders": [
@@ -122,16 +126,10 @@ def _measured(project: Project, run_id: int) -> dict[str, Any]:
     return {"on": found.measured_on, "why_not": "", "scores": each}
 
 
-def _percentiles(project: Project, run: RunRow, kinds: Sequence[ScoreKind]) -> dict[str, Any]:
+def _percentiles(project: Project, run_id: int, kinds: Sequence[ScoreKind]) -> dict[str, Any]:
     """Of each score on normal images that its model was not trained on; without what has none."""
     found = {}
-    for kind in kinds:
-        if kind.step is not ScoreStep.STAGE1:
-            continue
-        try:
-            values = unseen_normals(project, run, kind)
-        except NotReady:
-            continue
+    for kind, values in on_unseen_normals(project, run_id, kinds).items():
         # steps of several images each: none is one image's score
         steps = max(2, min(_PERCENTILES, len(values) // _FEWEST_ALIKE))
         shares = np.linspace(0, 100, steps + 1)[1:-1]

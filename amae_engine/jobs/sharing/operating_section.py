@@ -26,7 +26,7 @@ _COLUMNS = (
 def operating_section(project: Project, evaluation: RunEvaluation) -> ReportSection:
     """Thresholds that were locked: when, by whom, on what, and what came of them."""
     with project.session() as session:
-        points = locked_points.of_run(session, evaluation.run_id)
+        points = locked_points.valid_for(session, evaluation.run_id)
         opened = locked_points.opened_at(session, evaluation.run_id)
     said = [
         f"The truth of the test images was first shown for this run at {opened[:19]} UTC."
