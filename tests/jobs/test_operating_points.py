@@ -10,7 +10,6 @@ from demo_images import demo_files, finish
 
 from amae_app.results.review_state import read_review_state
 from amae_engine.catalog import image_tables, locked_points, scores, studies, validation_images
-from amae_engine.catalog.runs import finish
 from amae_engine.catalog.tables import Audit, Image, Split
 from amae_engine.cli import main
 from amae_engine.config import ScoreConfig, ScoreKind
