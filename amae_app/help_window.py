@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QTextCursor
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QLineEdit,
     QTextBrowser,
@@ -14,6 +13,7 @@ from PySide6.QtWidgets import (
 
 from amae_app.palette_entries import help_pages
 from amae_app.widgets.building import column_of, named, row_of
+from amae_app.widgets.fields import ComboBox
 from amae_app.workspaces import WORKSPACES
 from amae_engine.resources import resource
 
@@ -33,7 +33,7 @@ class HelpWindow(QDialog):
         self.setWindowTitle("AMAE help")
         self.setObjectName("helpWindow")
         self.resize(600, 620)
-        self.pages = named(QComboBox(), label="Help page")
+        self.pages = named(ComboBox(), label="Help page")
         for path, title in help_pages().items():
             self.pages.addItem(title, path)
         self.pages.insertSeparator(len(WORKSPACES))

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from amae_app.ask_files import path_row
 from amae_app.widgets.building import named
+from amae_app.widgets.fields import ComboBox, SpinBox
 from amae_engine.pacs.server import DicomWebServer, DimseServer, Retrieve, Server, Tls
 
 FETCHING: dict[str, Retrieve | None] = {
@@ -49,7 +50,7 @@ class ServerRows(QObject):
         super().__init__(parent)
         self._ways = ways
         self._form: QFormLayout | None = None
-        self.way = QComboBox()
+        self.way = ComboBox()
         self.way.addItems(list(ways))
         self.url = line("https://pacs.hospital.org/dicom-web")
         self.user = line("none")
@@ -159,7 +160,7 @@ def line(placeholder: str, text: str = "") -> QLineEdit:
 
 
 def _port(value: int) -> QSpinBox:
-    spin = QSpinBox()
+    spin = SpinBox()
     spin.setRange(1, 65535)
     spin.setValue(value)
     return spin

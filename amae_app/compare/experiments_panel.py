@@ -7,7 +7,6 @@ from functools import partial
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -23,6 +22,7 @@ from amae_app.compare.experiments_state import ExperimentsState, read_experiment
 from amae_app.compare.plan_panel import PlanPanel
 from amae_app.theme import card, quiet
 from amae_app.widgets.building import column_of, fill, named
+from amae_app.widgets.fields import ComboBox
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import job_queue
 from amae_engine.errors import AmaeError
@@ -48,7 +48,7 @@ class ExperimentsPanel(QWidget):
         self._context = context
         self._state: ExperimentsState | None = None
         self.plan = PlanPanel(context)
-        self.chosen = QComboBox()
+        self.chosen = ComboBox()
         self.table = QTableWidget(0, 0)
         self.about = quiet()
         self.jobs = QTableWidget(0, len(_JOBS))

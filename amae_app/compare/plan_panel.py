@@ -6,11 +6,8 @@ from typing import Any
 
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
-    QComboBox,
-    QDoubleSpinBox,
     QHBoxLayout,
     QPushButton,
-    QSpinBox,
     QWidget,
 )
 
@@ -18,6 +15,7 @@ from amae_app.child_job import ChildJob
 from amae_app.job_queue import QueuedJob
 from amae_app.theme import quiet
 from amae_app.widgets.building import column_of, named
+from amae_app.widgets.fields import ComboBox, DoubleSpinBox, SpinBox
 from amae_app.window_context import WindowContext
 from amae_engine.catalog.job_queue import NewJob
 from amae_engine.config.peers import PeerSize
@@ -45,10 +43,10 @@ class PlanPanel(QWidget):
         self._context = context
         self._tried: dict[Like, float] = {}
         self._trials: ChildJob | None = None
-        self.kind = QComboBox()
-        self.replicates = QSpinBox()
-        self.peer_size = QComboBox()
-        self.minutes = QDoubleSpinBox()
+        self.kind = ComboBox()
+        self.replicates = SpinBox()
+        self.peer_size = ComboBox()
+        self.minutes = DoubleSpinBox()
         self.measure = QPushButton("Measure times")
         self.add = QPushButton("Queue and start")
         self.reported = quiet()

@@ -8,7 +8,6 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
-    QComboBox,
     QHeaderView,
     QLabel,
     QMenu,
@@ -28,6 +27,7 @@ from amae_app.compare.compare_state import (
 from amae_app.theme import card, quiet
 from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_app.widgets.curve_plot import PALETTE, CurvePlot, PlottedCurve
+from amae_app.widgets.fields import ComboBox
 from amae_app.window_context import WindowContext
 from amae_engine.config import ScoreKind
 from amae_engine.evaluation.bands import Band, pr_band, roc_band
@@ -58,8 +58,8 @@ class RunsPanel(QWidget):
         self.more = QPushButton("Show older runs")
         self.columns = QPushButton("Columns")
         self.table = QTableWidget(0, 0)
-        self.kind = QComboBox()
-        self.curve = QComboBox()
+        self.kind = ComboBox()
+        self.curve = ComboBox()
         self.roc = CurvePlot("1 − specificity", "sensitivity", diagonal=True, has_point=False)
         self.legend = QLabel()
         self.test = quiet()

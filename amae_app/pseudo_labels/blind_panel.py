@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QDialogButtonBox,
     QFormLayout,
     QPushButton,
-    QSpinBox,
     QWidget,
 )
 
 from amae_app.theme import card, quiet
 from amae_app.widgets.building import column_of, fill, named
+from amae_app.widgets.fields import ComboBox, SpinBox
 from amae_app.words import plural
 from amae_engine.catalog.blind_readings import SessionRow
 from amae_engine.jobs.curation.second_reading import ChosenBy
@@ -78,9 +77,9 @@ class BlindDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Second reading")
         self.setObjectName("blindDialog")
-        self.which = QComboBox()
-        self.count = QSpinBox()
-        self.chosen_by = QComboBox()
+        self.which = ComboBox()
+        self.count = SpinBox()
+        self.chosen_by = ComboBox()
         self.which.setObjectName("whichReading")
         self.which.addItem("a new reading", 0)
         for row in sessions:

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 from amae_app.pseudo_labels.curation_state import CurationState, keep_percent_for_cut
 from amae_app.theme import card, colours, quiet
 from amae_app.widgets.building import column_of, fill, named, row_of
+from amae_app.widgets.fields import ComboBox, DoubleSpinBox
 from amae_app.widgets.score_histogram import Histogram
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource
 from amae_engine.evaluation.ranks import share_below
@@ -51,10 +51,10 @@ class CutsPanel(QWidget):
         self._ranked: Doubles = np.zeros(0)
         self._ends = (0.0, 1.0)
         self.histogram = Histogram("log-odds of abnormal")
-        self.axis = QComboBox()
-        self.keep = QDoubleSpinBox()
-        self.keep_abnormal = QDoubleSpinBox()
-        self.source = QComboBox()
+        self.axis = ComboBox()
+        self.keep = DoubleSpinBox()
+        self.keep_abnormal = DoubleSpinBox()
+        self.source = ComboBox()
         self.bands = quiet()
         self.counts = QLabel()
         self.worth = quiet()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from amae_app.pseudo_labels.curation_state import (
     CurationState,
@@ -17,6 +17,7 @@ from amae_app.pseudo_labels.curation_state import (
 from amae_app.pseudo_labels.gallery import Gallery
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.building import column_of, fill, named
+from amae_app.widgets.fields import ComboBox
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.window_context import WindowContext
 from amae_engine.catalog.blind_readings import BlindItem
@@ -42,8 +43,8 @@ class GalleryPanel(QWidget):
         self._items: list[BlindItem] | None = None
         self._data: OrderData | None = None
         self.gallery = Gallery(context.thumbnails)
-        self.order = QComboBox()
-        self.shown = QComboBox()
+        self.order = ComboBox()
+        self.shown = ComboBox()
         self.count = quiet()
         frame, layout = card()
         top, second = QHBoxLayout(), QHBoxLayout()

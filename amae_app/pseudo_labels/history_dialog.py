@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDialog,
     QHeaderView,
     QLabel,
@@ -15,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from amae_app.widgets.building import column_of, named, row_of
+from amae_app.widgets.fields import ComboBox
 from amae_engine.catalog.decisions import DecisionRow
 
 _COLUMNS = ("When (UTC)", "Reader", "Image", "Before", "After", "How", "Offered")
@@ -36,7 +36,7 @@ class HistoryDialog(QDialog):
         self.setObjectName("historyDialog")
         self.resize(820, 520)
         self._rows, self._image_name = rows, image_name
-        self.reader = named(QComboBox(), label="Whose decisions")
+        self.reader = named(ComboBox(), label="Whose decisions")
         self.reader.addItems([_ALL, *sorted({row.reader for row in rows})])
         self.one_image = QCheckBox(f"{image_name} only")
         self.one_image.setVisible(bool(image_name))

@@ -8,7 +8,6 @@ from pathlib import Path
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDialog,
     QDialogButtonBox,
     QFormLayout,
@@ -23,6 +22,7 @@ from amae_app.ask_files import path_row
 from amae_app.server_rows import SENDING, ServerRows, line
 from amae_app.theme import quiet, restyle
 from amae_app.widgets.building import column_of, named, row_of
+from amae_app.widgets.fields import ComboBox
 from amae_app.words import plural
 from amae_engine.errors import BadSetting
 from amae_engine.pacs.server import Server
@@ -87,12 +87,12 @@ class ExportDialog(QDialog):
         self.logo = line("none (PNG, JPEG or SVG)")
         self.section = line("none (a text file; its first line is the heading)")
         self.dicom = _group("dicom", "DICOM objects", False)
-        self.images = QComboBox()
+        self.images = ComboBox()
         self.images.addItem("all test images of the run", None)
         self.images.addItem(f"the {plural(len(listed), 'image')} listed now", listed)
         if shown:
             self.images.addItem("the image that is shown", (shown,))
-        self.identity = QComboBox()
+        self.identity = ComboBox()
         self.identity.addItem("de-identified, with the image", False)
         self.identity.addItem("for the PACS the images came from (names patients)", True)
         self.send = QCheckBox("send to a PACS")

@@ -23,6 +23,7 @@ from amae_app.results.reviewed_image import ReviewedImage
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_app.widgets.colour_bar import ColourBar
+from amae_app.widgets.fields import ComboBox, Slider
 from amae_app.widgets.image_view import ImageView
 from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.widgets.map_colours import SEQUENTIAL, map_colours
@@ -51,14 +52,14 @@ class ImageReview(QWidget):
         self.main = self.viewer.view
         self.main.setObjectName("mapView")
         self.small = tuple(ImageView(f"View {number} next to the image") for number in (1, 2, 3))
-        self.choices = tuple(QComboBox() for _ in self.small)
+        self.choices = tuple(ComboBox() for _ in self.small)
         self.map_name = quiet()
         self.make_maps = QPushButton("Make maps")
         self._buttons: dict[str, QPushButton] = {}
         self._foot = QVBoxLayout()
-        self.opacity = QSlider(Qt.Orientation.Horizontal)
-        self.threshold = QSlider(Qt.Orientation.Horizontal)
-        self.colour_map = QComboBox()
+        self.opacity = Slider(Qt.Orientation.Horizontal)
+        self.threshold = Slider(Qt.Orientation.Horizontal)
+        self.colour_map = ComboBox()
         self.bar = ColourBar()
         self.overlay_on = True
         self._lay_out()

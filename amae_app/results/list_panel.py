@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QHeaderView, QPushButton, QWidget
+from PySide6.QtWidgets import QHeaderView, QPushButton, QWidget
 
 from amae_app.results.review_state import Listed, ReviewState
 from amae_app.results.score_table import ScoreTable, ScoreTableModel
 from amae_app.theme import card, heading, quiet
 from amae_app.widgets.building import column_of, named, row_of
+from amae_app.widgets.fields import ComboBox
 from amae_app.widgets.thumbnails import ThumbnailCache
 from amae_engine.config import ScoreKind
 
@@ -18,10 +19,10 @@ class ListPanel(QWidget):
 
     def __init__(self, thumbnails: ThumbnailCache, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.run_combo = QComboBox()
-        self.score_combo = QComboBox()
-        self.listed_combo = QComboBox()
-        self.split_combo = QComboBox()
+        self.run_combo = ComboBox()
+        self.score_combo = ComboBox()
+        self.listed_combo = ComboBox()
+        self.split_combo = ComboBox()
         self.count = quiet()
         self.model = ScoreTableModel(thumbnails, self)
         self.table = ScoreTable()

@@ -8,7 +8,6 @@ import numpy as np
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -21,6 +20,7 @@ from amae_app.results.review_state import Listed, ReviewState
 from amae_app.results.start_points import MOVED, StartPoint
 from amae_app.theme import card, colours, quiet
 from amae_app.widgets.building import column_of, fill, named
+from amae_app.widgets.fields import ComboBox, DoubleSpinBox
 from amae_app.widgets.score_histogram import Histogram
 from amae_engine.config import ScoreKind
 from amae_engine.evaluation.operating_rules import Rule, RuleChoice
@@ -61,9 +61,9 @@ class OperatingPanel(QWidget):
         self.why = named(quiet(), "pointReason")
         self.short = named(quiet(), "pointShort")
         self.short.setProperty("state", "warning")
-        self.rule = QComboBox()
-        self.target = QDoubleSpinBox()
-        self.prevalence = QDoubleSpinBox()
+        self.rule = ComboBox()
+        self.target = DoubleSpinBox()
+        self.prevalence = DoubleSpinBox()
         self.choose = QPushButton("Choose")
         self.lock = QPushButton("Lock")
         self.seal = QPushButton("Seal the test images")

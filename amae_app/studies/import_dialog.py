@@ -9,16 +9,13 @@ from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDialog,
     QDialogButtonBox,
-    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
-    QSpinBox,
     QWidget,
 )
 
@@ -26,6 +23,7 @@ from amae_app.ask_files import ask_files, ask_folder
 from amae_app.studies.import_preview_panel import ImportPreviewPanel
 from amae_app.theme import quiet
 from amae_app.widgets.building import column_of, fill, named, row_of
+from amae_app.widgets.fields import ComboBox, DoubleSpinBox, SpinBox
 from amae_engine.errors import AmaeError
 from amae_engine.jobs.importing.import_plan import ImportPlan, table_columns
 from amae_engine.jobs.importing.import_preview import ImportPreview
@@ -60,11 +58,11 @@ class ImportDialog(QDialog):
         self._shown.setWordWrap(True)
         self.source = QLineEdit()
         self.source.setPlaceholderText("a short label such as hospital-A; no patient's name")
-        self.role = named(QComboBox(), "roleCombo")
+        self.role = named(ComboBox(), "roleCombo")
         self.role.addItems(list(_ROLES))
         self.images = QLineEdit()
         self.images.setPlaceholderText("the table's own folder")
-        self.columns = [QComboBox() for _ in range(4)]
+        self.columns = [ComboBox() for _ in range(4)]
         self.values = named(QLineEdit(), "truthValuesEdit")
         self.values.setPlaceholderText("COVID=abnormal, clear=normal, poor=skip")
         self.values.setToolTip(
@@ -85,10 +83,10 @@ class ImportDialog(QDialog):
         self._wait.setInterval(_TYPING_PAUSE_MS)
         self._wait.timeout.connect(self._want_preview)
         self.limited = QCheckBox("take only part of the unlabeled pool")
-        self.count = QSpinBox()
+        self.count = SpinBox()
         self.count.setRange(1, 1_000_000)
         self.count.setValue(4000)
-        self.ratio = QDoubleSpinBox()
+        self.ratio = DoubleSpinBox()
         self.ratio.setRange(0, 1)
         self.ratio.setSingleStep(0.1)
         self.ratio.setValue(0.6)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QHeaderView,
     QLabel,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from amae_app.ask_files import ask_target
 from amae_app.widgets.building import column_of, named, row_of
+from amae_app.widgets.fields import ComboBox
 from amae_engine.jobs.importing.import_report import FileFate, ImportReport, Outcome
 
 _SHOWN = 2000  # lines on screen; the CSV has them all
@@ -44,7 +44,7 @@ class ImportReportWindow(QDialog):
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
-        self.filter = QComboBox()
+        self.filter = ComboBox()
         self.filter.addItems(["all files", *map(str, Outcome)])
         self.filter.currentTextChanged.connect(self._fill)
         self.search = QLineEdit()

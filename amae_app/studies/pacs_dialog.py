@@ -7,7 +7,6 @@ from html import escape
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QDialogButtonBox,
     QFormLayout,
@@ -20,6 +19,7 @@ from amae_app.server_rows import FETCHING, ServerRows, line
 from amae_app.studies.remote_studies import RemoteStudies
 from amae_app.theme import card, quiet, restyle
 from amae_app.widgets.building import column_of, fill, named, row_of
+from amae_app.widgets.fields import ComboBox
 from amae_engine.catalog.tables import Split
 from amae_engine.errors import BadSetting
 from amae_engine.jobs.importing.find_remote_images import RemoteCounts
@@ -56,7 +56,7 @@ class PacsDialog(QDialog):
         self.until = line("last study date")
         self.body_part = line("any", "CHEST")
         self.patients = line("all; or patient IDs, with commas between")
-        self.role = QComboBox()
+        self.role = ComboBox()
         self.role.addItems([str(split) for split in Split])
         self.role.setCurrentText(str(Split.UNLABELED))
         self.source = line("a short label; no patient's name", "PACS")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QLineEdit,
     QPushButton,
@@ -16,6 +15,7 @@ from amae_app.image_ref import ImageRef
 from amae_app.studies.studies_actions import StudiesActions
 from amae_app.theme import card, quiet
 from amae_app.widgets.building import column_of, fill, named, row_of
+from amae_app.widgets.fields import ComboBox
 from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.window_context import WindowContext
 from amae_engine.catalog.studies import ImageRow
@@ -38,8 +38,8 @@ class SelectedImage(QWidget):
         self._acts = acts
         self.viewer = ImageViewer("The selected image")
         self.facts = quiet()
-        self.split = QComboBox()
-        self.truth = QComboBox()
+        self.split = ComboBox()
+        self.truth = ComboBox()
         self.tag = QLineEdit()
         self._loader = ImageLoader(context, self.viewer, "studies")
         frame, layout = card()

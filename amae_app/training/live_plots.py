@@ -8,10 +8,11 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QPen
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from amae_app.theme import card, colours, heading, quiet
 from amae_app.widgets.building import column_of, fill, named, row_of
+from amae_app.widgets.fields import ComboBox
 from amae_app.widgets.image_label import ImageLabel
 from amae_app.widgets.themed_plot import ThemedPlot
 from amae_engine.events import EpochEnd, Preview
@@ -39,7 +40,7 @@ class LivePlots(QWidget):
         self._trained: tuple[tuple[int, str], ...] = ()
         self._run = 0
         self.behind = named(
-            QComboBox(),
+            ComboBox(),
             "behindCombo",
             "Run drawn faintly behind this one",
             "Another run of this step, drawn faintly behind this one",

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from amae_app.theme import card, quiet
 from amae_app.training.weights_fields import WeightsFields
 from amae_app.widgets.building import column_of, fill, named, row_of
+from amae_app.widgets.fields import ComboBox, DoubleSpinBox, SpinBox
 from amae_engine.config import (
     PRESETS,
     STEPS,
@@ -63,7 +64,7 @@ class SettingsPanel(QWidget):
         self, preset: str = "foundation", weights: str = "bundled", parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.preset = QComboBox()
+        self.preset = ComboBox()
         self.preset.addItems(sorted(PRESETS, key=lambda name: name != "foundation"))
         _name(self.preset, "Preset", _PRESETS)
         self.weights = WeightsFields(weights)
@@ -210,16 +211,16 @@ def _field(row: SettingRow) -> QComboBox | QSpinBox | QDoubleSpinBox:
     facts, value = row.facts, row.default
     texts = facts.texts or ({c: c.label for c in type(value)} if isinstance(value, Choice) else {})
     if texts:
-        combo = QComboBox()
+        combo = ComboBox()
         for each, text in texts.items():
             combo.addItem(text, each)
         return combo
     if isinstance(value, int):
-        whole = QSpinBox()
+        whole = SpinBox()
         whole.setRange(int(facts.low), int(min(facts.high, _MOST)))
         return whole
     step = 10.0**-facts.decimals
-    number = QDoubleSpinBox()
+    number = DoubleSpinBox()
     number.setDecimals(facts.decimals)
     open_low, open_high = facts.is_open
     high = min(facts.high, 1.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QDialogButtonBox,
     QHeaderView,
@@ -17,6 +16,7 @@ from PySide6.QtWidgets import (
 
 from amae_app.theme import quiet
 from amae_app.widgets.building import column_of, named, row_of
+from amae_app.widgets.fields import ComboBox
 from amae_engine.config import MatchingMethod
 from amae_engine.jobs.confounders.choose_matching import ShortcutCheck
 
@@ -39,7 +39,7 @@ class ShortcutDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(760, 560)
         self.method_combo = named(
-            QComboBox(), "matchingCombo", "What stage 1 does about a confounder"
+            ComboBox(), "matchingCombo", "What stage 1 does about a confounder"
         )
         self.method_combo.addItems([each.label for each in MatchingMethod])
         self.method_combo.setCurrentIndex(list(MatchingMethod).index(method))

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QRegularExpression, Slot
 from PySide6.QtGui import QRegularExpressionValidator
-from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from amae_app.ask_files import ask_file
 from amae_app.widgets.building import column_of, named
+from amae_app.widgets.fields import ComboBox
 from amae_engine.jobs.training.starting_weights import SHIPPED
 
 _FILE = "choose a file…"
@@ -26,7 +27,7 @@ class WeightsFields(QWidget):
 
     def __init__(self, first: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.combo = QComboBox()
+        self.combo = ComboBox()
         self.combo.addItems([*SHIPPED, _FILE])
         named(
             self.combo,
