@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
@@ -18,11 +19,14 @@ from PySide6.QtWidgets import (
     QApplication,
     QDialog,
     QDialogButtonBox,
-    QFormLayout,
+    QFrame,
+    QGridLayout,
     QKeySequenceEdit,
     QLabel,
     QLineEdit,
     QPlainTextEdit,
+    QPushButton,
+    QScrollArea,
     QTextEdit,
     QWidget,
 )
@@ -34,6 +38,8 @@ from amae_app.widgets.building import column_of, named
 
 _ENTRIES = (QLineEdit, QAbstractSpinBox, QTextEdit, QPlainTextEdit, QKeySequenceEdit)
 _LISTED_BY = "?"
+_NEVER = {"Esc"}
+_TALLEST = 600  # logical pixels of the list of keys: it fits any screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,8 @@ class PageKeys(QObject):
         self._page, self._name, self._settings = page, name, settings
         self._acts: dict[str, KeyAct] = {}
         self._shortcuts: dict[str, list[QShortcut]] = {}
-        self._changed = settings.keys(name)
+        kept = settings.keys(name)  # of an act that had Esc, its own keys come back
+        self._changed = {act: keys for act, keys in kept.items() if not _NEVER & set(keys)}
         self._shortcut(_LISTED_BY, self.ask)
 
     def add(
@@ -116,8 +123,10 @@ class PageKeys(QObject):
         """Let an act have another key; "" gives it back its own.
 
         Returns:
-            "" or which act has that key already, and nothing is changed.
+            "" or why it cannot have the key, and nothing is changed.
         """
+        if key in _NEVER:
+            return f"{key} closes dialogs and can be no key of a page."
         for other in self._acts:
             if other != name and key and key in self.keys_of(other):
                 return f"{_shown(key)} is the key of “{self._acts[other].text}”."
@@ -154,8 +163,31 @@ class PageKeys(QObject):
         return shortcut
 
 
+class _KeyEdit(QKeySequenceEdit):
+    """Takes one key; Esc gives up and is never taken.
+
+    Signals:
+        given_up(): Esc was pressed.
+    """
+
+    given_up = Signal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setMaximumSequenceLength(1)
+
+    def event(self, event: QEvent) -> bool:
+        """Leave Esc to the dialog."""
+        if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
+            if event.type() is QEvent.Type.KeyPress:
+                self.given_up.emit()
+            event.accept()
+            return True
+        return super().event(event)
+
+
 class _KeysDialog(QDialog):
-    """A line an act; a key that another act has is refused by name."""
+    """A line an act with its key; a key is changed by a button of its own, and Esc closes."""
 
     def __init__(self, keys: PageKeys, acts: dict[str, KeyAct], parent: QWidget) -> None:
         super().__init__(parent)
@@ -163,38 +195,84 @@ class _KeysDialog(QDialog):
         self.setObjectName("keysDialog")
         self.setWindowTitle("Keys of this page")
         self._keys, self._acts = keys, acts
-        self._edits: dict[str, QKeySequenceEdit] = {}
+        self._shown: dict[str, QLabel] = {}
+        self._rows = QGridLayout()
+        self._rows.setColumnStretch(0, 1)
+        self.edit = named(_KeyEdit(self), "keyEdit", "The new key")
+        self.edit.hide()
+        self.edit.editingFinished.connect(self._on_changed)
+        self.edit.given_up.connect(self._end_change)
+        self._changed = ""  # the act whose key is waited for
         self.problem = QLabel()
         self.problem.setWordWrap(True)
-        form = QFormLayout()
-        for name, act in acts.items():
-            edit = QKeySequenceEdit(QKeySequence(keys.keys_of(name)[0]))
-            edit.setMaximumSequenceLength(1)
-            named(edit, f"key_{name}", act.text)
-            edit.editingFinished.connect(self._on_changed)
-            form.addRow(act.text[0].upper() + act.text[1:], edit)
-            self._edits[name] = edit
+        for row, (name, act) in enumerate(acts.items()):
+            label = QLabel(act.text[0].upper() + act.text[1:])
+            label.setWordWrap(True)
+            self._shown[name] = named(QLabel(), f"key_{name}")
+            change = named(
+                QPushButton("Change"), f"change_{name}", f"Change the key of: {act.text}"
+            )
+            change.setAutoDefault(False)
+            change.clicked.connect(partial(self._begin_change, name))
+            for column, widget in enumerate((label, self._shown[name], change)):
+                self._rows.addWidget(widget, row, column)
+        self._show_keys()
+        inside = QWidget()
+        inside.setLayout(self._rows)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setWidget(inside)
         buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.RestoreDefaults | QDialogButtonBox.StandardButton.Close
         )
         buttons.rejected.connect(self.reject)
         restore = buttons.button(QDialogButtonBox.StandardButton.RestoreDefaults)
         restore.clicked.connect(self._on_restore)
-        column_of(form, self.problem, buttons, into=self)
+        column_of((area, 1), self.problem, buttons, into=self)
+        self.resize(480, min(_TALLEST, inside.sizeHint().height() + 110))
+        buttons.button(QDialogButtonBox.StandardButton.Close).setFocus()
 
+    @Slot()
+    def _begin_change(self, name: str) -> None:
+        """Wait for the new key of an act, in its row."""
+        self._end_change()
+        self._changed = name
+        self.edit.clear()
+        self._rows.replaceWidget(self._shown[name], self.edit)
+        self._shown[name].hide()
+        self.edit.show()
+        self.edit.setFocus()
+        self.problem.setText("Press the new key; Esc leaves it as it is.")
+
+    @Slot()
     def _on_changed(self) -> None:
-        for name, edit in self._edits.items():
-            key = edit.keySequence().toString()
-            if key == self._keys.keys_of(name)[0]:
-                continue
-            self.problem.setText(self._keys.change(name, key))
-            edit.setKeySequence(QKeySequence(self._keys.keys_of(name)[0]))
+        key, name = self.edit.keySequence().toString(), self._changed
+        if not name or not key:
+            return
+        said = self._keys.change(name, key)
+        self._end_change()
+        self.problem.setText(said)
 
+    @Slot()
+    def _end_change(self) -> None:
+        if self._changed:
+            label, self._changed = self._shown[self._changed], ""
+            self._rows.replaceWidget(self.edit, label)
+            label.show()
+            self.edit.hide()
+        self.problem.clear()
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        for name, label in self._shown.items():
+            label.setText(f"<b>{' '.join(map(_shown, self._keys.keys_of(name)))}</b>")
+
+    @Slot()
     def _on_restore(self) -> None:
-        for name, edit in self._edits.items():
+        for name in self._acts:
             self._keys.change(name, "")
-            edit.setKeySequence(QKeySequence(self._acts[name].keys[0]))
-        self.problem.setText("")
+        self._end_change()
 
 
 def keep_focus(page: QWidget) -> None:

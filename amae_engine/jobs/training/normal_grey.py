@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.atomic_write import write_arrays
+from amae_engine.catalog import image_tables
 from amae_engine.catalog.tables import Split
 from amae_engine.evaluation.gaussian import Gaussian
 from amae_engine.evaluation.grey_statistics import grey_density, grey_features
 from amae_engine.events import Event, Progress
 from amae_engine.project import Project
-from amae_engine.runs.inputs import read_inputs
 
 _FILE = "grey.npz"
 _READ_AT_ONCE = 256  # images
@@ -29,12 +29,13 @@ def keep_grey(
 
 
 def normal_grey(project: Project, stage1: int) -> Generator[Event, None, Gaussian]:
-    """What a run keeps of its normal images; measured again for a run of 0.1, which kept nothing."""
-    folder = project.run_folder(stage1)
-    if not (folder / _FILE).is_file():
-        rows = read_inputs(folder).images[Split.NORMAL].store_rows
+    """What a run keeps of its normal images; of a run of 0.1, which kept nothing, today's are measured."""
+    path = project.run_folder(stage1) / _FILE
+    if not path.is_file():
+        with project.session() as session:
+            rows = image_tables.images_in(session, Split.NORMAL).store_rows
         return grey_density((yield from measure_grey(project, rows, "Scoring")))
-    with np.load(folder / _FILE) as stored:
+    with np.load(path) as stored:
         return Gaussian(stored["centre"], stored["precision"])
 
 
