@@ -31,6 +31,7 @@ from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
 from amae_app.workspace import Workspace
+from amae_engine.catalog import decisions
 from amae_engine.catalog.blind_readings import BlindItem
 from amae_engine.catalog.tables import Label
 from amae_engine.config import PseudoLabelSource
@@ -98,13 +99,16 @@ class PseudoLabelsPage(Workspace):
 
     @Slot()
     def confirm(self) -> None:
-        """Agree with what the rating says about the selected images, in one act."""
+        """Agree with what the rating says about the undecided of the selected images, in one act.
+
+        An image that has a decision keeps it, by what the catalog has when the act is written.
+        """
         if self._blind is not None:
             self.gallery.select(self.gallery.currentIndex().row() + 1)
             return
         tiles = self.gallery.selected_tiles()
         labels = [Label.ABNORMAL if t.probability >= 0.5 else Label.NORMAL for t in tiles]
-        self._act(tiles, labels, "confirm")
+        self._act(tiles, labels, decisions.CONFIRM)
 
     @Slot()
     def undo(self) -> None:

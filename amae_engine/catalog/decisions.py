@@ -45,6 +45,7 @@ class Offer:
     truth_shown: bool = False
 
 
+CONFIRM = "confirm"
 RANDOM = "random"  # the one order that makes checked images a fair sample
 
 
@@ -78,11 +79,12 @@ def decide(
         labels: The reader's label of all, or of each; `NONE` takes a decision back.
         reader: Who decides.
         run_id: The stage-1 run whose pseudo-labels were on screen.
-        kind: "decide", "confirm" when the reader agreed with the program, "consensus" of two.
+        kind: "decide", "confirm" when the reader agreed with the program, "consensus" of two. To
+            confirm a rating changes no decision: images that have one are left.
         offer: How the images were offered.
 
     Returns:
-        The act's number.
+        The act's number; 0 where nothing was left to confirm.
 
     Raises:
         BadInput: The reader has no name.
@@ -94,8 +96,9 @@ def decide(
     changes = [
         (int(i), before.get(int(i), Label.NONE), label)
         for i, label in zip(image_ids, each, strict=True)
+        if kind != CONFIRM or int(i) not in before
     ]
-    return _append(session, changes, reader, kind, run_id, offer=offer)
+    return _append(session, changes, reader, kind, run_id, offer=offer) if changes else 0
 
 
 def current(session: Session, image_ids: Sequence[int] | None = None) -> dict[int, Label]:

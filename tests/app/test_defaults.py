@@ -18,9 +18,7 @@ def test_commands_without_a_preset_choose_what_the_window_chooses(
     project = open_copy(
         "few", lambda made: finish(import_images(made, demo_files(16, 4, 2), "demo"))
     )
-    chosen = {
-        kind: default_config(project, STEPS[kind]) for kind in RunKind if kind is not RunKind.PEER
-    }
+    chosen = {RunKind(step): default_config(project, kind) for step, kind in STEPS.items()}
     panel = SettingsPanel(chosen[RunKind.STAGE1].preset)
     panel.show_labels(label_settings(project))
     qtbot.addWidget(panel)

@@ -225,3 +225,21 @@ def test_an_error_of_a_background_read_is_reported(open_window, rated_project, q
     (rated_project.folder / "pixels" / "images.u8").write_bytes(b"")
     page.gallery.select(4)
     qtbot.waitUntil(lambda: any("restore the pixels folder" in n for n in notices), timeout=WAIT)
+
+
+def test_space_confirms_and_never_changes_a_decision(labels_page, rated_project, qtbot):
+    page = labels_page
+    page.gallery.select(0)
+    tile = page.gallery.gallery.tile(0)
+    against = Label.NORMAL if tile.probability >= 0.5 else Label.ABNORMAL  # unlike its rating
+    page.decide(against)
+    page.gallery.select(0)
+    qtbot.keyClick(page.gallery, Qt.Key.Key_Space)  # before the page has read the decision again
+    assert page.gallery.currentIndex().row() == 1
+    assert _decided(rated_project, page)[tile.image_id] is against
+    page.gallery.select(0)
+    qtbot.keyClick(page.gallery, Qt.Key.Key_Space)  # and after
+    assert page.gallery.currentIndex().row() == 1
+    assert _decided(rated_project, page)[tile.image_id] is against
+    qtbot.keyClick(page.gallery, Qt.Key.Key_Space)
+    assert len(_decided(rated_project, page)) == 2

@@ -86,7 +86,7 @@ class FrozenPart:
         probe = load_probe_maps(project, stage1) if has_probe(project, stage1) else None
         return cls(encoder, probe, precision)
 
-    def tokens(self, stored: Tensor, whole: Tensor | None) -> Tensor:
+    def tokens(self, stored: Tensor, whole: Tensor | None = None) -> Tensor:
         """Tokens of whole images, and with a probe of their shifted views: (B, 1 or 4, T, d).
 
         Args:
