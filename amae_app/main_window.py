@@ -134,6 +134,11 @@ class MainWindow(QMainWindow):
         self.settings.workspace = WORKSPACES[number].name
         self._refresh(number)
 
+    @Slot()
+    def _focus_page(self) -> None:
+        if self._pages and (page := self.stack.currentWidget()) is not None:
+            page.setFocus()
+
     @property
     def pages(self) -> list[Workspace]:
         """The open project's pages; none without one."""
@@ -205,6 +210,7 @@ class MainWindow(QMainWindow):
         self.top_bar.new_wanted.connect(self.opener.ask_new)
         self.top_bar.open_wanted.connect(self.opener.ask_open)
         self.top_bar.theme_chosen.connect(self._set_theme)
+        self.top_bar.reader_given.connect(self._focus_page)
         self.top_bar.help_wanted.connect(self.finder.show_help)
         self.top_bar.tour_wanted.connect(self.finder.start_tour)
         self.top_bar.palette_wanted.connect(self.finder.open_palette)

@@ -21,6 +21,7 @@ class Settings:
         self._store = QSettings(
             QSettings.Format.IniFormat, QSettings.Scope.UserScope, "AMAE", "AMAE"
         )
+        self._reader = str(self._store.value("reader", _login_initials()))
 
     @property
     def theme(self) -> ThemeName:
@@ -34,11 +35,12 @@ class Settings:
 
     @property
     def reader(self) -> str:
-        """The reader's name or initials."""
-        return str(self._store.value("reader", _login_initials()))
+        """The reader's name or initials: those that this window shows, whatever others have stored."""
+        return self._reader
 
     @reader.setter
     def reader(self, name: str) -> None:
+        self._reader = name
         self._store.setValue("reader", name)
 
     @property

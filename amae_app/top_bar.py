@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal, Slot
-from PySide6.QtGui import QAction
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QAction, QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QMenu, QPushButton, QWidget
 
 from amae_app.settings import Settings
@@ -28,6 +28,7 @@ class TopBar(QFrame):
     palette_wanted = Signal()
     recent_wanted = Signal(object)
     theme_chosen = Signal(str)
+    reader_given = Signal()
 
     def __init__(self, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,7 +44,7 @@ class TopBar(QFrame):
             QLabel(), "deviceLabel", tip="Where training runs, and the memory that is free"
         )
         self.reader = named(
-            QLineEdit(settings.reader),
+            _ReaderEdit(settings.reader),
             "readerEdit",
             "Reader's name or initials",
             "Your name or initials; every decision is signed with it",
@@ -51,6 +52,7 @@ class TopBar(QFrame):
         self.reader.setPlaceholderText("your initials")
         self.reader.setMaximumWidth(110)
         self.reader.textChanged.connect(self._on_reader)
+        self.reader.given.connect(self.reader_given)
         look = named(
             QPushButton("View"), "viewButton", tip="Theme, tour, help; Ctrl+K finds everything"
         )
@@ -118,6 +120,35 @@ class TopBar(QFrame):
     @Slot()
     def _show_device(self) -> None:
         self.device.setText(device_text())
+
+
+class _ReaderEdit(QLineEdit):
+    """The reader's name: Return takes it, Esc takes back what was typed; both leave the field.
+
+    Signals:
+        given(): the field is left.
+    """
+
+    given = Signal()
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._before = name
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Remember the name that Esc brings back."""
+        self._before = self.text()
+        super().focusInEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Leave the field by Return and Esc: the next letters are the page's keys."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.setText(self._before)
+        elif event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            super().keyPressEvent(event)
+            return
+        self.clearFocus()
+        self.given.emit()
 
 
 def device_text() -> str:
