@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+import numpy as np
+import numpy.typing as npt
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QTableView
 
@@ -36,6 +38,16 @@ class ImageTable(QTableView):
             columns.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         columns.setResizeContentsPrecision(0)  # by the rows in sight: a thousand would be read
         columns.setSectionsClickable(True)
+
+    def select_lines(self, current: int, lines: npt.NDArray[np.int64]) -> None:
+        """Make a line the current one, and select lines (n,), ascending; without any the current one."""
+        index, last = self.model().index, self.model().columnCount() - 1
+        chosen, flags = QItemSelection(), QItemSelectionModel.SelectionFlag
+        wanted = lines if len(lines) else np.array([current])
+        for part in np.split(wanted, np.flatnonzero(np.diff(wanted) != 1) + 1):
+            chosen.select(index(int(part[0]), 0), index(int(part[-1]), last))
+        self.selectionModel().setCurrentIndex(index(current, 0), flags.NoUpdate)
+        self.selectionModel().select(chosen, flags.ClearAndSelect)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Leave a column out where there is no room for it."""

@@ -76,6 +76,11 @@ class ImageTableModel(QAbstractTableModel):
         self._asked = set()
         self.endResetModel()
 
+    @property
+    def ids(self) -> npt.NDArray[np.int64]:
+        """The images (n,), in the order of the lines."""
+        return self._ids
+
     def take_page(self, key: tuple[int, int], rows: list[ImageRow]) -> None:
         """Show a page's rows; those of an earlier list are dropped."""
         version, page = key

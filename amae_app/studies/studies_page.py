@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QItemSelectionModel, Qt, QTimer, Slot
+from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QInputDialog,
@@ -45,6 +45,8 @@ from amae_engine.jobs.importing.retrieve_images import RetrievalReport
 from amae_engine.jobs.model_files.read_model import SUFFIX
 
 _TYPING_PAUSE_MS = 250
+_ListedBy = tuple[str, str, bool]  # filter, sort, whether descending
+_Answer = tuple[StudiesState, npt.NDArray[np.int64], _ListedBy]
 
 
 class StudiesPage(Workspace):
@@ -54,6 +56,7 @@ class StudiesPage(Workspace):
         super().__init__(context, parent)
         self._state: StudiesState | None = None
         self._sort, self._descending = "name", False
+        self._listed_by: _ListedBy | None = None
         self.setAcceptDrops(True)
         self.model = ImageTableModel(context.thumbnails, self)
         self.table = ImageTable()
@@ -228,9 +231,9 @@ class StudiesPage(Workspace):
     def _read_ids(self) -> None:
         text, sort, descending = self.filter.text(), self._sort, self._descending
 
-        def read(session: Session) -> tuple[StudiesState, npt.NDArray[np.int64]]:
-            state = read_studies_state(session)
-            return state, studies.page_of_ids(session, text, sort, descending)
+        def read(session: Session) -> _Answer:
+            state, listed_by = read_studies_state(session), (text, sort, descending)
+            return state, studies.page_of_ids(session, *listed_by), listed_by
 
         read_all = partial(self._context.project.in_session, read)
         self._context.background("studies", read_all, self._show, self._show_error)
@@ -239,9 +242,14 @@ class StudiesPage(Workspace):
         self.summary.setText(str(error))
         restyle(self.summary, "state", "warning")
 
-    def _show(self, answer: tuple[StudiesState, npt.NDArray[np.int64]]) -> None:
+    def _show(self, answer: _Answer) -> None:
         restyle(self.summary, "state", "")
-        self._state, ids = answer
+        self._state, ids, listed_by = answer
+        chosen = self._selected()
+        before, line = self.model.ids, max(self.table.currentIndex().row(), 0)
+        scrolled = self.table.verticalScrollBar().value()
+        is_same_list = listed_by == self._listed_by
+        self._listed_by = listed_by
         self.model.show_ids(ids, self._context.shows_truth)
         self._stack.setCurrentIndex(1 if self._state.images == 0 else 0)
         shown = f", {len(ids)} shown" if len(ids) != self._state.images else ""
@@ -251,11 +259,11 @@ class StudiesPage(Workspace):
         self.held_button.setText(f"{plural(self._state.held, 'image')} held back…")
         self.leak.setText(self._state.leak_text())
         restyle(self.leak, "state", self._state.leak_state())
-        if len(ids) and not self.table.selectionModel().hasSelection():
-            whole = QItemSelectionModel.SelectionFlag
-            self.table.selectionModel().setCurrentIndex(  # whatever keys are held down
-                self.model.index(0, 0), whole.ClearAndSelect | whole.Rows
-            )
+        if len(ids):
+            places = np.flatnonzero(np.isin(ids, chosen))
+            self.table.select_lines(_line_now(before, line, ids, is_same_list), places)
+        if is_same_list:
+            self.table.verticalScrollBar().setValue(scrolled)
         self.badge_changed.emit()
 
     @Slot(int)
@@ -323,3 +331,15 @@ class StudiesPage(Workspace):
             window.suspects_wanted.connect(self.actions_of_page.import_suspects)
             self.reports.append(window)
             window.show()
+
+
+def _line_now(
+    before: npt.NDArray[np.int64], line: int, ids: npt.NDArray[np.int64], is_same_list: bool
+) -> int:
+    """Where the image of a line is now; of one that has left the list, the next that is still there."""
+    stayed = np.flatnonzero(np.isin(before[line:], ids))
+    if not len(stayed):
+        return len(ids) - 1 if is_same_list and len(before) else 0
+    if stayed[0] and not is_same_list:
+        return 0  # another list begins at its top
+    return int(np.flatnonzero(ids == before[line + stayed[0]])[0])

@@ -58,3 +58,42 @@ def test_the_reader_s_field_is_left_by_return_and_esc(labels_page, rated_project
     assert field.text() == shown  # the letter is the page's
     with rated_project.session() as session:
         assert [row.reader for row in decisions.history(session)] == [shown]
+
+
+@pytest.fixture
+def studies_page(open_window, small_project: Project, qtbot):
+    page = open_window(small_project)._pages[0]
+    qtbot.waitUntil(lambda: page.model.rowCount() == 40, timeout=WAIT)
+    return page
+
+
+def test_delete_goes_on_to_the_next_image(studies_page, qtbot):
+    page = studies_page
+    ids = page.model.ids.tolist()
+    page.table.selectRow(7)
+    for gone in (1, 2):
+        QTest.keyClick(page.table, Qt.Key.Key_Delete)
+        qtbot.waitUntil(lambda gone=gone: page.model.rowCount() == 40 - gone, timeout=WAIT)
+        assert page._selected() == [ids[7 + gone]]
+        assert page.table.currentIndex().row() == 7
+    assert page.model.ids.tolist() == ids[:7] + ids[9:]
+
+
+def test_a_selection_outlives_an_act(studies_page, qtbot):
+    page = studies_page
+    ids = page.model.ids.tolist()
+    page.table.selectRow(5)
+    for _ in range(3):
+        QTest.keyClick(page.table, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
+    assert page._selected() == ids[5:9]
+    notices = []
+    page._context.noticed.connect(lambda text, _level: notices.append(text))
+    page.actions_of_page.of_images.tag("later")
+    qtbot.waitUntil(lambda: bool(notices), timeout=WAIT)
+    saved(page)
+    qtbot.wait(300)
+    assert page._selected() == ids[5:9]
+    assert page.table.currentIndex().row() == 8
+    page.filter.setText("split:test")  # another list begins at its top
+    qtbot.waitUntil(lambda: page.model.rowCount() == 10, timeout=WAIT)
+    assert page.table.currentIndex().row() == 0
