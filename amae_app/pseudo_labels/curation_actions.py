@@ -31,9 +31,12 @@ class CurationActions(QObject):
 
     Signals:
         reading_begun(session): a blind second reading.
+        disputed(images, label, kept): names of images by id that were to get a label, and the decisions
+            by image that stayed in its place.
     """
 
     reading_begun = Signal(int)
+    disputed = Signal(object, object, object)
 
     def __init__(self, context: WindowContext, page: QWidget) -> None:
         super().__init__(page)
@@ -50,6 +53,27 @@ class CurationActions(QObject):
             ),
             self._decided,
             " / ".join(dict.fromkeys(labels)),
+            images,
+            _PAGE,
+        )
+
+    def decide_undisputed(
+        self, images: dict[int, str], label: Label, run_id: int, offer: Offer
+    ) -> None:
+        """Decide on those images, names by id, that have no other decision; tell of the others."""
+        reader = self._context.reader
+
+        def done(kept: dict[int, decisions.Standing]) -> None:
+            self._decided(None)
+            if kept:
+                self.disputed.emit(images, label, kept)
+
+        self._context.write(
+            lambda session: decisions.decide_undisputed(
+                session, list(images), label, reader, run_id, offer
+            ),
+            done,
+            str(label),
             images,
             _PAGE,
         )

@@ -18,6 +18,7 @@ from amae_app.pseudo_labels.blind_panel import BlindPanel
 from amae_app.pseudo_labels.curation_actions import CurationActions
 from amae_app.pseudo_labels.curation_state import CurationReader, CurationState
 from amae_app.pseudo_labels.cuts_panel import CutsPanel
+from amae_app.pseudo_labels.disputes import Disputes
 from amae_app.pseudo_labels.gallery import Tile
 from amae_app.pseudo_labels.gallery_panel import GalleryPanel
 from amae_app.pseudo_labels.label_buttons import LabelButtons
@@ -39,6 +40,7 @@ from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
 from amae_engine.jobs.pseudo_labels.source_quality import source_qualities
 
+_DECIDED = {0: Label.NORMAL, 1: Label.ABNORMAL, -2: Label.EXCLUDE}  # of a tile that is decided
 Answer = tuple[CurationState, list[BlindItem] | None]
 
 
@@ -62,6 +64,7 @@ class PseudoLabelsPage(Workspace):
         self.labels = LabelButtons()
         self.acts = CurationActions(context, self)
         self.dialogs = ReadingDialogs(context, self.acts, self)
+        self.disputes = Disputes(context, self)
         self.empty = EmptyState(
             "Reading the ratings…",
             "emptyPseudoLabels",
@@ -95,7 +98,18 @@ class PseudoLabelsPage(Workspace):
     def decide(self, label: Label) -> None:
         """Give the selected images a label; in a blind reading, say what they are."""
         tiles = self.gallery.selected_tiles()
-        self._act(tiles, [label] * len(tiles), "decide")
+        if self._blind is not None or self._state is None or not tiles:
+            self._act(tiles, [label] * len(tiles), "decide")
+            return
+        images = {tile.image_id: tile.name for tile in tiles}
+        if self.disputes.is_repeated(list(images), label):
+            self._act(tiles, [label] * len(tiles), "decide")
+        elif len(tiles) == 1 and tiles[0].checked and label is not _DECIDED.get(tiles[0].label):
+            self.disputes.ask(images, label)
+        else:
+            run, offer = self._state.view.run_id, self.offered.offer_text
+            self.acts.decide_undisputed(images, label, run, offer)
+            self._go_on()
 
     @Slot()
     def confirm(self) -> None:
@@ -173,6 +187,9 @@ class PseudoLabelsPage(Workspace):
         else:
             run = self._state.view.run_id
             self.acts.decide(images, labels, kind, run, self.offered.offer_text)
+        self._go_on()
+
+    def _go_on(self) -> None:
         if self._context.reader:
             self.gallery.select(self.gallery.currentIndex().row() + 1)
 
@@ -218,7 +235,7 @@ class PseudoLabelsPage(Workspace):
         frame, layout = card()
         layout.addWidget(self.image_name)
         self.viewer.setMinimumHeight(220)
-        fill(layout, (self.viewer, 1), self.image_facts, self.labels)
+        fill(layout, (self.viewer, 1), self.image_facts, self.disputes.line, self.labels)
         self.labels.name(self.keys)
         return frame
 
@@ -237,6 +254,8 @@ class PseudoLabelsPage(Workspace):
         self.blind.ended.connect(self.end_blind)
         self.blind.agreement_wanted.connect(self._on_agreement)
         self.acts.reading_begun.connect(self.read_blind)
+        self.acts.disputed.connect(self.disputes.tell)
+        self.disputes.all_wanted.connect(self._decide_all)
         self.viewer.relink_wanted.connect(self._context.relink_wanted)
         self._context.queue.changed.connect(self._show_review)
         self._context.acts.changed.connect(self._show_saving)
@@ -304,8 +323,16 @@ class PseudoLabelsPage(Workspace):
     def _on_truth(self, shows: bool) -> None:
         self._context.shows_truth = shows
 
+    @Slot(object, object)
+    def _decide_all(self, images: dict[int, str], label: Label) -> None:
+        """Decide on images that have another decision: the reader has said so."""
+        if self._state is not None:
+            labels, run = [label] * len(images), self._state.view.run_id
+            self.acts.decide(images, labels, "decide", run, self.offered.offer_text)
+
     @Slot(object)
     def _on_current(self, tile: Tile | None) -> None:
+        self.disputes.leave(None if tile is None else tile.image_id)
         self._show_facts(tile)
         self.loader.show(None if tile is None else tile.ref, self.gallery.likely())
 

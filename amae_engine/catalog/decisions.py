@@ -101,6 +101,66 @@ def decide(
     return _append(session, changes, reader, kind, run_id, offer=offer) if changes else 0
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The decision that an image has: its label, and whose it is."""
+
+    label: Label
+    reader: str
+
+
+def standing(session: Session, image_ids: Sequence[int]) -> dict[int, Standing]:
+    """The decisions that images have now, by image; images without one are left out."""
+    found: dict[int, Standing] = {}
+    newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
+    for some in id_chunks(image_ids):
+        last = newest.where(LabelDecision.image_id.in_(some))
+        query = select(LabelDecision.image_id, LabelDecision.after, LabelDecision.reader)
+        for image, after, reader in session.execute(query.where(LabelDecision.id.in_(last))):
+            if after != Label.NONE:
+                found[image] = Standing(Label(after), reader)
+    return found
+
+
+def decide_undisputed(
+    session: Session,
+    image_ids: Sequence[int],
+    label: Label,
+    reader: str,
+    run_id: int | None = None,
+    offer: Offer = Offer(),
+) -> dict[int, Standing]:
+    """Decide on those images that have no other decision, in one act.
+
+    Another decision stays, whoever's it is; a reader may take back an own one.
+
+    Args:
+        session: Open session.
+        image_ids: The images.
+        label: The reader's; `NONE` takes decisions back.
+        reader: Who decides.
+        run_id: The stage-1 run whose pseudo-labels were on screen.
+        offer: How the images were offered.
+
+    Returns:
+        The decisions that stay, by image.
+
+    Raises:
+        BadInput: The reader has no name.
+    """
+    require_reader(reader, "A decision")
+    one_act_at_a_time(session)
+    kept = {
+        image: found
+        for image, found in standing(session, image_ids).items()
+        if found.label is not label and not (label is Label.NONE and found.reader == reader)
+    }
+    free = [image for image in image_ids if image not in kept]
+    if free:
+        decide(session, free, label, reader, run_id, offer=offer)
+    return kept
+
+
 def current(session: Session, image_ids: Sequence[int] | None = None) -> dict[int, Label]:
     """The newest decision of each image that has one; undone ones are left out."""
     newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)

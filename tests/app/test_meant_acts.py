@@ -4,11 +4,13 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
-from widgets_by_name import WAIT, find, saved
+from widgets_by_name import WAIT, click, find, saved
 
 from amae_app.main_window import MainWindow
 from amae_app.settings import Settings
 from amae_engine.catalog import decisions
+from amae_engine.catalog.tables import Label
+from amae_engine.events import Changed
 from amae_engine.project import Project
 
 
@@ -97,3 +99,87 @@ def test_a_selection_outlives_an_act(studies_page, qtbot):
     page.filter.setText("split:test")  # another list begins at its top
     qtbot.waitUntil(lambda: page.model.rowCount() == 10, timeout=WAIT)
     assert page.table.currentIndex().row() == 0
+
+
+def _decide(project: Project, ids: list[int], label: Label, reader: str) -> None:
+    with project.session() as session:
+        decisions.decide(session, ids, label, reader)
+
+
+def _labels(project: Project, page) -> dict[int, tuple[str, str]]:
+    saved(page)
+    with project.session() as session:
+        ids = [tile.image_id for tile in page.gallery.selected_tiles()]
+        ids += list(decisions.current(session))
+        found = decisions.standing(session, ids)
+    return {image: (str(each.label), each.reader) for image, each in found.items()}
+
+
+def test_one_key_does_not_change_another_reader_s_decision(labels_page, rated_project, qtbot):
+    page = labels_page
+    page.gallery.select(2)
+    image = page.gallery.gallery.tile(2).image_id
+    _decide(rated_project, [image], Label.ABNORMAL, "AA")
+    page.refresh(Changed.DECISIONS)
+    qtbot.waitUntil(lambda: page.gallery.gallery.tile(2).checked, timeout=WAIT)
+    QTest.keyClick(page.gallery, Qt.Key.Key_N)
+    qtbot.waitUntil(
+        lambda: page.disputes.line.text() == "Abnormal by AA. Again: normal by BB.", timeout=WAIT
+    )
+    assert page.gallery.currentIndex().row() == 2
+    assert _labels(rated_project, page) == {image: ("abnormal", "AA")}
+    QTest.keyClick(page.gallery, Qt.Key.Key_Right)  # leaving is no answer
+    QTest.keyClick(page.gallery, Qt.Key.Key_Left)
+    assert page.disputes.line.isHidden()
+    QTest.keyClick(page.gallery, Qt.Key.Key_N)
+    assert _labels(rated_project, page) == {image: ("abnormal", "AA")}
+    QTest.keyClick(page.gallery, Qt.Key.Key_N)
+    assert _labels(rated_project, page) == {image: ("normal", "BB")}
+    assert page.gallery.currentIndex().row() == 3
+
+
+@pytest.mark.parametrize("wants_all", [False, True])
+def test_several_decisions_of_others_stay_unless_all_are_meant(
+    labels_page, rated_project, qtbot, wants_all: bool
+):
+    page = labels_page
+    ids = [page.gallery.gallery.tile(row).image_id for row in range(10)]
+    _decide(rated_project, ids[:3], Label.ABNORMAL, "AA")
+    _decide(rated_project, ids[3:4], Label.EXCLUDE, "CC")
+    page.refresh(Changed.DECISIONS)
+    page.gallery.selectAll()
+    QTest.keyClick(page.gallery, Qt.Key.Key_N)
+    qtbot.waitUntil(lambda: page.disputes.dialog is not None, timeout=WAIT)
+    dialog = page.disputes.dialog
+    assert dialog.text() == (
+        "6 images of 10 are normal now. 4 had another decision, which stays: 3 abnormal by AA, "
+        "1 excluded by CC."
+    )
+    assert dialog.defaultButton().text() == "Only the undecided 6"
+    if wants_all:
+        click(qtbot, dialog, "decideAllButton")
+    else:
+        QTest.keyClick(dialog, Qt.Key.Key_Escape)
+    found = _labels(rated_project, page)
+    theirs = {ids[0]: ("abnormal", "AA"), ids[3]: ("excluded", "CC")}
+    for image in (ids[0], ids[3]):
+        expected = ("normal", "BB") if wants_all else theirs[image]
+        assert found[image] == (expected[0].replace("excluded", "exclude"), expected[1])
+    assert all(found[image] == ("normal", "BB") for image in ids[4:])
+
+
+def test_a_decision_that_came_meanwhile_stays(labels_page, rated_project, qtbot):
+    page = labels_page
+    notices = []
+    page._context.noticed.connect(lambda text, _level: notices.append(text))
+    page.gallery.select(0)
+    image = page.gallery.gallery.tile(0).image_id
+    _decide(rated_project, [image], Label.EXCLUDE, "AA")  # the page has not seen it
+    QTest.keyClick(page.gallery, Qt.Key.Key_A)
+    qtbot.waitUntil(lambda: any("AA decided meanwhile" in n for n in notices), timeout=WAIT)
+    assert _labels(rated_project, page)[image] == ("exclude", "AA")
+    # an own decision is taken back at once
+    _decide(rated_project, [image], Label.EXCLUDE, "BB")
+    with rated_project.session() as session:
+        assert decisions.decide_undisputed(session, [image], Label.NONE, "BB") == {}
+        assert decisions.current(session) == {}
