@@ -168,17 +168,26 @@ class CurationState:
         return {0: " · truth: normal", 1: " · truth: abnormal"}.get(truth, "")
 
     def effect_text(self) -> str:
-        """What the decisions did to stage 2; "" where there is none."""
+        """What has changed since stage 2 learnt, and by what; "" where there is none."""
         effect = self.effect
         if not effect.run_id:
             return ""
-        decided = plural(effect.decided_since, "image")
         if not effect.is_out_of_date:
             return f"Stage 2, run {effect.run_id}, is up to date."
-        moved = f"{effect.share_of_b:.1f} % of B ({plural(effect.moved_b, 'image')})"
-        also = f" and {plural(effect.moved_a, 'image')} of A" if effect.moved_a else ""
-        what = f"Decisions on {decided}" if effect.decided_since else "Other cuts"
-        return f"{what} moved {moved}{also}: stage 2, run {effect.run_id}, is out of date."
+        causes = []
+        if effect.by_decisions:
+            decided = plural(effect.decided, "changed decision")
+            causes.append(f"{decided} moved {plural(effect.by_decisions, 'image')}")
+        if effect.otherwise:
+            causes.append(
+                f"other cuts, ratings or images moved {plural(effect.otherwise, 'image')}"
+            )
+        of_b = f"of module B's {effect.size_b} images {effect.left_b} left, {effect.came_b} came"
+        of_a = f"; {plural(effect.moved_a, 'image')} of module A moved" if effect.moved_a else ""
+        return (
+            f"Since stage 2, run {effect.run_id}, {' and '.join(causes)}: {of_b}{of_a}. It is out of "
+            f"date."
+        )
 
     def history_text(self) -> str:
         """The newest decisions, a line each."""

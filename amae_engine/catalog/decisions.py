@@ -161,9 +161,19 @@ def decide_undisputed(
     return kept
 
 
-def current(session: Session, image_ids: Sequence[int] | None = None) -> dict[int, Label]:
-    """The newest decision of each image that has one; undone ones are left out."""
+def current(
+    session: Session, image_ids: Sequence[int] | None = None, until: str = ""
+) -> dict[int, Label]:
+    """The newest decision of each image that has one; undone ones are left out.
+
+    Args:
+        session: Open session.
+        image_ids: Of these images; None for all.
+        until: As it was at a time (ISO 8601, UTC); "" for now.
+    """
     newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
+    if until:
+        newest = newest.where(LabelDecision.decided_at <= until)
     every: Iterable[list[int] | None] = [None] if image_ids is None else id_chunks(image_ids)
     labels = {str(label): label for label in Label}
     found: dict[int, Label] = {}
@@ -176,10 +186,10 @@ def current(session: Session, image_ids: Sequence[int] | None = None) -> dict[in
     return found
 
 
-def images_decided_since(session: Session, at: str) -> int:
-    """On how many images readers have decided after a time (ISO 8601, UTC)."""
-    query = select(func.count(LabelDecision.image_id.distinct()))
-    return session.scalar(query.where(LabelDecision.decided_at > at)) or 0
+def changed_since(session: Session, at: str) -> list[int]:
+    """The images whose decision now is not the one that they had at a time (ISO 8601, UTC)."""
+    then, now = current(session, until=at), current(session)
+    return sorted(i for i in then.keys() | now.keys() if then.get(i) is not now.get(i))
 
 
 def images_by_reader(session: Session) -> dict[str, int]:

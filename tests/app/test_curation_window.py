@@ -88,9 +88,21 @@ def test_what_the_decisions_did_is_said_and_b_is_trained_again(labels_page, whol
     qtbot.keyClick(page.gallery, Qt.Key.Key_A)
     qtbot.waitUntil(review.retrain.isVisible, timeout=WAIT)
     assert review.retrain.text() == "Retrain module B only"
-    share = 100 / effect.size_b
-    assert f"moved {share:.1f} % of B (1 image)" in review.effect.text()
-    assert "out of date" in review.effect.text()
+    assert review.effect.text() == (
+        f"Since stage 2, run {effect.run_id}, 1 changed decision moved 1 image: of module B's "
+        f"{effect.size_b} images 0 left, 1 came. It is out of date."
+    )
+    page.undo()  # what does not stand does not count
+    qtbot.waitUntil(lambda: "up to date" in review.effect.text(), timeout=WAIT)
+    cuts = page._context.labels
+    page._context.labels = cuts.replace(keep_percent=100, keep_abnormal_percent=100)
+    qtbot.waitUntil(lambda: "other cuts, ratings or images moved" in review.effect.text(),
+                    timeout=WAIT)  # fmt: skip
+    assert "decision" not in review.effect.text()
+    page._context.labels = cuts
+    qtbot.waitUntil(lambda: "up to date" in review.effect.text(), timeout=WAIT)
+    page.redo()
+    qtbot.waitUntil(review.retrain.isVisible, timeout=WAIT)
     click(qtbot, page.window(), "retrainButton")
     qtbot.waitUntil(lambda: "module B" in page._context.queue.running, timeout=WAIT)
     qtbot.waitUntil(lambda: not page._context.queue.running, timeout=WAIT)

@@ -1,4 +1,4 @@
-"""What readers' decisions did to the sets of images that the newest stage 2 was trained on."""
+"""What has changed in the sets of images that the newest stage 2 was trained on, and by what."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ class Stage2Effect:
 
     Attributes:
         run_id: The newest finished stage-2 run; 0 where there is none.
-        decided_since: Images that readers decided on after it began.
-        moved_a, moved_b: Images that came into or left module A's, module B's own set since.
+        decided: Images whose decision is another one than when it began.
+        by_decisions, otherwise: Images of either module that moved: of those, and of all others.
+        moved_a: Images that came into or left module A's own set since.
+        came_b, left_b: Images that came into, and that left, module B's own set since.
         size_b: Of module B's own set then.
     """
 
     run_id: int
-    decided_since: int = 0
+    decided: int = 0
+    by_decisions: int = 0
+    otherwise: int = 0
     moved_a: int = 0
-    moved_b: int = 0
+    came_b: int = 0
+    left_b: int = 0
     size_b: int = 0
 
     @property
     def is_out_of_date(self) -> bool:
         """Whether stage 2 was trained on other images than it would be now."""
-        return bool(self.run_id and (self.moved_a or self.moved_b))
+        return bool(self.run_id and (self.by_decisions or self.otherwise))
 
     @property
     def b_alone(self) -> bool:
         """Whether module A would learn from the same images, so that B alone can be trained."""
         return bool(self.is_out_of_date and not self.moved_a)
-
-    @property
-    def share_of_b(self) -> float:
-        """Images moved, in percent of module B's own set then."""
-        return 100 * self.moved_b / self.size_b if self.size_b else 0.0
 
 
 def stage2_effect(project: Project, view: PseudoLabelView) -> Stage2Effect:
@@ -58,21 +58,27 @@ def stage2_effect(project: Project, view: PseudoLabelView) -> Stage2Effect:
         run = runs.newest(session, RunKind.STAGE2)
         if run is None:
             return Stage2Effect(0)
-        since = decisions.images_decided_since(session, run.created_at)
+        decided = decisions.changed_since(session, run.created_at)
     try:
         then = read_inputs(project.run_folder(run.id)).images
     except NotReady:  # its folder has lost them
         return Stage2Effect(0)
     now = view.input_ids()
     moved = {
-        name: len(np.setxor1d(then[name].ids, now[name], assume_unique=True))
+        name: np.setxor1d(then[name].ids, now[name], assume_unique=True)
         for name in now
         if name in then
     }
+    every = np.unique(np.concatenate(list(moved.values())))
+    by_decisions = int(np.isin(every, decided).sum())
+    then_b, now_b = then[PSEUDO_ABNORMAL].ids, now[PSEUDO_ABNORMAL]
     return Stage2Effect(
         run.id,
-        since,
-        moved.get(NORMAL, 0) + moved.get(PSEUDO_NORMAL, 0),
-        moved.get(PSEUDO_ABNORMAL, 0),
-        len(then[PSEUDO_ABNORMAL]),
+        len(decided),
+        by_decisions,
+        len(every) - by_decisions,
+        sum(len(moved[name]) for name in (NORMAL, PSEUDO_NORMAL) if name in moved),
+        len(np.setdiff1d(now_b, then_b)),
+        len(np.setdiff1d(then_b, now_b)),
+        len(then_b),
     )
