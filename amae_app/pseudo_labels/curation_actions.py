@@ -9,11 +9,13 @@ from PySide6.QtWidgets import QWidget
 
 from amae_app.ask_files import ask_file, ask_target
 from amae_app.child_job import ChildJob
+from amae_app.pseudo_labels.disputes import LABEL_WORDS
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.catalog import blind_readings, decisions, runs
 from amae_engine.catalog.database import Session
 from amae_engine.catalog.decisions import Offer
+from amae_engine.catalog.studies import image_name
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ScoreConfig, Stage2Config
 from amae_engine.events import Changed, Level
@@ -33,10 +35,12 @@ class CurationActions(QObject):
         reading_begun(session): a blind second reading.
         disputed(images, label, kept): names of images by id that were to get a label, and the decisions
             by image that stayed in its place.
+        stepped(image): an undo or a redo changed it, the first of several.
     """
 
     reading_begun = Signal(int)
     disputed = Signal(object, object, object)
+    stepped = Signal(int)
 
     def __init__(self, context: WindowContext, page: QWidget) -> None:
         super().__init__(page)
@@ -212,7 +216,12 @@ class CurationActions(QObject):
         word = "Redone" if redo else "Undone"
         nothing = f"There is nothing to {'redo' if redo else 'undo'}."
         text = f"{word}: {plural(step.changed, 'image')}." if step.changed else nothing
+        if step.changed == 1:
+            ((image, label),) = step.labels.items()
+            text = f"{word}: {image_name(image)} is {LABEL_WORDS[label]} again."
         if step.kept:
             text += f" {plural(step.kept, 'image')} left: another reader decided since."
         self._context.notify(text, Level.INFO)
         self._decided(None)
+        if step.labels:
+            self.stepped.emit(next(iter(step.labels)))

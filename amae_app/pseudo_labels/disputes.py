@@ -15,7 +15,7 @@ from amae_engine.catalog import decisions
 from amae_engine.catalog.decisions import Standing
 from amae_engine.catalog.tables import Label
 
-_WORDS = {
+LABEL_WORDS = {
     Label.NORMAL: "normal",
     Label.ABNORMAL: "abnormal",
     Label.EXCLUDE: "excluded",
@@ -64,7 +64,7 @@ class Disputes(QObject):
                 return
             (there,) = found.values()
             self.line.setText(
-                f"{_WORDS[there.label].capitalize()} by {there.reader}. Again: {_WORDS[label]} by "
+                f"{LABEL_WORDS[there.label].capitalize()} by {there.reader}. Again: {LABEL_WORDS[label]} by "
                 f"{self._context.reader}."
             )
 
@@ -82,20 +82,20 @@ class Disputes(QObject):
         if len(images) == 1:
             ((image, there),) = kept.items()
             self._context.notify(
-                f"{images[image]} stays {_WORDS[there.label]}: {there.reader} decided meanwhile."
+                f"{images[image]} stays {LABEL_WORDS[there.label]}: {there.reader} decided meanwhile."
             )
             return
         free = len(images) - len(kept)
         counts = Counter((found.label, found.reader) for found in kept.values())
         theirs = ", ".join(
-            f"{count} {_WORDS[there]} by {reader}" for (there, reader), count in counts.items()
+            f"{count} {LABEL_WORDS[there]} by {reader}" for (there, reader), count in counts.items()
         )
         dialog = QMessageBox(self._page)
         dialog.setObjectName("disputeDialog")
         dialog.setWindowTitle("Decided before")
         dialog.setText(
             f"{plural(free, 'image')} of {len(images)} {'is' if free == 1 else 'are'} "
-            f"{_WORDS[label]} now. {len(kept)} had another decision, which stays: {theirs}."
+            f"{LABEL_WORDS[label]} now. {len(kept)} had another decision, which stays: {theirs}."
         )
         only = dialog.addButton(f"Only the undecided {free}", QMessageBox.ButtonRole.RejectRole)
         every = dialog.addButton(f"All {len(images)}", QMessageBox.ButtonRole.AcceptRole)

@@ -255,6 +255,7 @@ class PseudoLabelsPage(Workspace):
         self.blind.agreement_wanted.connect(self._on_agreement)
         self.acts.reading_begun.connect(self.read_blind)
         self.acts.disputed.connect(self.disputes.tell)
+        self.acts.stepped.connect(self.return_to)
         self.disputes.all_wanted.connect(self._decide_all)
         self.viewer.relink_wanted.connect(self._context.relink_wanted)
         self._context.queue.changed.connect(self._show_review)

@@ -154,5 +154,5 @@ def agree(session: Session, session_id: int, image_id: int, label: Label) -> Non
     row = session.get(ReadingSession, session_id)
     if item is None or row is None:
         raise BadInput(f"Image {image_id} is not of reading {session_id}.")
-    both = f"{item.first_reader} + {row.reader}"[:64]
-    decisions.decide(session, [image_id], label, both, kind="consensus")
+    readers = decisions.both(item.first_reader, row.reader)
+    decisions.decide(session, [image_id], label, readers, kind=decisions.CONSENSUS)

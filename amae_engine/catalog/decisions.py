@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from amae_engine.catalog.audit import require_reader
@@ -45,7 +45,8 @@ class Offer:
     truth_shown: bool = False
 
 
-CONFIRM = "confirm"
+CONFIRM, CONSENSUS = "confirm", "consensus"
+_AND = " + "  # between the names of a consensus
 RANDOM = "random"  # the one order that makes checked images a fair sample
 
 
@@ -56,10 +57,12 @@ class Step:
     Attributes:
         changed: Images whose label changed.
         kept: Images left as they are, because another reader decided on them since.
+        labels: What each changed image is now.
     """
 
     changed: int
     kept: int
+    labels: Mapping[int, Label] = field(default_factory=dict)
 
 
 def decide(
@@ -247,11 +250,25 @@ def _append(
     return batch
 
 
+def _is_of(reader: str) -> ColumnElement[bool]:
+    """A reader's own decisions, and the consensus that the reader has a part in."""
+    names = LabelDecision.reader
+    together = names.startswith(f"{reader}{_AND}", autoescape=True) | names.endswith(
+        f"{_AND}{reader}", autoescape=True
+    )
+    return (names == reader) | ((LabelDecision.kind == CONSENSUS) & together)
+
+
+def both(first: str, second: str) -> str:
+    """Whose a consensus is."""
+    return f"{first}{_AND}{second}"[:64]
+
+
 def _acts(session: Session, reader: str) -> list[tuple[int, str, int | None]]:
     """The reader's acts, oldest first, as (batch, kind, the batch that it reverts)."""
     query = (
         select(LabelDecision.batch, func.min(LabelDecision.kind), func.min(LabelDecision.reverts))
-        .where(LabelDecision.reader == reader)
+        .where(_is_of(reader))
         .group_by(LabelDecision.batch)
         .order_by(LabelDecision.batch)
     )
@@ -265,9 +282,7 @@ def _step(session: Session, reader: str, kind: str) -> Step:
     kept = 0
     for act in reversed(done if kind == "undo" else undone):
         # two readers may act at the same moment under one number
-        query = select(LabelDecision).where(
-            LabelDecision.batch == act, LabelDecision.reader == reader
-        )
+        query = select(LabelDecision).where(LabelDecision.batch == act, _is_of(reader))
         about = {d.image_id: d for d in session.scalars(query)}
         others = _decided_by_others_since(session, about, reader)
         kept += len(others)
@@ -284,7 +299,7 @@ def _step(session: Session, reader: str, kind: str) -> Step:
             for d in free
         ]
         _append(session, changes, reader, kind, free[0].run_id, reverts=act)
-        return Step(len(changes), kept)
+        return Step(len(changes), kept, {image: after for image, _, after in changes})
     return Step(0, kept)
 
 

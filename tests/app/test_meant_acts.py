@@ -183,3 +183,18 @@ def test_a_decision_that_came_meanwhile_stays(labels_page, rated_project, qtbot)
     with rated_project.session() as session:
         assert decisions.decide_undisputed(session, [image], Label.NONE, "BB") == {}
         assert decisions.current(session) == {}
+
+
+def test_undo_says_what_it_undid_and_shows_the_image(labels_page, rated_project, qtbot):
+    page = labels_page
+    notices = []
+    page._context.noticed.connect(lambda text, _level: notices.append(text))
+    page.gallery.select(4)
+    tile = page.gallery.gallery.tile(4)
+    QTest.keyClick(page.gallery, Qt.Key.Key_A)
+    saved(page)
+    page.gallery.select(8)
+    QTest.keyClick(page.gallery, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: f"Undone: {tile.name} is undecided again." in notices, timeout=WAIT)
+    here = page.gallery.gallery.tile(page.gallery.currentIndex().row())
+    assert here.image_id == tile.image_id

@@ -94,6 +94,10 @@ def test_a_blind_reading_decides_nothing_until_both_agree(shared_project):
         assert decisions.current(session)[ids[1]] is Label.NORMAL
         newest = decisions.history(session, ids[1], 1)[0]
         assert (newest.reader, newest.kind) == ("AA + BB", "consensus")
+        assert decisions.undo(session, "B").changed == 0  # another reader, whatever the letters
+        undone = decisions.undo(session, "BB")  # either of both takes it back
+        assert undone.labels == {ids[1]: Label.ABNORMAL}
+        assert decisions.redo(session, "BB").labels == {ids[1]: Label.NORMAL}
         with pytest.raises(BadInput):
             blind_readings.begin(session, ids[5:6], "BB", "random")
         with pytest.raises(BadInput, match="reader"):
