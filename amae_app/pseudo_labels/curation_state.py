@@ -167,6 +167,16 @@ class CurationState:
         truth = int(self.view.truth[np.searchsorted(self.view.image_ids, image_id)])
         return {0: " · truth: normal", 1: " · truth: abnormal"}.get(truth, "")
 
+    def facts_of(self, probability: float, log_odds: float, label: int, is_decided: bool) -> str:
+        """What rates an image and how, and what stage 2 makes of it."""
+        side = "abnormal" if probability >= 0.5 else "normal"
+        used = {0: "in module A", 1: "in module B", -1: "unused", -2: "excluded"}[label]
+        by = " · decided by a reader" if is_decided else ""
+        return (
+            f"{self.rated_by}: P(abnormal) {probability:.2f}, {side} (log-odds {log_odds:+.1f})\n"
+            f"Stage 2: {used}{by}"
+        )
+
     def effect_text(self) -> str:
         """What has changed since stage 2 learnt, and by what; "" where there is none."""
         effect = self.effect

@@ -7,8 +7,6 @@ from functools import partial
 from PySide6.QtCore import Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
-    QMenu,
-    QPushButton,
     QStackedWidget,
     QWidget,
 )
@@ -22,10 +20,11 @@ from amae_app.pseudo_labels.disputes import Disputes
 from amae_app.pseudo_labels.gallery import Tile
 from amae_app.pseudo_labels.gallery_panel import GalleryPanel
 from amae_app.pseudo_labels.label_buttons import LabelButtons
+from amae_app.pseudo_labels.more_button import more_button
 from amae_app.pseudo_labels.reading_dialogs import ReadingDialogs
 from amae_app.pseudo_labels.review_panel import ReviewPanel
 from amae_app.theme import card, heading, quiet
-from amae_app.widgets.building import column_of, fill, named
+from amae_app.widgets.building import column_of, fill
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.widgets.page_keys import PageKeys
@@ -74,7 +73,12 @@ class PseudoLabelsPage(Workspace):
         self._stack = QStackedWidget()
         self._left = QStackedWidget()
         self.keys = PageKeys(self, "pseudoLabels", context.settings, "← → ↑ ↓ move · Shift range")
-        self.offered = GalleryPanel(context, self._more(), self.keys)
+        self.truth_action = QAction("Show the hidden truth (method development)", self)
+        self.truth_action.setCheckable(True)
+        self.truth_action.setChecked(context.shows_truth)
+        self.truth_action.toggled.connect(self._on_truth)
+        more = more_button(self.dialogs, self.acts, self.truth_action)
+        self.offered = GalleryPanel(context, more, self.keys)
         self.gallery = self.offered.gallery
         self._add_keys()
         self._lay_out()
@@ -208,29 +212,6 @@ class PseudoLabelsPage(Workspace):
         self._stack.addWidget(work)
         column_of(self._stack, into=self, margins=10)
 
-    def _more(self) -> QPushButton:
-        button = named(
-            QPushButton("More"),
-            "moreCurationButton",
-            tip="Second reading, decisions as a table, hidden truth",
-        )
-        menu = QMenu(button)
-        menu.addAction("Second reading…", self.dialogs.ask_blind)
-        menu.addAction("How readers agree…", self.dialogs.show_newest_agreement)
-        menu.addSeparator()
-        menu.addAction("Decisions to a table…", self.acts.ask_export)
-        menu.addAction("Decisions from a table…", self.acts.ask_take_over)
-        menu.addSeparator()
-        menu.addAction("Let stage 2 rate the unlabeled images", self.acts.rate_unlabeled)
-        menu.addAction("Second round: rank them by probe and stage 2", self.acts.second_round)
-        self.truth_action = QAction("Show the hidden truth (method development)", menu)
-        self.truth_action.setCheckable(True)
-        self.truth_action.setChecked(self._context.shows_truth)
-        self.truth_action.toggled.connect(self._on_truth)
-        menu.addAction(self.truth_action)
-        button.setMenu(menu)
-        return button
-
     def _right(self) -> QWidget:
         frame, layout = card()
         layout.addWidget(self.image_name)
@@ -346,15 +327,9 @@ class PseudoLabelsPage(Workspace):
         if self._blind is not None:
             self.image_facts.setText("")
             return
-        side = "abnormal" if tile.probability >= 0.5 else "normal"
-        used = {0: "in module A", 1: "in module B", -1: "unused", -2: "excluded"}[tile.label]
-        by = " · decided by a reader" if tile.checked else ""
         truth = self._state.truth_of(tile.image_id) if self._context.shows_truth else ""
-        self.image_facts.setText(
-            f"{self._state.rated_by}: P(abnormal) {tile.probability:.2f}, {side} "
-            f"(log-odds {tile.log_odds:+.1f})\n"
-            f"Stage 2: {used}{by}{truth}"
-        )
+        facts = self._state.facts_of(tile.probability, tile.log_odds, tile.label, tile.checked)
+        self.image_facts.setText(f"{facts}{truth}")
 
     @Slot()
     def _on_history(self) -> None:

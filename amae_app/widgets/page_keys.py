@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
@@ -17,16 +16,9 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QAbstractSpinBox,
     QApplication,
-    QDialog,
-    QDialogButtonBox,
-    QFrame,
-    QGridLayout,
     QKeySequenceEdit,
-    QLabel,
     QLineEdit,
     QPlainTextEdit,
-    QPushButton,
-    QScrollArea,
     QTextEdit,
     QWidget,
 )
@@ -34,12 +26,11 @@ from shiboken6 import isValid
 
 from amae_app.settings import Settings
 from amae_app.theme import quiet
-from amae_app.widgets.building import column_of, named
+from amae_app.widgets.keys_dialog import KeysDialog, shown_key
 
 _ENTRIES = (QLineEdit, QAbstractSpinBox, QTextEdit, QPlainTextEdit, QKeySequenceEdit)
 _LISTED_BY = "?"
 _NEVER = {"Esc"}
-_TALLEST = 600  # logical pixels of the list of keys: it fits any screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +103,7 @@ class PageKeys(QObject):
     def text(self) -> str:
         """The page's keys in a line, for its foot."""
         parts = [
-            f"{' '.join(map(_shown, self.keys_of(name)))} {act.text}"
+            f"{' '.join(map(shown_key, self.keys_of(name)))} {act.text}"
             for name, act in self._acts.items()
             if act.is_named
         ]
@@ -129,7 +120,7 @@ class PageKeys(QObject):
             return f"{key} closes dialogs and can be no key of a page."
         for other in self._acts:
             if other != name and key and key in self.keys_of(other):
-                return f"{_shown(key)} is the key of “{self._acts[other].text}”."
+                return f"{shown_key(key)} is the key of “{self._acts[other].text}”."
         if key and (key,) != self._acts[name].keys:
             self._changed[name] = (key,)
         else:
@@ -142,11 +133,11 @@ class PageKeys(QObject):
 
     def shown(self, name: str) -> str:
         """The first key of an act, as a button names it."""
-        return _shown(self.keys_of(name)[0])
+        return shown_key(self.keys_of(name)[0])
 
     def ask(self) -> None:
         """Show all keys, and let the reader change them."""
-        dialog = _KeysDialog(self, self._acts, self._page)
+        dialog = KeysDialog(self, self._acts, self._page)
         dialog.open()
 
     def _bind(self, name: str) -> None:
@@ -161,118 +152,6 @@ class PageKeys(QObject):
         shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
         shortcut.activated.connect(lambda: act() and None)
         return shortcut
-
-
-class _KeyEdit(QKeySequenceEdit):
-    """Takes one key; Esc gives up and is never taken.
-
-    Signals:
-        given_up(): Esc was pressed.
-    """
-
-    given_up = Signal()
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setMaximumSequenceLength(1)
-
-    def event(self, event: QEvent) -> bool:
-        """Leave Esc to the dialog."""
-        if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
-            if event.type() is QEvent.Type.KeyPress:
-                self.given_up.emit()
-            event.accept()
-            return True
-        return super().event(event)
-
-
-class _KeysDialog(QDialog):
-    """A line an act with its key; a key is changed by a button of its own, and Esc closes."""
-
-    def __init__(self, keys: PageKeys, acts: dict[str, KeyAct], parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setObjectName("keysDialog")
-        self.setWindowTitle("Keys of this page")
-        self._keys, self._acts = keys, acts
-        self._shown: dict[str, QLabel] = {}
-        self._rows = QGridLayout()
-        self._rows.setColumnStretch(0, 1)
-        self.edit = named(_KeyEdit(self), "keyEdit", "The new key")
-        self.edit.hide()
-        self.edit.editingFinished.connect(self._on_changed)
-        self.edit.given_up.connect(self._end_change)
-        self._changed = ""  # the act whose key is waited for
-        self.problem = QLabel()
-        self.problem.setWordWrap(True)
-        for row, (name, act) in enumerate(acts.items()):
-            label = QLabel(act.text[0].upper() + act.text[1:])
-            label.setWordWrap(True)
-            self._shown[name] = named(QLabel(), f"key_{name}")
-            change = named(
-                QPushButton("Change"), f"change_{name}", f"Change the key of: {act.text}"
-            )
-            change.setAutoDefault(False)
-            change.clicked.connect(partial(self._begin_change, name))
-            for column, widget in enumerate((label, self._shown[name], change)):
-                self._rows.addWidget(widget, row, column)
-        self._show_keys()
-        inside = QWidget()
-        inside.setLayout(self._rows)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidget(inside)
-        buttons = QDialogButtonBox(
-            QDialogButtonBox.StandardButton.RestoreDefaults | QDialogButtonBox.StandardButton.Close
-        )
-        buttons.rejected.connect(self.reject)
-        restore = buttons.button(QDialogButtonBox.StandardButton.RestoreDefaults)
-        restore.clicked.connect(self._on_restore)
-        column_of((area, 1), self.problem, buttons, into=self)
-        self.resize(480, min(_TALLEST, inside.sizeHint().height() + 110))
-        buttons.button(QDialogButtonBox.StandardButton.Close).setFocus()
-
-    @Slot()
-    def _begin_change(self, name: str) -> None:
-        """Wait for the new key of an act, in its row."""
-        self._end_change()
-        self._changed = name
-        self.edit.clear()
-        self._rows.replaceWidget(self._shown[name], self.edit)
-        self._shown[name].hide()
-        self.edit.show()
-        self.edit.setFocus()
-        self.problem.setText("Press the new key; Esc leaves it as it is.")
-
-    @Slot()
-    def _on_changed(self) -> None:
-        key, name = self.edit.keySequence().toString(), self._changed
-        if not name or not key:
-            return
-        said = self._keys.change(name, key)
-        self._end_change()
-        self.problem.setText(said)
-
-    @Slot()
-    def _end_change(self) -> None:
-        if self._changed:
-            label, self._changed = self._shown[self._changed], ""
-            self._rows.replaceWidget(self.edit, label)
-            label.show()
-            self.edit.hide()
-        self.problem.clear()
-        self._show_keys()
-
-    def _show_keys(self) -> None:
-        for name, label in self._shown.items():
-            label.setText(f"<b>{' '.join(map(_shown, self._keys.keys_of(name)))}</b>")
-
-    @Slot()
-    def _on_restore(self) -> None:
-        for name in self._acts:
-            self._keys.change(name, "")
-        self._end_change()
 
 
 def keep_focus(page: QWidget) -> None:
@@ -360,7 +239,3 @@ def let_return_press() -> None:
         presses = ReturnPresses(application)
         application.focusChanged.connect(presses.follow)
         presses.follow(None, application.focusWidget())
-
-
-def _shown(key: str) -> str:
-    return {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓"}.get(key, key)
