@@ -191,8 +191,10 @@ def current(
 
 def changed_since(session: Session, at: str) -> list[int]:
     """The images whose decision now is not the one that they had at a time (ISO 8601, UTC)."""
-    then, now = current(session, until=at), current(session)
-    return sorted(i for i in then.keys() | now.keys() if then.get(i) is not now.get(i))
+    since = select(LabelDecision.image_id.distinct()).where(LabelDecision.decided_at > at)
+    ids = sorted(session.scalars(since))
+    then, now = current(session, ids, until=at), current(session, ids)
+    return [i for i in ids if then.get(i) is not now.get(i)]
 
 
 def images_by_reader(session: Session) -> dict[str, int]:
