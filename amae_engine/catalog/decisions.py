@@ -191,7 +191,7 @@ def current(
 
 def changed_since(session: Session, at: str) -> list[int]:
     """The images whose decision now is not the one that they had at a time (ISO 8601, UTC)."""
-    since = select(LabelDecision.image_id.distinct()).where(LabelDecision.decided_at > at)
+    since = select(LabelDecision.image_id).distinct().where(LabelDecision.decided_at > at)
     ids = sorted(session.scalars(since))
     then, now = current(session, ids, until=at), current(session, ids)
     return [i for i in ids if then.get(i) is not now.get(i)]
