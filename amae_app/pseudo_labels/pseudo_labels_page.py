@@ -102,7 +102,8 @@ class PseudoLabelsPage(Workspace):
     def decide(self, label: Label) -> None:
         """Give the selected images a label; in a blind reading, say what they are."""
         tiles = self.gallery.selected_tiles()
-        if self._blind is not None or self._state is None or not tiles:
+        is_plain = self._blind is not None or bool(self._context.project.only_reading)
+        if is_plain or self._state is None or not tiles:
             self._act(tiles, [label] * len(tiles), "decide")
             return
         images = {tile.image_id: tile.name for tile in tiles}
