@@ -104,8 +104,15 @@ class Disputes(QObject):
         dialog.setEscapeButton(only)
         others = {image: images[image] for image in kept}
         every.clicked.connect(lambda: self.all_wanted.emit(others, label))
+        dialog.finished.connect(self._on_answered)
         self.dialog = dialog
         dialog.open()
+
+    @Slot()
+    def _on_answered(self) -> None:
+        if self.dialog is not None:
+            self.dialog.deleteLater()
+        self.dialog = None
 
     def _end(self) -> None:
         self._asked = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, func, select
@@ -114,15 +114,8 @@ class Standing:
 
 def standing(session: Session, image_ids: Sequence[int]) -> dict[int, Standing]:
     """The decisions that images have now, by image; images without one are left out."""
-    found: dict[int, Standing] = {}
-    newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
-    for some in id_chunks(image_ids):
-        last = newest.where(LabelDecision.image_id.in_(some))
-        query = select(LabelDecision.image_id, LabelDecision.after, LabelDecision.reader)
-        for image, after, reader in session.execute(query.where(LabelDecision.id.in_(last))):
-            if after != Label.NONE:
-                found[image] = Standing(Label(after), reader)
-    return found
+    newest = _newest(session, image_ids)
+    return {image: Standing(label, reader) for image, label, reader in newest}
 
 
 def decide_undisputed(
@@ -174,19 +167,25 @@ def current(
         image_ids: Of these images; None for all.
         until: As it was at a time (ISO 8601, UTC); "" for now.
     """
+    return {image: label for image, label, _ in _newest(session, image_ids, until)}
+
+
+def _newest(
+    session: Session, image_ids: Sequence[int] | None, until: str = ""
+) -> Iterator[tuple[int, Label, str]]:
+    """Image, label and reader of each newest decision that is not undone."""
     newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
     if until:
         newest = newest.where(LabelDecision.decided_at <= until)
     every: Iterable[list[int] | None] = [None] if image_ids is None else id_chunks(image_ids)
     labels = {str(label): label for label in Label}
-    found: dict[int, Label] = {}
     for some in every:
         last = newest if some is None else newest.where(LabelDecision.image_id.in_(some))
-        query = select(LabelDecision.image_id, LabelDecision.after).where(
+        query = select(LabelDecision.image_id, LabelDecision.after, LabelDecision.reader).where(
             LabelDecision.id.in_(last), LabelDecision.after != Label.NONE
         )
-        found.update({image: labels[after] for image, after in session.execute(query)})
-    return found
+        for image, after, reader in session.execute(query):
+            yield image, labels[after], reader
 
 
 def changed_since(session: Session, at: str) -> list[int]:

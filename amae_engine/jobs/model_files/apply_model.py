@@ -13,8 +13,10 @@ import os
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import IO, Generic, Self, TypeVar
 
@@ -97,14 +99,12 @@ def apply_model(
     yield Progress("Applying the model", 0, len(wanted))
     decoded = source.decoded(wanted, int(model.facts["side"]), at_once)
     try:
-        with (
-            _Ahead(decoded) as batches,
-            outputs.csv.open("a", newline="", encoding="utf-8") as table,
-        ):
+        with _Ahead(decoded) as batches, ExitStack() as opened:
             with_maps = bool(outputs.maps or outputs.dicom)
             loaded = load_model(path, choose_device(device), with_maps)
             for text in loaded.deviations:
                 yield Notice(text, Level.WARNING)
+            table = opened.enter_context(outputs.csv.open("a", newline="", encoding="utf-8"))
             if not table.tell():
                 table.write(_head(loaded))
             began = last_event = time.monotonic()
@@ -250,7 +250,7 @@ def _rows_so_far(path: Path, model: Model) -> set[object]:
         return set()
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            head = [line for line in file if line.startswith("#")]
+            head = list(takewhile(_is_comment, file))
         is_ours = f"{_MODEL_LINE}{model.digest}\n" in head
     except (OSError, UnicodeDecodeError):
         is_ours = False
@@ -262,5 +262,8 @@ def _rows_so_far(path: Path, model: Model) -> set[object]:
         whole = content.read()
         content.truncate(whole.rfind(b"\n") + 1)
     with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        return {row["file"] for row in rows}
+        return {row["file"] for row in csv.DictReader(dropwhile(_is_comment, file))}
+
+
+def _is_comment(line: str) -> bool:
+    return line.startswith("#")

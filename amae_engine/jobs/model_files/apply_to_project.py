@@ -13,7 +13,6 @@ import numpy as np
 
 from amae_engine.atomic_write import write_text
 from amae_engine.catalog import image_tables, scores, studies
-from amae_engine.catalog.image_facts import RECORDED
 from amae_engine.catalog.studies import ImageRow
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import ScoreKind
@@ -108,16 +107,13 @@ def _rate(
     ids, rows = record.inputs.in_order([Split.TEST])
     parts: dict[ScoreKind, list[np.ndarray]] = {kind: [] for kind in loaded.model.kinds}
     remarks: Counter[str] = Counter()
-    strata, began = loaded.detector.stage1.strata, time.monotonic()
+    stage1, began = loaded.detector.stage1, time.monotonic()
     with MapWriter(maps_folder(project, record.id), ids) as writer:
         for start in range(0, len(ids), _AT_ONCE):
             some = slice(start, start + _AT_ONCE)
             with project.session() as session:
                 facts = studies.rows(session, ids[some].tolist())
-            numbers = None
-            if strata is not None:
-                fact = RECORDED.get(strata.fact, "")
-                numbers = strata.of([_text(row, fact) for row in facts])
+            numbers = stage1.strata_of(project, ids[some])
             made = loaded.detector.rate(project.pixels.read(rows[some]), numbers)
             writer.write(made.maps)
             for kind, values in parts.items():

@@ -126,9 +126,12 @@ def _unpacked(model: Model, folder: Path) -> dict[str, Path]:
                         f"{model.path.name}: {name}{TENSORS} is not the file that the model names; it "
                         f"was changed: ask for it again."
                     )
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
-        if isinstance(error, BadInput):
-            raise
+    except OSError as error:
+        raise BadInput(
+            f"{model.path.name} cannot be unpacked into the folder for temporary files "
+            f"({error.strerror or error})."
+        ) from error
+    except (zipfile.BadZipFile, EOFError) as error:
         raise BadInput(f"{model.path.name} is damaged ({error}); ask for it again.") from error
     return found
 

@@ -22,6 +22,17 @@ _DIGEST = "digest"
 _LARGEST = 4_000_000_000  # bytes of a member
 _LARGEST_FACTS = 10_000_000
 _LARGEST_SIDE = 4096
+# what a zip or JSON that was not written by us makes their readers meet; a locked or oddly packed zip
+# is a RuntimeError
+_DAMAGED = (
+    zipfile.BadZipFile,
+    EOFError,
+    RuntimeError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +89,11 @@ def read_model(path: Path) -> Model:
             if model.leading not in model.kinds or not 0 < int(facts["side"]) <= _LARGEST_SIDE:
                 raise ValueError
             return model
+    except BadInput:
+        raise
     except OSError as error:
         raise BadInput(f"{path.name} cannot be read ({error.strerror or 'no file'}).") from error
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError,
-            RecursionError, NotImplementedError, EOFError) as error:  # fmt: skip
-        if isinstance(error, BadInput):
-            raise
+    except _DAMAGED as error:
         raise BadInput(
             f"{path.name} is no model of AMAE, or is damaged; ask for it again."
         ) from error

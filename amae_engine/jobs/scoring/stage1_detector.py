@@ -55,14 +55,8 @@ class Stage1Detector:
     strata: FactStrata | None
 
     @classmethod
-    def of_run(
-        cls,
-        project: Project,
-        stage1: int,
-        device: torch.device,
-        precision: Precision | None = None,
-    ) -> Self:
-        """That of a stage-1 run, in its own precision unless another one is asked for.
+    def of_run(cls, project: Project, stage1: int, device: torch.device) -> Self:
+        """That of a stage-1 run, in its own precision.
 
         Raises:
             BadWeights: The run's encoder is missing.
@@ -82,7 +76,7 @@ class Stage1Detector:
         matched = read_matching(folder)
         return cls(
             encoder,
-            precision or config.training.precision,
+            config.training.precision,
             classifier.to(device).eval(),
             density,
             load_probe(project, stage1),
