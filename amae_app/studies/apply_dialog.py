@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -19,20 +19,24 @@ from amae_app.ask_files import path_row
 from amae_app.server_rows import line
 from amae_app.theme import quiet, restyle
 from amae_app.widgets.building import column_of, named
-from amae_engine.errors import BadInput
+from amae_engine.errors import AmaeError
 from amae_engine.jobs.model_files.model_answers import about
-from amae_engine.jobs.model_files.read_model import read_model
+from amae_engine.jobs.model_files.read_model import Model
 
 
 class ApplyDialog(QDialog):
     """Shows what a model says of itself; collects `model` and `images`.
 
     Args:
-        model: The file to begin with; "" for none.
         parent: The page.
+
+    Signals:
+        model_chosen(path): `show_model` or `show_problem` answers.
     """
 
-    def __init__(self, model: str = "", parent: QWidget | None = None) -> None:
+    model_chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Apply a model")
         self.setObjectName("applyDialog")
@@ -48,28 +52,27 @@ class ApplyDialog(QDialog):
         self.problem.setWordWrap(True)
         restyle(self.problem, "state", "warning")
         self.start = QPushButton("Rate the images")
+        self.start.setEnabled(False)
         self._lay_out()
         self.model.textChanged.connect(self._on_model)
-        self.model.setText(model)
-        self._on_model(model)
+
+    def show_model(self, model: Model) -> None:
+        """Show what the chosen model says; the images can be rated now."""
+        lines = [f"{each[:1].upper()}{each[1:]}" for each in about(model)]
+        self.said.setPlainText("\n\n".join(lines))
+        self.start.setEnabled(True)
+
+    def show_problem(self, error: AmaeError) -> None:
+        """A sentence about what is wrong with the file."""
+        self.problem.setText(str(error))
 
     @Slot(str)
     def _on_model(self, text: str) -> None:
-        """Show the model; its facts alone are read, in milliseconds."""
         self.said.clear()
         self.problem.clear()
         self.start.setEnabled(False)
-        if not text.strip():
-            return
-        try:
-            model = read_model(Path(text.strip()))
-        except BadInput as error:
-            self.problem.setText(str(error))
-            return
-        self.said.setPlainText(
-            "\n\n".join(f"{each[:1].upper()}{each[1:]}" for each in about(model))
-        )
-        self.start.setEnabled(True)
+        if text.strip():
+            self.model_chosen.emit(text.strip())
 
     def accept(self) -> None:
         """Close, unless the folder is not there."""

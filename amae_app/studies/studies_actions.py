@@ -30,6 +30,7 @@ from amae_engine.jobs.importing.import_report import ImportReport, NothingImport
 from amae_engine.jobs.importing.relink_originals import relink_originals
 from amae_engine.jobs.importing.retrieve_images import Retrieval, RetrievalReport, retrieve_images
 from amae_engine.jobs.importing.undo_import import undo_import
+from amae_engine.jobs.model_files.read_model import read_model
 
 Undo = Callable[[Session], str]
 _SHARE = 0.3  # of the test patients, to choose thresholds by
@@ -149,12 +150,27 @@ class StudiesActions(QObject):
         Args:
             model: The file to begin with.
         """
-        dialog = ApplyDialog(model, self._page)
-        dialog.accepted.connect(partial(self._apply, dialog))
+        dialog = ApplyDialog(self._page)
+        dialog.model_chosen.connect(self._read_model)
+        dialog.accepted.connect(self._apply)
         self.apply_dialog = dialog
+        dialog.model.setText(model)
         dialog.open()
 
-    def _apply(self, dialog: ApplyDialog) -> None:
+    @Slot(str)
+    def _read_model(self, path: str) -> None:
+        """Read what a model says of itself: its file may lie on a network folder."""
+        dialog = self.apply_dialog
+        if dialog is not None:
+            self._context.background(
+                "model", lambda: read_model(Path(path)), dialog.show_model, dialog.show_problem
+            )
+
+    @Slot()
+    def _apply(self) -> None:
+        dialog = self.apply_dialog
+        if dialog is None:
+            return
         path, images = dialog.model.text().strip(), dialog.images.text().strip()
         config = {
             "path": path,
@@ -163,8 +179,6 @@ class StudiesActions(QObject):
         }
         job = ChildJob(self._context.project.folder, "apply", config)
         self._context.queue.add((f"Model {Path(path).stem}", job))
-        dialog.deleteLater()
-        self.apply_dialog = None
 
     def move(self, split: Split) -> None:
         """Give the selected images another role."""

@@ -56,9 +56,7 @@ def test_a_dropped_model_rates_images(
         )
     )  # fmt: skip
     dialog = page.actions_of_page.apply_dialog
-    assert (
-        "Leading score" in dialog.said.toPlainText() or "leading score" in dialog.said.toPlainText()
-    )
+    qtbot.waitUntil(lambda: "leading score" in dialog.said.toPlainText(), timeout=WAIT)
     dialog.images.setText(str(folder))
     click(qtbot, dialog, "startApplyButton")
 
@@ -85,6 +83,6 @@ def test_a_file_that_is_no_model_is_said(open_window, whole_path: Project, tmp_p
     page = open_window(whole_path)._pages[0]
     page.actions_of_page.ask_apply(str(wrong))
     dialog = page.actions_of_page.apply_dialog
-    assert "no model of AMAE, or is damaged" in dialog.problem.text()
+    qtbot.waitUntil(lambda: "no model of AMAE, or is" in dialog.problem.text(), timeout=WAIT)
     assert not find(dialog, QPushButton, "startApplyButton").isEnabled()
     dialog.reject()
