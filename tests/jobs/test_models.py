@@ -12,9 +12,10 @@ import pytest
 import torch
 from demo_images import DEMO, demo_files, finish
 from images_in_dicom import write_dicom
+from PIL import Image
 
 from amae_engine.catalog import image_tables, scores
-from amae_engine.catalog.tables import Image, Split
+from amae_engine.catalog.tables import Split
 from amae_engine.cli import main
 from amae_engine.config import (
     Precision,
