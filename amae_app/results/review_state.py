@@ -26,6 +26,7 @@ from amae_engine.jobs.evaluation.evaluate_run import (
     rated_images,
 )
 from amae_engine.jobs.evaluation.leading_score import LeadingScore, leading_score
+from amae_engine.jobs.evaluation.model_basis import NormalScores
 from amae_engine.jobs.evaluation.operating_points import Calibration, calibrate, on_unseen_normals
 from amae_engine.project import Project
 
@@ -58,7 +59,7 @@ class ReviewState:
         runs: Every judged run's number and what it is, newest first.
         image_ids, store_rows, truth, names: (n,) scored test images by id; truth −1 is unknown.
         values: For each score (n,), NaN where an image has none.
-        normals: Of each score that has any (m,), on normal images that its model was not trained on.
+        normals: Each score that has any, on normal images that its model was not trained on.
         aspects: (n,) width over height of each original.
         evaluation: None where truth is missing or closed; `problem` says what is.
         starts: Where each score's operating point stands at first.
@@ -75,7 +76,7 @@ class ReviewState:
     names: tuple[str, ...]
     aspects: Values
     values: dict[ScoreKind, Values]
-    normals: dict[ScoreKind, Values]
+    normals: dict[ScoreKind, NormalScores]
     evaluation: RunEvaluation | None
     problem: str
     peer: str
@@ -180,8 +181,8 @@ class ReviewState:
             text = f"{self.name(kind)}: {value:.4g}"
             if kind in self.normals:
                 among = self.normals[kind]
-                below = 100 * float((among < value).mean())
-                text += f" · above {below:.0f} % of {len(among)} normal training images"
+                below = 100 * float((among.values < value).mean())
+                text += f" · above {below:.0f} % of {among.images} normal training images"
             others = values[normal & ~np.isnan(values)]
             if len(others) >= 5:
                 below = 100 * float((others < value).mean())

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from amae_engine.catalog import locked_points
 from amae_engine.catalog.locked_points import LockedRow
 from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput, NotReady
 from amae_engine.evaluation.operating_rules import Rule, RuleChoice
 from amae_engine.jobs.evaluation.evaluate_run import ScoreEvaluation
+from amae_engine.jobs.evaluation.model_basis import points_for
 from amae_engine.jobs.evaluation.operating_points import choice_of, choose_point
 from amae_engine.project import Project
 
@@ -48,8 +48,7 @@ def start_points(
     judged: dict[ScoreKind, ScoreEvaluation],
 ) -> dict[ScoreKind, StartPoint]:
     """Of each score: the locked point, else one from validation, else normal, else test images."""
-    with project.session() as session:
-        locked = {row.kind: row for row in locked_points.valid_for(session, run_id)}
+    locked = {row.kind: row for row in points_for(project, run_id)}
     return {
         kind: _start(project, run_id, kind, locked.get(kind), judged.get(kind)) for kind in kinds
     }

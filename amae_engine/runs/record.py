@@ -30,6 +30,7 @@ _SECONDS_BETWEEN_BEATS = 2.0
 _PREVIEWS = ("preview_before.npz", "preview.npz")  # by the starting weights, and the newest
 _FACTS = "run.json"
 SHORTCUTS_FILE = "shortcuts.json"
+MODEL_FACTS = "model.json"  # what a model file that rated the images says of itself
 T = TypeVar("T")
 Config = TypeVar("Config", bound=JsonConfig)
 

@@ -1,5 +1,6 @@
 """A model file in a project: a run of its own, judged, looked at and reported as any other."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -8,16 +9,19 @@ import pytest
 from demo_images import demo_files, finish
 
 from amae_app.results.review_state import read_review_state
-from amae_engine.catalog import image_tables, runs, scores
+from amae_engine.catalog import image_tables, runs, scores, validation_images
 from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.cli import main
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady, TooFewImages
+from amae_engine.evaluation.operating_rules import Rule, RuleChoice
 from amae_engine.events import Level, Notice
 from amae_engine.jobs.child_process import run_in_child
 from amae_engine.jobs.evaluation.evaluate_run import evaluate_run, method_title
+from amae_engine.jobs.evaluation.operating_points import choose_point, lock_point
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.model_files.apply_to_project import apply_to_project
+from amae_engine.jobs.model_files.read_model import read_model
 from amae_engine.jobs.model_files.write_model import write_model
 from amae_engine.jobs.sharing.make_report import make_report
 from amae_engine.jobs.sharing.rerun import rerun
@@ -95,3 +99,24 @@ def test_the_own_project_gets_the_scores_that_it_had(model: str, whole_path: Pro
 def test_without_a_test_image_there_is_nothing_to_rate(model: str, project: Project):
     with pytest.raises(TooFewImages, match="no test image to rate"):
         finish(apply_to_project(project, model))
+
+
+def test_its_point_calibration_and_percentiles_come_with_it(
+    whole_path: Project, elsewhere: Project, tmp_path: Path
+):
+    probe = ScoreKind.UNLABELED_PROBE
+    with whole_path.session() as session:
+        ids = image_tables.images_in(session, Split.TEST).ids.tolist()
+        validation_images.set_validation(session, ids, True, "BB")
+    point = choose_point(whole_path, 3, probe, RuleChoice(Rule.YOUDEN))
+    lock_point(whole_path, point, "Dr. Who")
+    path, _ = finish(write_model(whole_path, tmp_path / "chest.amae", 3))
+    assert "Dr. Who" not in json.dumps(read_model(path).facts)
+    run, _ = finish(apply_to_project(elsewhere, str(path)))
+    shown = read_review_state(elsewhere, run)
+    start = shown.starts[probe]
+    assert start.threshold == point.threshold
+    assert start.why.startswith("Locked by the model's maker at ")
+    assert "on 5 normal + 5 abnormal validation images" in start.why
+    assert shown.calibrations[probe].validation == 10
+    assert "% of 20 normal training images" in shown.why(0)

@@ -33,7 +33,6 @@ from amae_engine.jobs.model_files.load_model import load_model
 from amae_engine.jobs.model_files.model_answers import about, read_by
 from amae_engine.jobs.model_files.model_sources import FileSource
 from amae_engine.jobs.model_files.read_model import (
-    FACTS,
     facts_digest,
     read_model,
     with_digest,
@@ -42,6 +41,7 @@ from amae_engine.jobs.model_files.write_model import write_model
 from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.jobs.training.train_stage2 import train_stage2
 from amae_engine.project import Project
+from amae_engine.runs.record import MODEL_FACTS
 
 CPU = torch.device("cpu")
 SHORT = TrainingConfig(epochs=1, warmup_epochs=0, batch_size=8)
@@ -198,10 +198,10 @@ def _changed(model: Path, path: Path, change) -> Path:
 
 def _facts(change):
     def apply(members):
-        facts = json.loads(members[FACTS])
+        facts = json.loads(members[MODEL_FACTS])
         facts.pop("digest")
         change(facts)
-        members[FACTS] = json.dumps(with_digest(facts)).encode()
+        members[MODEL_FACTS] = json.dumps(with_digest(facts)).encode()
 
     return apply
 
@@ -228,14 +228,14 @@ def _swap(members):
         (_flip, "is not the file that the model names"),
         (lambda m: m.pop("module_b.safetensors"), "does not hold the files"),
         (lambda m: m.update({"extra.py": b"print()"}), "does not hold the files"),
-        (lambda m: m.update({FACTS: m[FACTS].replace(b'"side": 256', b'"side": 255')}), "was changed"),
+        (lambda m: m.update({MODEL_FACTS: m[MODEL_FACTS].replace(b'"side": 256', b'"side": 255')}), "was changed"),
         (_facts(lambda facts: facts["members"].pop("arrays")), "lacks parts"),
         (_facts(lambda facts: facts.pop("scores")), "no model of AMAE, or is damaged"),
         (_facts(lambda facts: facts["shipped"].update(
             encoder={"ships_as": "foundation", "sha256": "0"})), "another one. Use that version"),
         (_swap, "belong to another encoder"),
-        (lambda m: m.update({FACTS: b"[" * 100_000}), "damaged"),
-        (lambda m: m.update({FACTS: b"[]"}), "damaged"),
+        (lambda m: m.update({MODEL_FACTS: b"[" * 100_000}), "damaged"),
+        (lambda m: m.update({MODEL_FACTS: b"[]"}), "damaged"),
     ],
 )  # fmt: skip
 def test_a_changed_model_is_refused(model: Path, tmp_path: Path, change, said: str):

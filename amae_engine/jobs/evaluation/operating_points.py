@@ -30,6 +30,12 @@ from amae_engine.evaluation.operating_rules import (
 from amae_engine.evaluation.roc import OperatingPoint, operating_point
 from amae_engine.jobs.evaluation.evaluate_run import judged_run, rated_images
 from amae_engine.jobs.evaluation.leading_score import validation_split_normals
+from amae_engine.jobs.evaluation.model_basis import (
+    Calibrated,
+    NormalScores,
+    brought_calibration,
+    brought_normals,
+)
 from amae_engine.project import Project
 
 FEWEST = 5  # images that a threshold can be chosen on
@@ -234,7 +240,7 @@ def calibrate(
     truth: npt.NDArray[np.int8],
     values: npt.NDArray[np.float64],
 ) -> Calibration:
-    """Calibrate a score on the validation images, and judge it on test images.
+    """Calibrate a score on the validation images, or as its model was, and judge it on test images.
 
     Args:
         project: Where the run is.
@@ -248,34 +254,38 @@ def calibrate(
     """
     known, rated = validation_scores(project, run_id, kind)
     fewest = min(int((known == 0).sum()), int((known == 1).sum()))
-    if fewest < FEWEST:
+    fitted = brought_calibration(project, run_id, kind)
+    if fewest >= FEWEST:
+        fitted = Calibrated(fit_logistic(known, rated), len(known))
+    if fitted is None:
         raise NotReady(
             f"A probability needs calibration on validation images, at least {FEWEST} normal and "
             f"{FEWEST} abnormal; there are {int((known == 0).sum())} and {int((known == 1).sum())}."
         )
-    said = fit_logistic(known, rated)(values)
+    said = fitted.logistic(values)
     share = float((truth == 1).mean())
     return Calibration(
         brier_score(truth, said),
         share * (1 - share),
         tuple(calibration_curve(truth, said)),
-        len(known),
+        fitted.images,
         len(truth),
     )
 
 
 def on_unseen_normals(
     project: Project, run_id: int, kinds: Iterable[ScoreKind]
-) -> dict[ScoreKind, npt.NDArray[np.float64]]:
-    """Scores (n,) of normal images that their model was not trained on; without what has none."""
+) -> dict[ScoreKind, NormalScores]:
+    """Scores of normal images that their model was not trained on; without what has none."""
     with project.session() as session:
         run = runs.get(session, run_id)
-    found = {}
+    found = brought_normals(project, run_id)
     for kind in kinds:
         try:
-            found[kind] = unseen_normals(project, run, kind)
+            values = unseen_normals(project, run, kind)
         except NotReady:
             continue
+        found[kind] = NormalScores(values, len(values))
     return found
 
 

@@ -24,11 +24,11 @@ from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.importing.import_report import NothingImported
 from amae_engine.jobs.model_files.load_model import load_model
 from amae_engine.jobs.model_files.model_answers import remarks_on
-from amae_engine.jobs.model_files.read_model import FACTS, read_model
+from amae_engine.jobs.model_files.read_model import read_model
 from amae_engine.project import Project
 from amae_engine.runs.inputs import InputImages, RunInputs
 from amae_engine.runs.map_files import MapWriter, maps_folder
-from amae_engine.runs.record import NewRun, RunRecord, RunStep
+from amae_engine.runs.record import MODEL_FACTS, NewRun, RunRecord, RunStep
 
 _AT_ONCE = 32  # images
 
@@ -85,7 +85,7 @@ def apply_to_project(
             {str(Split.TEST): InputImages.of(table)}, {}, {"model": model.digest}
         )
         facts = json.dumps(model.facts, indent=1)
-        return NewRun(config, seen, keep=lambda folder: write_text(folder / FACTS, facts))
+        return NewRun(config, seen, keep=lambda folder: write_text(folder / MODEL_FACTS, facts))
 
     def work(
         project: Project, config: AppliedModel, record: RunRecord

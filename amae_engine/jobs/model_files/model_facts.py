@@ -58,7 +58,7 @@ def model_facts(project: Project, run: RunRow, stage1: RunRow, kinds: Sequence[S
     with project.session() as session:
         locked = [asdict(point) for point in locked_points.valid_for(session, run.id)]
     for point in locked:
-        point["reader"] = ""  # who, stays in the project
+        point["reader"] = "the model's maker"  # who that is, stays in the project
     return {
         "project_run": run.id,
         "settings": {f"{row.kind}": without_paths(row.config) for row in lineage(project, run.id)},
@@ -129,14 +129,14 @@ def _measured(project: Project, run_id: int) -> dict[str, Any]:
 def _percentiles(project: Project, run_id: int, kinds: Sequence[ScoreKind]) -> dict[str, Any]:
     """Of each score on normal images that its model was not trained on; without what has none."""
     found = {}
-    for kind, values in on_unseen_normals(project, run_id, kinds).items():
+    for kind, normals in on_unseen_normals(project, run_id, kinds).items():
         # steps of several images each: none is one image's score
-        steps = max(2, min(_PERCENTILES, len(values) // _FEWEST_ALIKE))
+        steps = max(2, min(_PERCENTILES, normals.images // _FEWEST_ALIKE))
         shares = np.linspace(0, 100, steps + 1)[1:-1]
         found[str(kind)] = {
-            "images": len(values),
+            "images": normals.images,
             "shares": shares.tolist(),
-            "scores": np.percentile(values, shares).tolist(),
+            "scores": np.percentile(normals.values, shares).tolist(),
         }
     return found
 
@@ -149,5 +149,6 @@ def _calibration(project: Project, run_id: int, kinds: Sequence[ScoreKind]) -> d
         normal, abnormal = (int((truth == each).sum()) for each in (0, 1))
         if min(normal, abnormal) >= FEWEST:
             on = f"{normal} normal + {abnormal} abnormal validation images"
-            found[str(kind)] = {**asdict(fit_logistic(truth, values)), "on": on}
+            fitted = asdict(fit_logistic(truth, values))
+            found[str(kind)] = {**fitted, "on": on, "images": len(truth)}
     return found

@@ -13,10 +13,10 @@ from typing import Any
 from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput
 from amae_engine.jobs.scoring.part_names import ARRAYS, CLASSIFIER, ENCODER, MODULES, START
+from amae_engine.runs.record import MODEL_FACTS
 
 FORMAT = 1
 SUFFIX = ".amae"
-FACTS = "model.json"
 TENSORS = ".safetensors"
 _DIGEST = "digest"
 _LARGEST = 4_000_000_000  # bytes of a member
@@ -73,9 +73,12 @@ def read_model(path: Path) -> Model:
     try:
         with zipfile.ZipFile(path) as zipped:
             names = zipped.namelist()
-            if names.count(FACTS) != 1 or zipped.getinfo(FACTS).file_size > _LARGEST_FACTS:
-                raise BadInput(f"{path.name} is no model of AMAE: it has no {FACTS}.")
-            facts = json.loads(zipped.read(FACTS))
+            if (
+                names.count(MODEL_FACTS) != 1
+                or zipped.getinfo(MODEL_FACTS).file_size > _LARGEST_FACTS
+            ):
+                raise BadInput(f"{path.name} is no model of AMAE: it has no {MODEL_FACTS}.")
+            facts = json.loads(zipped.read(MODEL_FACTS))
             if int(facts["format"]) > FORMAT:
                 raise BadInput(
                     f"{path.name} was written by a newer AMAE (model format {facts['format']}, this "
@@ -118,7 +121,7 @@ def _require_members(path: Path, zipped: zipfile.ZipFile, facts: Mapping[str, An
     needed = {CLASSIFIER, ARRAYS, START} | (set(MODULES) if has & set(MODULES) else set())
     if not needed <= has <= allowed or set(members) & set(elsewhere):
         raise BadInput(f"{path.name} is no whole model: it lacks parts, or has parts too many.")
-    expected = sorted([FACTS, *(f"{name}{TENSORS}" for name in members)])
+    expected = sorted([MODEL_FACTS, *(f"{name}{TENSORS}" for name in members)])
     if sorted(zipped.namelist()) != expected:
         raise BadInput(
             f"{path.name} does not hold the files that it names; it was changed or cut: ask for it "

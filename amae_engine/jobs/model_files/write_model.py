@@ -28,7 +28,7 @@ from amae_engine.errors import BadInput, NotReady
 from amae_engine.events import Event, Progress
 from amae_engine.jobs.model_files.load_model import detector_of, reference_images, shipped
 from amae_engine.jobs.model_files.model_facts import model_facts
-from amae_engine.jobs.model_files.read_model import FACTS, FORMAT, SUFFIX, TENSORS, with_digest
+from amae_engine.jobs.model_files.read_model import FORMAT, SUFFIX, TENSORS, with_digest
 from amae_engine.jobs.pseudo_labels.unlabeled_scores import has_probe, load_probe_maps
 from amae_engine.jobs.scoring.detector import Learnt
 from amae_engine.jobs.scoring.part_names import ARRAYS, CLASSIFIER, ENCODER, MODULES, START
@@ -44,7 +44,7 @@ from amae_engine.project import Project
 from amae_engine.runs.environment import versions
 from amae_engine.runs.inputs import file_digest, read_inputs
 from amae_engine.runs.map_files import map_scales
-from amae_engine.runs.record import newest_finished
+from amae_engine.runs.record import MODEL_FACTS, newest_finished
 from amae_engine.runs.run_files import copy_weights
 
 _CPU = torch.device("cpu")
@@ -93,7 +93,7 @@ def write_model(
         }
         yield Progress("Model", 2, 3)
         with atomic_write(path) as unfinished, zipfile.ZipFile(unfinished, "w") as model:
-            model.writestr(FACTS, json.dumps(with_digest(facts), indent=1))
+            model.writestr(MODEL_FACTS, json.dumps(with_digest(facts), indent=1))
             for file in members.values():
                 model.write(file, file.name)
     with project.session() as session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amae_engine.catalog import locked_points
 from amae_engine.jobs.evaluation.evaluate_run import RunEvaluation
+from amae_engine.jobs.evaluation.model_basis import points_for
 from amae_engine.jobs.evaluation.operating_points import (
     PointResult,
     choice_of,
@@ -25,8 +26,8 @@ _COLUMNS = (
 
 def operating_section(project: Project, evaluation: RunEvaluation) -> ReportSection:
     """Thresholds that were locked: when, by whom, on what, and what came of them."""
+    points = points_for(project, evaluation.run_id)
     with project.session() as session:
-        points = locked_points.valid_for(session, evaluation.run_id)
         opened = locked_points.opened_at(session, evaluation.run_id)
     said = [
         f"The truth of the test images was first shown for this run at {opened[:19]} UTC."
