@@ -29,6 +29,7 @@ from amae_app.settings import Settings
 from amae_app.start_page import StartPage
 from amae_app.theme import ThemeName, apply_theme
 from amae_app.top_bar import TopBar
+from amae_app.undoing import Undoing
 from amae_app.unsaved_acts import UnsavedActs
 from amae_app.widgets.building import column_of, row_of
 from amae_app.widgets.page_keys import keep_focus, let_return_press
@@ -104,6 +105,7 @@ class MainWindow(QMainWindow):
     def _on_opened(self, opened: OpenedProject, is_demo: bool) -> None:
         context = WindowContext(opened, self.settings, self.queue, self)
         context.noticed.connect(self.job_bar.show_notice)
+        Undoing(context).image_wanted.connect(self._return_to)
         self._unsaved.follow(context.acts)
         self._builder.build(context, is_demo)
 
@@ -181,8 +183,8 @@ class MainWindow(QMainWindow):
         super().closeEvent(event)
 
     @Slot(str, int)
-    def _on_act_failed(self, page_name: str, image_id: int) -> None:
-        """Return to the image whose act is not saved."""
+    def _return_to(self, page_name: str, image_id: int) -> None:
+        """Show an image where its act was done: the act is not saved, or undone."""
         if page_name and self._pages:
             number = number_of(page_name)
             self.show_page(number)
@@ -222,7 +224,7 @@ class MainWindow(QMainWindow):
         self.opener.failed.connect(self._tell)
         self.job_bar.queue_wanted.connect(self.show_queue)
         self.job_bar.unsaved_wanted.connect(self._unsaved.show)
-        self._unsaved.returned.connect(self._on_act_failed)
+        self._unsaved.returned.connect(self._return_to)
         self._unsaved.count_changed.connect(self.job_bar.show_unsaved)
         self.queue.event_came.connect(self._on_event)
         self.queue.ended.connect(self._on_ended)

@@ -74,12 +74,18 @@ class WindowContext(QObject):
         run_wanted(number): a reader wants to see a run in Results.
         closed(self): the project is closed, after `close`.
         relink_wanted(): a reader looks for originals that have moved.
+        step_back_wanted(is_redo): the reader undoes the last act, or does it again.
+        reading_wanted(number): a second reading is to be shown.
+        import_undo_wanted(what): the act to undo is an import, which is asked about.
     """
 
     announced = Signal(object)
     noticed = Signal(str, object)
     page_wanted = Signal(str)
     relink_wanted = Signal()
+    step_back_wanted = Signal(bool)
+    reading_wanted = Signal(int)
+    import_undo_wanted = Signal(str)
     run_wanted = Signal(int)
     closed = Signal(object)
     _answered = Signal(str, int, object, object)
@@ -144,6 +150,16 @@ class WindowContext(QObject):
     def reader(self) -> str:
         """Who reads."""
         return self.settings.reader
+
+    @Slot()
+    def undo(self) -> None:
+        """Reverse the reader's last act, on whichever page it was done."""
+        self.step_back_wanted.emit(False)
+
+    @Slot()
+    def redo(self) -> None:
+        """Repeat what the reader undid last."""
+        self.step_back_wanted.emit(True)
 
     def announce(self, changed: Changed) -> None:
         """Tell every page that rows changed."""

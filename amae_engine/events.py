@@ -24,6 +24,7 @@ class Changed(Flag):
     RUNS = auto()
     SCORES = auto()
     SETTINGS = auto()
+    REGIONS = auto()
 
 
 @dataclass(frozen=True, slots=True)

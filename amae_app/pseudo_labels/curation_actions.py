@@ -9,16 +9,14 @@ from PySide6.QtWidgets import QWidget
 
 from amae_app.ask_files import ask_file, ask_target
 from amae_app.child_job import ChildJob
-from amae_app.pseudo_labels.disputes import LABEL_WORDS
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
-from amae_engine.catalog import blind_readings, decisions, runs
+from amae_engine.catalog import blind_readings, decisions, runs, standing
 from amae_engine.catalog.database import Session
 from amae_engine.catalog.decisions import Offer
-from amae_engine.catalog.studies import image_name
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.config import ScoreConfig, Stage2Config
-from amae_engine.events import Changed, Level
+from amae_engine.events import Changed
 from amae_engine.jobs.curation.decision_csv import read_decisions, summary, write_decisions
 from amae_engine.jobs.curation.second_reading import ChosenBy, begin_second_reading
 from amae_engine.jobs.planning.defaults import default_config
@@ -35,12 +33,10 @@ class CurationActions(QObject):
         reading_begun(session): a blind second reading.
         disputed(images, label, kept): names of images by id that were to get a label, and the decisions
             by image that stayed in its place.
-        stepped(image): an undo or a redo changed it, the first of several.
     """
 
     reading_begun = Signal(int)
     disputed = Signal(object, object, object)
-    stepped = Signal(int)
 
     def __init__(self, context: WindowContext, page: QWidget) -> None:
         super().__init__(page)
@@ -67,13 +63,13 @@ class CurationActions(QObject):
         """Decide on those images, names by id, that have no other decision; tell of the others."""
         reader = self._context.reader
 
-        def done(kept: dict[int, decisions.Standing]) -> None:
+        def done(kept: dict[int, standing.Standing]) -> None:
             self._decided(None)
             if kept:
                 self.disputed.emit(images, label, kept)
 
         self._context.write(
-            lambda session: decisions.decide_undisputed(
+            lambda session: standing.decide_undisputed(
                 session, list(images), label, reader, run_id, offer
             ),
             done,
@@ -110,16 +106,6 @@ class CurationActions(QObject):
             {image_id: ""},
             _PAGE,
         )
-
-    @Slot()
-    def undo(self) -> None:
-        """Reverse the reader's last act."""
-        self._step_back(redo=False)
-
-    @Slot()
-    def redo(self) -> None:
-        """Repeat what was undone."""
-        self._step_back(redo=True)
 
     @Slot()
     def ask_export(self) -> None:
@@ -203,25 +189,3 @@ class CurationActions(QObject):
 
     def _decided(self, _: object) -> None:
         self._context.announce(Changed.DECISIONS)
-
-    def _step_back(self, redo: bool) -> None:
-        reader, step_back = self._context.reader, decisions.redo if redo else decisions.undo
-        self._context.write(
-            lambda session: step_back(session, reader),
-            lambda step: self._stepped(step, redo),
-            "redo" if redo else "undo",
-        )
-
-    def _stepped(self, step: decisions.Step, redo: bool) -> None:
-        word = "Redone" if redo else "Undone"
-        nothing = f"There is nothing to {'redo' if redo else 'undo'}."
-        text = f"{word}: {plural(step.changed, 'image')}." if step.changed else nothing
-        if step.changed == 1:
-            ((image, label),) = step.labels.items()
-            text = f"{word}: {image_name(image)} is {LABEL_WORDS[label]} again."
-        if step.kept:
-            text += f" {plural(step.kept, 'image')} left: another reader decided since."
-        self._context.notify(text, Level.INFO)
-        self._decided(None)
-        if step.labels:
-            self.stepped.emit(next(iter(step.labels)))

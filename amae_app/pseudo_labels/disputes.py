@@ -11,16 +11,10 @@ from amae_app.theme import restyle
 from amae_app.widgets.building import named
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
-from amae_engine.catalog import decisions
-from amae_engine.catalog.decisions import Standing
+from amae_engine.catalog import standing
+from amae_engine.catalog.decisions import LABEL_WORDS
+from amae_engine.catalog.standing import Standing
 from amae_engine.catalog.tables import Label
-
-LABEL_WORDS = {
-    Label.NORMAL: "normal",
-    Label.ABNORMAL: "abnormal",
-    Label.EXCLUDE: "excluded",
-    Label.NONE: "undecided",
-}
 
 
 class Disputes(QObject):
@@ -69,7 +63,7 @@ class Disputes(QObject):
             )
 
         ids = list(images)
-        self._context.query("dispute", lambda session: decisions.standing(session, ids), show)
+        self._context.query("dispute", lambda session: standing.standing(session, ids), show)
 
     def leave(self, image_id: int | None) -> None:
         """Another image is shown."""

@@ -52,6 +52,7 @@ class PseudoLabelsPage(Workspace):
         self._state: CurationState | None = None
         self._blind: int | None = None
         self._is_other_list = True  # than the one on screen; until it is shown
+        self._returns_to = 0  # an image to go to in the list that is being read
         self.cuts = CutsPanel()
         self.review = ReviewPanel()
         self.blind = BlindPanel()
@@ -87,7 +88,7 @@ class PseudoLabelsPage(Workspace):
 
     def refresh(self, changed: Changed) -> None:
         """Read labels again after scores, decisions or images changed."""
-        if changed:
+        if changed & ~Changed.REGIONS:
             self._is_other_list |= changed is not Changed.DECISIONS
             self._read()
 
@@ -123,25 +124,11 @@ class PseudoLabelsPage(Workspace):
         An image that has a decision keeps it, by what the catalog has when the act is written.
         """
         if self._blind is not None:
-            self.gallery.select(self.gallery.currentIndex().row() + 1)
+            self._context.notify("No rating is shown to agree with: say what the image is.")
             return
         tiles = self.gallery.selected_tiles()
         labels = [Label.ABNORMAL if t.probability >= 0.5 else Label.NORMAL for t in tiles]
         self._act(tiles, labels, decisions.CONFIRM)
-
-    @Slot()
-    def undo(self) -> None:
-        """Reverse the reader's last act."""
-        if self._blind is not None:
-            self._context.notify("In a second reading, call the image something else instead.")
-            return
-        self.acts.undo()
-
-    @Slot()
-    def redo(self) -> None:
-        """Repeat what was undone."""
-        if self._blind is None:
-            self.acts.redo()
 
     @Slot(int)
     def read_blind(self, session_id: int) -> None:
@@ -165,13 +152,14 @@ class PseudoLabelsPage(Workspace):
             self.keys.add(name, name, key, partial(self.decide, label))
         self.keys.add("confirm", "confirm", "Space", self.confirm)
         self.keys.add("alike", "whole cluster", "E", self.gallery.select_alike)
-        self.keys.add("undo", "undo", "Ctrl+Z", self.undo)
-        self.keys.add("redo", "redo", "Ctrl+Y", self.redo)
+        self.keys.add("undo", "undo", "Ctrl+Z", self._context.undo)
+        self.keys.add("redo", "redo", ("Ctrl+Y", "Ctrl+Shift+Z"), self._context.redo)
         self.viewer.add_keys(self.keys)
 
     @Slot(int)
     def return_to(self, image_id: int) -> None:
-        """Put the focus on an image of the gallery, where it is listed."""
+        """Put the focus on an image of the gallery, once it is listed."""
+        self._returns_to = image_id
         row = self.gallery.gallery.row_of(image_id)
         if row is not None:
             self.gallery.select(row)
@@ -228,8 +216,8 @@ class PseudoLabelsPage(Workspace):
         self.labels.confirmed.connect(self.confirm)
         self.cuts.rule_chosen.connect(self._on_rule)
         self.gallery.current_changed.connect(self._on_current)
-        self.review.undo_wanted.connect(self.undo)
-        self.review.redo_wanted.connect(self.redo)
+        self.review.undo_wanted.connect(self._context.undo)
+        self.review.redo_wanted.connect(self._context.redo)
         self.review.history_wanted.connect(self._on_history)
         self.review.retrain_wanted.connect(self.acts.retrain)
         self.review.sources_wanted.connect(self._read_sources)
@@ -237,7 +225,7 @@ class PseudoLabelsPage(Workspace):
         self.blind.agreement_wanted.connect(self._on_agreement)
         self.acts.reading_begun.connect(self.read_blind)
         self.acts.disputed.connect(self.disputes.tell)
-        self.acts.stepped.connect(self.return_to)
+        self._context.reading_wanted.connect(self.read_blind)
         self.disputes.all_wanted.connect(self._decide_all)
         self.viewer.relink_wanted.connect(self._context.relink_wanted)
         self._context.queue.changed.connect(self._show_review)
@@ -267,6 +255,9 @@ class PseudoLabelsPage(Workspace):
         self._show_review()
         self.offered.show_state(self._state, items, keeps_order=not self._is_other_list)
         self._is_other_list = False
+        if self._returns_to:
+            self.return_to(self._returns_to)
+            self._returns_to = 0
         self.blind.show_progress(len(self.offered.readings or {}), len(items or ()))
         self._show_facts(self.gallery.gallery.tile(self.gallery.currentIndex().row()))
         self.badge_changed.emit()

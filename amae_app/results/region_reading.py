@@ -17,9 +17,9 @@ from amae_app.widgets.region_layer import Look, RegionLayer, ShownOutline, Tool
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import regions
 from amae_engine.catalog.database import Session
-from amae_engine.catalog.regions import NewRegion, RegionState, RegionStep
+from amae_engine.catalog.regions import NewRegion, RegionState
 from amae_engine.evaluation.regions import Outline
-from amae_engine.events import Level
+from amae_engine.events import Changed
 from amae_engine.jobs.curation.image_regions import (
     ImageRegions,
     ListedRegion,
@@ -39,11 +39,9 @@ class RegionReading(QObject):
 
     Signals:
         marked_changed(with_regions, with_notes): ids of the images that have some.
-        image_wanted(image_id): an act on another image was undone or redone.
     """
 
     marked_changed = Signal(object, object)
-    image_wanted = Signal(int)
 
     def __init__(
         self, context: WindowContext, review: ImageReview, keys: PageKeys, parent: QObject
@@ -69,6 +67,7 @@ class RegionReading(QObject):
         layer.said.connect(review.viewer.measuring.said)
         layer.tool_changed.connect(self._on_tool)
         review.map_cut.connect(self._read)
+        context.announced.connect(self._on_announced)
 
     def show_image(self, image_id: int, run_id: int, shown: ReviewedImage | None) -> None:
         """Read another image's regions; 0 and None for none."""
@@ -131,13 +130,8 @@ class RegionReading(QObject):
             self.layer.start(Tool(name))
             return
         if name in ("undo", "redo"):
-            step = regions.undo if name == "undo" else regions.redo
-            reader = self._context.reader
-            self._context.write(
-                lambda session: step(session, reader),
-                partial(self._stepped, name),
-                f"{name} (regions)",
-            )
+            self.panel.flush_notes()
+            (self._context.undo if name == "undo" else self._context.redo)()
             return
         region = self.panel.current
         if region is None:
@@ -221,10 +215,7 @@ class RegionReading(QObject):
         self._read()
         self.read_marked()
 
-    def _stepped(self, name: str, step: RegionStep) -> None:
-        if not step.image_ids:
-            self._context.notify(f"There is nothing of yours to {name}.", Level.INFO)
-            return
-        if self.image_id not in step.image_ids:
-            self.image_wanted.emit(step.image_ids[0])
-        self._wrote(None)
+    @Slot(object)
+    def _on_announced(self, changed: Changed) -> None:
+        if changed & Changed.REGIONS:
+            self._wrote(None)

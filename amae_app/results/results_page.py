@@ -145,7 +145,6 @@ class ResultsPage(Workspace):
         self.split_combo.activated.connect(self._on_split)
         self.list.export_button.clicked.connect(self._on_export)
         self.regions.marked_changed.connect(self._on_marked)
-        self.regions.image_wanted.connect(self.return_to)
         self.loader.shown.connect(self.review.redraw_map)
         self.review.viewer.relink_wanted.connect(self._context.relink_wanted)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QWidget
@@ -13,34 +11,18 @@ from amae_app.studies.held_dialog import HeldDialog
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.catalog import held_images, studies, tags, validation_images
-from amae_engine.catalog.database import Session
-from amae_engine.catalog.tables import Split
 from amae_engine.events import Changed
 
 _PAGE = "studies"
-Done = Callable[[str, Callable[[Session], str] | None], None]
-
-
-@dataclass(frozen=True, slots=True)
-class TruthBefore:
-    """The truth of images before it was set, and how many images it was not set for."""
-
-    ids: dict[int | None, list[int]]
-    others: int
-
-    @property
-    def images(self) -> int:
-        """How many it was set for."""
-        return sum(len(some) for some in self.ids.values())
 
 
 class ImageActs(QObject):
-    """Each act is written off the event thread, reported, and can be taken back.
+    """Each act is written off the event thread, and reported.
 
     Args:
         context: The open project.
         selected: The ids of the images that are selected now.
-        done: Takes what to tell the reader, and what undoes the act.
+        done: Takes what to tell the reader.
         page: The dialogs' parent.
     """
 
@@ -48,7 +30,7 @@ class ImageActs(QObject):
         self,
         context: WindowContext,
         selected: Callable[[], list[int]],
-        done: Done,
+        done: Callable[[str], None],
         page: QWidget,
     ) -> None:
         super().__init__(page)
@@ -63,31 +45,22 @@ class ImageActs(QObject):
             return
         word = {0: "normal", 1: "abnormal", None: "unknown"}[truth]
 
-        def act(session: Session) -> TruthBefore:
-            rows = studies.rows(session, ids)
-            chosen = [row for row in rows if row.split is Split.TEST]
-            before: dict[int | None, list[int]] = {}
-            for row in chosen:
-                before.setdefault(row.truth, []).append(row.id)
-            studies.set_truth(session, [row.id for row in chosen], truth, reader)
-            return TruthBefore(before, len(rows) - len(chosen))
-
-        def back(before: TruthBefore, session: Session) -> str:
-            for old, some in before.ids.items():
-                studies.set_truth(session, some, old, reader)
-            return f"Truth of {plural(before.images, 'image')} as before."
-
-        def done(before: TruthBefore) -> None:
-            text = f"Truth of {plural(before.images, 'test image')}: {word}."
-            if before.others:
+        def done(test: list[int]) -> None:
+            text = f"Truth of {plural(len(test), 'test image')}: {word}."
+            if len(test) < len(ids):
                 text += (
-                    f" {plural(before.others, 'image')} not of the test split: unlabeled ones are "
-                    f"decided on in Pseudo-labels, normal ones are known to be."
+                    f" {plural(len(ids) - len(test), 'image')} not of the test split: unlabeled ones "
+                    f"are decided on in Pseudo-labels, normal ones are known to be."
                 )
-            self._done(text, partial(back, before) if before.images else None)
+            self._done(text)
 
         what = f"truth: {word}, of {plural(len(ids), 'image')}"
-        self._context.write(act, done, what, page=_PAGE)
+        self._context.write(
+            lambda session: studies.set_test_truth(session, ids, truth, reader),
+            done,
+            what,
+            page=_PAGE,
+        )
 
     def set_validation(self, is_validation: bool) -> None:
         """Set the selected test images apart to choose thresholds by, or give them back."""
@@ -95,20 +68,15 @@ class ImageActs(QObject):
         if not ids:
             self._context.notify("Select images in the table first.")
             return
-        change = validation_images.set_validation
-
-        def back(changed: list[int], session: Session) -> str:
-            change(session, changed, not is_validation, reader)
-            return f"{plural(len(changed), 'image')} as before."
 
         def done(changed: list[int]) -> None:
             verb = "set apart for validation" if is_validation else "to be tested on again"
             text = f"{plural(len(changed), 'test image')} {verb} (whole patients)."
-            self._done(text, partial(back, changed) if changed else None)
+            self._done(text)
 
         what = "set apart for validation" if is_validation else "test on again"
         self._context.write(
-            lambda session: change(session, ids, is_validation, reader),
+            lambda session: validation_images.set_validation(session, ids, is_validation, reader),
             done,
             f"{what}, {plural(len(ids), 'image')}",
             page=_PAGE,
@@ -119,7 +87,7 @@ class ImageActs(QObject):
         reader = self._context.reader
         self._context.write(
             lambda session: validation_images.draw_validation(session, share, reader),
-            lambda drawn: self._done(f"{plural(len(drawn), 'image')} set apart.", None),
+            lambda drawn: self._done(f"{plural(len(drawn), 'image')} set apart."),
             f"{share:.0%} of the test patients set apart",
             page=_PAGE,
         )
@@ -130,21 +98,14 @@ class ImageActs(QObject):
         if not ids:
             self._context.notify("Select images in the table first.")
             return
-        do, undo = (
-            (tags.remove_tag, tags.add_tag) if takes_away else (tags.add_tag, tags.remove_tag)
-        )
-
-        def back(changed: list[int], session: Session) -> str:
-            undo(session, changed, word, reader)
-            return f"Tag of {plural(len(changed), 'image')} as before."
+        act = tags.remove_tag if takes_away else tags.add_tag
 
         def done(changed: list[int]) -> None:
             verb = "taken from" if takes_away else "given to"
-            text = f"“{word.strip().lower()}” {verb} {plural(len(changed), 'image')}."
-            self._done(text, partial(back, changed) if changed else None)
+            self._done(f"“{word.strip().lower()}” {verb} {plural(len(changed), 'image')}.")
 
         what = f"tag “{word}”, of {plural(len(ids), 'image')}"
-        self._context.write(lambda session: do(session, ids, word, reader), done, what, page=_PAGE)
+        self._context.write(lambda session: act(session, ids, word, reader), done, what, page=_PAGE)
 
     def keep_filter(self, name: str, text: str) -> None:
         """Keep a filter under a name, for every reader of the project."""
@@ -181,14 +142,10 @@ class ImageActs(QObject):
         reader = self._context.reader
         do = held_images.let_in if lets_in else held_images.leave_out
 
-        def back(session: Session) -> str:
-            held_images.hold(session, ids, reader)
-            return f"{plural(len(ids), 'image')} held back again."
-
         word = "let in" if lets_in else "left out"
         self._context.write(
             lambda session: do(session, ids, reader),
-            lambda n: self._done(f"{plural(n, 'image')} {word}.", back),
+            lambda n: self._done(f"{plural(n, 'image')} {word}."),
             f"{word}, {plural(len(ids), 'held image')}",
             page=_PAGE,
         )

@@ -53,3 +53,15 @@ class ImageTable(QTableView):
         """Leave a column out where there is no room for it."""
         self.setColumnHidden(_ADDED, self.width() < _NARROW_BELOW)
         super().resizeEvent(event)
+
+
+def line_now(
+    before: npt.NDArray[np.int64], line: int, ids: npt.NDArray[np.int64], is_same_list: bool
+) -> int:
+    """Where the image of a line is now; of one that has left the list, the next that is still there."""
+    stayed = np.flatnonzero(np.isin(before[line:], ids))
+    if not len(stayed):
+        return len(ids) - 1 if is_same_list and len(before) else 0
+    if stayed[0] and not is_same_list:
+        return 0  # another list begins at its top
+    return int(np.flatnonzero(ids == before[line + stayed[0]])[0])

@@ -1,4 +1,4 @@
-"""What a reader can do to images that are in the project: remove, move, undo, put right."""
+"""What a reader can do to images that are in the project: remove, move, put right."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QMenu, QMessageBox, QPushButton, QWidget
 
 from amae_app.ask_files import ask_folder
 from amae_app.child_job import ChildJob
@@ -21,7 +21,6 @@ from amae_app.widgets.building import named
 from amae_app.window_context import WindowContext
 from amae_app.words import plural
 from amae_engine.catalog import patients, studies
-from amae_engine.catalog.database import Session
 from amae_engine.catalog.imports import ImportRow
 from amae_engine.catalog.tables import Split
 from amae_engine.events import Changed, Event
@@ -32,12 +31,11 @@ from amae_engine.jobs.importing.retrieve_images import Retrieval, RetrievalRepor
 from amae_engine.jobs.importing.undo_import import undo_import
 from amae_engine.jobs.model_files.read_model import read_model
 
-Undo = Callable[[Session], str]
 _SHARE = 0.3  # of the test patients, to choose thresholds by
 
 
 class StudiesActions(QObject):
-    """Acts on the catalog and announces them; `undo` takes the last one back.
+    """Acts on the catalog and announces them.
 
     Args:
         context: The open project.
@@ -53,12 +51,12 @@ class StudiesActions(QObject):
     ) -> None:
         super().__init__(parent)
         self._context, self._selected, self._page = context, selected, parent
-        self._undo: list[Undo] = []
         self._with_suspects: Callable[[], None] = lambda: None
         self.pacs_dialog: PacsDialog | None = None
         self.apply_dialog: ApplyDialog | None = None
         self.of_images = ImageActs(context, selected, self.done, parent)
         context.relink_wanted.connect(self.ask_relink)
+        context.import_undo_wanted.connect(self.ask_undo_import)
 
     def button(self) -> QPushButton:
         """A button with a menu of every act."""
@@ -88,7 +86,8 @@ class StudiesActions(QObject):
                 None,
             ),
             ("Remove the selected images", self.remove, QKeySequence.StandardKey.Delete),
-            ("Undo", self.undo, QKeySequence.StandardKey.Undo),
+            ("Undo", self._context.undo, QKeySequence.StandardKey.Undo),
+            ("Redo", self._context.redo, QKeySequence.StandardKey.Redo),
             ("Undo the last import", self.undo_import, None),
             ("Put each patient into one split", self.fix_patients, None),
             ("Find moved originals…", self.ask_relink, None),
@@ -187,22 +186,11 @@ class StudiesActions(QObject):
             self._context.notify("Select images in the table first.")
             return
 
-        def act(session: Session) -> dict[Split, list[int]]:
-            before: dict[Split, list[int]] = {each: [] for each in Split}
-            for row in studies.rows(session, ids):
-                before[row.split].append(row.id)
-            studies.change_split(session, ids, split, reader)
-            return before
-
-        def back(before: dict[Split, list[int]], session: Session) -> str:
-            for old, some in before.items():
-                if some:
-                    studies.change_split(session, some, old, reader)
-            return f"{plural(len(ids), 'image')} back in the splits of before."
-
-        notice = f"{plural(len(ids), 'image')} now {split}."
-        what = f"{plural(len(ids), 'image')} to {split}"
-        self._context.write(act, lambda before: self.done(notice, partial(back, before)), what)
+        self._context.write(
+            lambda session: studies.change_split(session, ids, split, reader),
+            lambda changed: self.done(f"{plural(len(changed), 'image')} now {split}."),
+            f"{plural(len(ids), 'image')} to {split}",
+        )
 
     @Slot()
     def remove(self) -> None:
@@ -212,27 +200,25 @@ class StudiesActions(QObject):
             self._context.notify("Select images in the table first.")
             return
 
-        def back(session: Session) -> str:
-            studies.restore(session, ids, reader)
-            return f"{plural(len(ids), 'image')} back."
-
         what = f"{plural(len(ids), 'image')} removed"
         self._context.write(
             lambda session: studies.remove(session, ids, reader),
-            lambda _: self.done(f"{what}; Ctrl+Z brings back what was removed.", back),
+            lambda _: self.done(f"{what}; Ctrl+Z brings back what was removed."),
             what,
         )
 
-    @Slot()
-    def undo(self) -> None:
-        """Take the last act of this session back, once it is written."""
-        self._context.act(lambda: None, lambda _: self._undo_last(), "undo")
-
-    def _undo_last(self) -> None:
-        if not self._undo:
-            self._context.notify("There is nothing to undo here.")
-            return
-        self._context.write(self._undo.pop(), lambda text: self.done(text, None), "undo")
+    @Slot(str)
+    def ask_undo_import(self, what: str) -> None:
+        """Ask whether an import, the reader's last act, is meant to be undone."""
+        box = QMessageBox(self._page)
+        box.setObjectName("undoImport")
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setText(f"Your last act was the {what}. Undo it? Its images leave the project.")
+        yes = box.addButton("Undo the import", QMessageBox.ButtonRole.DestructiveRole)
+        box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
+        yes.clicked.connect(self.undo_import)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
 
     @Slot()
     def undo_import(self) -> None:
@@ -247,16 +233,11 @@ class StudiesActions(QObject):
         """Move all images of a patient who is in two splits into one."""
         reader = self._context.reader
 
-        def back(moved: tuple[patients.MovedImage, ...], session: Session) -> str:
-            patients.move_back(session, moved, reader)
-            return f"{plural(len(moved), 'image')} back in the splits of before."
-
         def done(moved: tuple[patients.MovedImage, ...]) -> None:
             if not moved:
-                self.done("No patient is in two splits.", None)
+                self.done("No patient is in two splits.")
                 return
-            text = f"{plural(len(moved), 'image')} moved: each patient is in one split now."
-            self.done(text, partial(back, moved))
+            self.done(f"{plural(len(moved), 'image')} moved: each patient is in one split now.")
 
         self._context.write(
             lambda session: patients.resolve_patients_in_two_splits(session, reader),
@@ -291,11 +272,9 @@ class StudiesActions(QObject):
         self.start_fetch(dialog.retrieval(), dialog.password.text())
 
     def _on_undone(self, undone: ImportRow) -> None:
-        self.done(f"The import of {undone.source} was undone: {undone.what}.", None)
+        self.done(f"The import of {undone.source} was undone: {undone.what}.")
 
-    def done(self, text: str, undo: Undo | None) -> None:
-        """Tell what was done, and how the next undo takes it back."""
-        if undo is not None:
-            self._undo.append(undo)
+    def done(self, text: str) -> None:
+        """Tell what was done."""
         self._context.notify(text)
         self._context.announce(Changed.IMAGES)

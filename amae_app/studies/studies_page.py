@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from amae_app.studies.image_table import ImageTable
+from amae_app.studies.image_table import ImageTable, line_now
 from amae_app.studies.image_table_model import COLUMNS, ImageTableModel
 from amae_app.studies.import_dialog import ImportDialog
 from amae_app.studies.import_report import ImportReportWindow
@@ -57,6 +57,7 @@ class StudiesPage(Workspace):
         self._state: StudiesState | None = None
         self._sort, self._descending = "name", False
         self._listed_by: _ListedBy | None = None
+        self._returns_to = 0  # an image to go to in the list that is being read
         self.setAcceptDrops(True)
         self.model = ImageTableModel(context.thumbnails, self)
         self.table = ImageTable()
@@ -96,6 +97,11 @@ class StudiesPage(Workspace):
     def show_part(self, name: str) -> None:
         """List what a filter text names."""
         self.filter.setText(name)
+
+    def return_to(self, image_id: int) -> None:
+        """Go to an image, once it is listed."""
+        self._returns_to = image_id
+        self._read_ids()
 
     def badge_text(self) -> str:
         """Images in the project."""
@@ -260,10 +266,13 @@ class StudiesPage(Workspace):
         self.leak.setText(self._state.leak_text())
         restyle(self.leak, "state", self._state.leak_state())
         if len(ids):
-            places = np.flatnonzero(np.isin(ids, chosen))
-            self.table.select_lines(_line_now(before, line, ids, is_same_list), places)
-        if is_same_list:
+            wanted = np.flatnonzero(ids == self._returns_to)
+            places = wanted if len(wanted) else np.flatnonzero(np.isin(ids, chosen))
+            now = wanted[0] if len(wanted) else line_now(before, line, ids, is_same_list)
+            self.table.select_lines(int(now), places)
+        if is_same_list and not self._returns_to:
             self.table.verticalScrollBar().setValue(scrolled)
+        self._returns_to = 0
         self.badge_changed.emit()
 
     @Slot(int)
@@ -331,15 +340,3 @@ class StudiesPage(Workspace):
             window.suspects_wanted.connect(self.actions_of_page.import_suspects)
             self.reports.append(window)
             window.show()
-
-
-def _line_now(
-    before: npt.NDArray[np.int64], line: int, ids: npt.NDArray[np.int64], is_same_list: bool
-) -> int:
-    """Where the image of a line is now; of one that has left the list, the next that is still there."""
-    stayed = np.flatnonzero(np.isin(before[line:], ids))
-    if not len(stayed):
-        return len(ids) - 1 if is_same_list and len(before) else 0
-    if stayed[0] and not is_same_list:
-        return 0  # another list begins at its top
-    return int(np.flatnonzero(ids == before[line + stayed[0]])[0])

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog import decisions
+from amae_engine.catalog import acts, decisions, standing
+from amae_engine.catalog.acts import Subject
 from amae_engine.catalog.audit import require_reader
+from amae_engine.catalog.image_changes import change
 from amae_engine.catalog.reading_tables import Reading, ReadingItem, ReadingSession
-from amae_engine.catalog.tables import Label, LabelDecision
+from amae_engine.catalog.tables import Label
 from amae_engine.errors import BadInput
 
 
@@ -53,15 +55,16 @@ class BlindItem:
 
 
 def candidates(session: Session, reader: str) -> dict[int, tuple[str, Label]]:
-    """Images that another reader has decided on, and not this one: who, and what."""
-    newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
-    mine = select(LabelDecision.image_id).where(LabelDecision.reader == reader)
-    query = select(LabelDecision.image_id, LabelDecision.reader, LabelDecision.after).where(
-        LabelDecision.id.in_(newest),
-        LabelDecision.after != Label.NONE,
-        LabelDecision.image_id.not_in(mine),
-    )
-    return {row[0]: (row[1], Label(row[2])) for row in session.execute(query)}
+    """Images that another reader has decided on, and not this one: who, and what.
+
+    An own decision that was undone is none.
+    """
+    mine = standing.decided_by(session, reader)
+    return {
+        image: (found.reader, found.label)
+        for image, found in standing.standing(session).items()
+        if image not in mine
+    }
 
 
 def begin(session: Session, image_ids: Sequence[int], reader: str, chosen_by: str) -> int:
@@ -100,9 +103,16 @@ def read(session: Session, session_id: int, image_id: int, label: Label) -> None
     Raises:
         BadInput: The image is not of the session.
     """
-    if session.get(ReadingItem, (session_id, int(image_id))) is None:
+    row = session.get(ReadingSession, session_id)
+    if row is None or session.get(ReadingItem, (session_id, int(image_id))) is None:
         raise BadInput(f"Image {image_id} is not of reading {session_id}.")
-    session.add(Reading(session_id=session_id, image_id=int(image_id), label=label))
+    change(
+        session,
+        [(f"reading:{session_id}", str(label), [int(image_id)])],
+        row.reader,
+        lambda _: f"second reading: {label or 'nothing'}",
+        Subject.READING,
+    )
 
 
 def items(session: Session, session_id: int) -> list[BlindItem]:
@@ -154,5 +164,5 @@ def agree(session: Session, session_id: int, image_id: int, label: Label) -> Non
     row = session.get(ReadingSession, session_id)
     if item is None or row is None:
         raise BadInput(f"Image {image_id} is not of reading {session_id}.")
-    readers = decisions.both(item.first_reader, row.reader)
+    readers = acts.both(item.first_reader, row.reader)
     decisions.decide(session, [image_id], label, readers, kind=decisions.CONSENSUS)

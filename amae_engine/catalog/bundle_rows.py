@@ -15,12 +15,8 @@ from amae_engine.catalog.reading_tables import RegionAct
 from amae_engine.catalog.tables import Audit, Base, Image, ImageTag, Run
 
 _KEYS = ("name", "sop_key", "pixel_hash", "store_row", "study_id")
-_LEFT_OUT = (
-    "chain_link",
-    "image_tag",
-    "saved_filter",
-    "queue_job",
-)  # free words, and its own chain
+# free words, and its own chain
+_LEFT_OUT = ("act", "chain_link", "image_tag", "saved_filter", "queue_job")
 _FREE_ACTS = ("tag", "untag")
 _AT_ONCE = 500
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.audit import require_reader
+from amae_engine.catalog import acts
+from amae_engine.catalog.acts import Subject
+from amae_engine.catalog.audit import counted, require_reader
 from amae_engine.catalog.chain import one_act_at_a_time
 from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.tables import Image, Label, LabelDecision
-from amae_engine.catalog.undo_stacks import stacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +46,15 @@ class Offer:
     truth_shown: bool = False
 
 
+UNKNOWN_OFFER = Offer()
+LABEL_WORDS = {
+    Label.NORMAL: "normal",
+    Label.ABNORMAL: "abnormal",
+    Label.EXCLUDE: "excluded",
+    Label.NONE: "undecided",
+}
 CONFIRM, CONSENSUS = "confirm", "consensus"
-_AND = " + "  # between the names of a consensus
 RANDOM = "random"  # the one order that makes checked images a fair sample
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What an undo or a redo did.
-
-    Attributes:
-        changed: Images whose label changed.
-        kept: Images left as they are, because another reader decided on them since.
-        labels: What each changed image is now.
-    """
-
-    changed: int
-    kept: int
-    labels: Mapping[int, Label] = field(default_factory=dict)
 
 
 def decide(
@@ -72,7 +64,7 @@ def decide(
     reader: str,
     run_id: int | None = None,
     kind: str = "decide",
-    offer: Offer = Offer(),
+    offer: Offer = UNKNOWN_OFFER,
 ) -> int:
     """Decide on images in one act, which one undo takes back.
 
@@ -101,60 +93,11 @@ def decide(
         for i, label in zip(image_ids, each, strict=True)
         if kind != CONFIRM or int(i) not in before
     ]
-    return _append(session, changes, reader, kind, run_id, offer=offer) if changes else 0
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The decision that an image has: its label, and whose it is."""
-
-    label: Label
-    reader: str
-
-
-def standing(session: Session, image_ids: Sequence[int]) -> dict[int, Standing]:
-    """The decisions that images have now, by image; images without one are left out."""
-    newest = _newest(session, image_ids)
-    return {image: Standing(label, reader) for image, label, reader in newest}
-
-
-def decide_undisputed(
-    session: Session,
-    image_ids: Sequence[int],
-    label: Label,
-    reader: str,
-    run_id: int | None = None,
-    offer: Offer = Offer(),
-) -> dict[int, Standing]:
-    """Decide on those images that have no other decision, in one act.
-
-    Another decision stays, whoever's it is; a reader may take back an own one.
-
-    Args:
-        session: Open session.
-        image_ids: The images.
-        label: The reader's; `NONE` takes decisions back.
-        reader: Who decides.
-        run_id: The stage-1 run whose pseudo-labels were on screen.
-        offer: How the images were offered.
-
-    Returns:
-        The decisions that stay, by image.
-
-    Raises:
-        BadInput: The reader has no name.
-    """
-    require_reader(reader, "A decision")
-    one_act_at_a_time(session)
-    kept = {
-        image: found
-        for image, found in standing(session, image_ids).items()
-        if found.label is not label and not (label is Label.NONE and found.reader == reader)
-    }
-    free = [image for image in image_ids if image not in kept]
-    if free:
-        decide(session, free, label, reader, run_id, offer=offer)
-    return kept
+    if not changes:
+        return 0
+    batch = _append(session, changes, reader, kind, run_id, offer=offer)
+    acts.record(session, reader, Subject.DECISIONS, _words(changes, kind), batch)
+    return batch
 
 
 def current(
@@ -167,20 +110,20 @@ def current(
         image_ids: Of these images; None for all.
         until: As it was at a time (ISO 8601, UTC); "" for now.
     """
-    return {image: label for image, label, _ in _newest(session, image_ids, until)}
+    return {image: label for image, label, _ in newest(session, image_ids, until)}
 
 
-def _newest(
+def newest(
     session: Session, image_ids: Sequence[int] | None, until: str = ""
 ) -> Iterator[tuple[int, Label, str]]:
     """Image, label and reader of each newest decision that is not undone."""
-    newest = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
+    numbers = select(func.max(LabelDecision.id)).group_by(LabelDecision.image_id)
     if until:
-        newest = newest.where(LabelDecision.decided_at <= until)
+        numbers = numbers.where(LabelDecision.decided_at <= until)
     every: Iterable[list[int] | None] = [None] if image_ids is None else id_chunks(image_ids)
     labels = {str(label): label for label in Label}
     for some in every:
-        last = newest if some is None else newest.where(LabelDecision.image_id.in_(some))
+        last = numbers if some is None else numbers.where(LabelDecision.image_id.in_(some))
         query = select(LabelDecision.image_id, LabelDecision.after, LabelDecision.reader).where(
             LabelDecision.id.in_(last), LabelDecision.after != Label.NONE
         )
@@ -203,16 +146,6 @@ def images_by_reader(session: Session) -> dict[str, int]:
     return {row[0]: row[1] for row in session.execute(query)}
 
 
-def undo(session: Session, reader: str) -> Step:
-    """Reverse the reader's last act that is not yet undone; see `Step`."""
-    return _step(session, reader, "undo")
-
-
-def redo(session: Session, reader: str) -> Step:
-    """Repeat the act that the reader undid last; see `Step`."""
-    return _step(session, reader, "redo")
-
-
 def history(session: Session, image_id: int | None = None, limit: int = 100) -> list[DecisionRow]:
     """The newest decisions, of one image or of all."""
     query = select(LabelDecision, Image.name).join(Image, Image.id == LabelDecision.image_id)
@@ -229,7 +162,7 @@ def _append(
     kind: str,
     run_id: int | None,
     reverts: int | None = None,
-    offer: Offer = Offer(),
+    offer: Offer = UNKNOWN_OFFER,
 ) -> int:
     batch = (session.scalar(select(func.max(LabelDecision.batch))) or 0) + 1
     session.add_all(
@@ -251,68 +184,66 @@ def _append(
     return batch
 
 
-def _is_of(reader: str) -> ColumnElement[bool]:
-    """A reader's own decisions, and the consensus that the reader has a part in."""
-    names = LabelDecision.reader
-    together = names.startswith(f"{reader}{_AND}", autoescape=True) | names.endswith(
-        f"{_AND}{reader}", autoescape=True
-    )
-    return (names == reader) | ((LabelDecision.kind == CONSENSUS) & together)
+def reverse(
+    session: Session, batch: int, whose: str, reader: str, is_redo: bool
+) -> tuple[dict[int, Label], int]:
+    """Append the reverse or the repetition of an act.
+
+    What another reader decided since is left as it is.
+
+    Args:
+        session: Open session.
+        batch: The act's.
+        whose: The act is.
+        reader: Who undoes or redoes it.
+        is_redo: Whether it is done again.
+
+    Returns:
+        What the changed images are now, and how many were left.
+    """
+    # two readers may have acted at the same moment under one number
+    query = select(LabelDecision).where(LabelDecision.batch == batch, LabelDecision.reader == whose)
+    about = {d.image_id: d for d in session.scalars(query)}
+    others = _decided_by_others_since(session, about, reader)
+    free = [d for image_id, d in about.items() if image_id not in others]
+    now_is = current(session, [d.image_id for d in free])
+    changes = [
+        (
+            d.image_id,
+            now_is.get(d.image_id, Label.NONE),
+            Label(d.after if is_redo else d.before),
+        )
+        for d in free
+    ]
+    if changes:
+        kind = "redo" if is_redo else "undo"
+        _append(session, changes, reader, kind, free[0].run_id, reverts=batch)
+    return {image: after for image, _, after in changes}, len(others)
 
 
-def both(first: str, second: str) -> str:
-    """Whose a consensus is."""
-    return f"{first}{_AND}{second}"[:64]
-
-
-def _acts(session: Session, reader: str) -> list[tuple[int, str, int | None]]:
-    """The reader's acts, oldest first, as (batch, kind, the batch that it reverts)."""
-    query = (
-        select(LabelDecision.batch, func.min(LabelDecision.kind), func.min(LabelDecision.reverts))
-        .where(_is_of(reader))
-        .group_by(LabelDecision.batch)
-        .order_by(LabelDecision.batch)
-    )
-    return [(batch, kind, reverts) for batch, kind, reverts in session.execute(query)]
-
-
-def _step(session: Session, reader: str, kind: str) -> Step:
-    """Append the reverse ("undo") or the repetition ("redo") of an act."""
-    one_act_at_a_time(session)
-    done, undone = stacks(_acts(session, reader))
-    kept = 0
-    for act in reversed(done if kind == "undo" else undone):
-        # two readers may act at the same moment under one number
-        query = select(LabelDecision).where(LabelDecision.batch == act, _is_of(reader))
-        about = {d.image_id: d for d in session.scalars(query)}
-        others = _decided_by_others_since(session, about, reader)
-        kept += len(others)
-        free = [d for image_id, d in about.items() if image_id not in others]
-        if not free:
-            continue
-        now_is = current(session, [d.image_id for d in free])
-        changes = [
-            (
-                d.image_id,
-                now_is.get(d.image_id, Label.NONE),
-                Label(d.before if kind == "undo" else d.after),
-            )
-            for d in free
-        ]
-        _append(session, changes, reader, kind, free[0].run_id, reverts=act)
-        return Step(len(changes), kept, {image: after for image, _, after in changes})
-    return Step(0, kept)
+def _words(changes: Sequence[tuple[int, Label, Label]], kind: str) -> str:
+    """A batch of decisions in words: "3 images normal"."""
+    labels = " / ".join(dict.fromkeys(LABEL_WORDS[after] for _, _, after in changes))
+    return f"{counted(len(changes))} {labels}" + ("" if kind == "decide" else f" ({kind})")
 
 
 def _decided_by_others_since(
     session: Session, about: Mapping[int, LabelDecision], reader: str
 ) -> set[int]:
-    """Images that another reader decided on after these decisions."""
+    """Images that another reader decided on after these decisions, of one batch.
+
+    To undo or redo this batch itself is not to decide anew: either of two may do it.
+    """
+    batches = {d.batch for d in about.values()}
     found: set[int] = set()
     for some in chunks(list(about)):
         newest = (
             select(LabelDecision.image_id, func.max(LabelDecision.id))
-            .where(LabelDecision.image_id.in_(some), LabelDecision.reader != reader)
+            .where(
+                LabelDecision.image_id.in_(some),
+                LabelDecision.reader != reader,
+                or_(LabelDecision.reverts.is_(None), LabelDecision.reverts.not_in(batches)),
+            )
             .group_by(LabelDecision.image_id)
         )
         found |= {image for image, other in session.execute(newest) if other > about[image].id}

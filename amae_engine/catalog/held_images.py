@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.audit import audit
+from amae_engine.catalog.audit import audit, counted
 from amae_engine.catalog.chunks import id_chunks
+from amae_engine.catalog.image_changes import change
 from amae_engine.catalog.studies import ImageRow, rows
-from amae_engine.catalog.tables import Held, Image, now
+from amae_engine.catalog.tables import Held, Image
 
 
 def waiting(session: Session) -> list[ImageRow]:
@@ -44,18 +45,12 @@ def leave_out(session: Session, ids: Sequence[int], reader: str) -> int:
     return _decide(session, ids, Held.LEFT_OUT, reader)
 
 
-def hold(session: Session, ids: Sequence[int], reader: str) -> int:
-    """Images wait again: takes `let_in` and `leave_out` back."""
-    return _decide(session, ids, Held.WAITING, reader)
-
-
 def _decide(session: Session, ids: Sequence[int], held: Held, reader: str) -> int:
-    changed = 0
-    removed = None if held is Held.NO else now()
+    mine: list[int] = []
     for wanted in id_chunks(ids):
         # what was never held is not this file's to remove
-        chosen = Image.id.in_(wanted) & ((Image.held != Held.NO) | (held is Held.WAITING))
-        found = session.execute(update(Image).where(chosen).values(held=held, removed_at=removed))
-        changed += found.rowcount  # type: ignore[attr-defined]
-    audit(session, reader, "held_images", f"{changed} images {held or 'let in'}")
-    return changed
+        mine += session.scalars(select(Image.id).where(Image.id.in_(wanted), Image.held != Held.NO))
+    word = held or "let in"
+    changed = change(session, [("held", str(held), mine)], reader, lambda n: f"{counted(n)} {word}")
+    audit(session, reader, "held_images", f"{len(changed)} images {word}")
+    return len(changed)

@@ -15,10 +15,23 @@ from typing import Any
 from sqlalchemy import and_, delete, exists, false, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.audit import IMPORT, audit
+from amae_engine.catalog import acts
+from amae_engine.catalog.acts import Subject
+from amae_engine.catalog.audit import IMPORT, audit, counted
 from amae_engine.catalog.chunks import chunks
 from amae_engine.catalog.image_sources import source_label
-from amae_engine.catalog.tables import Audit, Image, LabelDecision, Patient, Run, Score, Study
+from amae_engine.catalog.reading_tables import RegionAct
+from amae_engine.catalog.tables import (
+    Act,
+    Audit,
+    Image,
+    ImageTag,
+    LabelDecision,
+    Patient,
+    Run,
+    Score,
+    Study,
+)
 from amae_engine.errors import NotReady
 
 _UNDO = "undo_import"
@@ -55,9 +68,9 @@ class ImportRow:
     @property
     def what(self) -> str:
         """What it brought, in the reader's words: "6 images and the truth of 1 older image"."""
-        brought = [_images(self.images)] if self.images else []
+        brought = [counted(self.images)] if self.images else []
         if self.completed:
-            brought.append(f"the truth of {_images(self.completed, 'older ')}")
+            brought.append(f"the truth of {counted(self.completed, 'older ')}")
         return " and ".join(brought)
 
 
@@ -92,6 +105,10 @@ def end(session: Session, import_id: int, summary: str) -> None:
     known = json.loads(row.detail)
     row.detail = json.dumps({**known, "summary": summary})
     audit(session, row.reader, "imported", json.dumps({"import": import_id, "summary": summary}))
+    if known["ids"] or known.get("truths"):
+        count = sum(last - first + 1 for first, last in known["ids"])
+        what = f"import of {counted(count)}"
+        acts.record(session, row.reader, Subject.IMPORT, what, import_id)
 
 
 def has_ended(session: Session, source: str) -> bool:
@@ -137,6 +154,7 @@ def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
     ids = tuple(session.scalars(select(Image.id).where(inside)))
     studies = list(session.scalars(select(Image.study_id).where(inside).distinct()))
     patients = list(session.scalars(select(Image.patient_id).where(inside).distinct()))
+    session.execute(delete(ImageTag).where(ImageTag.image_id.in_(select(Image.id).where(inside))))
     session.execute(delete(Image).where(inside))
     for chunk in chunks(studies):
         unused = ~exists().where(Image.study_id == Study.id)
@@ -148,6 +166,13 @@ def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
     undone = replace(found, truths=forgotten)
     detail = {"import": found.id, "images": len(ids), "truths": undone.completed}
     audit(session, reader, _UNDO, json.dumps(detail))
+    act = session.scalar(
+        select(Act).where(
+            Act.subject == Subject.IMPORT, Act.batch == found.id, Act.reverts.is_(None)
+        )
+    )
+    if act is not None:
+        acts.record_step(session, reader, act, is_redo=False)
     return undone, ids
 
 
@@ -175,15 +200,17 @@ def _require_unused(session: Session, found: ImportRow, inside: Any) -> None:
             f"The import of {found.source} cannot be undone: run {run} was at work after its "
             f"{came} came in. {instead}"
         )
-    decided = select(func.count(LabelDecision.image_id.distinct())).join(
-        Image, and_(Image.id == LabelDecision.image_id, inside)
-    )
-    count = session.scalar(decided)
-    if count:
-        raise NotReady(
-            f"The import of {found.source} cannot be undone: readers have decided on {count} "
-            f"of its images, and decisions are kept. {remedy}"
-        )
+    for table, did, what in (
+        (LabelDecision, "decided on", "decisions"),
+        (RegionAct, "marked or noted on", "regions and notes"),
+    ):
+        images = select(func.count(table.image_id.distinct()))
+        count = session.scalar(images.join(Image, and_(Image.id == table.image_id, inside)))
+        if count:
+            raise NotReady(
+                f"The import of {found.source} cannot be undone: readers have {did} {count} "
+                f"of its images, and {what} are kept. {remedy}"
+            )
 
 
 def _merged(ranges: list[list[int]], ids: Sequence[int]) -> list[list[int]]:
@@ -198,10 +225,6 @@ def _merged(ranges: list[list[int]], ids: Sequence[int]) -> list[list[int]]:
 
 def _ranges(pairs: list[list[int]]) -> Ranges:
     return tuple((first, last) for first, last in pairs)
-
-
-def _images(count: int, kind: str = "") -> str:
-    return f"{count} {kind}image{'' if count == 1 else 's'}"
 
 
 def _parsed(detail: str) -> dict[str, Any]:

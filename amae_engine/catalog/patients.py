@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from amae_engine.catalog.chunks import chunks
-from amae_engine.catalog.studies import change_split, patients_in_two_splits
+from amae_engine.catalog.studies import change_splits, patients_in_two_splits
 from amae_engine.catalog.tables import Image, Patient, Split
 from amae_engine.errors import BadSetting
 
@@ -52,7 +52,7 @@ def resolve_patients_in_two_splits(
         keep: The split that wins where the patient has images in it.
 
     Returns:
-        What was moved, for the reader and for `move_back`.
+        What was moved.
 
     Raises:
         BadSetting: `keep` is normal: an image is normal only when it is known to be.
@@ -73,19 +73,9 @@ def resolve_patients_in_two_splits(
                 for row in rows
                 if row.split != after
             ]
-    for split in Split:
-        ids = [image.image_id for image in moved if image.after is split]
-        if ids:
-            change_split(session, ids, split, reader)
+    wanted = {s: [image.image_id for image in moved if image.after is s] for s in Split}
+    change_splits(session, {split: ids for split, ids in wanted.items() if ids}, reader)
     return tuple(moved)
-
-
-def move_back(session: Session, moved: Sequence[MovedImage], reader: str) -> None:
-    """Undo `resolve_patients_in_two_splits`."""
-    for split in Split:
-        ids = [image.image_id for image in moved if image.before is split]
-        if ids:
-            change_split(session, ids, split, reader)
 
 
 def _images_of(session: Session, patient_ids: Sequence[int]) -> dict[int, list[Image]]:

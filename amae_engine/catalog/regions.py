@@ -10,16 +10,23 @@ from enum import StrEnum
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from amae_engine.catalog import acts
+from amae_engine.catalog.acts import Subject
 from amae_engine.catalog.audit import require_reader
 from amae_engine.catalog.chain import one_act_at_a_time
 from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.reading_tables import RegionAct
-from amae_engine.catalog.undo_stacks import stacks
 from amae_engine.errors import BadInput
 from amae_engine.evaluation.regions import Outline, Shape
 
 LONGEST_NOTE = 2000  # characters
 _IMAGE = "image"  # the shape of a note on the whole image
+_DONE = {
+    "draw": "drawn",
+    "edit": "changed",
+    "note": "given a note",
+    "judge": "judged",
+}
 
 
 class RegionState(StrEnum):
@@ -74,13 +81,6 @@ class RegionRow:
     run_id: int | None
     score: str
     threshold: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class RegionStep:
-    """What an undo or a redo changed: of which images regions or notes."""
-
-    image_ids: tuple[int, ...]
 
 
 def add(session: Session, new: Sequence[NewRegion], reader: str, kind: str = "draw") -> list[int]:
@@ -202,41 +202,23 @@ def marked_images(session: Session) -> tuple[frozenset[int], frozenset[int]]:
     )
 
 
-def undo(session: Session, reader: str) -> RegionStep:
-    """Reverse the reader's last act on a region that is not yet undone."""
-    return _step(session, reader, "undo")
+def reverse(session: Session, batch: int, reader: str, is_redo: bool) -> tuple[int, ...]:
+    """Append the reverse or the repetition of an act; returns the images whose regions changed.
 
-
-def redo(session: Session, reader: str) -> RegionStep:
-    """Repeat the act that the reader undid last."""
-    return _step(session, reader, "redo")
-
-
-def _step(session: Session, reader: str, kind: str) -> RegionStep:
-    """Only a region's own reader acts on it, so nobody else's act lies between."""
-    one_act_at_a_time(session)
-    query = (
-        select(RegionAct.batch, func.min(RegionAct.kind), func.min(RegionAct.reverts))
-        .where(RegionAct.reader == reader)
-        .group_by(RegionAct.batch)
-        .order_by(RegionAct.batch)
-    )
-    done, undone = stacks([(batch, kind, about) for batch, kind, about in session.execute(query)])
-    acts = done if kind == "undo" else undone
-    if not acts:
-        return RegionStep(())
-    mine = select(RegionAct).where(RegionAct.batch == acts[-1], RegionAct.reader == reader)
+    Only a region's own reader acts on it, so nobody else's act lies between.
+    """
+    mine = select(RegionAct).where(RegionAct.batch == batch, RegionAct.reader == reader)
     about = list(session.scalars(mine.order_by(RegionAct.id)))
     before = _newest(session, [act.region for act in about], before=about[0].id)
     rows = []
     for act in about:
-        source = act if kind == "redo" else before.get(act.region)
+        source = act if is_redo else before.get(act.region)
         row = _copy(act if source is None else source)
         if source is None:  # the act added it
             row.state = RegionState.GONE
         rows.append(row)
-    _append(session, rows, reader, kind, reverts=acts[-1])
-    return RegionStep(tuple(dict.fromkeys(row.image_id for row in rows)))
+    _append(session, rows, reader, "redo" if is_redo else "undo", reverts=batch)
+    return tuple(dict.fromkeys(row.image_id for row in rows))
 
 
 def _newest(
@@ -261,6 +243,22 @@ def _append(
         row.batch, row.reader, row.kind, row.reverts = batch, reader, kind, reverts
     session.add_all(rows)
     session.flush()
+    if reverts is None:
+        acts.record(session, reader, Subject.REGIONS, _words(rows, kind), batch)
+
+
+def _words(rows: Sequence[RegionAct], kind: str) -> str:
+    """An act in words: "region drawn"."""
+    if len(rows) != 1:
+        return f"{len(rows)} regions {_DONE.get(kind, 'taken in')}"
+    (row,) = rows
+    if row.shape == _IMAGE:
+        return "note on an image"
+    return (
+        "region deleted"
+        if row.state == RegionState.GONE
+        else f"region {_DONE.get(kind, 'taken in')}"
+    )
 
 
 def _copy(act: RegionAct) -> RegionAct:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy.typing as npt
 from sqlalchemy import Select, String, cast, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.audit import audit
+from amae_engine.catalog.audit import audit, counted
 from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.filters import where_clause
+from amae_engine.catalog.image_changes import change, write_column
 from amae_engine.catalog.image_facts import ImageFacts
 from amae_engine.catalog.image_sources import labelled, source_label
 from amae_engine.catalog.image_tables import aspect
@@ -230,16 +231,42 @@ def rows(session: Session, ids: Sequence[int]) -> list[ImageRow]:
     return [found[int(i)] for i in ids if int(i) in found]
 
 
-def change_split(session: Session, ids: Sequence[int], split: Split, reader: str) -> None:
-    """Move images to another split."""
-    _update(session, ids, split=split)
-    audit(session, reader, "change_split", f"{len(ids)} images to {split}")
+def change_split(session: Session, ids: Sequence[int], split: Split, reader: str) -> list[int]:
+    """Move images to another split; returns the ids of those that were in another."""
+    return change_splits(session, {split: ids}, reader)
 
 
-def set_truth(session: Session, ids: Sequence[int], truth: int | None, reader: str) -> None:
-    """State what is known about images: 0 normal, 1 abnormal, None unknown."""
-    _update(session, ids, truth=truth)
+def change_splits(
+    session: Session, wanted: Mapping[Split, Sequence[int]], reader: str
+) -> list[int]:
+    """Move images to several splits in one act; returns the ids of those that were in another."""
+    for split, ids in wanted.items():
+        audit(session, reader, "change_split", f"{len(ids)} images to {split}")
+    to = " and ".join(str(split) for split in wanted)
+    return change(
+        session,
+        [("split", str(split), ids) for split, ids in wanted.items()],
+        reader,
+        lambda n: f"{counted(n)} to {to}",
+    )
+
+
+def set_truth(session: Session, ids: Sequence[int], truth: int | None, reader: str) -> list[int]:
+    """State what is known about images: 0 normal, 1 abnormal, None unknown; which had another."""
     audit(session, reader, "set_truth", f"{len(ids)} images to {truth}")
+    word = {0: "normal", 1: "abnormal", None: "unknown"}[truth]
+    return change(
+        session, [("truth", truth, ids)], reader, lambda n: f"truth of {counted(n)}: {word}"
+    )
+
+
+def set_test_truth(
+    session: Session, ids: Sequence[int], truth: int | None, reader: str
+) -> list[int]:
+    """State the truth of those that are test images; which these are."""
+    test = [row.id for row in rows(session, ids) if row.split is Split.TEST]
+    set_truth(session, test, truth, reader)
+    return test
 
 
 def complete_truth(
@@ -251,20 +278,21 @@ def complete_truth(
         query = select(Image.id, Image.name).where(Image.name.in_(some), Image.truth.is_(None))
         found |= {row.id: row.name for row in session.execute(query)}
     if found:
-        set_truth(session, list(found), truth, reader)
+        write_column(session, list(found), truth=truth)
+        audit(session, reader, "set_truth", f"{len(found)} images to {truth}")
     return found
 
 
-def remove(session: Session, ids: Sequence[int], reader: str) -> None:
+def remove(session: Session, ids: Sequence[int], reader: str) -> list[int]:
     """Hide images from every list and from training; `restore` brings them back."""
-    _update(session, ids, removed_at=now())
     audit(session, reader, "remove", f"{len(ids)} images")
+    return change(session, [("removed", True, ids)], reader, lambda n: f"{counted(n)} removed")
 
 
-def restore(session: Session, ids: Sequence[int], reader: str) -> None:
-    """Undo `remove`."""
-    _update(session, ids, removed_at=None)
+def restore(session: Session, ids: Sequence[int], reader: str) -> list[int]:
+    """Bring removed images back."""
     audit(session, reader, "restore", f"{len(ids)} images")
+    return change(session, [("removed", False, ids)], reader, lambda n: f"{counted(n)} restored")
 
 
 def newest_addition(session: Session) -> str:
@@ -281,11 +309,6 @@ def patients_in_two_splits(session: Session) -> list[int]:
         .having(func.min(Image.split) != func.max(Image.split))
     )
     return list(session.scalars(query))
-
-
-def _update(session: Session, ids: Sequence[int], **values: object) -> None:
-    for wanted in id_chunks(ids):
-        session.execute(update(Image).where(Image.id.in_(wanted)).values(**values))
 
 
 def _row(image: Image, source: str) -> ImageRow:

@@ -293,6 +293,21 @@ class Audit(Base):
     detail: Mapped[str] = mapped_column(Text)
 
 
+class Act(Base):
+    """One act of a reader, its undoing or its repetition; appended, never changed."""
+
+    __tablename__ = "act"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    acted_at: Mapped[str] = mapped_column(String(32), default=now)
+    reader: Mapped[str] = mapped_column(String(64), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    subject: Mapped[str] = mapped_column(String(16))
+    what: Mapped[str] = mapped_column(String(200))  # in words
+    batch: Mapped[int | None]  # its number in the subject's own table
+    changes: Mapped[str] = mapped_column(Text)  # JSON, where the subject has no table of its own
+    reverts: Mapped[int | None] = mapped_column(index=True)  # the act that is undone or redone
+
+
 class ChainLink(Base):
     """One row of a chained table: its digest covers the row and the writer's link before."""
 

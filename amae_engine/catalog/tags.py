@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.audit import audit
-from amae_engine.catalog.chunks import chunks, id_chunks
+from amae_engine.catalog.audit import audit, counted
+from amae_engine.catalog.chunks import id_chunks
+from amae_engine.catalog.image_changes import change
 from amae_engine.catalog.tables import ImageTag, SavedFilter
 from amae_engine.errors import BadInput
 
@@ -37,9 +38,12 @@ def add_tag(session: Session, image_ids: Sequence[int], tag: str, reader: str) -
         BadInput: The tag is no word.
     """
     word = checked_tag(tag)
-    has = {i for i, tags in tags_of(session, image_ids).items() if word in tags}
-    new = [int(i) for i in image_ids if int(i) not in has]
-    session.add_all(ImageTag(image_id=i, tag=word) for i in new)
+    new = change(
+        session,
+        [(f"tag:{word}", True, image_ids)],
+        reader,
+        lambda n: f"“{word}” given to {counted(n)}",
+    )
     audit(session, reader, "tag", f"{len(new)} images: {word}")
     return new
 
@@ -47,10 +51,12 @@ def add_tag(session: Session, image_ids: Sequence[int], tag: str, reader: str) -
 def remove_tag(session: Session, image_ids: Sequence[int], tag: str, reader: str) -> list[int]:
     """Take a tag from images; returns the ids of those that had it."""
     word = checked_tag(tag)
-    had = [i for i, tags in tags_of(session, image_ids).items() if word in tags]
-    for some in chunks(had):
-        chosen = ImageTag.image_id.in_(some) & (ImageTag.tag == word)
-        session.execute(delete(ImageTag).where(chosen))
+    had = change(
+        session,
+        [(f"tag:{word}", False, image_ids)],
+        reader,
+        lambda n: f"“{word}” taken from {counted(n)}",
+    )
     audit(session, reader, "untag", f"{len(had)} images: {word}")
     return had
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.audit import audit
+from amae_engine.catalog.audit import audit, counted
 from amae_engine.catalog.chunks import chunks, id_chunks
+from amae_engine.catalog.image_changes import change
 from amae_engine.catalog.tables import Image, Split
 from amae_engine.errors import BadInput, NotReady
 
@@ -39,14 +40,13 @@ def set_validation(
     for some in chunks(sorted(patients)):
         query = select(Image.id).where(Image.patient_id.in_(some), _is_test())
         ids |= set(session.scalars(query))
-    changed: list[int] = []
-    for some in chunks(sorted(ids)):
-        other = Image.id.in_(some) & Image.is_validation.is_(not is_validation)
-        found = list(session.scalars(select(Image.id).where(other)))
-        session.execute(
-            update(Image).where(Image.id.in_(found)).values(is_validation=is_validation)
-        )
-        changed += found
+    word = "set apart for validation" if is_validation else "tested on again"
+    changed = change(
+        session,
+        [("is_validation", is_validation, sorted(ids))],
+        reader,
+        lambda n: f"{counted(n)} {word}",
+    )
     audit(session, reader, "set_validation", f"{len(changed)} images to {is_validation}")
     return changed
 

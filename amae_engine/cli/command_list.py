@@ -8,7 +8,7 @@ GROUPS = {
     "From images to results": ("demo", "run"),
     "Images": ("import", "undo-import", "fix-patients", "relink", "held", "pacs", "sources"),
     "Learning": ("pretrain", "shortcuts", "stage1", "pseudo", "stage2", "score", "maps", "rounds"),
-    "Reading": ("decisions", "agreement", "regions"),
+    "Reading": ("decisions", "agreement", "regions", "undo", "redo"),
     "Judging": ("evaluate", "validation", "operating-point", "runs", "peer", "synthetic-panel",
                 "experiment", "queue"),
     "Using what was learnt": ("model", "apply"),

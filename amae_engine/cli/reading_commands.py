@@ -9,7 +9,7 @@ from dataclasses import asdict
 from amae_engine.catalog import blind_readings, held_images, studies
 from amae_engine.catalog.studies import ImageRow
 from amae_engine.cli.output import say, say_json
-from amae_engine.errors import BadInput
+from amae_engine.errors import BadInput, NotReady
 from amae_engine.project import Project
 
 
@@ -45,6 +45,22 @@ def decisions(options: Namespace) -> None:
         return
     taken = read_decisions(project, options.file, options.reader)
     say_json(asdict(taken)) if options.json else say(summary(taken))
+
+
+def step_back(options: Namespace) -> None:
+    """Undo the reader's last act, whatever it was about, or do again what was undone."""
+    from amae_engine.catalog import undo
+
+    project = Project.open(options.project)
+    project.require_writable()
+    with project.session() as session:
+        step = (undo.redo if options.is_redo else undo.undo)(session, options.reader)
+    if step.import_id:
+        raise NotReady(f"The last act is the {step.what}; `amae undo-import` takes it back.")
+    if options.json:
+        say_json({"act": step.what, "images": list(step.image_ids), "left": step.kept})
+    else:
+        say(undo.step_text(step, options.is_redo))
 
 
 def agreement(options: Namespace) -> None:

@@ -33,15 +33,13 @@ def add_regions(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--score", default="", choices=["", *ScoreKind], help="whose map; the leading"
     )
     verb.add_argument("--csv", type=Path, help="write the list as a table")
-    verb.add_argument("--undo", action="store_true", help="take the reader's last act back")
-    verb.add_argument("--redo", action="store_true", help="do what was undone again")
     verb.add_argument("--reader", default="", help="who acts")
     verb.add_argument("--json", action="store_true", help="JSON output")
     verb.set_defaults(command=regions, name="regions")
 
 
 def regions(options: Namespace) -> None:
-    """Take marks in, undo, or list the current ones."""
+    """Take marks in, or list the current ones."""
     from amae_engine.jobs.curation.marked_images import import_marks
 
     project = Project.open(options.project)
@@ -54,23 +52,8 @@ def regions(options: Namespace) -> None:
                 f"{taken.regions} regions on {taken.images} images; {taken.unknown} marked images "
                 f"are not in this project."
             )
-    elif options.undo or options.redo:
-        _step(project, options)
     else:
         _list(project, options)
-
-
-def _step(project: Project, options: Namespace) -> None:
-    from amae_engine.catalog import regions as stored
-
-    project.require_writable()
-    with project.session() as session:
-        act = stored.undo if options.undo else stored.redo
-        step = act(session, options.reader)
-    if options.json:
-        say_json({"images": list(step.image_ids)})
-    else:
-        say(f"The regions of {len(step.image_ids)} images are as they were.")
 
 
 def _list(project: Project, options: Namespace) -> None:

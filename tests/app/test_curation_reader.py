@@ -4,7 +4,7 @@ import numpy as np
 
 from amae_app.pseudo_labels import curation_state
 from amae_app.pseudo_labels.curation_state import CurationReader
-from amae_engine.catalog import decisions, image_tables, runs, scores, studies
+from amae_engine.catalog import decisions, image_tables, runs, scores, studies, undo
 from amae_engine.catalog.decisions import Offer
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import PseudoLabelConfig, ScoreKind
@@ -34,7 +34,7 @@ def test_it_always_shows_what_a_reading_from_the_start_shows(rated_project: Proj
     acts = (
         lambda s: decisions.decide(s, ids[:3], Label.ABNORMAL, "BB"),
         lambda s: decisions.decide(s, ids[2:5], Label.EXCLUDE, "BB"),
-        lambda s: decisions.undo(s, "BB"),
+        lambda s: undo.undo(s, "BB"),
         lambda s: studies.set_truth(s, ids[:2], 1, "BB"),
         lambda s: studies.remove(s, ids[:1], "BB"),
         lambda s: studies.restore(s, ids[:1], "BB"),

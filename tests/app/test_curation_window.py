@@ -92,7 +92,7 @@ def test_what_the_decisions_did_is_said_and_b_is_trained_again(labels_page, whol
         f"Since stage 2, run {effect.run_id}, 1 changed decision moved 1 image: of module B's "
         f"{effect.size_b} images 0 left, 1 came. It is out of date."
     )
-    page.undo()  # what does not stand does not count
+    page._context.undo()  # what does not stand does not count
     qtbot.waitUntil(lambda: "up to date" in review.effect.text(), timeout=WAIT)
     cuts = page._context.labels
     page._context.labels = cuts.replace(keep_percent=100, keep_abnormal_percent=100)
@@ -101,7 +101,7 @@ def test_what_the_decisions_did_is_said_and_b_is_trained_again(labels_page, whol
     assert "decision" not in review.effect.text()
     page._context.labels = cuts
     qtbot.waitUntil(lambda: "up to date" in review.effect.text(), timeout=WAIT)
-    page.redo()
+    page._context.redo()
     qtbot.waitUntil(review.retrain.isVisible, timeout=WAIT)
     click(qtbot, page.window(), "retrainButton")
     qtbot.waitUntil(lambda: "module B" in page._context.queue.running, timeout=WAIT)

@@ -138,7 +138,7 @@ def test_removing_and_undoing(open_window, small_project, qtbot):
     page.table.selectRow(0)
     page.actions_of_page.remove()
     qtbot.waitUntil(lambda: page.model.rowCount() == 39, timeout=WAIT)
-    page.actions_of_page.undo()
+    page._context.undo()
     qtbot.waitUntil(lambda: page.model.rowCount() == 40, timeout=WAIT)
 
 
@@ -161,5 +161,5 @@ def test_a_patient_in_two_splits_is_put_right_in_one_act(open_window, project, q
     page.actions_of_page.fix_patients()
     qtbot.waitUntil(lambda: "No patient" in page.leak.text(), timeout=WAIT)
     assert _splits(project) == {Split.TEST: 2}
-    page.actions_of_page.undo()
+    page._context.undo()
     qtbot.waitUntil(lambda: _splits(project) == {Split.NORMAL: 1, Split.TEST: 1}, timeout=WAIT)

@@ -3,12 +3,13 @@
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QWidget
+from sqlalchemy import text
 from widgets_by_name import WAIT, click, find, saved
 
 from amae_app.main_window import MainWindow
 from amae_app.settings import Settings
-from amae_engine.catalog import decisions
+from amae_engine.catalog import blind_readings, decisions, standing
 from amae_engine.catalog.tables import Label
 from amae_engine.events import Changed
 from amae_engine.project import Project
@@ -111,7 +112,7 @@ def _labels(project: Project, page) -> dict[int, tuple[str, str]]:
     with project.session() as session:
         ids = [tile.image_id for tile in page.gallery.selected_tiles()]
         ids += list(decisions.current(session))
-        found = decisions.standing(session, ids)
+        found = standing.standing(session, ids)
     return {image: (str(each.label), each.reader) for image, each in found.items()}
 
 
@@ -181,7 +182,7 @@ def test_a_decision_that_came_meanwhile_stays(labels_page, rated_project, qtbot)
     # an own decision is taken back at once
     _decide(rated_project, [image], Label.EXCLUDE, "BB")
     with rated_project.session() as session:
-        assert decisions.decide_undisputed(session, [image], Label.NONE, "BB") == {}
+        assert standing.decide_undisputed(session, [image], Label.NONE, "BB") == {}
         assert decisions.current(session) == {}
 
 
@@ -198,3 +199,84 @@ def test_undo_says_what_it_undid_and_shows_the_image(labels_page, rated_project,
     qtbot.waitUntil(lambda: f"Undone: {tile.name} is undecided again." in notices, timeout=WAIT)
     here = page.gallery.gallery.tile(page.gallery.currentIndex().row())
     assert here.image_id == tile.image_id
+
+
+def _press_undo(widget: QWidget) -> None:
+    QTest.keyClick(widget, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+
+
+def test_one_undo_goes_through_all_pages_to_the_images(labels_page, rated_project, qtbot):
+    page, window = labels_page, labels_page.window()
+    studies_page = window._pages[0]
+    window.show_page(0)
+    qtbot.waitUntil(lambda: studies_page.model.rowCount() > 0, timeout=WAIT)
+    studies_page.table.selectRow(3)
+    removed = studies_page._selected()
+    before = studies_page.model.rowCount()
+    QTest.keyClick(studies_page.table, Qt.Key.Key_Delete)
+    qtbot.waitUntil(lambda: studies_page.model.rowCount() == before - 1, timeout=WAIT)
+    window.show_page(2)
+    page.gallery.select(1)
+    QTest.keyClick(page.gallery, Qt.Key.Key_N)
+    saved(page)
+    window.show_page(0)
+    studies_page.table.selectRow(0)
+    _press_undo(studies_page.table)  # the newest act is the decision
+    qtbot.waitUntil(lambda: window.stack.currentWidget() is page, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.gallery.currentIndex().row() == 1, timeout=WAIT)
+    with rated_project.session() as session:
+        assert decisions.current(session) == {}
+    _press_undo(page.gallery)  # and now the image that was removed before
+    qtbot.waitUntil(lambda: window.stack.currentWidget() is studies_page, timeout=WAIT)
+    qtbot.waitUntil(lambda: studies_page.model.rowCount() == before, timeout=WAIT)
+    qtbot.waitUntil(lambda: studies_page._selected() == removed, timeout=WAIT)
+
+
+def test_a_second_reading_is_undone_and_space_skips_nothing(labels_page, rated_project, qtbot):
+    page, context = labels_page, labels_page._context
+    ids = [page.gallery.gallery.tile(row).image_id for row in range(4)]
+    with rated_project.session() as session:
+        decisions.decide(session, ids, Label.ABNORMAL, "AA")
+        number = blind_readings.begin(session, ids, context.reader, "random")
+
+    def read() -> list[Label]:
+        with rated_project.session() as session:
+            return [item.second for item in blind_readings.items(session, number)]
+
+    page.read_blind(number)
+    qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 4, timeout=WAIT)
+    page.gallery.select(0)
+    QTest.keyClick(page.gallery, Qt.Key.Key_Space)
+    assert page.gallery.currentIndex().row() == 0
+    QTest.keyClick(page.gallery, Qt.Key.Key_N)
+    qtbot.waitUntil(lambda: read()[0] is Label.NORMAL, timeout=WAIT)
+    assert page.gallery.currentIndex().row() == 1
+    page.end_blind()
+    qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
+    _press_undo(page.gallery)
+    qtbot.waitUntil(lambda: read() == [Label.NONE] * 4, timeout=WAIT)
+    qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 4, timeout=WAIT)  # where it was done
+    qtbot.waitUntil(lambda: page.gallery.currentIndex().row() == 0, timeout=WAIT)
+    assert page.blind.progress.text() == "0 of 4 images read, 4 left."
+
+
+def test_undo_after_an_import_asks_first(open_window, small_project, qtbot):
+    window = open_window(small_project)
+    with small_project.session() as session:
+        session.execute(text("UPDATE act SET reader = :name"), {"name": window.context.reader})
+    page = window._pages[0]
+    qtbot.waitUntil(lambda: page.model.rowCount() == 40, timeout=WAIT)
+    _press_undo(page.table)
+    qtbot.waitUntil(lambda: page.findChild(QMessageBox, "undoImport") is not None, timeout=WAIT)
+    box = page.findChild(QMessageBox, "undoImport")
+    assert "Your last act was the import of 40 images. Undo it?" in box.text()
+    QTest.keyClick(box, Qt.Key.Key_Return)  # the default is to leave it
+    qtbot.waitUntil(lambda: page.findChild(QMessageBox, "undoImport") is None, timeout=WAIT)
+    assert page.model.rowCount() == 40
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow, timeout=WAIT)
+    _press_undo(page.table)
+    qtbot.waitUntil(lambda: page.findChild(QMessageBox, "undoImport") is not None, timeout=WAIT)
+    box = page.findChild(QMessageBox, "undoImport")
+    next(b for b in box.buttons() if b.text() == "Undo the import").click()
+    qtbot.waitUntil(lambda: page.model.rowCount() == 0, timeout=WAIT)

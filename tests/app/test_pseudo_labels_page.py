@@ -54,10 +54,10 @@ def test_keys_decide_and_undo(labels_page, rated_project, qtbot):
     assert page.gallery.currentIndex().row() == 1  # the next image is in focus
     qtbot.keyClick(page.gallery, Qt.Key.Key_X)
     assert len(_decided(rated_project, labels_page)) == 2
-    page.undo()
-    page.undo()
+    page._context.undo()
+    page._context.undo()
     assert _decided(rated_project, labels_page) == {}
-    page.redo()
+    page._context.redo()
     assert _decided(rated_project, labels_page) == {first: Label.ABNORMAL}
     with rated_project.session() as session:
         assert [row.kind for row in decisions.history(session)] == [
@@ -73,7 +73,7 @@ def test_a_range_is_decided_in_one_act(labels_page, rated_project, qtbot):
     assert len(page.gallery.selected_tiles()) == 4
     qtbot.keyClick(page.gallery, Qt.Key.Key_N)
     assert list(_decided(rated_project, labels_page).values()) == [Label.NORMAL] * 4
-    page.undo()
+    page._context.undo()
     assert _decided(rated_project, labels_page) == {}
 
 
@@ -128,7 +128,7 @@ def test_purity_is_given_with_its_interval_and_count(labels_page, qtbot):
     qtbot.waitUntil(lambda: "pure" in purity.text(), timeout=WAIT)
     assert purity.text().count("95 % interval") == 2
     assert "not checked in random order" in purity.text()
-    page.undo()
+    page._context.undo()
     page.offered.order.setCurrentText("random")
     page.gallery.selectAll()
     page.confirm()
@@ -187,7 +187,7 @@ def test_space_on_a_mixed_selection_is_one_act(open_window, rated_project, qtbot
     with rated_project.session() as session:
         assert set(decisions.current(session).values()) == {Label.NORMAL, Label.ABNORMAL}
         assert len({row.batch for row in decisions.history(session)}) == 1
-    page.undo()
+    page._context.undo()
     saved(page)
     with rated_project.session() as session:
         assert decisions.current(session) == {}

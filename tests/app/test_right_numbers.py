@@ -17,7 +17,7 @@ from amae_app.job_queue import JobQueue, Owner
 from amae_app.training.card import CardState
 from amae_app.training.pipeline_state import read_pipeline_state
 from amae_app.widgets.score_histogram import Histogram
-from amae_engine.catalog import decisions, image_tables, runs
+from amae_engine.catalog import decisions, image_tables, runs, undo
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import (
     PretrainConfig,
@@ -64,7 +64,7 @@ def test_cards_are_done_until_their_inputs_change(whole_path: Project):
     assert card.state is CardState.STALE
     assert "1 of module B's images changed (20.0 %)" in card.reason
     with whole_path.session() as session:
-        decisions.undo(session, "BB")
+        undo.undo(session, "BB")
     assert _cards(whole_path).stage2.state is CardState.DONE
 
 

@@ -47,8 +47,8 @@ def test_truth_is_said_by_hand_and_undone(studies_page, small_project, qtbot):
     with small_project.session() as session:
         assert image_tables.images_in(session, Split.TEST).truth.tolist() == [1] * 10
         assert studies.split_counts(session)[Split.UNLABELED] == all_before[Split.UNLABELED]
-    page.actions_of_page.undo()
-    qtbot.waitUntil(lambda: any("as before" in n for n in notices), timeout=WAIT)
+    page._context.undo()
+    qtbot.waitUntil(lambda: any("Undone: truth" in n for n in notices), timeout=WAIT)
     with small_project.session() as session:
         assert image_tables.images_in(session, Split.TEST).truth.tolist() == before
 
@@ -83,7 +83,7 @@ def test_tags_are_given_filtered_by_and_taken_back(studies_page, small_project, 
     page.table.selectRow(0)
     click(qtbot, page.window(), "tagButton")
     qtbot.waitUntil(lambda: any("A tag is one word" in n for n in notices), timeout=WAIT)
-    page.actions_of_page.undo()
+    page._context.undo()
     qtbot.waitUntil(lambda: page.model.rowCount() == 0, timeout=WAIT)
     with small_project.session() as session:
         assert tags.all_tags(session) == []
@@ -149,7 +149,7 @@ def test_what_looks_unlike_a_chest_waits_for_the_reader(
     qtbot.waitUntil(lambda: page._state.held == 1, timeout=WAIT)
     assert page._state.images == 41
     dialog.close()
-    page.actions_of_page.undo()
+    page._context.undo()
     qtbot.waitUntil(lambda: page._state.held == 2, timeout=WAIT)
     with small_project.session() as session:
         assert len(held_images.waiting(session)) == 2
@@ -167,7 +167,7 @@ def test_validation_images_are_marked_by_hand_drawn_and_undone(studies_page, sma
     acts.set_validation(True)
     qtbot.waitUntil(lambda: "1 for validation" in page.splits.text(), timeout=WAIT)
     qtbot.waitUntil(lambda: page.model.index(0, 3).data() == "validation", timeout=WAIT)
-    page.actions_of_page.undo()
+    page._context.undo()
     qtbot.waitUntil(lambda: "for validation" not in page.splits.text(), timeout=WAIT)
     acts.draw_validation(0.4)
     qtbot.waitUntil(lambda: "4 for validation" in page.splits.text(), timeout=WAIT)

@@ -127,7 +127,7 @@ def test_moving_images_to_another_split(open_window, small_project, qtbot):
     find(window, QComboBox, "moveToCombo").setCurrentText("test")
     click(qtbot, window, "moveButton")
     qtbot.waitUntil(lambda: _count(small_project, Split.TEST) == 11, timeout=WAIT)
-    window._pages[0].actions_of_page.undo()
+    window._pages[0]._context.undo()
     qtbot.waitUntil(lambda: _count(small_project, Split.TEST) == 10, timeout=WAIT)
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from amae_engine.catalog import decisions, image_tables, runs, scores, studies
+from amae_engine.catalog import decisions, image_tables, runs, scores, studies, undo
 from amae_engine.catalog.tables import Label, RunKind, RunState, Split
 from amae_engine.config import ScoreKind
 from amae_engine.errors import BadInput, ProjectError
@@ -62,15 +62,15 @@ def test_undo_restores_the_previous_label_and_redo_repeats(small_project: Projec
     with small_project.session() as session:
         decisions.decide(session, [image], Label.NORMAL, "BB")
         decisions.decide(session, [image], Label.ABNORMAL, "BB")
-        assert decisions.undo(session, "BB").changed == 1
+        assert len(undo.undo(session, "BB").image_ids) == 1
         assert decisions.current(session)[image] is Label.NORMAL
-        decisions.undo(session, "BB")
+        undo.undo(session, "BB")
         assert image not in decisions.current(session)
-        assert decisions.undo(session, "BB").changed == 0
-        decisions.redo(session, "BB")
-        decisions.redo(session, "BB")
+        assert len(undo.undo(session, "BB").image_ids) == 0
+        undo.redo(session, "BB")
+        undo.redo(session, "BB")
         assert decisions.current(session)[image] is Label.ABNORMAL
-        assert decisions.redo(session, "BB").changed == 0
+        assert len(undo.redo(session, "BB").image_ids) == 0
 
 
 def test_undo_takes_back_ones_own_acts_only(small_project: Project):
@@ -78,7 +78,7 @@ def test_undo_takes_back_ones_own_acts_only(small_project: Project):
     with small_project.session() as session:
         decisions.decide(session, [one], Label.NORMAL, "BB")
         decisions.decide(session, [two], Label.ABNORMAL, "JT")
-        decisions.undo(session, "BB")
+        undo.undo(session, "BB")
         assert decisions.current(session) == {two: Label.ABNORMAL}
 
 
@@ -86,7 +86,7 @@ def test_history_only_grows(small_project: Project):
     image = _ids(small_project, Split.UNLABELED)[0]
     with small_project.session() as session:
         decisions.decide(session, [image], Label.EXCLUDE, "BB")
-        decisions.undo(session, "BB")
+        undo.undo(session, "BB")
         rows = decisions.history(session, image)
     assert [(r.kind, r.before, r.after) for r in rows] == [
         ("undo", Label.EXCLUDE, Label.NONE),
@@ -126,16 +126,18 @@ def test_undo_leaves_what_another_reader_decided_since(small_project: Project):
         decisions.decide(session, [three], Label.EXCLUDE, "AA")
         decisions.decide(session, [one, two], Label.NORMAL, "AA")
         decisions.decide(session, [one], Label.ABNORMAL, "BB")
-        step = decisions.undo(session, "AA")
-        assert (step.changed, step.kept) == (1, 1)
+        step = undo.undo(session, "AA")
+        assert (len(step.image_ids), step.kept) == (1, 1)
         assert decisions.current(session) == {one: Label.ABNORMAL, three: Label.EXCLUDE}
-        assert decisions.redo(session, "AA").changed == 1
+        assert len(undo.redo(session, "AA").image_ids) == 1
         decisions.decide(session, [two], Label.EXCLUDE, "BB")
-        # nothing of that act is left to undo: the one before it is next
-        step = decisions.undo(session, "AA")
-        assert (step.changed, step.kept) == (1, 2)
+        step = undo.undo(session, "AA")  # nothing of that act is left to undo, and it says so
+        assert (len(step.image_ids), step.kept) == (0, 2)
+        assert undo.step_text(step, False).startswith("Nothing of this is left to undo: 2 images")
+        step = undo.undo(session, "AA")
+        assert (len(step.image_ids), step.kept) == (1, 0)
         assert decisions.current(session) == {one: Label.ABNORMAL, two: Label.EXCLUDE}
-        assert decisions.redo(session, "AA").changed == 1
+        assert len(undo.redo(session, "AA").image_ids) == 1
         assert decisions.current(session)[three] is Label.EXCLUDE
 
 
@@ -144,7 +146,7 @@ def test_one_act_can_hold_several_labels(small_project: Project):
     with small_project.session() as session:
         decisions.decide(session, [one, two], [Label.NORMAL, Label.ABNORMAL], "AA", kind="confirm")
         assert decisions.current(session) == {one: Label.NORMAL, two: Label.ABNORMAL}
-        assert decisions.undo(session, "AA").changed == 2
+        assert len(undo.undo(session, "AA").image_ids) == 2
         assert decisions.current(session) == {}
 
 

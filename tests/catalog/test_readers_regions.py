@@ -5,7 +5,7 @@ import random
 import pytest
 from sqlalchemy import update
 
-from amae_engine.catalog import regions, studies
+from amae_engine.catalog import regions, studies, undo
 from amae_engine.catalog.chain import verify_chains
 from amae_engine.catalog.reading_tables import RegionAct
 from amae_engine.catalog.regions import NewRegion, RegionState
@@ -26,21 +26,21 @@ def test_draw_edit_judge_remove_undo_redo(small_project):
         regions.change(session, one, "AB", note="effusion?")
         regions.remove(session, one, "AB")
         assert regions.of_images(session, [1]) == []
-        assert regions.undo(session, "AB").image_ids == (1,)
+        assert undo.undo(session, "AB").image_ids == (1,)
         (back,) = regions.of_images(session, [1])
         assert (back.note, back.outline) == ("effusion?", BOX.moved(0.2, 0))
-        regions.undo(session, "AB")
-        regions.undo(session, "AB")
+        undo.undo(session, "AB")
+        undo.undo(session, "AB")
         (first,) = regions.of_images(session, [1])
         assert (first.note, first.outline) == ("", BOX)
-        regions.undo(session, "AB")
+        undo.undo(session, "AB")
         assert regions.of_images(session) == []
-        assert regions.undo(session, "AB").image_ids == ()
+        assert undo.undo(session, "AB").image_ids == ()
         for _ in range(4):
-            regions.redo(session, "AB")
+            undo.redo(session, "AB")
         assert regions.of_images(session) == []
-        assert regions.redo(session, "AB").image_ids == ()
-        regions.undo(session, "AB")
+        assert undo.redo(session, "AB").image_ids == ()
+        undo.undo(session, "AB")
         assert [row.note for row in regions.of_images(session)] == ["effusion?"]
         assert verify_chains(session).problems == ()
 
@@ -49,7 +49,7 @@ def test_one_act_on_many_regions_is_undone_at_once(small_project):
     with small_project.session() as session:
         regions.add(session, [drawn(n) for n in (1, 2, 3)], "AB", "import")
         assert len(regions.of_images(session)) == 3
-        assert regions.undo(session, "AB").image_ids == (1, 2, 3)
+        assert undo.undo(session, "AB").image_ids == (1, 2, 3)
         assert regions.of_images(session) == []
 
 
@@ -63,7 +63,7 @@ def test_each_readers_own(small_project):
         ):
             with pytest.raises(BadInput, match="is AB's"):
                 act()
-        regions.undo(session, "CD")
+        undo.undo(session, "CD")
         assert [row.reader for row in regions.of_images(session)] == ["AB"]
         with pytest.raises(BadInput, match="no region 99"):
             regions.remove(session, 99, "AB")
@@ -93,7 +93,7 @@ def test_notes_on_images_and_filters(small_project):
     assert (names("region:agreed"), names("region:rejected")) == ([], [7])
     assert names("note:apical") == []
     with small_project.session() as session:
-        regions.undo(session, "AB")
+        undo.undo(session, "AB")
     assert names("note:apical") == [5]
     with pytest.raises(BadInput, match="region must be any, drawn"):
         names("region:large")
@@ -131,11 +131,11 @@ def test_random_acts_against_a_plain_model(small_project):
             stands = past[reader][-1]
             act = rng.choice(["add", "note", "remove", "undo", "undo", "redo"])
             if act == "undo":
-                regions.undo(session, reader)
+                undo.undo(session, reader)
                 if len(past[reader]) > 1:
                     ahead[reader].append(past[reader].pop())
             elif act == "redo":
-                regions.redo(session, reader)
+                undo.redo(session, reader)
                 if ahead[reader]:
                     past[reader].append(ahead[reader].pop())
             elif act == "add" or not stands:

@@ -8,9 +8,11 @@ from amae_engine.catalog import (
     decision_table,
     decisions,
     held_images,
+    image_changes,
     image_tables,
     studies,
     tags,
+    undo,
 )
 from amae_engine.catalog.current_decisions import CurrentDecisions
 from amae_engine.catalog.decisions import Offer
@@ -34,7 +36,7 @@ def _unlabeled(session) -> list[int]:
 def test_held_images_are_in_no_list_until_they_are_let_in(shared_project):
     with shared_project.session() as session:
         ids = _unlabeled(session)[:3]
-        assert held_images.hold(session, ids, "BB") == 3
+        image_changes.write_column(session, ids, held=Held.WAITING, removed_at="2026-11-30")
     with shared_project.session() as session:
         assert len(_unlabeled(session)) == 9
         assert [row.id for row in held_images.waiting(session)] == ids
@@ -94,10 +96,10 @@ def test_a_blind_reading_decides_nothing_until_both_agree(shared_project):
         assert decisions.current(session)[ids[1]] is Label.NORMAL
         newest = decisions.history(session, ids[1], 1)[0]
         assert (newest.reader, newest.kind) == ("AA + BB", "consensus")
-        assert decisions.undo(session, "B").changed == 0  # another reader, whatever the letters
-        undone = decisions.undo(session, "BB")  # either of both takes it back
+        assert len(undo.undo(session, "B").image_ids) == 0  # another reader, whatever the letters
+        undone = undo.undo(session, "BB")  # either of both takes it back
         assert undone.labels == {ids[1]: Label.ABNORMAL}
-        assert decisions.redo(session, "BB").labels == {ids[1]: Label.NORMAL}
+        assert undo.redo(session, "BB").labels == {ids[1]: Label.NORMAL}
         with pytest.raises(BadInput):
             blind_readings.begin(session, ids[5:6], "BB", "random")
         with pytest.raises(BadInput, match="reader"):
@@ -118,7 +120,7 @@ def test_decisions_of_another_copy_are_taken_over_once(shared_project):
     with shared_project.session() as session:
         ids = _unlabeled(session)
         decisions.decide(session, ids[:3], Label.ABNORMAL, "AA", offer=Offer("random"))
-        decisions.undo(session, "AA")
+        undo.undo(session, "AA")
         decisions.decide(session, ids[1:2], Label.NORMAL, "BB", kind="confirm")
         lines = decision_table.all_lines(session)
         again = decision_table.take_over(session, lines)

@@ -8,7 +8,7 @@ import pytest
 from demo_images import demo_files, finish
 from PIL import Image
 
-from amae_engine.catalog import blind_readings, decisions, image_tables
+from amae_engine.catalog import blind_readings, decisions, image_tables, undo
 from amae_engine.catalog.decisions import Offer
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.cli import main
@@ -51,7 +51,7 @@ def test_decisions_go_round_without_loss(
 ):
     with small_project.session() as session:
         decisions.decide(session, ids[:3], Label.ABNORMAL, "=cmd", offer=Offer("random", True))
-        decisions.undo(session, "=cmd")
+        undo.undo(session, "=cmd")
         decisions.decide(session, ids[2:5], Label.NORMAL, "BB", kind="confirm")
         before = decisions.history(session)
     table = tmp_path / "decisions.csv"

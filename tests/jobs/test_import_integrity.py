@@ -11,7 +11,7 @@ import pytest
 from demo_images import DEMO, demo_files, finish
 from PIL import Image
 
-from amae_engine.catalog import decisions, image_tables, patients, studies
+from amae_engine.catalog import decisions, image_tables, patients, studies, undo
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.cli import main
 from amae_engine.config import Stage1Config, Stage2Config, TrainingConfig
@@ -82,7 +82,7 @@ def test_patients_are_put_into_one_split_and_back(project: Project):
         moved = patients.resolve_patients_in_two_splits(session, "BB")
         assert [(image.before, image.after) for image in moved] == [(Split.NORMAL, Split.TEST)]
         assert studies.patients_in_two_splits(session) == []
-        patients.move_back(session, moved, "BB")
+        assert undo.undo(session, "BB").what == "1 image to test"
         assert len(studies.patients_in_two_splits(session)) == 1
         with pytest.raises(BadSetting, match="normal only when it is known"):
             patients.resolve_patients_in_two_splits(session, "BB", Split.NORMAL)

@@ -108,7 +108,7 @@ def test_masks_and_boxes_become_a_readers_regions_and_are_undone_at_once(
     assert "1 regions on 1 images" in capsys.readouterr().out
     assert main(["evaluate", "--project", str(whole_path.folder), "--regions"]) == 0
     assert "2 test images with marked regions" in capsys.readouterr().out
-    assert main([*arguments, "--undo"]) == 0
+    assert main(["undo", *arguments[1:]]) == 0
     assert main([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out.split("\n", 1)[1])["regions"]
     assert [line["state"] for line in found] == ["imported"]

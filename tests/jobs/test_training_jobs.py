@@ -11,7 +11,7 @@ import torch
 from demo_images import TINY, demo_files, finish
 from safetensors.torch import load_file
 
-from amae_engine.catalog import decisions, image_tables, runs, scores, studies
+from amae_engine.catalog import decisions, image_tables, runs, scores, studies, undo
 from amae_engine.catalog.tables import Label, RunKind, RunState, Split
 from amae_engine.config import (
     PretrainConfig,
@@ -335,5 +335,5 @@ def test_pseudo_labels_follow_decisions_at_once(after_stage1: Project):
     view = current_pseudo_labels(after_stage1, PseudoLabelConfig())
     assert view.by_reader.sum() == 5
     with after_stage1.session() as session:
-        decisions.undo(session, "BB")
+        undo.undo(session, "BB")
     assert current_pseudo_labels(after_stage1, PseudoLabelConfig()).by_reader.sum() == 0
