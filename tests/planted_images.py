@@ -13,6 +13,7 @@ from amae_engine.catalog import image_tables
 from amae_engine.catalog.tables import Split
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.importing.import_report import Twins
 from amae_engine.project import Project
 
 COUNTS = {"normal": 100, "unlabeled": 80, "test": 60}
@@ -52,7 +53,7 @@ def planted(
             target = folder / f"{role}{number}.png"
             (plant(image) if is_planted else image).save(target)
             files.append(SourceFile(target, role=role, truth=None))
-    finish(import_images(project, files, "planted", keep_suspects=True))
+    finish(import_images(project, files, "planted", twins=Twins.KEEP))
     return by_image(project, has)
 
 

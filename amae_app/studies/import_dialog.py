@@ -27,6 +27,7 @@ from amae_app.widgets.fields import ComboBox, DoubleSpinBox, SpinBox
 from amae_engine.errors import AmaeError
 from amae_engine.jobs.importing.import_plan import ImportPlan, table_columns
 from amae_engine.jobs.importing.import_preview import ImportPreview
+from amae_engine.jobs.importing.import_report import Twins
 
 _ROLES = {
     "by folder names": "",
@@ -112,7 +113,7 @@ class ImportDialog(QDialog):
             unlabeled=self.count.value() if self.limited.isChecked() else None,
             anomaly_ratio=self.ratio.value() if self.limited.isChecked() else None,
             manifest=Path(self.manifest.text()) if self.manifest.text().strip() else None,
-            keep_suspects=self.keep_suspects.isChecked(),
+            twins=Twins.KEEP if self.keep_suspects.isChecked() else Twins.LEAVE_OUT,
             outside=self.outside.isChecked(),
         )
 

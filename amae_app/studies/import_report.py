@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
@@ -19,7 +20,7 @@ from PySide6.QtWidgets import (
 from amae_app.ask_files import ask_target
 from amae_app.widgets.building import column_of, named, row_of
 from amae_app.widgets.fields import ComboBox
-from amae_engine.jobs.importing.import_report import FileFate, ImportReport, Outcome
+from amae_engine.jobs.importing.import_report import FileFate, ImportReport, Outcome, Twins
 
 _SHOWN = 2000  # lines on screen; the CSV has them all
 
@@ -28,10 +29,11 @@ class ImportReportWindow(QDialog):
     """A list of files with outcome and reason, refusals first.
 
     Signals:
-        suspects_wanted(): the reader wants the images too that were left out as probable twins.
+        twins_wanted(twins): the images that were left out as probable twins are to be kept too, or
+            the larger ones to take the smaller ones' place.
     """
 
-    suspects_wanted = Signal()
+    twins_wanted = Signal(object)
 
     def __init__(self, report: ImportReport, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,15 +59,23 @@ class ImportReportWindow(QDialog):
             "keepSuspectsButton",
             tip="Import the images that look like others: you have seen that they are not",
         )
-        keep.setVisible(report.count(Outcome.SUSPECT) > 0)
-        keep.clicked.connect(self.suspects_wanted)
-        keep.clicked.connect(self.close)
+        larger = report.count(Outcome.LARGER)
+        take = named(
+            QPushButton(f"Take the larger {larger} in place of the smaller"),
+            "replaceSmallerButton",
+            tip="The image keeps its name, its split, its truth and every decision; its pixels are the larger file's",
+        )
+        keep.setVisible(report.count(Outcome.SUSPECT) + larger > 0)
+        take.setVisible(larger > 0)
+        for button, twins in ((keep, Twins.KEEP), (take, Twins.REPLACE)):
+            button.clicked.connect(partial(self.twins_wanted.emit, twins))
+            button.clicked.connect(self.close)
         save = QPushButton("Save as CSV…")
         save.clicked.connect(self._on_save)
         close = QPushButton("Close")
         close.clicked.connect(self.close)
         top = row_of((QLabel(report.summary()), 1), self.search, self.filter)
-        bottom = row_of(0, keep, save, close)
+        bottom = row_of(0, take, keep, save, close)
         column_of(top, self.table, bottom, into=self)
         refused = report.count(Outcome.REFUSED)
         self.filter.setCurrentText(str(Outcome.REFUSED) if refused else "all files")

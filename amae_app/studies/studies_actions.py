@@ -25,7 +25,7 @@ from amae_engine.catalog.imports import ImportRow
 from amae_engine.catalog.tables import Split
 from amae_engine.events import Changed, Event
 from amae_engine.jobs.importing.import_plan import ImportPlan, import_plan
-from amae_engine.jobs.importing.import_report import ImportReport, NothingImported
+from amae_engine.jobs.importing.import_report import ImportReport, NothingImported, Twins
 from amae_engine.jobs.importing.relink_originals import relink_originals
 from amae_engine.jobs.importing.retrieve_images import Retrieval, RetrievalReport, retrieve_images
 from amae_engine.jobs.importing.undo_import import undo_import
@@ -51,7 +51,7 @@ class StudiesActions(QObject):
     ) -> None:
         super().__init__(parent)
         self._context, self._selected, self._page = context, selected, parent
-        self._with_suspects: Callable[[], None] = lambda: None
+        self._again: Callable[[Twins], None] = lambda twins: None
         self.pacs_dialog: PacsDialog | None = None
         self.apply_dialog: ApplyDialog | None = None
         self.of_images = ImageActs(context, selected, self.done, parent)
@@ -103,7 +103,7 @@ class StudiesActions(QObject):
     def start_import(self, plan: ImportPlan) -> None:
         """Queue an import; where every file is refused, its report is the result all the same."""
         project, reader = self._context.project, self._context.reader
-        self._with_suspects = lambda: self.start_import(replace(plan, keep_suspects=True))
+        self._again = lambda twins: self.start_import(replace(plan, twins=twins))
 
         def job() -> Generator[Event, None, ImportReport]:
             try:
@@ -116,9 +116,7 @@ class StudiesActions(QObject):
     def start_fetch(self, retrieval: Retrieval, password: str) -> None:
         """Queue a fetch from a PACS."""
         project, reader = self._context.project, self._context.reader
-        self._with_suspects = lambda: self.start_fetch(
-            replace(retrieval, keep_suspects=True), password
-        )
+        self._again = lambda twins: self.start_fetch(replace(retrieval, twins=twins), password)
 
         def job() -> Generator[Event, None, RetrievalReport | ImportReport]:
             try:
@@ -128,10 +126,10 @@ class StudiesActions(QObject):
 
         self._context.queue.add(("Fetch from the PACS", job))
 
-    @Slot()
-    def import_suspects(self) -> None:
+    @Slot(object)
+    def import_twins(self, twins: Twins) -> None:
         """Do the last import again, with the images that it left out as probable twins."""
-        self._with_suspects()
+        self._again(twins)
 
     @Slot()
     def ask_pacs(self) -> None:

@@ -337,6 +337,6 @@ class StudiesPage(Workspace):
         report = result.imported if isinstance(result, RetrievalReport) else result
         if isinstance(report, ImportReport):
             window = ImportReportWindow(report, self)
-            window.suspects_wanted.connect(self.actions_of_page.import_suspects)
+            window.twins_wanted.connect(self.actions_of_page.import_twins)
             self.reports.append(window)
             window.show()

@@ -1,4 +1,4 @@
-"""What an image is recognised by: its keyed hashes and its row of the pixel store."""
+"""What an image is recognised by: its keyed hashes."""
 
 from __future__ import annotations
 
@@ -38,8 +38,3 @@ def names_by_key(session: Session, keys: Sequence[str]) -> dict[str, str]:
             query = select(column, Image.name).where(column.in_(some))
             found.update({key: name for key, name in session.execute(query) if key})
     return found
-
-
-def name_at(session: Session, store_row: int) -> str | None:
-    """The image whose pixels are in a row of the store, None where it was taken back."""
-    return session.scalar(select(Image.name).where(Image.store_row == store_row))

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, delete, exists, false, func, or_, select, update
+from sqlalchemy import and_, false, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog import acts
+from amae_engine.catalog import acts, twins
 from amae_engine.catalog.acts import Subject
 from amae_engine.catalog.audit import IMPORT, audit, counted
 from amae_engine.catalog.chunks import chunks
@@ -25,12 +25,9 @@ from amae_engine.catalog.tables import (
     Act,
     Audit,
     Image,
-    ImageTag,
     LabelDecision,
-    Patient,
     Run,
     Score,
-    Study,
 )
 from amae_engine.errors import NotReady
 
@@ -46,6 +43,7 @@ class ImportRow:
         at: When it began (ISO 8601, UTC).
         ranges: Of the ids of the images that it brought, both ends included.
         truths: Of the ids of older images that it gave their truth (0, 1), by this truth.
+        replaced: What older images had from their files before it gave them larger ones, by id.
     """
 
     id: int
@@ -54,6 +52,7 @@ class ImportRow:
     source: str
     ranges: Ranges
     truths: dict[int, Ranges]
+    replaced: dict[int, dict[str, Any]]
 
     @property
     def images(self) -> int:
@@ -71,6 +70,8 @@ class ImportRow:
         brought = [counted(self.images)] if self.images else []
         if self.completed:
             brought.append(f"the truth of {counted(self.completed, 'older ')}")
+        if self.replaced:
+            brought.append(f"a larger file of {counted(len(self.replaced), 'older ')}")
         return " and ".join(brought)
 
 
@@ -90,6 +91,15 @@ def extend(session: Session, import_id: int, image_ids: Sequence[int]) -> None:
     row.detail = json.dumps({**known, "ids": _merged(known["ids"], image_ids)})
 
 
+def withdraw(session: Session, import_id: int, image_id: int) -> None:
+    """Take an image out again that the import brought."""
+    twins.take_out(session, Image.id == image_id)
+    row = session.get_one(Audit, import_id)
+    known = json.loads(row.detail)
+    ids = [i for first, last in known["ids"] for i in range(first, last + 1) if i != image_id]
+    row.detail = json.dumps({**known, "ids": _merged([], ids)})
+
+
 def extend_truths(session: Session, import_id: int, truth: int, image_ids: Sequence[int]) -> None:
     """Note older images that got their truth (0, 1) by the import, in the transaction that gives it."""
     row = session.get_one(Audit, import_id)
@@ -99,13 +109,24 @@ def extend_truths(session: Session, import_id: int, truth: int, image_ids: Seque
     row.detail = json.dumps({**known, "truths": truths})
 
 
+def extend_replaced(
+    session: Session, import_id: int, image_id: int, before: dict[str, Any]
+) -> None:
+    """Note an older image that got a larger file, and what it had from its own."""
+    row = session.get_one(Audit, import_id)
+    known = json.loads(row.detail)
+    row.detail = json.dumps(
+        {**known, "replaced": {str(image_id): before, **known.get("replaced", {})}}
+    )
+
+
 def end(session: Session, import_id: int, summary: str) -> None:
     """Note how the import ended."""
     row = session.get_one(Audit, import_id)
     known = json.loads(row.detail)
     row.detail = json.dumps({**known, "summary": summary})
     audit(session, row.reader, "imported", json.dumps({"import": import_id, "summary": summary}))
-    if known["ids"] or known.get("truths"):
+    if known["ids"] or known.get("truths") or known.get("replaced"):
         count = sum(last - first + 1 for first, last in known["ids"])
         what = f"import of {counted(count)}"
         acts.record(session, row.reader, Subject.IMPORT, what, import_id)
@@ -129,9 +150,11 @@ def newest(session: Session) -> ImportRow | None:
     for row in session.scalars(query):
         known = _parsed(row.detail)
         truths = {int(truth): _ranges(of) for truth, of in known.get("truths", {}).items() if of}
-        if row.id not in undone and (known["ids"] or truths):
+        replaced = {int(image): facts for image, facts in known.get("replaced", {}).items()}
+        if row.id not in undone and (known["ids"] or truths or replaced):
             label = source_label(session, known["source"])
-            return ImportRow(row.id, row.at, row.reader, label, _ranges(known["ids"]), truths)
+            ranges = _ranges(known["ids"])
+            return ImportRow(row.id, row.at, row.reader, label, ranges, truths, replaced)
     return None
 
 
@@ -141,7 +164,8 @@ def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
     Older images lose the truth that came with it, unless somebody has stated another one since.
 
     Returns:
-        The import with what was really taken back, and the ids of the images that left.
+        The import with what was really taken back, and the ids of the images whose originals are
+        others now: those that left, and those that are the smaller ones again.
 
     Raises:
         NotReady: There is no such import, a run has used its images, or a reader decided on them.
@@ -151,17 +175,9 @@ def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
         raise NotReady("There is no import to undo.")
     inside = or_(false(), *(Image.id.between(first, last) for first, last in found.ranges))
     _require_unused(session, found, inside)
-    ids = tuple(session.scalars(select(Image.id).where(inside)))
-    studies = list(session.scalars(select(Image.study_id).where(inside).distinct()))
-    patients = list(session.scalars(select(Image.patient_id).where(inside).distinct()))
-    session.execute(delete(ImageTag).where(ImageTag.image_id.in_(select(Image.id).where(inside))))
-    session.execute(delete(Image).where(inside))
-    for chunk in chunks(studies):
-        unused = ~exists().where(Image.study_id == Study.id)
-        session.execute(delete(Study).where(Study.id.in_(chunk), unused))
-    for chunk in chunks(patients):
-        unused = ~exists().where(Study.patient_id == Patient.id)
-        session.execute(delete(Patient).where(Patient.id.in_(chunk), unused))
+    ids = twins.take_out(session, inside)
+    for image, facts in found.replaced.items():
+        twins.give_back(session, image, facts)
     forgotten = {truth: _forget(session, truth, of) for truth, of in found.truths.items()}
     undone = replace(found, truths=forgotten)
     detail = {"import": found.id, "images": len(ids), "truths": undone.completed}
@@ -173,7 +189,7 @@ def undo(session: Session, reader: str) -> tuple[ImportRow, tuple[int, ...]]:
     )
     if act is not None:
         acts.record_step(session, reader, act, is_redo=False)
-    return undone, ids
+    return undone, (*ids, *found.replaced)
 
 
 def _forget(session: Session, truth: int, ranges: Ranges) -> Ranges:

@@ -18,7 +18,7 @@ from amae_engine.cli.dicom_command import add_dicom
 from amae_engine.cli.experiment_arguments import add_experiments
 from amae_engine.cli.judging_arguments import add_judging
 from amae_engine.cli.model_commands import add_models
-from amae_engine.cli.pacs_arguments import add_pacs
+from amae_engine.cli.pacs_arguments import add_pacs, add_twins
 from amae_engine.cli.peer_arguments import add_peer, add_synthetic_panel
 from amae_engine.cli.reading_arguments import add_reading
 from amae_engine.cli.region_commands import add_regions
@@ -219,9 +219,7 @@ def _add_sources(verb: argparse.ArgumentParser) -> None:
         default=0,
         help="decode so many files at the same time; one a core by default",
     )
-    verb.add_argument(
-        "--keep-suspects", action="store_true", help="keep images that are probably there already"
-    )
+    add_twins(verb)
     verb.add_argument("--reader", default="", help="who imports")
     _add_table_options(verb)
 

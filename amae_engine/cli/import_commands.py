@@ -14,6 +14,7 @@ from amae_engine.catalog.tables import Split
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.errors import BadSetting
+from amae_engine.jobs.importing.import_report import Twins
 from amae_engine.project import Project
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def plan_of(options: Namespace) -> ImportPlan:
         unlabeled=options.unlabeled,
         anomaly_ratio=options.anomaly_ratio,
         manifest=options.manifest,
-        keep_suspects=options.keep_suspects,
+        twins=Twins(options.twins),
         outside=options.outside,
         at_once=options.processes,
     )

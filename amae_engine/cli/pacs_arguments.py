@@ -32,7 +32,7 @@ def add_pacs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
             act.add_argument("--role", required=True, help="normal, unlabeled or test")
             act.add_argument("--source", default="PACS", help="a label; name no patient in it")
             act.add_argument("--reader", default="", help="who imports")
-            act.add_argument("--keep-suspects", action="store_true", help="import twins too")
+            add_twins(act)
 
 
 def add_server(act: argparse.ArgumentParser) -> None:
@@ -60,3 +60,16 @@ def add_query(act: argparse.ArgumentParser) -> None:
     act.add_argument("--until", default="", help="last study date, YYYY-MM-DD")
     act.add_argument("--body-part", default="CHEST", help='"" for any')
     act.add_argument("--patient", nargs="+", default=[], help="patient IDs; sent to the PACS only")
+
+
+def add_twins(verb: argparse.ArgumentParser) -> None:
+    """Add what becomes of images that are probably there in another format."""
+    either = verb.add_mutually_exclusive_group()
+    for option, value, text in (
+        ("--keep-suspects", "keep both", "keep images that are probably there already"),
+        ("--replace-smaller", "replace", "put larger files of images that are there in their place; "
+         "split, truth and decisions stay"),
+    ):  # fmt: skip
+        either.add_argument(
+            option, dest="twins", action="store_const", const=value, default="leave out", help=text
+        )

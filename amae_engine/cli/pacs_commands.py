@@ -11,6 +11,7 @@ from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.errors import BadSetting
 from amae_engine.jobs.importing.find_remote_images import RemoteCounts
+from amae_engine.jobs.importing.import_report import Twins
 from amae_engine.pacs.connection import connect
 from amae_engine.pacs.query import PacsQuery, find_images
 from amae_engine.pacs.server import DicomWebServer, DimseServer, Retrieve, Server, Tls
@@ -46,7 +47,7 @@ def fetch(options: Namespace) -> None:
     from amae_engine.jobs.importing.retrieve_images import Retrieval, retrieve_images
 
     retrieval = Retrieval(
-        server_of(options), query_of(options), options.role, options.source, options.keep_suspects
+        server_of(options), query_of(options), options.role, options.source, Twins(options.twins)
     )
     is_project = (options.project / "project.json").is_file()
     if not is_project:  # a wrong address or password is said before a project is made

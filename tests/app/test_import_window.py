@@ -10,7 +10,7 @@ from demo_images import DEMO, demo_files, finish
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from widgets_by_name import WAIT
+from widgets_by_name import WAIT, click
 
 from amae_app.studies.import_dialog import ImportDialog
 from amae_app.studies.studies_page import StudiesPage
@@ -128,7 +128,14 @@ def test_a_image_in_another_format_is_offered_not_taken(open_window, project, qt
     page.start_import(ImportPlan((twin,), role="normal"))
     qtbot.waitUntil(lambda: bool(page.reports), timeout=WAIT)
     assert _splits(project) == {Split.NORMAL: 1}
-    page.reports[0].suspects_wanted.emit()
+    click(qtbot, page.reports[0], "replaceSmallerButton")  # it is the larger one
+    qtbot.waitUntil(lambda: len(page.reports) == 2, timeout=WAIT)
+    assert _splits(project) == {Split.NORMAL: 1}
+    with project.session() as session:
+        assert [row.rows for row in studies.rows(session, [1])] == [512]
+    page.start_import(ImportPlan((image.path,), role="normal"))
+    qtbot.waitUntil(lambda: len(page.reports) == 3, timeout=WAIT)
+    click(qtbot, page.reports[2], "keepSuspectsButton")
     qtbot.waitUntil(lambda: _splits(project) == {Split.NORMAL: 2}, timeout=WAIT)
 
 

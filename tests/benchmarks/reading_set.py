@@ -14,6 +14,7 @@ from amae_engine.catalog.tables import RunKind, Split
 from amae_engine.config import PseudoLabelConfig, ScoreConfig, ScoreKind, Stage1Config
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.importing.import_report import Twins
 from amae_engine.jobs.planning.defaults import choose_label_settings
 from amae_engine.project import Project
 from amae_engine.resources import required_resource
@@ -63,7 +64,7 @@ def make_reading_project(folder: Path) -> Project:
 
 
 def _import(project: Project, files: list[SourceFile], source: str) -> None:
-    for _ in import_images(project, files, source, keep_suspects=True):
+    for _ in import_images(project, files, source, twins=Twins.KEEP):
         pass
 
 

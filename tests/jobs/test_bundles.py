@@ -29,6 +29,7 @@ from amae_engine.evaluation.regions import box_outline
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
 from amae_engine.jobs.importing.import_images import import_images
+from amae_engine.jobs.importing.import_report import Twins
 from amae_engine.jobs.importing.undo_import import undo_import
 from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.jobs.sharing.read_bundle import project_of_bundle, read_bundle
@@ -304,7 +305,7 @@ def test_two_images_that_are_stored_alike_are_two_again(
     grey = np.asarray(Image.open(whole_path.original_path(last)).convert("L"))
     twin = elsewhere / "twin.png"
     Image.fromarray(np.pad(grey, ((0, 0), (0, 1)), mode="edge")).save(twin)
-    finish(import_images(whole_path, [SourceFile(twin, "test")], "twin", keep_suspects=True))
+    finish(import_images(whole_path, [SourceFile(twin, "test")], "twin", twins=Twins.KEEP))
     path = tmp_path / "result.zip"
     finish(write_bundle(whole_path, path))
     bundle = read_bundle(path)

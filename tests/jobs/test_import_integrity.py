@@ -22,7 +22,7 @@ from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.importing.import_mappings import recall, remember
 from amae_engine.jobs.importing.import_plan import ImportPlan, import_plan
 from amae_engine.jobs.importing.import_preview import preview_import
-from amae_engine.jobs.importing.import_report import ImportReport, Outcome
+from amae_engine.jobs.importing.import_report import ImportReport, Outcome, Twins
 from amae_engine.jobs.importing.relink_originals import RelinkReport, relink_originals
 from amae_engine.jobs.importing.undo_import import undo_import
 from amae_engine.jobs.training.train_stage1 import train_stage1
@@ -48,13 +48,13 @@ def test_a_copy_in_another_format_is_offered_not_taken(project: Project, tmp_pat
     image = demo_files(1, 0, 0)[0]
     finish(import_images(project, [image], "first"))
     copy = tmp_path / "copy.png"
-    Image.open(image.path).convert("L").resize((600, 600)).point(lambda v: v * 0.9).save(copy)
+    Image.open(image.path).convert("L").resize((200, 200)).point(lambda v: v * 0.9).save(copy)
     again = [SourceFile(copy, "normal")]
     report, _ = finish(import_images(project, again, "second"))
     assert isinstance(report, ImportReport)
     assert report.count(Outcome.SUSPECT) == 1
     assert "probably the same image as CXR-00001" in report.fates[0].reason
-    report, _ = finish(import_images(project, again, "second", keep_suspects=True))
+    report, _ = finish(import_images(project, again, "second", twins=Twins.KEEP))
     assert report.count(Outcome.IMPORTED) == 1
 
 

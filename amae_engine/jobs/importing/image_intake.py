@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amae_engine.catalog import image_keys, imports, studies
+from dataclasses import dataclass
+
+from amae_engine.catalog import image_keys, imports, studies, twins
 from amae_engine.catalog.tables import Held, Split
 from amae_engine.images.decode import IncomingImage
 from amae_engine.images.decoded_image import Refusal
@@ -16,6 +18,7 @@ from amae_engine.jobs.importing.import_report import (
     FileFate,
     ImportReport,
     Outcome,
+    Twins,
 )
 from amae_engine.project import Project
 
@@ -29,27 +32,33 @@ class ImageIntake:
         project: Receives the images.
         source: A short label of where the images come from.
         reader: Who imports, for the audit.
-        keep_suspects: Import images too that are probably there in another format.
+        wanted: What becomes of images that are probably there in another format. Of two in one import
+            the larger one stays.
+
+    Attributes:
+        fates: Of every file that was stored or refused so far, in their order.
     """
 
-    def __init__(self, project: Project, source: str, reader: str, keep_suspects: bool) -> None:
+    def __init__(self, project: Project, source: str, reader: str, wanted: Twins) -> None:
         self._project = project
         self._source = project.source_names.code(source)
-        self._reader, self._keep_suspects = reader, keep_suspects
+        self._reader, self._wanted = reader, wanted
+        self.fates: list[FileFate] = []
+        self._came: dict[int, int] = {}  # by row of the store: the place of the fate
         self._prints = Fingerprints(project.folder / "pixels", project.pixels)
         with project.session() as session:
             self.import_id = imports.begin(session, self._source, reader)
 
-    def store(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> list[FileFate]:
+    def store(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> None:
         """Pixels first, then rows in one commit: a crash leaves at most unused pixels.
 
         One importer at a time: what one stores, the next one sees before it judges.
         """
-        before, twins = len(self._prints), self._twins(batch)
+        before, near = len(self._prints), self._near(batch)
         with self._project.lock_pixels():
-            return self._store(batch, twins, before)
+            self._store(batch, near, before)
 
-    def _twins(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> list[list[int]]:
+    def _near(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> list[list[int]]:
         """Rows that probably hold the same image as each of a batch, of those that are known already.
 
         Looked for while others may store; what they store meanwhile is looked at when it is our turn.
@@ -65,39 +74,37 @@ class ImageIntake:
     def _store(
         self,
         batch: list[tuple[SourceFile, IncomingImage | Refusal]],
-        twins: list[list[int]],
+        near: list[list[int]],
         before: int,
-    ) -> list[FileFate]:
-        fates: list[FileFate] = []
-        new: list[tuple[int, SourceFile, IncomingImage]] = []
+    ) -> None:
         self._prints.sync()
         known = self._known(batch)
+        new: dict[int, _New] = {}
         for number, (file, image) in enumerate(batch):
-            fate = self._judge(file, image, known, twins[number], before)
-            fates.append(fate)
+            fate, twin = self._judge(file, image, known, near[number], before, new)
+            place = len(self.fates)
+            self.fates.append(fate)
             if isinstance(image, IncomingImage) and fate.outcome in STORED:
                 known |= dict.fromkeys(self._keys(image), _ELSEWHERE)
-                self._prints.add(image.image.pixels, image.fingerprint)
-                new.append((number, file, image))
-        names = self._add([(file, image) for _, file, image in new])
-        self._complete(batch, fates, known)
-        for (number, file, _), name in zip(new, names, strict=True):
-            reason = f"{name}; {fates[number].reason}" if fates[number].reason else name
-            fates[number] = FileFate(file.path, fates[number].outcome, reason)
-        return fates
+                row = self._prints.add(image.image.pixels, image.fingerprint)
+                new[row] = _New(place, file, image)
+                self._came[row] = place
+                if twin is not None and twin.row in self._came:
+                    self._supersede(twin, new)
+                elif twin is not None and fate.outcome is Outcome.REPLACED:
+                    new[row].replaces = twin
+        self._add(new)
+        self._complete(batch, known)
 
     def _complete(
-        self,
-        batch: list[tuple[SourceFile, IncomingImage | Refusal]],
-        fates: list[FileFate],
-        known: dict[str, str],
+        self, batch: list[tuple[SourceFile, IncomingImage | Refusal]], known: dict[str, str]
     ) -> None:
         """Images that are there without a truth get that of the files that repeat them."""
         stated: dict[int, dict[str, int]] = {0: {}, 1: {}}  # by truth: the place of each name
-        for place, (file, image) in enumerate(batch):
+        for place, (file, image) in enumerate(batch, start=len(self.fates) - len(batch)):
             if isinstance(image, Refusal) or file.truth is None:
                 continue
-            if fates[place].outcome is Outcome.DUPLICATE:
+            if self.fates[place].outcome is Outcome.DUPLICATE:
                 name = next(known[key] for key in self._keys(image) if key in known)
                 stated[file.truth][name] = place
         with self._project.session() as session:
@@ -106,9 +113,9 @@ class ImageIntake:
                 if found:
                     imports.extend_truths(session, self.import_id, truth, list(found))
                 for name in found.values():
-                    fate = fates[places[name]]
+                    fate = self.fates[places[name]]
                     reason = f"{fate.reason}, which now has its truth"
-                    fates[places[name]] = FileFate(fate.path, Outcome.COMPLETED, reason)
+                    self.fates[places[name]] = FileFate(fate.path, Outcome.COMPLETED, reason)
 
     def end(self, report: ImportReport) -> None:
         """Note the import's result in the audit, and the last images' hashes on disk."""
@@ -137,47 +144,119 @@ class ImageIntake:
         file: SourceFile,
         image: IncomingImage | Refusal,
         known: dict[str, str],
-        twins: list[int],
+        near: list[int],
         before: int,
-    ) -> FileFate:
+        new: dict[int, _New],
+    ) -> tuple[FileFate, _Twin | None]:
         if isinstance(image, Refusal):
-            return FileFate(file.path, Outcome.REFUSED, str(image))
+            return FileFate(file.path, Outcome.REFUSED, str(image)), None
         same = next((known[key] for key in self._keys(image) if key in known), None)
         if same is not None:
-            return FileFate(file.path, Outcome.DUPLICATE, f"the same image as {same}")
+            return FileFate(file.path, Outcome.DUPLICATE, f"the same image as {same}"), None
         since = self._prints.find(image.image.pixels, image.fingerprint, before)
-        twin = self._name_of([*twins, *since])
-        if twin is None and looks_unlike(image):
-            return FileFate(file.path, Outcome.HELD, "it looks unlike a frontal chest image")
-        if twin is None:
-            return FileFate(file.path, Outcome.IMPORTED, "")
-        outcome = Outcome.IMPORTED if self._keep_suspects else Outcome.SUSPECT
-        return FileFate(file.path, outcome, f"probably the same image as {twin}")
+        twin = self._twin_at([*near, *since], new)
+        is_better = twin is not None and _quality(image) > twin.quality
+        if twin is not None and self._wanted is Twins.KEEP:
+            reason = f"probably the same image as {twin.name}"
+            return FileFate(file.path, Outcome.IMPORTED, reason), None
+        takes_place = is_better and twin is not None and twin.row in self._came
+        if looks_unlike(image) and (twin is None or takes_place):
+            return FileFate(file.path, Outcome.HELD, "it looks unlike a frontal chest image"), twin
+        if twin is None or takes_place:
+            return FileFate(file.path, Outcome.IMPORTED, ""), twin
+        reason = f"probably the same image as {twin.name}"
+        if not is_better:
+            return FileFate(file.path, Outcome.SUSPECT, reason), None
+        is_wanted = self._wanted is Twins.REPLACE and twin.image_id
+        outcome = Outcome.REPLACED if is_wanted else Outcome.LARGER
+        size = f"{image.columns} × {image.rows}, {image.image.bits_stored} bits"
+        return FileFate(file.path, outcome, f"{reason}, and larger ({size})"), twin
 
-    def _name_of(self, rows: list[int]) -> str | None:
-        """The name of the first image of these rows that is in the project."""
+    def _twin_at(self, rows: list[int], new: dict[int, _New]) -> _Twin | None:
+        """The first image of these rows that is in the project, or about to be."""
         for row in rows:
-            if row >= len(self._project.pixels):
-                return _ELSEWHERE
+            if row in new and not new[row].is_superseded:
+                return _Twin(row, 0, _ELSEWHERE, _quality(new[row].image))
+            if row in new or row >= len(self._project.pixels):
+                continue
             with self._project.session() as session:
-                name = image_keys.name_at(session, row)
-            if name is not None:
-                return name
+                found = twins.at(session, row)
+                if (
+                    found is not None
+                    and row in self._came
+                    and twins.is_used(session, found.image_id)
+                ):
+                    del self._came[row]  # it is not replaced silently any more
+            if found is not None:
+                return _Twin(row, found.image_id, found.name, found.quality)
         return None
 
-    def _add(self, images: list[tuple[SourceFile, IncomingImage]]) -> list[str]:
-        """Store the images and add their rows; returns the images' names."""
-        first_row = self._project.pixels.append([image.image.pixels for _, image in images])
-        new = [
-            _new_image(self._project, file, image, self._source, row)
-            for row, (file, image) in enumerate(images, start=first_row)
-        ]
+    def _supersede(self, twin: _Twin, new: dict[int, _New]) -> None:
+        """Leave an image of this import out after all: a larger one of it came."""
+        place = self._came.pop(twin.row)
+        if twin.row in new:
+            new[twin.row].is_superseded = True
+        else:
+            with self._project.session() as session:
+                imports.withdraw(session, self.import_id, twin.image_id)
+            self._project.forget_originals([twin.image_id])
+        reason = "probably the same image as another of these files, which is larger"
+        self.fates[place] = FileFate(self.fates[place].path, Outcome.SUSPECT, reason)
+
+    def _add(self, new: dict[int, _New]) -> None:
+        """Store the images and add their rows; their fates say what they are called."""
+        first = self._project.pixels.append([each.image.image.pixels for each in new.values()])
+        rows = dict(zip(new.values(), range(first, first + len(new)), strict=True))
+        added = [each for each in rows if not each.is_superseded and each.replaces is None]
+        facts = {
+            each: _new_image(self._project, each.file, each.image, self._source, row)
+            for each, row in rows.items()
+        }
         with self._project.session() as session:
-            ids = studies.add_images(session, new)
+            ids = studies.add_images(session, [facts[each] for each in added])
             imports.extend(session, self.import_id, ids)
-        paths = [file.path for file, _ in images]
-        self._project.remember_originals(dict(zip(ids, paths, strict=True)))
-        return [studies.image_name(image_id) for image_id in ids]
+            named = dict(zip(added, ids, strict=True))
+            for each in rows:
+                if each.replaces is not None:
+                    image = named[each] = each.replaces.image_id
+                    before = twins.take_place(session, image, facts[each])
+                    imports.extend_replaced(session, self.import_id, image, before)
+        self._project.remember_originals({i: each.file.path for each, i in named.items()})
+        for each, image in named.items():
+            fate, name = self.fates[each.place], studies.image_name(image)
+            reason = f"{name}; {fate.reason}" if fate.reason else name
+            self.fates[each.place] = FileFate(fate.path, fate.outcome, reason)
+
+
+@dataclass(eq=False, slots=True)
+class _New:
+    """An image that is about to be stored.
+
+    Attributes:
+        place: Of its fate.
+        replaces: Whose place it takes.
+        is_superseded: Whether a larger one of it came in the same batch.
+    """
+
+    place: int
+    file: SourceFile
+    image: IncomingImage
+    replaces: _Twin | None = None
+    is_superseded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Twin:
+    """What an image is probably the same as; the id is 0 while it is not stored yet."""
+
+    row: int
+    image_id: int
+    name: str
+    quality: twins.Quality
+
+
+def _quality(image: IncomingImage) -> twins.Quality:
+    return image.rows * image.columns, image.image.bits_stored
 
 
 def looks_unlike(image: IncomingImage) -> bool:

@@ -17,6 +17,7 @@ from amae_engine.jobs.importing.import_report import (
     ImportReport,
     NothingImported,
     Outcome,
+    Twins,
 )
 from amae_engine.project import Project
 
@@ -28,7 +29,7 @@ def import_images(
     files: Sequence[SourceFile],
     source: str,
     reader: str = "",
-    keep_suspects: bool = False,
+    twins: Twins = Twins.LEAVE_OUT,
     at_once: int = 0,
 ) -> Generator[Event, None, ImportReport]:
     """Import images; a bad file is refused with its reason and the others go on.
@@ -40,7 +41,7 @@ def import_images(
         files: What to import.
         source: A short label of where the images come from; put no patient into it.
         reader: Who imports, for the audit.
-        keep_suspects: Import images too that are probably there in another format.
+        twins: What becomes of images that are probably there in another format.
         at_once: Files that are decoded at the same time; 0 is one a core.
 
     Raises:
@@ -49,12 +50,12 @@ def import_images(
     """
     if not files:
         raise BadInput("There is nothing to import; choose a folder or files with images.")
-    fates: list[FileFate] = []
-    intake = ImageIntake(project, source, reader, keep_suspects)
+    intake = ImageIntake(project, source, reader, twins)
     began = last_event = time.monotonic()
     allowed = [file for file in files if not file.refused]
     for batch in decode_ahead(allowed, lambda file: file.path, project.pixels.side, at_once):
-        fates += intake.store(batch)
+        intake.store(batch)
+        fates = intake.fates
         now = time.monotonic()
         if now - last_event > _SECONDS_BETWEEN_EVENTS or len(fates) == len(allowed):
             last_event = now
@@ -62,7 +63,7 @@ def import_images(
             left = (len(allowed) - len(fates)) * each
             yield Progress(f"Importing {source}", len(fates), len(allowed), each, left)
             yield Changes(Changed.IMAGES)
-    came = iter(fates)
+    came = iter(intake.fates)
     report = ImportReport(
         tuple(
             FileFate(file.path, Outcome.REFUSED, file.refused) if file.refused else next(came)
@@ -80,11 +81,18 @@ def _reported(project: Project, report: ImportReport) -> Generator[Event, None, 
     yield Notice(report.summary())
     if report.count(Outcome.REFUSED):
         yield Notice(f"Which files were refused, and why, stands in {NAMES_FOLDER} of the project.")
-    if report.count(Outcome.SUSPECT):
+    suspects = report.count(Outcome.SUSPECT) + report.count(Outcome.LARGER)
+    if suspects:
         yield Notice(
-            f"{report.count(Outcome.SUSPECT)} images are probably in the project in another format "
+            f"{suspects} images are probably in the project in another format "
             f"and were left out; the report names them. Import them again keeping probable duplicates "
             f"(--keep-suspects) if they are different images.",
+            Level.WARNING,
+        )
+    if report.count(Outcome.LARGER):
+        yield Notice(
+            f"{report.count(Outcome.LARGER)} of them are larger than the image that is there. Import "
+            f"them again in its place (--replace-smaller): its decisions, split and truth stay.",
             Level.WARNING,
         )
     if report.count(Outcome.HELD):

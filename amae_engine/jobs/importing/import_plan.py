@@ -16,7 +16,7 @@ from amae_engine.images.repartition import curated_lists, from_curated_lists, fr
 from amae_engine.images.sources import Selection, from_paths, parse_truth_values
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.importing.import_mappings import recall, remember
-from amae_engine.jobs.importing.import_report import ImportReport
+from amae_engine.jobs.importing.import_report import ImportReport, Twins
 from amae_engine.project import Project
 
 
@@ -37,7 +37,7 @@ class ImportPlan:
         unlabeled: M of a repartition; None takes the whole pool.
         anomaly_ratio: AR of those M images.
         manifest: A table with columns file and patient, for a repartition.
-        keep_suspects: Import images too that are probably there in another format.
+        twins: What becomes of images that are probably there in another format.
         outside: Whether a table may name files outside the folder with the images.
         at_once: Files that are decoded at the same time; 0 is one a core.
     """
@@ -52,7 +52,7 @@ class ImportPlan:
     unlabeled: int | None = None
     anomaly_ratio: float | None = None
     manifest: Path | None = None
-    keep_suspects: bool = False
+    twins: Twins = Twins.LEAVE_OUT
     outside: bool = False
     at_once: int = 0
 
@@ -122,7 +122,7 @@ def import_plan(
     # originals out of an archive stay with the project: they are looked at in full
     files = plan.unpacked(project.folder / "private" / "originals").select(project).files
     report = yield from import_images(
-        project, files, plan.source or default, reader, plan.keep_suspects, plan.at_once
+        project, files, plan.source or default, reader, plan.twins, plan.at_once
     )
     return report
 

@@ -21,11 +21,25 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     COMPLETED = "truth added"  # the same as an image whose truth nobody knew: this file's is taken
     SUSPECT = "suspect"  # probably an image that is there, in another format: the reader decides
+    LARGER = "larger twin"  # probably an image that is there, but larger: offered in its place
+    REPLACED = "in its twin's place"  # of a smaller one, whose decisions stay
     HELD = "held back"  # looks unlike a frontal chest: the reader lets it in or leaves it out
     REFUSED = "refused"
 
 
-STORED = (Outcome.IMPORTED, Outcome.HELD)  # the project has the image, and needs its original
+STORED = (
+    Outcome.IMPORTED,
+    Outcome.HELD,
+    Outcome.REPLACED,
+)  # the project has the image, and needs its original
+
+
+class Twins(StrEnum):
+    """What becomes of an image that is probably there in another format."""
+
+    LEAVE_OUT = "leave out"
+    KEEP = "keep both"
+    REPLACE = "replace"  # the one that is there, where the new one is larger
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +73,14 @@ class ImportReport:
         held = self.count(Outcome.HELD)
         if held:
             text += f", {held} held back as unlike a frontal chest"
-        suspects = self.count(Outcome.SUSPECT)
+        replaced = self.count(Outcome.REPLACED)
+        if replaced:
+            text += f", {replaced} in the place of a smaller twin"
+        larger = self.count(Outcome.LARGER)
+        suspects = self.count(Outcome.SUSPECT) + larger
         if suspects:
             text += f", {suspects} left out as probably the same as another image"
+            text += f" ({larger} larger than it)" if larger else ""
         return text + "."
 
     def refusals(self) -> str:

@@ -16,7 +16,7 @@ from amae_engine.events import Event, Level, Notice, Progress
 from amae_engine.images.sources import ROLES, SourceFile
 from amae_engine.jobs.importing.find_remote_images import FoundImage, list_images
 from amae_engine.jobs.importing.import_images import import_images
-from amae_engine.jobs.importing.import_report import STORED, ImportReport, NothingImported
+from amae_engine.jobs.importing.import_report import STORED, ImportReport, NothingImported, Twins
 from amae_engine.pacs.connection import Connection, connect
 from amae_engine.pacs.query import PacsQuery
 from amae_engine.pacs.server import DicomWebServer, Server
@@ -32,14 +32,14 @@ class Retrieval:
     Attributes:
         role: "normal", "unlabeled" or "test".
         source: A short label of where the images come from; name no patient in it.
-        keep_suspects: Import images too that are probably there in another format.
+        twins: What becomes of images that are probably there in another format.
     """
 
     server: Server
     query: PacsQuery
     role: str
     source: str = "PACS"
-    keep_suspects: bool = False
+    twins: Twins = Twins.LEAVE_OUT
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
@@ -180,9 +180,7 @@ def _import(
 ) -> Generator[Event, None, ImportReport]:
     """Import; refusing every image is an error unless they are the rest of an earlier fetch."""
     try:
-        report = yield from import_images(
-            project, files, retrieval.source, reader, retrieval.keep_suspects
-        )
+        report = yield from import_images(project, files, retrieval.source, reader, retrieval.twins)
     except NothingImported as error:
         _drop(error.report)
         if not is_rest:
