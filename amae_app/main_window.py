@@ -275,9 +275,11 @@ class MainWindow(QMainWindow):
             self.context = None
 
     def _refresh(self, number: int) -> None:
-        changed, self._stale[number] = self._stale[number], Changed.NONE
+        page = self._pages[number]
+        later = Changed.NONE if page is self.stack.currentWidget() else page.waits_for
+        changed, self._stale[number] = self._stale[number] & ~later, self._stale[number] & later
         if changed:
-            self._pages[number].refresh(changed)
+            page.refresh(changed)
 
     @Slot()
     def _refresh_all(self) -> None:

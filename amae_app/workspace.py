@@ -17,9 +17,13 @@ class Workspace(QWidget):
 
     Signals:
         badge_changed(): `badge_text` is another one.
+
+    Attributes:
+        waits_for: Changes that the page need not read before it is shown.
     """
 
     badge_changed = Signal()
+    waits_for = Changed.NONE
 
     def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -14,7 +14,7 @@ from amae_app.results.export_acts import ExportActs
 from amae_app.results.image_review import ImageReview
 from amae_app.results.list_panel import ListPanel
 from amae_app.results.region_reading import RegionReading
-from amae_app.results.review_state import Listed, ReviewState, read_review_state
+from amae_app.results.review_state import Listed, ReviewState, lead_text, read_review_state
 from amae_app.results.reviewed_image import ReviewedImage, read_reviewed_image
 from amae_app.results.roc_panel import RocPanel
 from amae_app.results.saved_results_view import SavedResultsView
@@ -36,6 +36,8 @@ _TRUTHS = {0: "truth: normal", 1: "truth: abnormal", -1: "truth unknown"}
 
 class ResultsPage(Workspace):
     """Reads images and maps off the event thread; late answers are dropped."""
+
+    waits_for = Changed.DECISIONS  # which can only change the score in the lead
 
     def __init__(self, context: WindowContext, parent: QWidget | None = None) -> None:
         super().__init__(context, parent)
@@ -72,8 +74,8 @@ class ResultsPage(Workspace):
         self.setFocusProxy(self.table)
 
     def refresh(self, changed: Changed) -> None:
-        """Read the run again after scores or truth changed."""
-        if changed & (Changed.SCORES | Changed.IMAGES):
+        """Read the run again after scores, truth, or decisions that can change the lead."""
+        if changed & (Changed.SCORES | Changed.IMAGES | Changed.DECISIONS):
             self._read()
 
     def view(self) -> dict[str, str]:
@@ -94,8 +96,8 @@ class ResultsPage(Workspace):
         self._left = SavedResultsView.of(view)
 
     def badge_text(self) -> str:
-        """The leading score's AUC of the run that is shown."""
-        judged = self._state.judged(self._state.first) if self._state else None
+        """The AUC that the page shows."""
+        judged = self._state.judged(self.kind) if self._state else None
         return f"AUC {judged.auc.value:.3f}" if judged else ""
 
     @property
@@ -170,6 +172,8 @@ class ResultsPage(Workspace):
             or (before.run_id, before.starts) != (state.run_id, state.starts)
             or before.shows_validation != state.shows_validation
         )
+        if text := lead_text(before, state):
+            self._context.notify(text)
         self._state = state
         self._stack.setCurrentIndex(1)
         self.list.show_choices(state, state.first if is_new_run else self.kind)
@@ -184,7 +188,6 @@ class ResultsPage(Workspace):
         if left is not None and left.run == state.run_id:
             self.return_to(left.image)
         self.regions.read_marked()
-        self.badge_changed.emit()
 
     @Slot()
     def _show_score(self) -> None:
@@ -197,6 +200,7 @@ class ResultsPage(Workspace):
         self.panel.show_subgroups(None)
         self.acts.group(self._state.evaluation, kind)
         self._list(keep=True)
+        self.badge_changed.emit()
 
     @Slot()
     def _on_listed(self) -> None:

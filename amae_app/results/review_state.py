@@ -191,6 +191,16 @@ class ReviewState:
         return "\n".join(lines)
 
 
+def lead_text(before: ReviewState | None, now: ReviewState) -> str:
+    """Why another score leads than before; "" where it is the same, or another run."""
+    if before is None or before.run_id != now.run_id or not before.leading or not now.leading:
+        return ""
+    if now.leading.kind is before.leading.kind:
+        return ""
+    old, new = now.name(before.leading.kind), now.name(now.leading.kind)
+    return f"Run {now.run_id} is led by {new} now, no longer by {old}: {now.leading.reason}."
+
+
 def read_review_state(
     project: Project, run_id: int = 0, reader: str = "", validation: bool = False
 ) -> ReviewState:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from demo_images import finish
@@ -10,7 +12,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QSlider
 from widgets_by_name import WAIT, click, find
 
 from amae_app.compare import compare_state
-from amae_app.results.review_state import Listed
+from amae_app.results.review_state import Listed, lead_text
 from amae_engine.catalog import image_tables, studies
 from amae_engine.catalog.tables import Split
 from amae_engine.config import (
@@ -18,6 +20,7 @@ from amae_engine.config import (
     ScoreKind,
 )
 from amae_engine.config.peers import PeerConfig, PeerMethod
+from amae_engine.jobs.evaluation.leading_score import LeadingScore
 from amae_engine.jobs.scoring.score_images import score_images
 from amae_engine.jobs.training.train_peer import train_peer
 from amae_engine.runs.map_files import mapped_images
@@ -245,3 +248,31 @@ def test_maps_that_are_not_kept_are_made_when_asked_for(
     assert not button.isVisible()
     page.table.selectRow(3)
     qtbot.waitUntil(button.isVisible, timeout=WAIT)
+
+
+def test_the_rail_says_what_the_page_says(results_page):
+    page = results_page
+    for place in range(page.score_combo.count()):
+        page.score_combo.setCurrentIndex(place)
+        page.score_combo.activated.emit(place)
+        judged = page._state.judged(page.kind)
+        said = f"AUC {judged.auc.value:.3f}" if judged else ""
+        assert page.badge_text() == said
+        assert said in page.window().rail._buttons[3].text()
+
+
+def test_that_another_score_leads_is_said_with_its_reason(results_page):
+    before = results_page._state
+    other = next(kind for kind in before.values if kind is not before.leading.kind)
+    now = replace(before, leading=LeadingScore(other, "it is better on a fair sample"))
+    assert lead_text(before, before) == lead_text(None, now) == ""
+    assert lead_text(before, now) == (
+        f"Run {now.run_id} is led by {now.name(other)} now, no longer by "
+        f"{now.name(before.leading.kind)}: it is better on a fair sample."
+    )
+    notices = []
+    results_page._context.noticed.connect(lambda text, _level: notices.append(text))
+    kind, badge = results_page.kind, results_page.badge_text()
+    results_page._show(now)
+    assert notices == [lead_text(before, now)]
+    assert (results_page.kind, results_page.badge_text()) == (kind, badge)  # the page stays

@@ -8,6 +8,7 @@ import pytest
 from demo_images import demo_files, finish
 
 from amae_engine.catalog import decisions, image_tables, runs, scores, studies
+from amae_engine.catalog.decisions import RANDOM, Offer
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.cli import main
 from amae_engine.config import (
@@ -19,7 +20,7 @@ from amae_engine.config import (
     TrainingConfig,
 )
 from amae_engine.errors import BadSetting
-from amae_engine.jobs.evaluation.leading_score import leading_score
+from amae_engine.jobs.evaluation.leading_score import LeadingScore, leading_score
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import (
     NORMAL,
@@ -63,18 +64,56 @@ def test_the_score_that_separates_n_and_u_best_leads_and_says_why(whole_path: Pr
     assert "discrepancy" in told["scores"]  # the paper's stand beside it
 
 
-def test_readers_decisions_choose_where_there_are_enough(whole_path: Project):
-    with whole_path.session() as session:
+_CANDIDATES = (ScoreKind.MAHALANOBIS, ScoreKind.UNLABELED_PROBE, ScoreKind.STAGE1_PROBABILITY)
+
+
+def _sampled(project: Project, offer: Offer) -> LeadingScore:
+    """What leads after readers called ten images that the probe alone tells apart."""
+    with project.session() as session:
         ids = image_tables.images_in(session, Split.UNLABELED).ids
-        scores.save(session, 1, ScoreKind.MAHALANOBIS, ids, np.r_[np.zeros(5), np.ones(5)])
-        scores.save(session, 1, ScoreKind.UNLABELED_PROBE, ids, np.tile((1.0, 0.0), 5))
-        decisions.decide(session, ids[:5].tolist(), Label.NORMAL, "BB")
-        decisions.decide(session, ids[5:].tolist(), Label.ABNORMAL, "BB")
-    assert "readers" not in leading_score(whole_path, 3).reason  # five of each are too few
-    found = leading_score(whole_path, 3, fewest=5)
+        normal = image_tables.images_in(session, Split.NORMAL).ids
+        called, noise = np.repeat((0.0, 1.0), 5), np.array([1.0, 1, 0, 1, 1, 0, 0, 1, 0, 0])
+        for kind in _CANDIDATES:
+            values = called if kind is ScoreKind.UNLABELED_PROBE else noise
+            scores.save(session, 1, kind, ids, values + np.linspace(0, 0.1, 10))
+            # the density alone tells all of U from N, and leads without readers
+            place = -9.0 if kind is ScoreKind.MAHALANOBIS else 0.0
+            scores.save(session, 1, kind, normal, place + np.linspace(0, 1.1, len(normal)))
+        decisions.decide(session, ids[:5].tolist(), Label.NORMAL, "BB", offer=offer)
+        decisions.decide(session, ids[5:].tolist(), Label.ABNORMAL, "BB", offer=offer)
+    return leading_score(project, 3, fewest=5)
+
+
+def test_readers_decisions_on_a_fair_sample_choose_where_a_paired_test_says_so(whole_path: Project):
+    found = _sampled(whole_path, Offer(RANDOM))
+    assert found.kind is ScoreKind.UNLABELED_PROBE
+    assert found.reason.startswith(
+        "on 5 abnormal and 5 normal unlabeled images by readers' decisions in random order it is "
+        "better than"
+    )
+    assert "paired p = " in found.reason
+    assert "No test image was looked at" in found.reason
+    assert leading_score(whole_path, 3).kind is ScoreKind.MAHALANOBIS  # ten of each are needed
+
+
+@pytest.mark.parametrize("offer", [Offer("nearest a cut first"), Offer(RANDOM, truth_shown=True)])
+def test_decisions_that_are_no_fair_sample_change_nothing(whole_path: Project, offer: Offer):
+    found = _sampled(whole_path, offer)
     assert found.kind is ScoreKind.MAHALANOBIS
-    assert found.reason.startswith("it tells the 5 unlabeled images that readers called abnormal")
-    assert "AUC 1.00" in found.reason
+    assert "readers" not in found.reason
+
+
+def test_random_decisions_change_no_headline(whole_path: Project):
+    """What a reader presses at random is no ground for another score, however often they do."""
+    before = leading_score(whole_path, 3, fewest=3)
+    draw, led = np.random.default_rng(0), []
+    for _ in range(25):
+        with whole_path.session() as session:
+            ids = image_tables.images_in(session, Split.UNLABELED).ids
+            labels = [Label.NORMAL if x else Label.ABNORMAL for x in draw.permutation(10) < 5]
+            decisions.decide(session, ids.tolist(), labels, "BB", offer=Offer(RANDOM))
+        led.append(leading_score(whole_path, 3, fewest=3).kind)
+    assert sum(kind is not before.kind for kind in led) <= 3  # 5 % of the time, by chance
 
 
 def test_truth_of_test_images_does_not_move_the_choice(whole_path: Project):

@@ -3,9 +3,10 @@
 Unlabeled images are normal ones and abnormal ones, so what tells N from U tells normal from
 abnormal, only less sharply (Elkan and Noto, KDD 2008). No image is rated here by a model that
 learned from it: the probe and the density are cross-fitted, and of the normal images that the
-classifier was trained on only the held-out ones count. Where readers have decided on enough of the
-unlabeled images, these decisions choose in their place; and where enough labelled images are set
-apart for validation, these do. Where stage 1 has matched N to U, only images of the same stratum are
+classifier was trained on only the held-out ones count. Readers' decisions on unlabeled images put
+another score in the lead only where they are a fair sample (offered in random order, without the
+truth) on which a paired test says that it is better; where enough labelled images are set apart for
+validation, these choose. Where stage 1 has matched N to U, only images of the same stratum are
 compared: a score that knows the view would else look best.
 """
 
@@ -18,11 +19,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import decisions, image_tables, runs, scores
+from amae_engine.catalog import image_tables, runs, scores
+from amae_engine.catalog.current_decisions import CurrentDecisions
 from amae_engine.catalog.tables import Label, RunKind, Split
 from amae_engine.config import ScoreKind, ScoreStep
 from amae_engine.config.applied_model import AppliedModel
-from amae_engine.evaluation.delong import Auc, auc_interval, auc_within
+from amae_engine.evaluation.delong import Auc, auc_interval, auc_within, compare_aucs
 from amae_engine.jobs.confounders.matching_file import Matched, read_check, read_matching
 from amae_engine.jobs.training.train_stage1 import VALIDATION_SPLIT_FILE
 from amae_engine.project import Project
@@ -30,6 +32,7 @@ from amae_engine.runs.inputs import read_inputs
 
 FEWEST = 10  # images of N and of U each
 _CHANCE = 0.5  # AUC
+_SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> Lea
         kinds = scores.kinds(session, score_run)
         run = runs.get(session, score_run)
         row = runs.stage1_of(session, run)
-        decided = decisions.current(session)
+        current = CurrentDecisions().read(session)
+        fair = {image: current.decided[image] for image in current.fair.tolist()}
     if run.kind is RunKind.MODEL:
         model = AppliedModel.from_dict(run.config)
         return LeadingScore(ScoreKind.of(model.leading), f"when it was made, {model.leading_why}")
@@ -74,24 +78,21 @@ def leading_score(project: Project, score_run: int, fewest: int = FEWEST) -> Lea
     stage1 = row.id
     judged = _on_validation(project, score_run, kinds, fewest)
     if judged:
-        first = next(iter(judged.values()))
+        counts = next(iter(judged.values()))
         return _best(
             judged,
-            f"it tells the {first.others} abnormal validation images from the {first.normal} normal "
+            f"it tells the {counts.others} abnormal validation images from the {counts.normal} normal "
             f"ones best",
         )
-    called = _called(decided)
-    for kind in candidates:
-        normal, abnormal = (_of(project, stage1, kind, ids) for ids in called)
-        if (by_readers := _judge(normal.values, abnormal.values, fewest)) is not None:
-            judged[kind] = by_readers
-    if judged:
-        first = next(iter(judged.values()))
-        return _best(
-            judged,
-            f"it tells the {first.others} unlabeled images that readers called abnormal from the "
-            f"{first.normal} that they called normal best",
-        )
+    first = _by_unlabeled(project, stage1, candidates, fewest)
+    return _by_readers(project, stage1, candidates, first, fair, fewest)
+
+
+def _by_unlabeled(
+    project: Project, stage1: int, candidates: list[ScoreKind], fewest: int
+) -> LeadingScore:
+    """The score that tells N from U best, or the one that needs no U where none does."""
+    judged: dict[ScoreKind, Judged] = {}
     matched = read_matching(project.run_folder(stage1))
     for kind in candidates:
         found = judge_unlabeled(project, stage1, kind, matched, fewest)
@@ -145,13 +146,46 @@ def _on_validation(
     return judged
 
 
-def _called(decided: Mapping[int, Label]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Ids of the unlabeled images that readers called normal, and abnormal."""
-    normal, abnormal = (
-        np.array(sorted(i for i, label in decided.items() if label is wanted), dtype=np.int64)
-        for wanted in (Label.NORMAL, Label.ABNORMAL)
+def _by_readers(
+    project: Project,
+    stage1: int,
+    candidates: list[ScoreKind],
+    first: LeadingScore,
+    fair: Mapping[int, Label],
+    fewest: int,
+) -> LeadingScore:
+    """Another score in the lead, where readers' decisions on a fair sample say that it is better.
+
+    DeLong's paired test against the score that leads without them, two-sided at 5 % over all others.
+    """
+    ids = np.array(sorted(fair), dtype=np.int64)
+    with project.session() as session:
+        values = {kind: scores.of_images(session, stage1, kind, ids) for kind in candidates}
+    truth = np.array([int(fair[i] is Label.ABNORMAL) for i in ids.tolist()], dtype=np.int8)
+    rated = np.array([fair[i] is not Label.EXCLUDE for i in ids.tolist()], dtype=bool)
+    for found in values.values():
+        rated &= ~np.isnan(found)
+    truth = truth[rated]
+    abnormal, normal = int(truth.sum()), int((truth == 0).sum())
+    others = [kind for kind in candidates if kind is not first.kind]
+    if min(abnormal, normal) < fewest or not others:
+        return first
+    aucs = {kind: auc_interval(truth, found[rated]) for kind, found in values.items()}
+    best = max(others, key=lambda kind: aucs[kind].value)
+    test = compare_aucs(truth, values[best][rated], values[first.kind][rated])
+    p_value = min(1.0, test.p_value * len(others))
+    sample = f"{abnormal} abnormal and {normal} normal unlabeled images by readers' decisions"
+    if test.difference <= 0 or p_value >= _SIGNIFICANT:
+        return LeadingScore(
+            first.kind,
+            f"{first.reason}; on {sample} in random order no other score is better beyond chance",
+        )
+    return LeadingScore(
+        best,
+        f"on {sample} in random order it is better than {first.kind.label}, which would lead without "
+        f"them: AUC {aucs[best].text()} against {aucs[first.kind].text()}, paired p = {p_value:.2g}. "
+        f"No test image was looked at",
     )
-    return normal, abnormal
 
 
 class _Rated(NamedTuple):
