@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QFrame, QProgressBar, QPushButton, QSizePolicy, QWidget
 
@@ -11,7 +13,9 @@ from amae_app.widgets.building import fill, named, row_of
 from amae_app.widgets.elided_label import ElidedLabel
 from amae_engine.events import Event, Level, Notice, Progress, clock, pace
 
+_NEVER_WHOLE = 0.99  # while it runs
 _PROGRESS, _DETAIL, _BUTTON, _QUEUE = 150, 170, 92, 104  # widths that nothing moves
+_WHOLE = 1000  # of the progress bar
 _SECONDS = {Level.INFO: 15, Level.WARNING: 60}  # that a notice stays
 
 
@@ -30,6 +34,7 @@ class JobBar(QFrame):
         super().__init__(parent)
         self._queue, self._idle = queue, "Nothing runs."
         self._step = self._forecast = ""
+        self._share = JobShare()
         self.setProperty("bar", True)
         self._what = ElidedLabel(self._idle)
         self._what.setObjectName("jobLabel")
@@ -115,8 +120,8 @@ class JobBar(QFrame):
         if isinstance(event, Progress):
             self._step = _of_project(job, event.step)
             self._show_what()
-            self._progress.setRange(0, max(event.total, 0))
-            self._progress.setValue(event.done)
+            self._progress.setRange(0, _WHOLE)
+            self._progress.setValue(round(_WHOLE * self._share.at(event)))
             left = "" if event.seconds_left is None else f"{clock(event.seconds_left)} left"
             rate = pace(event)
             self._detail.say(" · ".join(part for part in (left, rate) if part))
@@ -132,6 +137,7 @@ class JobBar(QFrame):
         self.pause_button.setText("Resume" if self._queue.is_paused else "Pause")
         self.cancel_button.setText("Cancelling…" if self._queue.is_cancelling else "Cancel")
         restyle(self._progress, "paused", self._queue.is_paused)
+        self._share.pause(self._queue.is_paused)
         if running is None:
             self._step = ""
             self._what.say(self._idle)
@@ -142,6 +148,7 @@ class JobBar(QFrame):
         if self._queue.is_cancelling:
             self.cancel_button.setEnabled(False)
         if not self._step:
+            self._share = JobShare()
             self._step = f"{_of_project(running, running.title)}: starting…"
             self._progress.setRange(0, 0)
         self._show_what()
@@ -163,6 +170,36 @@ class JobBar(QFrame):
             self.show_notice(f"{title}: cancelled; the last whole epoch is kept.")
         elif message:
             self.show_notice(f"{title}: {message}", Level.WARNING)
+
+
+class JobShare:
+    """How much of a running job is done: by its time, so that the bar and the time left agree.
+
+    Where no time left is known, by the step's units. It never goes back, and is whole at the end alone.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._paused_at: float | None = None
+        self._share = 0.0
+
+    def pause(self, is_paused: bool) -> None:
+        """Time in a pause does not count."""
+        if is_paused and self._paused_at is None:
+            self._paused_at = time.monotonic()
+        elif not is_paused and self._paused_at is not None:
+            self._began += time.monotonic() - self._paused_at
+            self._paused_at = None
+
+    def at(self, event: Progress) -> float:
+        """The share now, 0 to 1."""
+        if event.seconds_left is not None:
+            spent = time.monotonic() - self._began
+            share = spent / max(spent + event.seconds_left, 1e-6)
+        else:
+            share = event.done / event.total if event.total > 0 else 0.0
+        self._share = max(self._share, min(share, _NEVER_WHOLE))
+        return self._share
 
 
 def _of_project(job: QueuedJob, text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pyqtgraph.util.garbage_collector import GarbageCollector
-from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtCore import QSize, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -25,6 +25,7 @@ from amae_app.project_opener import ProjectOpener
 from amae_app.queue_dialog import QueueDialog
 from amae_app.queue_forecast import QueueForecast
 from amae_app.rail import Rail
+from amae_app.screens import OnScreen
 from amae_app.settings import Settings
 from amae_app.start_page import StartPage
 from amae_app.theme import ThemeName, apply_theme
@@ -44,6 +45,7 @@ from amae_engine.project import Project
 
 _EVERYTHING = Changed.IMAGES | Changed.DECISIONS | Changed.RUNS | Changed.SCORES | Changed.SETTINGS
 _NARROW_BELOW = 1200  # logical pixels of the window
+_LEAST = QSize(1024, 640)  # of the window, where the screen has that much
 
 
 class MainWindow(QMainWindow):
@@ -70,7 +72,6 @@ class MainWindow(QMainWindow):
         self.opener = ProjectOpener(self.queue, self)
         self._builder = PageBuilder(self.opener.close, self)
         self.setWindowTitle("AMAE")
-        self.setMinimumSize(1024, 640)
         self.rail = Rail()
         self.rail.chosen.connect(self.show_page)
         self.top_bar = TopBar(settings)
@@ -88,6 +89,7 @@ class MainWindow(QMainWindow):
         self.rail.setVisible(False)
         if settings.geometry is None or not self.restoreGeometry(settings.geometry):
             self.resize(1366, 768)
+        OnScreen(self, _LEAST)
 
     def open_project(self, folder: Path) -> None:
         """Open a project folder; a failure is reported and the window stays as it was."""

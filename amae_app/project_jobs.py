@@ -39,6 +39,11 @@ class ProjectJobs(QObject):
         return job.title if job is not None and self._owns(job) else ""
 
     @property
+    def is_paused(self) -> bool:
+        """Whether this project's running job is paused."""
+        return bool(self.running) and self._queue.is_paused
+
+    @property
     def busy_with(self) -> str:
         """What another project's job keeps the machine busy with; "" where there is none."""
         job = self._queue.running_job

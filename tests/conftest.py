@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker a core
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# two screens: a large one, and 1366 × 768 pixels at scale 1.5
+os.environ.setdefault(
+    "QT_QPA_PLATFORM", f"offscreen:configfile={Path(__file__).parent / 'screens.json'}"
+)
 
 from built_once import BuiltOnce, OpenCopy
 from demo_images import SHARED, demo_files, finish

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QStackedWidget, QTabWidget, QWidget
 
@@ -65,6 +67,14 @@ class ComparePage(Workspace):
     def show_part(self, name: str) -> None:
         """Show the experiments and the stored queue."""
         self.tabs.setCurrentWidget(self.experiments)
+
+    def view(self) -> dict[str, str]:
+        """How the page is left, for the next start."""
+        return {"compare.tab": str(self.tabs.currentIndex())}
+
+    def restore_view(self, view: Mapping[str, str]) -> None:
+        """Show it again as it was left."""
+        self.tabs.setCurrentIndex(int(view.get("compare.tab", "0")))
 
     def badge_text(self) -> str:
         """How many runs can be compared."""

@@ -255,6 +255,10 @@ class Gallery(QListView):
         thumbnails.loaded.connect(self._on_thumbnails)
         self.selectionModel().currentChanged.connect(self._on_current)
 
+    def current_tile(self) -> Tile | None:
+        """The image in focus."""
+        return self.gallery.tile(self.currentIndex().row())
+
     def selected_tiles(self) -> list[Tile]:
         """The selected images."""
         tiles = [self.gallery.tile(i.row()) for i in self.selectionModel().selectedIndexes()]
@@ -279,7 +283,7 @@ class Gallery(QListView):
     @Slot()
     def select_alike(self) -> None:
         """Select the whole cluster of the image in focus."""
-        tile = self.gallery.tile(self.currentIndex().row())
+        tile = self.current_tile()
         chosen = QItemSelection()
         for row in self.gallery.rows_of_cluster(tile.cluster) if tile is not None else ():
             chosen.select(self.gallery.index(row), self.gallery.index(row))
@@ -309,4 +313,4 @@ class Gallery(QListView):
 
     @Slot()
     def _on_current(self) -> None:
-        self.current_changed.emit(self.gallery.tile(self.currentIndex().row()))
+        self.current_changed.emit(self.current_tile())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
@@ -26,6 +28,8 @@ from amae_engine.catalog.tables import Label
 from amae_engine.errors import AmaeError
 from amae_engine.events import Level
 
+_LEFT = ("pseudoLabels.order", "pseudoLabels.shown", "pseudoLabels.image")
+
 
 class GalleryPanel(QWidget):
     """Shows the images of a state, or those of a blind reading.
@@ -42,6 +46,7 @@ class GalleryPanel(QWidget):
         self._state: CurationState | None = None
         self._items: list[BlindItem] | None = None
         self._data: OrderData | None = None
+        self._wanted = 0  # the image to stand at in the list that comes
         self.gallery = Gallery(context.thumbnails)
         self.order = ComboBox()
         self.shown = ComboBox()
@@ -89,13 +94,47 @@ class GalleryPanel(QWidget):
         """
         if self._data is not None and self._data.run_id != state.view.run_id:
             self._data = None
+        is_same_reading = (items is None) == (self._items is None)
         self._state, self._items = state, items
+        current = self.gallery.current_tile()
+        if is_same_reading and not keeps_order and not self._wanted and current is not None:
+            self._wanted = current.image_id
         for combo in (self.order, self.shown):
             combo.setEnabled(items is None)
         if keeps_order:
             self.gallery.update_labels(state, self.readings)
+            self._stand_at(None)
         else:
             self._offer()
+
+    def return_to(self, image_id: int) -> None:
+        """Put the focus on an image, now and in the list that comes."""
+        self._wanted = image_id
+        row = self.gallery.gallery.row_of(image_id)
+        if row is not None:
+            self.gallery.select(row)
+
+    def view(self) -> dict[str, str]:
+        """Order, choice and image, for the next start."""
+        tile = self.gallery.current_tile()
+        image = 0 if tile is None else tile.image_id
+        texts = (self.order.currentText(), self.shown.currentText(), str(image))
+        return dict(zip(_LEFT, texts, strict=True))
+
+    def restore_view(self, view: Mapping[str, str]) -> None:
+        """Begin as it was left."""
+        order, shown, image = (view.get(name, "") for name in _LEFT)
+        self.order.setCurrentText(order)
+        self.shown.setCurrentText(shown)
+        self._wanted = int(image) if image.isdecimal() else 0
+
+    def _stand_at(self, otherwise: int | None) -> None:
+        """Go to the wanted image; where it is not listed, to a row, or stay."""
+        wanted, self._wanted = self._wanted, 0
+        row = self.gallery.gallery.row_of(wanted) if wanted else None
+        row = otherwise if row is None else row
+        if row is not None:
+            self.gallery.select(row)
 
     @Slot()
     def _offer(self) -> None:
@@ -141,4 +180,4 @@ class GalleryPanel(QWidget):
         clusters = found.number if found is not None and is_grouped else None
         self.gallery.gallery.show_state(self._state, places, clusters, self.readings)
         self.count.setText(f"{len(places)} of {len(self._state.view.labels)}")
-        self.gallery.select(0)
+        self._stand_at(0)

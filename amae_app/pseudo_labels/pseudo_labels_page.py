@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from PySide6.QtCore import Slot
@@ -52,7 +53,6 @@ class PseudoLabelsPage(Workspace):
         self._state: CurationState | None = None
         self._blind: int | None = None
         self._is_other_list = True  # than the one on screen; until it is shown
-        self._returns_to = 0  # an image to go to in the list that is being read
         self.cuts = CutsPanel()
         self.review = ReviewPanel()
         self.blind = BlindPanel()
@@ -91,6 +91,14 @@ class PseudoLabelsPage(Workspace):
         if changed & ~Changed.REGIONS:
             self._is_other_list |= changed is not Changed.DECISIONS
             self._read()
+
+    def view(self) -> dict[str, str]:
+        """How the page is left, for the next start."""
+        return self.offered.view() if self._blind is None else {}
+
+    def restore_view(self, view: Mapping[str, str]) -> None:
+        """Show it again as it was left."""
+        self.offered.restore_view(view)
 
     def badge_text(self) -> str:
         """How many labels in use no reader has checked."""
@@ -159,10 +167,7 @@ class PseudoLabelsPage(Workspace):
     @Slot(int)
     def return_to(self, image_id: int) -> None:
         """Put the focus on an image of the gallery, once it is listed."""
-        self._returns_to = image_id
-        row = self.gallery.gallery.row_of(image_id)
-        if row is not None:
-            self.gallery.select(row)
+        self.offered.return_to(image_id)
 
     @Slot()
     def _show_saving(self) -> None:
@@ -255,11 +260,8 @@ class PseudoLabelsPage(Workspace):
         self._show_review()
         self.offered.show_state(self._state, items, keeps_order=not self._is_other_list)
         self._is_other_list = False
-        if self._returns_to:
-            self.return_to(self._returns_to)
-            self._returns_to = 0
         self.blind.show_progress(len(self.offered.readings or {}), len(items or ()))
-        self._show_facts(self.gallery.gallery.tile(self.gallery.currentIndex().row()))
+        self._show_facts(self.gallery.current_tile())
         self.badge_changed.emit()
 
     @Slot()
@@ -325,7 +327,7 @@ class PseudoLabelsPage(Workspace):
 
     @Slot()
     def _on_history(self) -> None:
-        tile = self.gallery.gallery.tile(self.gallery.currentIndex().row())
+        tile = self.gallery.current_tile()
         self.dialogs.show_history("" if tile is None else tile.name)
 
     @Slot()

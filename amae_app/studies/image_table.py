@@ -39,6 +39,13 @@ class ImageTable(QTableView):
         columns.setResizeContentsPrecision(0)  # by the rows in sight: a thousand would be read
         columns.setSectionsClickable(True)
 
+    def show_sort(self, key: str, descending: bool) -> None:
+        """Mark the column that the images are sorted by."""
+        order = Qt.SortOrder.DescendingOrder if descending else Qt.SortOrder.AscendingOrder
+        header = self.horizontalHeader()
+        header.setSortIndicatorShown(True)
+        header.setSortIndicator([each for _, each in COLUMNS].index(key), order)
+
     def select_lines(self, current: int, lines: npt.NDArray[np.int64]) -> None:
         """Make a line the current one, and select lines (n,), ascending; without any the current one."""
         index, last = self.model().index, self.model().columnCount() - 1

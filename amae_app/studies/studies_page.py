@@ -45,6 +45,7 @@ from amae_engine.jobs.importing.retrieve_images import RetrievalReport
 from amae_engine.jobs.model_files.read_model import SUFFIX
 
 _TYPING_PAUSE_MS = 250
+_LEFT = ("studies.filter", "studies.sort", "studies.image")
 _ListedBy = tuple[str, str, bool]  # filter, sort, whether descending
 _Answer = tuple[StudiesState, npt.NDArray[np.int64], _ListedBy]
 
@@ -88,11 +89,18 @@ class StudiesPage(Workspace):
 
     def view(self) -> dict[str, str]:
         """How the page is left, for the next start."""
-        return {"studies.filter": self.filter.text()}
+        sort = f"{'-' if self._descending else ''}{self._sort}"
+        texts = (self.filter.text(), sort, *map(str, self._selected()[:1]))
+        return dict(zip(_LEFT, texts, strict=False))
 
     def restore_view(self, view: Mapping[str, str]) -> None:
         """Show it again as it was left."""
-        self.filter.setText(view.get("studies.filter", ""))
+        text, sort, image = (view.get(name, "") for name in _LEFT)
+        key, self._descending = sort.removeprefix("-"), sort.startswith("-")
+        self._sort = key if key in studies.SORT_KEYS else "name"
+        self._returns_to = int(image) if image.isdecimal() else 0
+        self.table.show_sort(self._sort, self._descending)
+        self.filter.setText(text)
 
     def show_part(self, name: str) -> None:
         """List what a filter text names."""
@@ -282,10 +290,7 @@ class StudiesPage(Workspace):
             return
         self._descending = not self._descending if key == self._sort else False
         self._sort = key
-        order = Qt.SortOrder.DescendingOrder if self._descending else Qt.SortOrder.AscendingOrder
-        header = self.table.horizontalHeader()
-        header.setSortIndicatorShown(True)
-        header.setSortIndicator(section, order)
+        self.table.show_sort(self._sort, self._descending)
         self._read_ids()
 
     @Slot()

@@ -10,12 +10,13 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
-from amae_app.theme import card, colours, heading, quiet
+from amae_app.theme import card, colours, heading, quiet, restyle
 from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_app.widgets.fields import ComboBox
 from amae_app.widgets.image_label import ImageLabel
 from amae_app.widgets.themed_plot import ThemedPlot
 from amae_engine.events import EpochEnd, Preview
+from amae_engine.runs.rising_loss import rise_text
 
 _BEFORE, _NONE = "behind: the run before", "behind: nothing"
 
@@ -39,6 +40,11 @@ class LivePlots(QWidget):
         self._before: dict[str, pg.PlotDataItem] = {}  # of another run, behind this one's
         self._trained: tuple[tuple[int, str], ...] = ()
         self._run = 0
+        self._epochs: list[EpochEnd] = []  # of the run that is shown
+        self.rise = quiet()
+        self.rise.setObjectName("risingLoss")
+        restyle(self.rise, "state", "warning")
+        self.rise.hide()
         self.behind = named(
             ComboBox(),
             "behindCombo",
@@ -86,7 +92,9 @@ class LivePlots(QWidget):
             self._start(stage)
         if event.run_id != self._run:
             self._run = event.run_id
+            self._epochs = []
             self._offer()
+        self._epochs.append(event)
         for name, loss in _losses_of(event):
             epochs, losses = self._losses.setdefault(name, ([], []))
             epochs.append(event.epoch)
@@ -113,6 +121,8 @@ class LivePlots(QWidget):
             f"epoch {event.epoch} of {event.epochs} · {measure} {loss:.4f} on {on} · "
             f"{event.images_per_second:.0f} images/s"
         )
+        self.rise.setText(rise_text(self._epochs))
+        self.rise.setVisible(bool(self.rise.text()))
         self.loss_plot.setLabel("left", measure)
         self.loss_plot.setXRange(0, self._longest, padding=0.01)
         self.rate_plot.setXRange(0, max(event.epochs, 1), padding=0.01)
@@ -202,7 +212,7 @@ class LivePlots(QWidget):
     def _loss_card(self) -> QWidget:
         frame, layout = card()
         top = row_of((self.title, 1), self.behind)
-        fill(layout, top, self.detail, (self.loss_plot, 1))
+        fill(layout, top, self.detail, self.rise, (self.loss_plot, 1))
         return frame
 
     def _preview_card(self) -> QWidget:

@@ -118,13 +118,19 @@ class PipelineCards(QWidget):
         layout.addWidget(frame, 1)
 
     def show_state(
-        self, state: PipelineState, running: str, busy_with: str, waiting: tuple[str, ...]
+        self,
+        state: PipelineState,
+        running: str,
+        is_paused: bool,
+        busy_with: str,
+        waiting: tuple[str, ...],
     ) -> None:
         """Show every card.
 
         Args:
             state: Of the pipeline.
             running: This project's running job, "" for none.
+            is_paused: Whether it is paused.
             busy_with: Another project's running job; what is started now waits for its end.
             waiting: This project's jobs that wait.
         """
@@ -134,7 +140,11 @@ class PipelineCards(QWidget):
         self.pseudo.show_card(state.pseudo, False, state.pseudo.state is not CardState.WAITING)
         self.stage2.show_card(state.stage2, state.next_step == "stage2", is_idle)
         self.checks.setText("\n".join(f"{'✓' if good else '!'} {t}" for good, t in state.checks))
-        texts = [f"Running: {running}"] if running else []
+        if is_paused:
+            for step in (self.weights, self.stage1, self.stage2):
+                if step.state.text() == CardState.RUNNING:
+                    step.state.setText("paused")
+        texts = [f"{'Paused' if is_paused else 'Running'}: {running}"] if running else []
         if busy_with:
             texts.append(f"The machine is busy with {busy_with}; what you start now waits for it.")
         texts += [f"Waiting: {title}" for title in waiting]

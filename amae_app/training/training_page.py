@@ -237,7 +237,9 @@ class TrainingPage(Workspace):
     def _show_queue(self) -> None:
         queue = self._context.queue
         if self._state is not None:
-            self.cards.show_state(self._state, queue.running, queue.busy_with, queue.waiting)
+            self.cards.show_state(
+                self._state, queue.running, queue.is_paused, queue.busy_with, queue.waiting
+            )
         if self._context.project.only_reading:
             self.cards.forbid(reading_only(self._context.project.only_reading))
         self.settings.setEnabled(not queue.running)

@@ -20,10 +20,20 @@ from amae_engine.catalog.tables import RunKind, RunState
 from amae_engine.config import JsonConfig
 from amae_engine.drive import pass_on
 from amae_engine.errors import BadSetting, NotReady, TrainingFailed
-from amae_engine.events import Changed, Changes, EpochEnd, Event, Preview, RunStarted
+from amae_engine.events import (
+    Changed,
+    Changes,
+    EpochEnd,
+    Event,
+    Level,
+    Notice,
+    Preview,
+    RunStarted,
+)
 from amae_engine.project import Project
 from amae_engine.runs.environment import environment, versions
 from amae_engine.runs.inputs import RunInputs, read_inputs
+from amae_engine.runs.rising_loss import rise_text
 from amae_engine.runs.run_files import write_digests
 
 _SECONDS_BETWEEN_BEATS = 2.0
@@ -161,6 +171,8 @@ class RunRecord:
             yield RunStarted(self.id, step)
             yield Changes(Changed.RUNS)
             result = yield from pass_on(job, self._note)
+            if rise := rise_text(read_metrics(self._project, self.id)):
+                yield Notice(rise, Level.WARNING)
             files = write_digests(self.folder)
             with self._project.session() as session:
                 runs.finish(session, self.id)

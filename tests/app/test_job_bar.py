@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Generator
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QListWidget, QProgressBar, QPushButton, QWidget
 from widgets_by_name import WAIT, click, find
 
-from amae_app.job_bar import JobBar
+from amae_app.job_bar import JobBar, JobShare
 from amae_app.job_queue import JobQueue, Owner
 from amae_app.queue_dialog import QueueDialog
 from amae_engine.events import Event, Level, Notice, Progress
@@ -147,3 +148,22 @@ def test_a_job_s_notice_is_shown(bar, qtbot):
 
     bar.queue.add(("look", job))
     qtbot.waitUntil(lambda: bar._notice.whole == "three images are dark", timeout=WAIT)
+
+
+def test_the_bar_and_the_time_left_agree(monkeypatch):
+    """A step that is all done, with minutes of other steps left, is no 100 %."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    share = JobShare()
+    now[0] += 60
+    assert share.at(Progress("module A", 500, 500, None, 180.0)) == pytest.approx(0.25)
+    share.pause(True)
+    now[0] += 1000  # a pause is no work
+    share.pause(False)
+    now[0] += 60
+    assert share.at(Progress("module B", 10, 500, None, 120.0)) == pytest.approx(0.5)
+    assert share.at(Progress("module B", 11, 500, None, 500.0)) == pytest.approx(0.5)  # not back
+    assert share.at(Progress("module B", 500, 500, None, 0.0)) < 1  # while it runs
+    unknown = JobShare()
+    assert unknown.at(Progress("verifying", 3, 10)) == pytest.approx(0.3)
+    assert unknown.at(Progress("reading", 0, 0)) == pytest.approx(0.3)

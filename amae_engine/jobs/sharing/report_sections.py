@@ -32,7 +32,8 @@ from amae_engine.jobs.sharing.export import result_lines, shown_score
 from amae_engine.project import Project
 from amae_engine.reports.html_report import ReportPicture, ReportSection, ReportTable
 from amae_engine.runs.lineage import lineage
-from amae_engine.runs.record import run_facts
+from amae_engine.runs.record import read_metrics, run_facts
+from amae_engine.runs.rising_loss import rise_text
 
 _CONFIGS: dict[RunKind, type[JsonConfig]] = {
     RunKind.PRETRAIN: PretrainConfig,
@@ -90,6 +91,8 @@ def method_section(project: Project, run_id: int) -> ReportSection:
         for name, value, paper in _own_choices(row)
     ]
     notes = [note for row in chain for note in run_facts(project, row.id).get("notes", [])]
+    rises = {row.id: rise_text(read_metrics(project, row.id)) for row in chain}
+    notes += [f"Run {run}: {rise}" for run, rise in rises.items() if rise]
     return ReportSection(
         "Method",
         "CLAIM 2024: model, training, initialisation. TRIPOD+AI: 12 (analytical methods)",
