@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
@@ -28,6 +29,8 @@ from amae_app.widgets.image_view import ImageView
 from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.widgets.map_colours import SEQUENTIAL, map_colours
 from amae_app.widgets.page_keys import PageKeys
+
+_LOW = 520  # logical pixels
 
 
 class ImageReview(QWidget):
@@ -78,6 +81,7 @@ class ImageReview(QWidget):
             return
         self.name.setText(shown.name)
         self.why.setText(shown.why)
+        self.caption.setToolTip(shown.why)  # a low window has no room for it
         self._fill_choices()
         self._draw_maps()
 
@@ -131,6 +135,11 @@ class ImageReview(QWidget):
         """Each button with its key."""
         for act, button in self._buttons.items():
             button.setText(f"{act.capitalize()}  {keys.shown(act)}")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A low window leaves its room to the image."""
+        self.why.setVisible(self.height() >= _LOW)
+        super().resizeEvent(event)
 
     def _lay_out(self) -> None:
         frame, layout = card()

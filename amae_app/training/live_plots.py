@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QPen
+from PySide6.QtGui import QPen, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from amae_app.theme import card, colours, heading, quiet, restyle
@@ -18,6 +18,7 @@ from amae_app.widgets.themed_plot import ThemedPlot
 from amae_engine.events import EpochEnd, Preview
 from amae_engine.runs.rising_loss import rise_text
 
+_LOW = 560  # logical pixels
 _BEFORE, _NONE = "behind: the run before", "behind: nothing"
 
 
@@ -68,7 +69,13 @@ class LivePlots(QWidget):
         layout = column_of((self._loss_card(), 4), into=self, margins=0, spacing=10)
         self.pictures = self._preview_card()
         self.pictures.hide()  # until there is one: modules over tokens have none
-        fill(layout, (self.pictures, 4), (self._rate_card(), 2))
+        self._rates_card = self._rate_card()
+        fill(layout, (self.pictures, 4), (self._rates_card, 2))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A low window leaves its room to the losses."""
+        self._rates_card.setVisible(self.height() >= _LOW)
+        super().resizeEvent(event)
 
     @property
     def is_empty(self) -> bool:
