@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 from amae_app.closing import ask_about_jobs, hand_over_to_worker
 from amae_app.error_box import show_error
 from amae_app.finder import Finder
+from amae_app.following import Following
 from amae_app.job_bar import JobBar
 from amae_app.job_queue import JobQueue, QueuedJob
 from amae_app.notify import notify_desktop
@@ -108,6 +109,7 @@ class MainWindow(QMainWindow):
         context = WindowContext(opened, self.settings, self.queue, self)
         context.noticed.connect(self.job_bar.show_notice)
         Undoing(context).image_wanted.connect(self._return_to)
+        Following(context)
         self._unsaved.follow(context.acts)
         self._builder.build(context, is_demo)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QMenu, QPushButton, QWidget
 
@@ -139,6 +139,14 @@ class _ReaderEdit(QLineEdit):
         """Remember the name that Esc brings back."""
         self._before = self.text()
         super().focusInEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        """Keep Esc from being the page's key while the field has the focus."""
+        is_override = event.type() is QEvent.Type.ShortcutOverride
+        if is_override and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
+            event.accept()
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Leave the field by Return and Esc: the next letters are the page's keys."""

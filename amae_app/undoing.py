@@ -16,11 +16,12 @@ _PAGES = {
     Subject.REGIONS: "results",
     Subject.IMAGES: "studies",
 }
-_CHANGED = {
+CHANGED = {
     Subject.DECISIONS: Changed.DECISIONS,
     Subject.READING: Changed.DECISIONS,
     Subject.REGIONS: Changed.REGIONS,
     Subject.IMAGES: Changed.IMAGES,
+    Subject.IMPORT: Changed.IMAGES,
 }
 
 
@@ -57,7 +58,7 @@ class Undoing(QObject):
         self._context.notify(step_text(step, is_redo), Level.INFO)
         if step.subject is None:
             return
-        self._context.announce(_CHANGED[step.subject])
+        self._context.announce(CHANGED[step.subject])
         if step.reading:
             self._context.reading_wanted.emit(step.reading)
         if step.image_ids:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from amae_engine.catalog.tables import Act
@@ -82,6 +83,26 @@ def next_act(session: Session, reader: str, is_redo: bool) -> Act | None:
     done, undone = _stacks(session, reader)
     of = undone if is_redo else done
     return session.get_one(Act, of[-1]) if of else None
+
+
+@dataclass(frozen=True, slots=True)
+class NewActs:
+    """What was done since an act.
+
+    Attributes:
+        newest: The newest act's number.
+        subjects: What others' acts were about.
+    """
+
+    newest: int
+    subjects: frozenset[Subject]
+
+
+def since(session: Session, last: int, reader: str) -> NewActs:
+    """The acts after one, of others than a reader."""
+    newest = session.scalar(select(func.max(Act.id))) or 0
+    new = select(Act.subject).where(Act.id > last, Act.reader != reader).distinct()
+    return NewActs(newest, frozenset(Subject(name) for name in session.scalars(new)))
 
 
 def _stacks(session: Session, reader: str) -> tuple[list[int], list[int]]:

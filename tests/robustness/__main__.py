@@ -20,7 +20,7 @@ from tests.robustness.readers import readers_test
 from tests.robustness.self_test_result import SelfTestResult
 
 _WITHOUT_WINDOW = ("licences", "privacy", "crash", "faults", "fuzz", "readers")
-_IN_THE_WINDOW = ("window", "soak")
+_IN_THE_WINDOW = ("window", "soak", "walk")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +48,10 @@ def _run(name: str, options: argparse.Namespace) -> SelfTestResult:
         from tests.robustness.soak import soak_test
 
         return soak_test(options.minutes)
+    if name == "walk":
+        from tests.robustness.walk import walk_test
+
+        return walk_test(options.steps, options.seed)
     if name == "licences":
         return licences_test()
     jobs: dict[str, Callable[[], Generator[Event, None, SelfTestResult]]] = {
@@ -70,11 +74,12 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="TEST",
         choices=names,
-        help=f"{', '.join(names)}; all but the last two by default: these use the window",
+        help=f"{', '.join(names)}; all but the last three by default: these use the window",
     )
     parser.add_argument("--kills", type=int, default=16, help="of `crash`, over all steps in turn")
     parser.add_argument("--inputs", type=int, default=1000, help="damaged files of `fuzz`")
     parser.add_argument("--decisions", type=int, default=250, help="of each reader of `readers`")
+    parser.add_argument("--steps", type=int, default=10_000, help="of `walk`")
     parser.add_argument("--minutes", type=float, default=60.0, help="of `soak`")
     parser.add_argument(
         "--seed", type=int, default=0, help="another one kills and damages elsewhere"

@@ -72,15 +72,17 @@ def decide_half(folder: Path, reader: str) -> None:
         decisions.decide(session, ids, labels, reader)
 
 
-def make_scored_project(place: Path, reader: str) -> Path:
+def make_scored_project(place: Path, reader: str, catalog_url: str = "") -> Path:
     """A project with both stages and scores, each step in a process of its own; its folder.
 
     Args:
         place: A folder for it and its weights.
         reader: Who decides half of the unlabeled images.
+        catalog_url: Where its catalog is; "" for a file in the folder.
     """
+    place.mkdir(exist_ok=True)
     folder, weights = place / "project", place / "tiny.safetensors"
-    with closing(Project.create(folder, "Self-test")) as project:
+    with closing(Project.create(folder, "Self-test", catalog_url)) as project:
         drive(import_images(project, some_files(), "demo", "demo"))
     maker = get_context("spawn").Process(target=write_tiny_weights, args=(weights,))
     maker.start()
