@@ -275,10 +275,12 @@ class Gallery(QListView):
         self.viewport().update()
 
     def select(self, number: int) -> None:
-        """Put the focus on a place of the grid."""
+        """Put the focus on a place of the grid, and select it alone, whatever key is held down."""
         count = self.gallery.rowCount()
         if count:
-            self.setCurrentIndex(self.gallery.index(min(max(number, 0), count - 1)))
+            index = self.gallery.index(min(max(number, 0), count - 1))
+            alone = QItemSelectionModel.SelectionFlag.ClearAndSelect
+            self.selectionModel().setCurrentIndex(index, alone)
 
     @Slot()
     def select_alike(self) -> None:

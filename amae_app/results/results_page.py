@@ -110,7 +110,7 @@ class ResultsPage(Workspace):
         self.review.add_keys(self.keys)
 
     def _next(self) -> None:
-        self.table.selectRow(min(self.table.currentIndex().row() + 1, self.model.rowCount() - 1))
+        self.table.select(min(self.table.currentIndex().row() + 1, self.model.rowCount() - 1))
 
     def _lay_out(self) -> None:
         self.side.setObjectName("resultsTabs")
@@ -217,7 +217,7 @@ class ResultsPage(Workspace):
         self.list.count.setText(f"{len(places)} of {len(self._state.image_ids)}")
         if len(places):
             row = self.model.row_of(before) if keep and before is not None else None
-            self.table.selectRow(row or 0)
+            self.table.select(row or 0)
         else:
             self.loader.show(None, [])
             self.review.show_image(None)
@@ -285,7 +285,7 @@ class ResultsPage(Workspace):
             self.listed_combo.setCurrentText(str(Listed.ALL))
         row = self.model.row_of(int(places[0]))
         if row is not None:
-            self.table.selectRow(row)
+            self.table.select(row)
 
     @Slot(object)
     def _on_cell(self, listed: Listed) -> None:

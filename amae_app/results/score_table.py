@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import (
     QAbstractTableModel,
+    QItemSelectionModel,
     QModelIndex,
     QObject,
     QPersistentModelIndex,
@@ -111,3 +112,9 @@ class ScoreTable(QTableView):
         self.setIconSize(QSize(38, 38))
         self.verticalHeader().setVisible(False)
         self.verticalHeader().setDefaultSectionSize(42)
+
+    def select(self, row: int) -> None:
+        """Select a row, whatever key is held down."""
+        flags = QItemSelectionModel.SelectionFlag
+        index = self.model().index(row, 0)
+        self.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)

@@ -202,6 +202,29 @@ def test_undo_says_what_it_undid_and_shows_the_image(labels_page, rated_project,
     assert here.image_id == tile.image_id
 
 
+def test_ctrl_that_is_still_held_after_an_undo_selects_nothing_more(
+    labels_page, rated_project, qtbot
+):
+    page = labels_page
+    page.gallery.select(2)
+    first = page.gallery.current_tile().image_id
+    QTest.keyClick(page.gallery, Qt.Key.Key_A)
+    saved(page)
+    page.gallery.select(8)
+    held = Qt.KeyboardModifier.ControlModifier
+    QTest.keyPress(page.gallery, Qt.Key.Key_Control)
+    QTest.keyPress(page.gallery, Qt.Key.Key_Z, held)  # and neither key is let go
+    qtbot.waitUntil(lambda: page.gallery.current_tile().image_id == first, timeout=WAIT)
+    assert [tile.image_id for tile in page.gallery.selected_tiles()] == [first]
+    QTest.keyRelease(page.gallery, Qt.Key.Key_Z, held)
+    QTest.keyRelease(page.gallery, Qt.Key.Key_Control)
+    qtbot.waitUntil(lambda: not page.gallery.current_tile().checked, timeout=WAIT)
+    QTest.keyClick(page.gallery, Qt.Key.Key_N)
+    saved(page)
+    with rated_project.session() as session:
+        assert decisions.current(session) == {first: Label.NORMAL}
+
+
 def _press_undo(widget: QWidget) -> None:
     QTest.keyClick(widget, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
 
