@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from amae_engine.catalog.audit import audit, counted
 from amae_engine.catalog.chunks import id_chunks
-from amae_engine.catalog.image_changes import change
+from amae_engine.catalog.image_changes import change, write_column
 from amae_engine.catalog.studies import ImageRow, rows
-from amae_engine.catalog.tables import Held, Image
+from amae_engine.catalog.tables import Held, Image, now
 
 
 def waiting(session: Session) -> list[ImageRow]:
@@ -43,6 +43,11 @@ def let_in(session: Session, ids: Sequence[int], reader: str) -> int:
 def leave_out(session: Session, ids: Sequence[int], reader: str) -> int:
     """Images stay out; they are still recognised when they are imported again."""
     return _decide(session, ids, Held.LEFT_OUT, reader)
+
+
+def hold(session: Session, image_id: int) -> None:
+    """An image waits for a reader, without an act of one: what is said of it contradicts itself."""
+    write_column(session, [image_id], held=Held.WAITING, removed_at=now())
 
 
 def _decide(session: Session, ids: Sequence[int], held: Held, reader: str) -> int:

@@ -38,3 +38,24 @@ def names_by_key(session: Session, keys: Sequence[str]) -> dict[str, str]:
             query = select(column, Image.name).where(column.in_(some))
             found.update({key: name for key, name in session.execute(query) if key})
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """An image with what is said of it; the truth is 0, 1 or None."""
+
+    id: int
+    name: str
+    store_row: int
+    split: str
+    truth: int | None
+
+
+def labels_by_pixels(session: Session, hashes: Sequence[str]) -> dict[str, LabelledImage]:
+    """The images that have one of these pixel hashes, by the hash."""
+    found: dict[str, LabelledImage] = {}
+    columns = (Image.id, Image.name, Image.store_row, Image.split, Image.truth)
+    for some in chunks(list(dict.fromkeys(hashes))):
+        query = select(Image.pixel_hash, *columns).where(Image.pixel_hash.in_(some))
+        found |= {row[0]: LabelledImage(*row[1:]) for row in session.execute(query)}
+    return found

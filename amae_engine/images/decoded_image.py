@@ -11,6 +11,7 @@ import numpy.typing as npt
 from amae_engine.errors import BadInput
 from amae_engine.images.subject_facts import NOTHING_KNOWN, SubjectFacts
 
+UNCLEAR_HEADER = "unclear-header"  # a flag: nothing there says clearly that it shows a chest
 MOST_PIXELS = 120_000_000  # declared rows × columns; beyond it nothing is decoded
 FEWEST_ROWS = 64
 MOST_BYTES = 1_000_000_000  # of a file; an image of 120 million pixels has a quarter of it

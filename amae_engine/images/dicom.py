@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import zlib
 from dataclasses import replace
 from io import BytesIO
@@ -16,18 +15,29 @@ import pydicom
 from PIL import Image
 from pydicom import config, uid
 from pydicom.dataset import FileDataset
-from pydicom.encaps import get_frame
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_color_lut, pixel_array
 
-from amae_engine.images.codestream import require_whole
+from amae_engine.images.codestream import codestream, end_of, require_whole
 from amae_engine.images.decoded_image import (
     MOST_BYTES,
+    UNCLEAR_HEADER,
     DecodedImage,
     Refusal,
     Spacing,
     cause,
     require_size,
+)
+from amae_engine.images.header_words import (
+    Said,
+    chest_modality,
+    chest_part,
+    chest_words,
+    code_text,
+    human,
+    is_lateral,
+    other_part,
 )
 from amae_engine.images.jpeg_extended import decode_jpeg_extended
 from amae_engine.images.subject_facts import facts_of_header
@@ -36,16 +46,8 @@ from amae_engine.images.windowing import GreyScale, grey_scale, picture_scale
 # pydicom's warnings on odd values print the value, which may be a name
 config.settings.reading_validation_mode = config.IGNORE
 
-_RADIOGRAPHS = ("CR", "DX", "RF", "")
-_CHEST_WORDS = ("CHEST", "THORAX", "LUNG", "RIB", "TORSO")
-_LATERAL = ("LL", "RL", "LATERAL", "LAT", "LLO", "RLO")
 _VIEWS = ("PA", "AP", "LLD", "RLD")  # what else stands there may be anything
-_OTHER_PARTS = (  # named in a reason; any other word could be a name
-    "ABDOMEN", "ANKLE", "ARM", "BREAST", "ELBOW", "EXTREMITY", "FEMUR", "FINGER", "FOOT", "HAND",
-    "HEAD", "HIP", "KNEE", "LEG", "NECK", "PELVIS", "SHOULDER", "SKULL", "SPINE", "TOE", "WRIST",
-)  # fmt: skip
 _PIECE = 1 << 22  # bytes inflated at a time
-_HUMAN = ("", "HOMO SAPIENS", "HUMAN")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 DECODERS = {  # the fastest and strictest of each; pydicom would take GDCM first
     uid.JPEGBaseline8Bit: "pillow",
@@ -66,6 +68,8 @@ _SYNTAX_OF_ENCODING = {  # (implicit VR, little endian), for files without a met
     (False, False): uid.ExplicitVRBigEndian,
 }
 
+_JPEGS = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit)
+
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -84,9 +88,12 @@ def read_dicom(path: Path, all_windows: bool = False) -> tuple[DecodedImage, Gre
     """
     try:
         dataset = _dataset(path)
-        _require_radiograph(dataset)
+        _normalise_codes(dataset)
+        is_unclear = _unclear(dataset)
         _require_pixels(dataset)
         image = _facts(dataset)
+        if is_unclear:
+            image = replace(image, flags=(UNCLEAR_HEADER, *image.flags))
     except (Refusal, MemoryError):
         raise
     except Exception as error:  # pydicom converts a value when it is asked for: anything can come
@@ -110,9 +117,9 @@ def _facts(dataset: FileDataset) -> DecodedImage:
         pixels=np.empty((0, 0), dtype=np.uint8),
         bits_stored=int(dataset.get("BitsStored", 8)),
         photometric=_text(dataset, "PhotometricInterpretation"),
-        modality=_text(dataset, "Modality"),
+        modality=code_text(dataset.get("Modality", ""))[:16],
         view=view if view in _VIEWS else "",
-        body_part=" ".join(_chest_words(_text(dataset, "BodyPartExamined"))),
+        body_part=" ".join(chest_words(_text(dataset, "BodyPartExamined"))),
         transfer_syntax=dataset.file_meta.TransferSyntaxUID.name[:64],
         spacing=_spacing(dataset),
         sides=_sides(dataset),
@@ -164,24 +171,37 @@ def _require_moderate_inflation(content: bytes) -> None:
         raise Refusal("the deflated file inflates to more than any image.")
 
 
-def _require_radiograph(dataset: FileDataset) -> None:
-    modality = _text(dataset, "Modality")
-    part = _text(dataset, "BodyPartExamined").upper()
-    chest = bool(_chest_words(part))
-    if modality not in _RADIOGRAPHS and not (modality == "OT" and chest):
-        named = f"modality {modality}" if len(modality) <= 3 else "its modality"
-        raise Refusal(f"{named} is not a chest radiograph (CR or DX).")
-    if part and not chest:
-        known = [word for word in _OTHER_PARTS if word in part]
-        raise Refusal(
-            f"body part {known[0]} is not a chest." if known else "its body part is no chest."
-        )
-    if _text(dataset, "ViewPosition").upper() in _LATERAL:
+def _normalise_codes(dataset: FileDataset) -> None:
+    """Write the codes that decoding goes by as the standard does: in capitals, without spaces around."""
+    for name in ("PhotometricInterpretation", "PresentationLUTShape", "VOILUTFunction"):
+        if name in dataset:
+            setattr(dataset, name, code_text(dataset.get(name)))
+    if dataset.file_meta.TransferSyntaxUID == uid.JPEGBaseline8Bit:
+        # its samples have 8 bits, whatever an allocation of 16 says
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+
+
+def _unclear(dataset: FileDataset) -> bool:
+    """Whether nothing in the header says clearly what the image shows; a reader has to.
+
+    Raises:
+        Refusal: It says that the image is something else.
+    """
+    modality, part = _text(dataset, "Modality"), _text(dataset, "BodyPartExamined")
+    is_chest = chest_part(part)
+    if is_chest is Said.NO:
+        raise Refusal(f"body part {other_part(part)} is not a chest.")
+    is_radiograph = chest_modality(modality, is_chest)
+    if is_radiograph is Said.NO:
+        raise Refusal(f"modality {code_text(modality)} is not a chest radiograph (CR or DX).")
+    if is_lateral(_text(dataset, "ViewPosition")):
         raise Refusal("the view is lateral; AMAE reads frontal chest images.")
-    if "LOCALIZER" in _text(dataset, "ImageType").upper():
+    if "LOCALIZER" in code_text(dataset.get("ImageType", "")):
         raise Refusal("it is a localizer, not a radiograph.")
-    if _text(dataset, "PatientSpeciesDescription").upper() not in _HUMAN:
+    is_human = human(_text(dataset, "PatientSpeciesDescription"))
+    if is_human is Said.NO:
         raise Refusal("the patient is not human (Patient Species Description).")
+    return Said.UNCLEAR in (is_chest, is_radiograph, is_human)
 
 
 def _require_pixels(dataset: FileDataset) -> None:
@@ -197,7 +217,10 @@ def _require_pixels(dataset: FileDataset) -> None:
         raise Refusal(f"its pixels have {bits} bits; an image has 8 to 16.")
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in DECODERS:
-        require_whole(_frame(dataset), rows, columns)
+        frame = _frame(dataset)
+        end = end_of(frame, require_whole(frame, rows, columns))
+        if end != len(frame):  # decoders take padding for pixels
+            dataset.PixelData = encapsulate([frame[:end]])
 
 
 def _is_for_pydicom(dataset: FileDataset) -> bool:
@@ -253,7 +276,10 @@ def _grey(dataset: FileDataset, stored: npt.NDArray[Any], all_windows: bool) -> 
     if stored.ndim == 3 and stored.shape[-1] in (3, 4):
         deep = stored.dtype.itemsize > 1 and int(stored.max()) > 255
         eight = (stored >> max(bits - 8, 0) if deep else stored)[..., :3].astype(np.uint8)
-        grey = np.array(Image.fromarray(np.ascontiguousarray(eight)).convert("L"))
+        if _is_luminance_first(dataset, eight):
+            grey = np.ascontiguousarray(eight[..., 0])
+        else:
+            grey = np.array(Image.fromarray(np.ascontiguousarray(eight)).convert("L"))
         return replace(picture_scale(grey), flags=("colour",))
     if stored.ndim != 2 or photometric not in _GREY:
         raise Refusal(f"photometric interpretation {photometric[:16]} is not a grey image.")
@@ -265,17 +291,28 @@ def _grey(dataset: FileDataset, stored: npt.NDArray[Any], all_windows: bool) -> 
         raise Refusal(f"its grey scale is damaged ({type(error).__name__}).") from error
 
 
+def _is_luminance_first(dataset: FileDataset, colours: Bytes) -> bool:
+    """Whether what is labelled RGB is luminance and colour, in a JPEG that does not say which.
+
+    Components of different sizes prove it; else a radiograph's own do: its colours are next to none.
+    """
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax not in _JPEGS or _text(dataset, "PhotometricInterpretation") != "RGB":
+        return False
+    stream = codestream(_frame(dataset))
+    if stream is None or stream.names_colours:
+        return False
+    first, second, third = (colours[..., n].astype(np.int16) for n in range(3))
+    from_grey = np.abs(second - 128).mean() + np.abs(third - 128).mean()
+    from_first = np.abs(second - first).mean() + np.abs(third - first).mean()
+    return stream.is_subsampled or bool(from_grey < from_first)
+
+
 def _through_palette(dataset: FileDataset, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
     try:
         return apply_color_lut(stored, dataset)
     except Exception as error:  # its tables can be missing, short or of any type
         raise Refusal(f"its palette is damaged ({type(error).__name__}).") from error
-
-
-def _chest_words(part: str) -> list[str]:
-    """The words of a body part that say chest; what else stands there may be anything."""
-    words = re.findall("[A-Z]+", part.upper())
-    return [word for word in words if any(chest in word for chest in _CHEST_WORDS)][:2]
 
 
 def _spacing(dataset: FileDataset) -> Spacing | None:

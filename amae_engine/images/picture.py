@@ -11,6 +11,12 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from amae_engine.images.decoded_image import DecodedImage, Refusal, cause, require_size
+from amae_engine.images.deep_picture import (
+    TIFF_SUFFIXES,
+    is_more_than_pillow_reads,
+    is_tiff,
+    read_deep_picture,
+)
 from amae_engine.images.windowing import NO_WINDOW, stretch
 
 logging.getLogger("PIL").setLevel(logging.INFO)  # its debugging lines hold a picture's tags
@@ -18,7 +24,10 @@ logging.getLogger("PIL").setLevel(logging.INFO)  # its debugging lines hold a pi
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
 Stored = npt.NDArray[Any]
+_CAMERA = "MPO"  # a JPEG with further pictures behind it (CIPA DC-007)
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+_MOST_PAGES = 64
+_NEW_SUBFILE_TYPE, _REDUCED = 254, 1  # of a TIFF's page: a smaller copy of another one
 
 
 def read_picture(path: Path) -> tuple[DecodedImage, Stored]:
@@ -33,15 +42,19 @@ def read_picture(path: Path) -> tuple[DecodedImage, Stored]:
     try:
         with Image.open(path, formats=_FORMATS) as picture:
             require_size(picture.height, picture.width, len(picture.getbands()))
-            pages = getattr(picture, "n_frames", 1)
-            if pages > 1:
-                raise Refusal(f"the picture has {pages} pages; export one image a file.")
+            _choose_page(picture)
+            is_cut = is_more_than_pillow_reads(path, picture)
             deep = picture.mode in _DEEP
             kind = f"{picture.format} {picture.mode}"
             white_is_zero = deep and _is_white_zero(picture)
-            ImageOps.exif_transpose(picture, in_place=True)
-            values = np.asarray(picture if deep else _flat(picture))
+            if not is_cut:
+                ImageOps.exif_transpose(picture, in_place=True)
+                values = np.asarray(picture if deep else _flat(picture))
+        if is_cut:
+            return _as_read(*read_deep_picture(path))
     except UnidentifiedImageError as error:
+        if path.suffix.lower() in TIFF_SUFFIXES and is_tiff(path):
+            return _as_read(*read_deep_picture(path))
         raise Refusal("not a picture that can be read (unknown format).") from error
     except Image.DecompressionBombError as error:
         raise Refusal("the picture is larger than any image.") from error
@@ -51,6 +64,11 @@ def read_picture(path: Path) -> tuple[DecodedImage, Stored]:
         if isinstance(error, OSError) and error.errno:
             raise
         raise Refusal(f"the picture is damaged or cut short ({cause(error)}).") from error
+    return _as_read(values, kind, white_is_zero)
+
+
+def _as_read(values: Stored, kind: str, white_is_zero: bool = False) -> tuple[DecodedImage, Stored]:
+    deep = values.dtype != np.uint8
     pixels = stretch(values) if deep else values
     image = DecodedImage(
         pixels=255 - pixels if white_is_zero else pixels,
@@ -60,6 +78,29 @@ def read_picture(path: Path) -> tuple[DecodedImage, Stored]:
         flags=(NO_WINDOW,) if deep else (),
     )
     return image, values
+
+
+def _choose_page(picture: Image.Image) -> None:
+    """Go to the one picture of a file; smaller copies of it do not count.
+
+    Raises:
+        Refusal: There are several.
+    """
+    pages = getattr(picture, "n_frames", 1)
+    if pages == 1:
+        return
+    sizes, whole = [], []
+    for page in range(min(pages, _MOST_PAGES)):
+        picture.seek(page)
+        sizes.append(picture.width * picture.height)
+        kind = getattr(picture, "tag_v2", {}).get(_NEW_SUBFILE_TYPE, 0)
+        if not int(kind or 0) & _REDUCED:
+            whole.append(page)
+    if picture.format == _CAMERA:  # its first picture is the photograph
+        whole = [page for page in whole if page == 0 or sizes[page] >= sizes[0]]
+    if len(whole) != 1 or pages > _MOST_PAGES:
+        raise Refusal(f"the picture has {pages} pages; export one image a file.")
+    picture.seek(whole[0])
 
 
 def _flat(picture: Image.Image) -> Image.Image:

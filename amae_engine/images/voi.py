@@ -15,6 +15,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.integer]
 
 _LONGEST_NAME = 24
+_FULL_BITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,13 @@ class Window:
         return ((self.numbers - self.black) / span).astype(np.float32)
 
 
-def file_windows(values: Floats, header: Dataset) -> list[Window]:
+def file_windows(values: Floats, header: Dataset, signed: bool) -> list[Window]:
     """A file's look-up tables and windows, in its order; those that are broken are left out.
 
     Args:
         values: (n,) grey values after the modality LUT.
         header: Of the file.
+        signed: Whether such values can be negative.
 
     Raises:
         Refusal: The first look-up table is broken.
@@ -55,14 +57,13 @@ def file_windows(values: Floats, header: Dataset) -> list[Window]:
     found = []
     for number, table in enumerate(header.get("VOILUTSequence") or ()):
         try:
-            shown, largest = looked_up(values, table, header)
+            shown, white = looked_up(values, table, header, signed)
         except Refusal:
             if number == 0:
                 raise
             continue
         name = _name(table.get("LUTExplanation"), f"look-up table {number + 1}")
-        # tables declare 16 bits and use 12: what counts is the bits that are used
-        found.append(Window(name, shown, 0.0, float((1 << largest.bit_length()) - 1)))
+        found.append(Window(name, shown, 0.0, white))
     function = str(header.get("VOILUTFunction") or "LINEAR").upper()
     centers, widths = _numbers(header, "WindowCenter"), _numbers(header, "WindowWidth")
     names = header.get("WindowCenterWidthExplanation")
@@ -95,18 +96,32 @@ def _name(text: object, otherwise: str) -> str:
     return f"{otherwise}: {', '.join(known).lower()}" if known else otherwise
 
 
-def looked_up(values: Floats | Integers, table: Dataset, header: Dataset) -> tuple[Floats, int]:
-    """What a LUT item (PS3.3 C.11.1.1) makes of values (n,), and its largest entry.
+def looked_up(
+    values: Floats | Integers, table: Dataset, header: Dataset, signed: bool
+) -> tuple[Floats, float]:
+    """What a LUT item (PS3.3 C.11.1.1) makes of values (n,), and what is white in it.
+
+    Args:
+        values: That enter the table.
+        table: The item.
+        header: Of the file.
+        signed: Whether such values can be negative: the first one of the descriptor then has a sign,
+            whatever it was written as (C.11.2.1.1).
 
     Raises:
         Refusal: The table has no entries.
     """
     if "LUTDescriptor" not in table or not table.get("LUTData"):
         raise Refusal("its look-up table is broken; export the image without it.")
-    first = int(table.LUTDescriptor[1])
-    entries = _entries(table["LUTData"].value, int(table.LUTDescriptor[2]), header)
+    first, bits = int(table.LUTDescriptor[1]) & 0xFFFF, int(table.LUTDescriptor[2])
+    if signed and first & 0x8000:
+        first -= 1 << 16
+    entries = _entries(table["LUTData"].value, bits, header)
     place = np.clip(np.rint(values).astype(np.int64) - first, 0, len(entries) - 1)
-    return entries[place].astype(np.float64), int(entries.max())
+    # tables declare 16 bits and use 12: there, what counts is the bits that are used
+    used = int(entries.max()).bit_length()
+    white = (1 << (max(bits, used) if bits < _FULL_BITS else used)) - 1
+    return entries[place].astype(np.float64), float(white)
 
 
 def _entries(data: bytes | list[int] | int, bits: int, header: Dataset) -> Integers:

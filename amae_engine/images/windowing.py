@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydicom import uid
 from pydicom.dataset import Dataset
 
 from amae_engine.images.decoded_image import Refusal, to_bytes
@@ -27,6 +28,14 @@ _LEAST_CONTRAST = 2.0  # standard deviation in grey levels that a window must le
 _BORDER_SHARE = (0.02, 0.9)  # share of pixels of one extreme value that makes it a border
 _BORDER_SPREAD = 0.04  # of the image's range, within which a collimated line stays
 _LOOKED_AT = 512  # lines and columns, at most, in which a border is looked for
+
+# of X-ray angiography and fluoroscopy it is no part of the display (PS3.3 C.8.7.1.1.2)
+_WITHOUT_MODALITY_LUT = (
+    uid.XRayAngiographicImageStorage,
+    uid.EnhancedXAImageStorage,
+    uid.XRayRadiofluoroscopicImageStorage,
+    uid.EnhancedXRFImageStorage,
+)
 
 Integers = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.float64]
@@ -98,8 +107,8 @@ def grey_scale(stored: Integers, header: Dataset, all_windows: bool = False) -> 
     if not counts.any():
         raise Refusal("the image is empty (all of it is padding).")
     flags = (PADDING,) if counts.sum() < stored.size else ()
-    values = _modality(pixels.domain, header)
-    own = file_windows(values, header)
+    values, signed = _modality(pixels.domain, header)
+    own = file_windows(values, header, signed)
     is_bad = bool(own) and _contrast(own[0], counts) < _LEAST_CONTRAST
     if is_bad:
         flags = (BAD_WINDOW, *flags)
@@ -206,14 +215,20 @@ def _coded(stored: Integers, header: Dataset) -> _Codes:
     return _Codes(codes, domain, padded)
 
 
-def _modality(domain: npt.NDArray[np.int64], header: Dataset) -> Floats:
-    """The modality LUT or rescale (PS3.3 C.11.1) of each stored value."""
+def _modality(domain: npt.NDArray[np.int64], header: Dataset) -> tuple[Floats, bool]:
+    """The modality LUT or rescale (PS3.3 C.11.1) of each stored value; whether one can be negative."""
+    signed = bool(header.get("PixelRepresentation", 0))
+    if str(header.get("SOPClassUID", "")) in _WITHOUT_MODALITY_LUT:
+        return domain.astype(np.float64), signed
     if header.get("ModalityLUTSequence"):
-        return looked_up(domain, header.ModalityLUTSequence[0], header)[0]
+        return looked_up(domain, header.ModalityLUTSequence[0], header, signed)[0], False
     slope, intercept = number_of(header, "RescaleSlope"), number_of(header, "RescaleIntercept")
     if slope is None or intercept is None or slope == 0:
-        return domain.astype(np.float64)
-    return np.asarray(domain * slope + intercept, dtype=np.float64)
+        return domain.astype(np.float64), signed
+    bits = int(header.get("BitsStored", 16))
+    ends = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    values = np.asarray(domain * slope + intercept, dtype=np.float64)
+    return values, min(slope * end + intercept for end in ends) < 0
 
 
 def _is_ready(domain: npt.NDArray[np.int64], values: Floats, header: Dataset) -> bool:

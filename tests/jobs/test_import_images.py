@@ -12,7 +12,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 from sqlalchemy import select
 
-from amae_engine.catalog import image_tables, studies
+from amae_engine.catalog import held_images, image_tables, studies
 from amae_engine.catalog.tables import Audit, Split
 from amae_engine.cli import main
 from amae_engine.errors import BadInput
@@ -89,7 +89,12 @@ def test_the_same_image_comes_in_once(project: Project, image: np.ndarray, tmp_p
     Image.fromarray(image).save(same_pixels)
     files = [SourceFile(p, "normal") for p in (one, same_instance, same_pixels)]
     report, _ = finish(import_images(project, files, "twice"))
-    assert [f.outcome for f in report.fates] == ["imported", "duplicate", "duplicate"]
+    assert [f.outcome for f in report.fates] == ["imported", "imported", "duplicate"]
+    # one name of two images: both stay, and it is said
+    assert "its SOP Instance UID is also that of an image with other pixels" in (
+        report.fates[1].reason
+    )
+    assert report.fates[2].reason == "the same image as another of these files"
     again, _ = finish(import_images(project, files[:1], "again"))
     assert again.fates[0].outcome is Outcome.DUPLICATE
     assert "CXR-00001" in again.fates[0].reason
@@ -109,7 +114,8 @@ def test_a_table_that_comes_again_with_its_truth_completes_the_images_that_lack_
         studies.set_truth(session, first, 1 - every[4].truth, "BB")
     again, _ = finish(import_images(project, every, "demo", "AB"))
     assert again.summary() == (
-        "0 images imported, 10 already there (9 got the truth that they lacked), 0 refused."
+        "0 images imported, 9 already there (9 got the truth that they lacked), 0 refused, 1 already "
+        "there with another label."
     )
     with project.session() as session:
         truth = {s: image_tables.images_in(session, s).truth.tolist() for s in Split}
@@ -197,3 +203,41 @@ def test_a_image_with_a_window_is_windowed(image: np.ndarray, tmp_path: Path):
     pixels = read_image(path).pixels
     assert (pixels[image <= 74] == 0).all()
     assert (pixels[image >= 126] == 255).all()
+
+
+def test_one_name_of_two_images_carries_nothing_from_one_to_the_other(
+    project: Project, image: np.ndarray, tmp_path: Path
+):
+    one = _dicom(tmp_path / "one.dcm", image, "1.2.3")
+    other = _dicom(tmp_path / "two.dcm", np.flipud(255 - image), "1.2.3")
+    finish(import_images(project, [SourceFile(one, "unlabeled")], "first"))
+    report, _ = finish(import_images(project, [SourceFile(other, "unlabeled", 1)], "second"))
+    assert "SOP Instance UID" in report.fates[0].reason
+    with project.session() as session:
+        assert image_tables.images_in(session, Split.UNLABELED).truth.tolist()[0] == -1
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_image_with_two_labels_is_reported_and_held_where_nobody_used_it(
+    project: Project, at_once: bool
+):
+    """In one table twice, as normal and as a test image; or in a later table."""
+    one, two = demo_files(2, 0, 0)
+    again = SourceFile(one.path, "test", 1)
+    files = [SourceFile(one.path, "normal", 0), SourceFile(two.path, "normal", 0)]
+    if at_once:
+        report, events = finish(import_images(project, [*files, again], "one"))
+    else:
+        finish(import_images(project, files, "one"))
+        report, events = finish(import_images(project, [again], "two"))
+    assert report.fates[-1].outcome is Outcome.CONFLICT
+    assert report.fates[-1].reason == (
+        "the same image as CXR-00001, which is normal; here it is test, abnormal"
+        if not at_once
+        else "the same image as another of these files, which is normal; here it is test, abnormal"
+    )
+    assert any("repeat images that have another split or truth" in str(e) for e in events)
+    with project.session() as session:
+        held = [row.name for row in held_images.waiting(session)]
+        assert held == (["CXR-00001"] if at_once else [])  # one that is there stays as it is
+        assert len(image_tables.images_in(session, Split.NORMAL).ids) == (1 if at_once else 2)

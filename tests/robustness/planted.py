@@ -79,7 +79,7 @@ def planted_files(folder: Path) -> tuple[list[SourceFile], int]:
     Image.fromarray(images[3]).save(folder / "acc-99133.jpg", exif=exif, comment=_BIG5)
     (folder / "SECRET~1.DCM").write_bytes(b"Secretperson Quentin SECRET~1" * 40)  # broken
     bad = pydicom.dcmread(folder / "Quentin.dcm")
-    bad.BodyPartExamined = "SECRETPERSON"
+    bad.BodyPartExamined = "SECRETPERSON KNEE"
     bad.save_as(folder / "Quentin_other_part.dcm")
     paths = sorted(path for path in folder.iterdir() if path.is_file())
     return [SourceFile(path, "test", 1, "Secretperson^Quentin") for path in paths], count

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from amae_engine.catalog import image_keys, imports, studies, twins
+from amae_engine.catalog import held_images, image_keys, imports, studies, twins
 from amae_engine.catalog.tables import Held, Split
 from amae_engine.images.decode import IncomingImage
-from amae_engine.images.decoded_image import Refusal
+from amae_engine.images.decoded_image import UNCLEAR_HEADER, Refusal
 from amae_engine.images.deidentify import keyed_hash
 from amae_engine.images.fingerprints import Fingerprints
 from amae_engine.images.plausibility import NOT_FRONTAL_CHEST
@@ -23,6 +23,7 @@ from amae_engine.jobs.importing.import_report import (
 from amae_engine.project import Project
 
 _ELSEWHERE = "another of these files"
+_CLASH = "its SOP Instance UID is also that of an image with other pixels"
 
 
 class ImageIntake:
@@ -66,7 +67,7 @@ class ImageIntake:
         known = self._known(batch)
         return [
             []
-            if isinstance(image, Refusal) or not known.keys().isdisjoint(self._keys(image))
+            if isinstance(image, Refusal) or self._keys(image)[0] in known
             else self._prints.find(image.image.pixels, image.fingerprint)
             for _, image in batch
         ]
@@ -82,40 +83,59 @@ class ImageIntake:
         new: dict[int, _New] = {}
         for number, (file, image) in enumerate(batch):
             fate, twin = self._judge(file, image, known, near[number], before, new)
+            clash = self._clashes(image, known)
+            if clash and fate.outcome in STORED:
+                fate = replace(fate, reason=f"{fate.reason}; {_CLASH}".removeprefix("; "))
             place = len(self.fates)
             self.fates.append(fate)
             if isinstance(image, IncomingImage) and fate.outcome in STORED:
-                known |= dict.fromkeys(self._keys(image), _ELSEWHERE)
+                known |= {key: _ELSEWHERE for key in self._keys(image) if key}
                 row = self._prints.add(image.image.pixels, image.fingerprint)
-                new[row] = _New(place, file, image)
+                new[row] = _New(place, file, image, clashes=clash)
                 self._came[row] = place
                 if twin is not None and twin.row in self._came:
                     self._supersede(twin, new)
                 elif twin is not None and fate.outcome is Outcome.REPLACED:
                     new[row].replaces = twin
         self._add(new)
-        self._complete(batch, known)
+        self._carry_over(batch)
 
-    def _complete(
-        self, batch: list[tuple[SourceFile, IncomingImage | Refusal]], known: dict[str, str]
-    ) -> None:
-        """Images that are there without a truth get that of the files that repeat them."""
-        stated: dict[int, dict[str, int]] = {0: {}, 1: {}}  # by truth: the place of each name
-        for place, (file, image) in enumerate(batch, start=len(self.fates) - len(batch)):
-            if isinstance(image, Refusal) or file.truth is None:
-                continue
-            if self.fates[place].outcome is Outcome.DUPLICATE:
-                name = next(known[key] for key in self._keys(image) if key in known)
-                stated[file.truth][name] = place
+    def _carry_over(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> None:
+        """What files say of images that they repeat: a truth that was lacking, or another label.
+
+        An image of this import that has two labels is held back for the reader.
+        """
+        start = len(self.fates) - len(batch)
+        repeated = {
+            place: (file, self._keys(image)[0])
+            for place, (file, image) in enumerate(batch, start)
+            if isinstance(image, IncomingImage) and self.fates[place].outcome is Outcome.DUPLICATE
+        }
+        if not repeated:
+            return
         with self._project.session() as session:
-            for truth, places in stated.items():
-                found = studies.complete_truth(session, list(places), truth, self._reader)
+            there = image_keys.labels_by_pixels(session, [key for _, key in repeated.values()])
+            lacking: dict[int, dict[int, str]] = {0: {}, 1: {}}  # by truth: names by fates' places
+            for place, (file, key) in repeated.items():
+                image, fate = there.get(key), self.fates[place]
+                if image is None:  # a larger one of it came in its place
+                    continue
+                if image.split != file.role or len({file.truth, image.truth} - {None}) > 1:
+                    is_, here = _label(image.split, image.truth), _label(file.role, file.truth)
+                    reason = f"{fate.reason}, which is {is_}; here it is {here}"
+                    self.fates[place] = FileFate(fate.path, Outcome.CONFLICT, reason)
+                    if image.store_row in self._came and not twins.is_used(session, image.id):
+                        held_images.hold(session, image.id)
+                elif file.truth is not None and image.truth is None:
+                    lacking[file.truth][place] = image.name
+            for truth, names in lacking.items():
+                found = studies.complete_truth(session, list(names.values()), truth, self._reader)
                 if found:
                     imports.extend_truths(session, self.import_id, truth, list(found))
-                for name in found.values():
-                    fate = self.fates[places[name]]
+                for place in names:
+                    fate = self.fates[place]
                     reason = f"{fate.reason}, which now has its truth"
-                    self.fates[places[name]] = FileFate(fate.path, Outcome.COMPLETED, reason)
+                    self.fates[place] = FileFate(fate.path, Outcome.COMPLETED, reason)
 
     def end(self, report: ImportReport) -> None:
         """Note the import's result in the audit, and the last images' hashes on disk."""
@@ -132,12 +152,16 @@ class ImageIntake:
     def _known(self, batch: list[tuple[SourceFile, IncomingImage | Refusal]]) -> dict[str, str]:
         """Names of the project's images by those keys of the batch that they have."""
         images = [image for _, image in batch if isinstance(image, IncomingImage)]
-        keys = [key for image in images for key in self._keys(image)]
+        keys = [key for image in images for key in self._keys(image) if key]
         with self._project.session() as session:
             return image_keys.names_by_key(session, keys)
 
-    def _keys(self, image: IncomingImage) -> list[str]:
-        return [key for key in keys_of(self._project, image) if key]
+    def _keys(self, image: IncomingImage) -> tuple[str, str | None]:
+        return keys_of(self._project, image)
+
+    def _clashes(self, image: IncomingImage | Refusal, known: dict[str, str]) -> bool:
+        """Whether another image has its SOP Instance UID."""
+        return isinstance(image, IncomingImage) and self._keys(image)[1] in known
 
     def _judge(
         self,
@@ -150,9 +174,10 @@ class ImageIntake:
     ) -> tuple[FileFate, _Twin | None]:
         if isinstance(image, Refusal):
             return FileFate(file.path, Outcome.REFUSED, str(image)), None
-        same = next((known[key] for key in self._keys(image) if key in known), None)
-        if same is not None:
-            return FileFate(file.path, Outcome.DUPLICATE, f"the same image as {same}"), None
+        pixels, _ = self._keys(image)
+        if pixels in known:
+            same = f"the same image as {known[pixels]}"
+            return FileFate(file.path, Outcome.DUPLICATE, same), None
         since = self._prints.find(image.image.pixels, image.fingerprint, before)
         twin = self._twin_at([*near, *since], new)
         is_better = twin is not None and _quality(image) > twin.quality
@@ -209,8 +234,7 @@ class ImageIntake:
         rows = dict(zip(new.values(), range(first, first + len(new)), strict=True))
         added = [each for each in rows if not each.is_superseded and each.replaces is None]
         facts = {
-            each: _new_image(self._project, each.file, each.image, self._source, row)
-            for each, row in rows.items()
+            each: _new_image(self._project, each, self._source, row) for each, row in rows.items()
         }
         with self._project.session() as session:
             ids = studies.add_images(session, [facts[each] for each in added])
@@ -234,6 +258,7 @@ class _New:
 
     Attributes:
         place: Of its fate.
+        clashes: Whether another image has its SOP Instance UID, which it is not known by then.
         replaces: Whose place it takes.
         is_superseded: Whether a larger one of it came in the same batch.
     """
@@ -241,6 +266,7 @@ class _New:
     place: int
     file: SourceFile
     image: IncomingImage
+    clashes: bool = False
     replaces: _Twin | None = None
     is_superseded: bool = False
 
@@ -255,13 +281,18 @@ class _Twin:
     quality: twins.Quality
 
 
+def _label(role: str, truth: int | None) -> str:
+    known = {0: ", normal", 1: ", abnormal", None: ""}[truth]
+    return role if role == Split.NORMAL else f"{role}{known}"
+
+
 def _quality(image: IncomingImage) -> twins.Quality:
     return image.rows * image.columns, image.image.bits_stored
 
 
 def looks_unlike(image: IncomingImage) -> bool:
     """Whether an image waits for a reader: it may be no frontal chest."""
-    return NOT_FRONTAL_CHEST in image.image.flags
+    return not {NOT_FRONTAL_CHEST, UNCLEAR_HEADER}.isdisjoint(image.image.flags)
 
 
 def keys_of(project: Project, image: IncomingImage) -> tuple[str, str | None]:
@@ -275,9 +306,8 @@ def patient_key(project: Project, patient: str) -> str:
     return keyed_hash(project.key, "patient", patient)
 
 
-def _new_image(
-    project: Project, file: SourceFile, image: IncomingImage, source: str, store_row: int
-) -> studies.NewImage:
+def _new_image(project: Project, new: _New, source: str, store_row: int) -> studies.NewImage:
+    file, image = new.file, new.image
     facts = image.image
     patient = file.patient or facts.patient or image.pixel_hash
     study = facts.study or f"{patient}\0{image.pixel_hash}"
@@ -290,7 +320,7 @@ def _new_image(
         split=Split(file.role),
         truth=0 if file.role == Split.NORMAL else file.truth,
         source=source,
-        sop_key=sop,
+        sop_key=None if new.clashes else sop,
         pixel_hash=pixels,
         store_row=store_row,
         rows=image.rows,

@@ -95,6 +95,13 @@ def _reported(project: Project, report: ImportReport) -> Generator[Event, None, 
             f"them again in its place (--replace-smaller): its decisions, split and truth stay.",
             Level.WARNING,
         )
+    if report.count(Outcome.CONFLICT):
+        yield Notice(
+            f"{report.count(Outcome.CONFLICT)} files repeat images that have another split or truth; "
+            f"the first label stays, the report names both, and an image that came with two labels is "
+            f"held back for you to decide.",
+            Level.WARNING,
+        )
     if report.count(Outcome.HELD):
         yield Notice(
             f"{report.count(Outcome.HELD)} images look unlike a frontal chest and are held back: "

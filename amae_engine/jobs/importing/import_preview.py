@@ -153,9 +153,9 @@ class _Trial:
                 continue
             self.patients[file.path] = image.image.patient
             if self._project is not None:
-                keys = [key for key in keys_of(self._project, image) if key]
+                pixels, _ = keys_of(self._project, image)
                 with self._project.session() as session:
-                    self.known += bool(image_keys.names_by_key(session, keys))
+                    self.known += bool(image_keys.names_by_key(session, [pixels]))
 
 
 def _sorted_out(

@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     IMPORTED = "imported"
     DUPLICATE = "duplicate"
     COMPLETED = "truth added"  # the same as an image whose truth nobody knew: this file's is taken
+    CONFLICT = "conflict"  # the same as an image that has another split or truth
     SUSPECT = "suspect"  # probably an image that is there, in another format: the reader decides
     LARGER = "larger twin"  # probably an image that is there, but larger: offered in its place
     REPLACED = "in its twin's place"  # of a smaller one, whose decisions stay
@@ -70,6 +71,9 @@ class ImportReport:
             f"{f' ({completed} got the truth that they lacked)' if completed else ''}, "
             f"{self.count(Outcome.REFUSED)} refused"
         )
+        conflicts = self.count(Outcome.CONFLICT)
+        if conflicts:
+            text += f", {conflicts} already there with another label"
         held = self.count(Outcome.HELD)
         if held:
             text += f", {held} held back as unlike a frontal chest"

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from amae_engine.catalog import image_keys
+import numpy as np
+
+from amae_engine.catalog import image_keys, studies
 from amae_engine.errors import BadInput
 from amae_engine.events import Event, Level, Notice, Progress
+from amae_engine.images.decode import IncomingImage
 from amae_engine.images.decoded_image import Refusal
+from amae_engine.images.fingerprints import probably_same
 from amae_engine.jobs.importing.decode_ahead import decode_ahead
 from amae_engine.jobs.importing.image_intake import keys_of
 from amae_engine.project import Project
 
 _SECONDS_BETWEEN_EVENTS = 0.1
+_Known = dict[str | None, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,7 @@ def relink_originals(project: Project, folder: Path) -> Generator[Event, None, R
     for batch in decode_ahead(candidates, lambda path: path, project.pixels.side):
         links: dict[int, Path] = {}
         for path, image in batch:
-            keys = () if isinstance(image, Refusal) else keys_of(project, image)
-            same = {ids_of[key] for key in keys if key in ids_of}
+            same = set() if isinstance(image, Refusal) else set(_same(project, image, ids_of))
             links |= {i: path for i in same if missing[i].name == path.name and i not in found}
             found |= links.keys()
         project.remember_originals(links)
@@ -73,9 +77,22 @@ def relink_originals(project: Project, folder: Path) -> Generator[Event, None, R
     return report
 
 
-def _ids_by_key(project: Project, ids: list[int]) -> dict[str | None, int]:
-    """Image ids by the hash of their pixels and by that of their SOP instance."""
+def _same(project: Project, image: IncomingImage, ids_of: _Known) -> Iterator[int]:
+    """The image whose original a file is: its pixels agree, to the bit or as they were then decoded."""
+    pixels, instance = keys_of(project, image)
+    if pixels in ids_of:
+        yield ids_of[pixels][0]
+    elif instance in ids_of:
+        found, row = ids_of[instance]
+        if probably_same(project.pixels.read(np.array([row]))[0], image.image.pixels):
+            yield found
+
+
+def _ids_by_key(project: Project, ids: list[int]) -> _Known:
+    """Image id and row of the store, by the hash of pixels and by that of the SOP instance."""
     with project.session() as session:
         keys = image_keys.of_images(session, ids)
-    by_key: dict[str | None, int] = {image.pixel_hash: image.image_id for image in keys}
-    return by_key | {image.sop_key: image.image_id for image in keys if image.sop_key}
+        rows = {row.id: row.store_row for row in studies.rows(session, ids)}
+    places = {image.image_id: (image.image_id, rows[image.image_id]) for image in keys}
+    by_key: _Known = {image.pixel_hash: places[image.image_id] for image in keys}
+    return by_key | {image.sop_key: places[image.image_id] for image in keys if image.sop_key}
