@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from argparse import Namespace
+from collections import Counter
 from datetime import date
 
 from amae_engine.cli.output import say, say_json
@@ -13,7 +14,7 @@ from amae_engine.errors import BadSetting
 from amae_engine.jobs.importing.find_remote_images import RemoteCounts
 from amae_engine.jobs.importing.import_report import Twins
 from amae_engine.pacs.connection import connect
-from amae_engine.pacs.query import PacsQuery, find_images
+from amae_engine.pacs.query import PacsQuery, find_images, left_out_text
 from amae_engine.pacs.server import DicomWebServer, DimseServer, Retrieve, Server, Tls
 from amae_engine.project import Project
 
@@ -31,15 +32,19 @@ def check(options: Namespace) -> None:
 def find(options: Namespace) -> None:
     """Count the images that a query means, by modality and year."""
     with connect(server_of(options), password()) as connection:
-        images = list(find_images(connection.search, query_of(options)))
+        left_out: Counter[str] = Counter()
+        images = list(find_images(connection.search, query_of(options), left_out))
     counts = RemoteCounts.of(images)
     if options.json:
         rows = [{"modality": m, "year": y, "images": n} for (m, y), n in counts.images.items()]
-        say_json({"images": counts.total, "studies": counts.studies, "counts": rows})
+        missed = {"left_out": dict(left_out)} if left_out else {}
+        say_json({"images": counts.total, "studies": counts.studies, "counts": rows, **missed})
         return
     say(f"{counts.total} images in {counts.studies} studies")
     for (modality, year), count in counts.images.items():
         say(f"{modality} {year:<8} {count}")
+    if left_out:
+        say(left_out_text(left_out))
 
 
 def fetch(options: Namespace) -> None:

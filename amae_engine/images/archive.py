@@ -24,7 +24,7 @@ _SPARE = 1_000_000_000  # bytes that unpacking leaves free on the disk
 def unpack(archive: Path, folder: Path) -> Path:
     """Put an archive's files, under their own names, into a folder inside `folder`.
 
-    Archives in the archive are left packed; nobody asked for them. An archive that was unpacked
+    Archives in the archive are left packed. An archive that was unpacked
     there before is not unpacked again.
 
     Args:
@@ -50,6 +50,7 @@ def unpack(archive: Path, folder: Path) -> Path:
                 members = [info for info in source.infolist() if _is_wanted(info)]
                 _require_harmless(members, shutil.disk_usage(folder).free)
                 for member in members:
+                    member.filename = member.filename.replace("\\", "/")  # packed on Windows
                     source.extract(member, half)
         except Refusal:
             raise
@@ -116,10 +117,10 @@ def _exists(path: Path) -> bool:
 
 
 def _is_wanted(info: zipfile.ZipInfo) -> bool:
+    """Whether a member is a file that somebody packed, not what macOS notes about one."""
     name = PurePosixPath(info.filename)
-    if info.is_dir() or name.parts[:1] == ("__MACOSX",) or name.name.startswith("."):
-        return False
-    return name.suffix.lower() != ZIP_SUFFIX
+    is_note = name.parts[:1] == ("__MACOSX",) or name.name.startswith("._")
+    return not info.is_dir() and not is_note
 
 
 def _require_harmless(members: list[zipfile.ZipInfo], free: int) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from amae_engine.errors import BadInput
+from amae_engine.images.file_index import FileIndex
 from amae_engine.images.sources import (
-    FileIndex,
     SourceFile,
     TruthValues,
     TruthWord,

@@ -23,6 +23,7 @@ from amae_engine.images.windowing import GreyScale, picture_scale
 DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
 T = TypeVar("T")
 INVERSE = "MONOCHROME1"
+_LONGEST_FIRST = 1 << 10  # bytes of a first element's value
 _NEARLY_CONSTANT = 2.0  # standard deviation in grey levels
 
 
@@ -48,7 +49,7 @@ def is_image_file(path: Path) -> bool:
     """Whether a file's name or first bytes say that it may hold an image."""
     if path.suffix.lower() in (*SUFFIXES, *DICOM_SUFFIXES):
         return True
-    return path.name.upper() != "DICOMDIR" and _has_dicom_mark(path)
+    return path.name.upper() != "DICOMDIR" and (_has_dicom_mark(path) or _begins_as_dataset(path))
 
 
 def read_image(path: Path) -> DecodedImage:
@@ -122,6 +123,19 @@ def read_for_store(path: Path, side: int) -> IncomingImage:
         pixel_hash=pixel_digest(image.pixels),
         fingerprint=difference_hash(small),
     )
+
+
+def _begins_as_dataset(path: Path) -> bool:
+    """Whether a file begins with a DICOM element of group 2 or 8: one without preamble."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError:
+        return False
+    if len(head) < 8 or head[:2] not in (b"\x02\0", b"\x08\0") or head[3] != 0:
+        return False
+    has_vr = head[4:6].isalpha() and head[4:6].isupper()
+    return has_vr or int.from_bytes(head[4:8], "little") < _LONGEST_FIRST
 
 
 def _has_dicom_mark(path: Path) -> bool:

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from amae_engine.errors import BadInput
 from amae_engine.images.csv_table import lines
+from amae_engine.images.file_index import FileIndex
 from amae_engine.images.sources import (
-    FileIndex,
     Selection,
     SourceFile,
     TruthValues,

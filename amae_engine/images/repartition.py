@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from amae_engine.errors import BadInput, BadSetting
-from amae_engine.images.sources import FileIndex, SourceFile
+from amae_engine.images.file_index import FileIndex
+from amae_engine.images.sources import SourceFile
 
 _LIST_NAME = re.compile(r"(norm|anomaly)_.*(train|test)_curated_list")
 _NIH_PATIENT = re.compile(r"(\d{8})_\d{3}\.png")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,12 +9,12 @@ from pathlib import Path
 
 from amae_engine.errors import BadInput, BadSetting
 from amae_engine.images.archive import DICOMDIR, dicomdir_files
-from amae_engine.images.decode import DICOM_SUFFIXES, is_image_file
-from amae_engine.images.picture import SUFFIXES
+from amae_engine.images.decode import is_image_file
+from amae_engine.images.file_index import files_in, is_there
 from amae_engine.images.subject_facts import NOTHING_KNOWN, SubjectFacts
 
 ROLES = ("normal", "unlabeled", "test")
-_IMAGE_SUFFIXES = (*SUFFIXES, *DICOM_SUFFIXES)
+NO_IMAGE = "no image, by its name and its first bytes"  # why a folder's file is passed over
 FOLDER_WORDS = ("normal", "abnormal", "unlabeled", "test", "train")
 _TRUTHS = {
     "0": 0, "normal": 0, "no finding": 0, "negative": 0,
@@ -76,83 +74,11 @@ class Selection:
     left_out: tuple[tuple[str, int], ...] = ()
 
 
-class FileIndex:
-    """Finds the files that a table names below one folder; the folder is listed at most once.
-
-    A name that two files share is not guessed: such a file counts as missing.
-
-    Args:
-        root: The folder with the images, in subfolders of any depth.
-        outside: Whether files that lie elsewhere may be named too.
-    """
-
-    def __init__(self, root: Path, outside: bool = False) -> None:
-        self._root, self._outside = root, outside
-        self._real_root = os.path.realpath(root)
-        self._real: dict[Path, str] = {}
-        self._listed: tuple[dict[str, Path | None], dict[str, Path | None]] | None = None
-
-    def find(self, name: str) -> Path:
-        """The file of a name: by its path, by a shorter end of it, by its name, by its stem.
-
-        So `CheXpert-v1.0/train/…` is found in a folder that starts at `train`, and a repartition's
-        `x.png` in a folder that holds `x.dcm`.
-
-        Returns:
-            A path that does not exist where there is no such file.
-        """
-        direct = self._root / name
-        if is_there(direct):
-            return direct
-        parts = Path(name).parts
-        for start in range(1, len(parts) - 1):
-            shorter = self._root.joinpath(*parts[start:])
-            if is_there(shorter):
-                return shorter
-        by_name, by_stem = self._listed = self._listed or self._list()
-        known = by_name.get(parts[-1] if parts else "") or by_stem.get(_stem(name))
-        return known or direct
-
-    def refusal(self, path: Path) -> str:
-        """Why a file that was found may not come in: by `..`, by its path or by a link it lies
-        outside the folder; "" where it may, and where there is no such file.
-        """
-        if self._outside:
-            return ""
-        try:
-            is_link = stat.S_ISLNK(path.lstat().st_mode)
-        except (OSError, ValueError):
-            return ""
-        if is_link:
-            if not is_there(path):
-                return ""
-            real = os.path.realpath(path)
-        else:
-            folder = path.parent
-            if folder not in self._real:
-                self._real[folder] = os.path.realpath(folder)
-            real = self._real[folder] + os.sep
-        if real.startswith(self._real_root.rstrip(os.sep) + os.sep):
-            return ""
-        return (
-            "the table names a file outside the folder with the images; let such files in with "
-            "--outside, if that is meant"
-        )
-
-    def _list(self) -> tuple[dict[str, Path | None], dict[str, Path | None]]:
-        by_name: dict[str, Path | None] = {}
-        by_stem: dict[str, Path | None] = {}
-        for path in self._root.rglob("*"):
-            if path.is_dir() or not is_image_file(path):
-                continue
-            by_name[path.name] = None if path.name in by_name else path
-            stem = _stem(path.name)
-            by_stem[stem] = None if stem in by_stem else path
-        return by_name, by_stem
-
-
 def from_paths(
-    paths: Sequence[Path], role: str = "", folder_words: Mapping[str, str] | None = None
+    paths: Sequence[Path],
+    role: str = "",
+    folder_words: Mapping[str, str] | None = None,
+    with_others: bool = False,
 ) -> list[SourceFile]:
     """Images in files and folders.
 
@@ -163,6 +89,7 @@ def from_paths(
         paths: Files, folders and DICOMDIRs.
         role: "normal", "unlabeled" or "test".
         folder_words: What other folder names mean: {"controls": "normal", "ward 3": "unlabeled"}.
+        with_others: Files that are no images too, refused with this reason.
 
     Raises:
         BadInput: A path is missing, holds no image, or nothing says which role an image has.
@@ -179,13 +106,18 @@ def from_paths(
         if path.is_file():
             found.append(_with_role(path, role, None))
             continue
-        files = sorted(p for p in path.rglob("*") if p.is_file() and is_image_file(p))
+        every = [file for file in files_in(path) if is_there(file)]
+        files = [file for file in every if not file.name.startswith(".") and is_image_file(file)]
         if not files:
             raise BadInput(
                 f"{path.name} holds no DICOM, PNG, JPEG or TIFF file; choose the folder with the "
                 f"images."
             )
         found += [_from_place(file, path, role, words) for file in files]
+        if with_others:
+            images = set(files)
+            others = [file for file in every if file not in images]
+            found += [SourceFile(file, role, refused=NO_IMAGE) for file in others]
     return found
 
 
@@ -244,14 +176,6 @@ def missing(files: Iterable[SourceFile]) -> list[SourceFile]:
     return [file for file in files if not is_there(file.path)]
 
 
-def is_there(path: Path) -> bool:
-    """Whether a path is a file; one that no system can have is none."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name of 5,000 characters, or with a zero in it
-        return False
-
-
 def _from_place(file: Path, folder: Path, role: str, words: Mapping[str, str]) -> SourceFile:
     parts = [part.lower() for part in (folder.name, *file.relative_to(folder).parts[:-1])]
     names = [words.get(part, part) for part in parts]
@@ -277,9 +201,3 @@ def _checked(folder_words: Mapping[str, str]) -> dict[str, str]:
                 f"The folder name '{name}' must mean {', '.join(FOLDER_WORDS)}; it is '{word}'."
             )
     return {name.lower(): word for name, word in folder_words.items()}
-
-
-def _stem(name: str) -> str:
-    """A name without folders and without the suffix of an image ("1.2.840.7" keeps its dots)."""
-    path = Path(name)
-    return path.stem if path.suffix.lower() in _IMAGE_SUFFIXES else path.name

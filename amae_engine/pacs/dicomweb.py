@@ -12,13 +12,14 @@ from typing import Any, Self
 import requests
 from dicomweb_client.web import DICOMwebClient
 from pydicom import dcmread
-from pydicom.dataset import Dataset
+from pydicom.datadict import tag_for_keyword
 
 from amae_engine.errors import NotDelivered, PacsError, PacsLoginError
 from amae_engine.pacs.query import ANSWERED, Keys, Level, RemoteImage
 from amae_engine.pacs.server import DicomWebServer
 
-_PAGE = 500  # studies in one answer
+_PAGE = 200  # answers at a time: some servers refuse to give more
+_LEAST_CAP = 50  # no server is known that gives fewer of those that it has
 _AS_STORED = (("application/dicom", "*"),)  # any transfer syntax: what the PACS has
 
 
@@ -62,16 +63,19 @@ class DicomWeb:
 
     def search(self, level: Level, keys: Keys) -> list[Keys]:
         """Query one level; see `Connection`."""
-        with self._translated():
+        fields = list(ANSWERED[level])
+        study, *series = keys.values() if level is not Level.STUDY else ("",)
+
+        def ask(limit: int, offset: int) -> list[dict[str, Any]]:
+            page = {"fields": fields, "limit": limit, "offset": offset}
             if level is Level.STUDY:
-                return [_row(level, answer) for answer in self._every_study(keys)]
-            fields = list(ANSWERED[level])
-            study, *series = keys.values()
+                return self._client.search_for_studies(search_filters=dict(keys), **page)
             if level is Level.SERIES:
-                answers = self._client.search_for_series(study, fields=fields)
-            else:
-                answers = self._client.search_for_instances(study, *series, fields=fields)
-            return [_row(level, answer) for answer in answers]
+                return self._client.search_for_series(study, **page)
+            return self._client.search_for_instances(study, *series, **page)
+
+        with self._translated():
+            return [_row(level, answer) for answer in self._every(ask)]
 
     def retrieve(self, image: RemoteImage, path: Path) -> None:
         """Write one image to a file; see `Connection`."""
@@ -91,22 +95,28 @@ class DicomWeb:
             reason = int(answer.FailedSOPSequence[0].get("FailureReason", 0))
             raise NotDelivered(f"the PACS refused the object (reason 0x{reason:04X})")
 
-    def _every_study(self, keys: Keys) -> Iterator[dict[str, Any]]:
-        """All pages, also from a server that caps a page, or that knows no offset."""
+    def _every(self, ask: Callable[[int, int], list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+        """All pages, also of a server that caps a page.
+
+        Raises:
+            PacsError: The server has more than it gives, and knows no offset.
+        """
         seen: set[str] = set()
         while True:
-            page = self._client.search_for_studies(
-                fields=ANSWERED[Level.STUDY],
-                search_filters=dict(keys),
-                limit=_PAGE,
-                offset=len(seen),
-            )
+            page = ask(_PAGE, len(seen))
             new = {json.dumps(answer, sort_keys=True): answer for answer in page}
             fresh = [answer for text, answer in new.items() if text not in seen]
+            if page and not fresh and len(page) >= _PAGE:
+                raise PacsError(
+                    f"{self._server.name} gives no more than {len(page)} answers and knows no offset: "
+                    f"there may be more. Ask for fewer, by dates or patients."
+                )
             if not fresh:
                 return
             seen |= set(new)
             yield from fresh
+            if len(page) < _LEAST_CAP:
+                return
 
     @contextmanager
     def _translated(
@@ -157,8 +167,15 @@ class DicomWeb:
 
 
 def _row(level: Level, answer: dict[str, Any]) -> Keys:
-    found = Dataset.from_json(answer)
-    return {keyword: str(found.get(keyword) or "") for keyword in ANSWERED[level]}
+    """The attributes that are needed; what else an answer holds, however malformed, is not looked at."""
+    return {keyword: _value(answer, keyword) for keyword in ANSWERED[level]}
+
+
+def _value(answer: dict[str, Any], keyword: str) -> str:
+    element = answer.get(f"{tag_for_keyword(keyword):08X}")
+    values = element.get("Value") if isinstance(element, dict) else None
+    first = values[0] if isinstance(values, list) and values else ""
+    return str(first).strip() if isinstance(first, str | int) else ""
 
 
 def _tls_reason(error: BaseException) -> str:

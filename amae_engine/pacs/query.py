@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from amae_engine.errors import BadSetting, PacsError
+from amae_engine.errors import BadSetting
 
 _MODALITY = re.compile(r"[A-Z]{2,16}")  # PS3.3 C.7.3.1.1.1
 _UID = re.compile(r"[0-9.]{1,64}")  # PS3.5 9.1
@@ -98,38 +99,65 @@ class RemoteImage:
     body_part: str
 
 
-def find_images(search: Search, query: PacsQuery) -> Iterator[RemoteImage]:
+def find_images(
+    search: Search, query: PacsQuery, left_out: Counter[str] | None = None
+) -> Iterator[RemoteImage]:
     """Walk down from the studies to the images; each image comes once.
 
+    Args:
+        search: Asks the PACS at one level.
+        query: Which images are wanted.
+        left_out: Counts answers without a UID that can be asked for again, by the UID's keyword.
+
     Raises:
-        PacsError: The PACS cannot be asked, or answers with something that is no UID.
+        PacsError: The PACS cannot be asked.
     """
     seen: set[str] = set()
+    counted = Counter() if left_out is None else left_out
     for keys in query.study_keys():
-        for study in search(Level.STUDY, keys):
-            if study.get("StudyInstanceUID") in seen:
+        for study in _valid(search(Level.STUDY, keys), "StudyInstanceUID", counted):
+            uid = study["StudyInstanceUID"]
+            if uid in seen:
                 continue  # it has two modalities
-            seen.add(_uid(study, "StudyInstanceUID"))
-            if query.studies and study["StudyInstanceUID"] not in query.studies:
+            seen.add(uid)
+            if query.studies and uid not in query.studies:
                 continue
-            for image in _images_of(study, search, query):
+            for image in _images_of(study, search, query, counted):
                 if image.sop not in seen:
                     seen.add(image.sop)
                     yield image
 
 
-def _images_of(study: Keys, search: Search, query: PacsQuery) -> Iterator[RemoteImage]:
-    study_uid = _uid(study, "StudyInstanceUID")
-    for series in search(Level.SERIES, {"StudyInstanceUID": study_uid}):
-        if not query.wants(series):
-            continue
-        series_uid = _uid(series, "SeriesInstanceUID")
+def left_out_text(counts: Mapping[str, int]) -> str:
+    """What was left out, for the reader; "" where nothing was."""
+    levels = {
+        "StudyInstanceUID": "studies",
+        "SeriesInstanceUID": "series",
+        "SOPInstanceUID": "images",
+    }
+    parts = [f"{count} {levels[keyword]}" for keyword, count in counts.items()]
+    if not parts:
+        return ""
+    return (
+        f"Left out: {', '.join(parts)} whose UID is no valid one (PS3.5 9.1), so that they cannot be "
+        f"asked for; ask the PACS's administrator about them."
+    )
+
+
+def _images_of(
+    study: Keys, search: Search, query: PacsQuery, left_out: Counter[str]
+) -> Iterator[RemoteImage]:
+    study_uid = study["StudyInstanceUID"]
+    every = search(Level.SERIES, {"StudyInstanceUID": study_uid})
+    wanted = (series for series in every if query.wants(series))
+    for series in _valid(wanted, "SeriesInstanceUID", left_out):
+        series_uid = series["SeriesInstanceUID"]
         parents = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
-        for image in search(Level.IMAGE, parents):
+        for image in _valid(search(Level.IMAGE, parents), "SOPInstanceUID", left_out):
             yield RemoteImage(
                 study=study_uid,
                 series=series_uid,
-                sop=_uid(image, "SOPInstanceUID"),
+                sop=image["SOPInstanceUID"],
                 patient=study.get("PatientID", ""),
                 study_date=study.get("StudyDate", ""),
                 modality=series["Modality"],
@@ -137,12 +165,10 @@ def _images_of(study: Keys, search: Search, query: PacsQuery) -> Iterator[Remote
             )
 
 
-def _uid(row: Keys, keyword: str) -> str:
-    """A UID that is safe to ask for again, also as a part of an address."""
-    uid = row.get(keyword, "")
-    if not _UID.fullmatch(uid):
-        raise PacsError(
-            f"The PACS answered a query without a valid {keyword}; ask its administrator to check "
-            f"its query service."
-        )
-    return uid
+def _valid(rows: Iterable[Keys], keyword: str, left_out: Counter[str]) -> Iterator[Keys]:
+    """The answers whose UID is safe to ask for again, also as a part of an address."""
+    for row in rows:
+        if _UID.fullmatch(row.get(keyword, "")):
+            yield row
+        else:
+            left_out[keyword] += 1

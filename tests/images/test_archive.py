@@ -14,7 +14,7 @@ from dicom_files import PYDICOM, demo_image, write_dicom
 from amae_engine.images.archive import dicomdir_files, unpack
 from amae_engine.images.decode import is_image_file, read_image
 from amae_engine.images.decoded_image import Refusal
-from amae_engine.images.sources import is_there
+from amae_engine.images.file_index import is_there
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_an_archive_becomes_a_folder_with_its_images(archive: Path, tmp_path: Pa
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
     images = [p for p in sorted(folder.rglob("*")) if p.is_file() and is_image_file(p)]
     pixels = [read_image(path).pixels for path in images]
-    assert names == {"normal/1.2.840.1", "test/abnormal/image.jpeg", "notes.txt"}
+    assert names == {"normal/1.2.840.1", "test/abnormal/image.jpeg", "notes.txt", "inner.zip"}
     assert len(pixels) == 2
     assert np.array_equal(pixels[0], demo_image())
 

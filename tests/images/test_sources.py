@@ -8,8 +8,9 @@ from PIL import Image
 
 from amae_engine.errors import BadInput, BadSetting
 from amae_engine.images.csv_table import CsvColumns, from_csv, patients_of
+from amae_engine.images.file_index import FileIndex
 from amae_engine.images.repartition import from_curated_lists, from_repartition
-from amae_engine.images.sources import FileIndex, TruthWord, from_paths
+from amae_engine.images.sources import TruthWord, from_paths
 
 
 def _images(folder: Path, *names: str) -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from amae_engine.catalog import image_keys
-from amae_engine.events import Event, Progress
+from amae_engine.events import Event, Level, Notice, Progress
 from amae_engine.images.deidentify import keyed_hash
 from amae_engine.pacs.connection import Connection, connect
-from amae_engine.pacs.query import PacsQuery, RemoteImage, find_images
+from amae_engine.pacs.query import PacsQuery, RemoteImage, find_images, left_out_text
 from amae_engine.pacs.server import Server
 from amae_engine.project import Project
 
@@ -130,11 +130,14 @@ def list_images(
     """The same on a connection that is open."""
     images: list[RemoteImage] = []
     last_event = time.monotonic()
-    for image in find_images(connection.search, query):
+    left_out: Counter[str] = Counter()
+    for image in find_images(connection.search, query, left_out):
         images.append(image)
         if time.monotonic() - last_event > _SECONDS_BETWEEN_EVENTS:
             last_event = time.monotonic()
             yield Progress("Asking the PACS", len(images), 0)
+    if left_out:
+        yield Notice(left_out_text(left_out), Level.WARNING)
     keys = [keyed_hash(project.key, "instance", image.sop) for image in images]
     with project.session() as session:
         names = image_keys.names_by_key(session, keys)

@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from amae_engine.catalog import studies
 from amae_engine.errors import BadInput
 from amae_engine.events import Changed, Changes, Event, Level, Notice, Progress
-from amae_engine.images.sources import SourceFile
+from amae_engine.images.sources import NO_IMAGE, SourceFile
 from amae_engine.jobs.importing.decode_ahead import decode_ahead
 from amae_engine.jobs.importing.image_intake import ImageIntake
 from amae_engine.jobs.importing.import_report import (
@@ -66,15 +66,19 @@ def import_images(
     came = iter(intake.fates)
     report = ImportReport(
         tuple(
-            FileFate(file.path, Outcome.REFUSED, file.refused) if file.refused else next(came)
+            FileFate(file.path, _passed_over(file), file.refused) if file.refused else next(came)
             for file in files
         )
     )
     intake.end(report)
-    if report.count(Outcome.REFUSED) == len(files):
+    if report.count(Outcome.REFUSED) + report.count(Outcome.PASSED_OVER) == len(files):
         raise NothingImported(report)
     yield from _reported(project, report)
     return report
+
+
+def _passed_over(file: SourceFile) -> Outcome:
+    return Outcome.PASSED_OVER if file.refused == NO_IMAGE else Outcome.REFUSED
 
 
 def _reported(project: Project, report: ImportReport) -> Generator[Event, None, None]:

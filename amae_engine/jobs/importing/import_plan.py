@@ -92,7 +92,7 @@ class ImportPlan:
             if first.suffix.lower() == ".txt" or (first.is_dir() and curated_lists(first)):
                 files = from_curated_lists(first, root, self.outside)
                 return Selection("NSA's curated lists", tuple(files))
-        found = from_paths(self.paths, self.role, dict(self.folder_words))
+        found = from_paths(self.paths, self.role, dict(self.folder_words), with_others=True)
         return Selection("folders and files", tuple(found))
 
     def _from_table(self, table: Path, root: Path, project: Project | None) -> Selection:

@@ -13,7 +13,8 @@ from amae_engine.catalog.tables import Split
 from amae_engine.events import Event, Progress
 from amae_engine.images.decode import IncomingImage
 from amae_engine.images.decoded_image import Refusal
-from amae_engine.images.sources import Selection, SourceFile, is_there
+from amae_engine.images.file_index import is_there
+from amae_engine.images.sources import Selection, SourceFile
 from amae_engine.jobs.importing.decode_ahead import decode_ahead
 from amae_engine.jobs.importing.image_intake import keys_of, patient_key
 from amae_engine.jobs.importing.import_plan import ImportPlan

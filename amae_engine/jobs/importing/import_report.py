@@ -26,6 +26,7 @@ class Outcome(StrEnum):
     REPLACED = "in its twin's place"  # of a smaller one, whose decisions stay
     HELD = "held back"  # looks unlike a frontal chest: the reader lets it in or leaves it out
     REFUSED = "refused"
+    PASSED_OVER = "passed over"  # a folder's file that is no image
 
 
 STORED = (
@@ -71,6 +72,9 @@ class ImportReport:
             f"{f' ({completed} got the truth that they lacked)' if completed else ''}, "
             f"{self.count(Outcome.REFUSED)} refused"
         )
+        others = self.count(Outcome.PASSED_OVER)
+        if others:
+            text += f", {others} passed over as no images"
         conflicts = self.count(Outcome.CONFLICT)
         if conflicts:
             text += f", {conflicts} already there with another label"
@@ -122,5 +126,6 @@ class NothingImported(BadInput):
     def __init__(self, report: ImportReport) -> None:
         self.report = report
         super().__init__(
-            f"None of the {len(report.fates)} files could be imported: {report.refusals()}."
+            f"None of the {report.count(Outcome.REFUSED)} files could be imported: "
+            f"{report.refusals()}."
         )
