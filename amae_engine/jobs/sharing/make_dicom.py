@@ -147,11 +147,17 @@ def make_dicom(
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """The DICOM image that objects name, its pixels as they are shown, and whether it is ours."""
+    """The DICOM image that objects name.
+
+    Attributes:
+        header: Of our own image, or what stands in for the original's.
+        pixels: As they are shown.
+        original: The original's header, where objects go back to where it came from.
+    """
 
     header: Dataset
     pixels: np.ndarray
-    is_made: bool
+    original: Dataset | None = None
 
 
 def _source(project: Project, row: ImageRow, stored: str, for_source_pacs: bool) -> _Source | str:
@@ -175,7 +181,10 @@ def _source(project: Project, row: ImageRow, stored: str, for_source_pacs: bool)
             return "their originals are no DICOM files"
         if pixels is None:
             return "their originals have changed or cannot be read"
-        return _Source(objects.completed(read_header(path)), pixels, False)
+        header = read_header(path)
+        if not header.get("StudyInstanceUID"):
+            return "their files name no study that objects could join"
+        return _Source(objects.stand_in(header), pixels, header)
     spacing = None
     if row.pixel_spacing_mm and row.column_spacing_mm:
         spacing = (row.pixel_spacing_mm, row.column_spacing_mm)
@@ -185,7 +194,7 @@ def _source(project: Project, row: ImageRow, stored: str, for_source_pacs: bool)
     made = objects.deidentified_image(
         pixels, study, row.name, f"AMAE-P{row.patient_id}", spacing, _BURNT_IN in row.flags
     )
-    return _Source(made, pixels, True)
+    return _Source(made, pixels)
 
 
 def _stored(project: Project, row: ImageRow) -> np.ndarray:
@@ -218,7 +227,9 @@ def _write(
         for each in found.listed
     ]
     marked = [one for one, each in zip(reported, found.listed, strict=True) if each.state.is_marked]
-    made: dict[str, Dataset | None] = {"image": source.header if source.is_made else None}
+    is_ours, original = source.original is None, source.original
+    uids = {} if original is None else objects.uids_of(source.header, original)
+    made: dict[str, Dataset | None] = {"image": source.header if is_ours else None}
     values_of_map = maps.of_score(shown) if maps is not None else None
     if values_of_map is not None and maps is not None:
         share = values_of_map / maps.scale[shown]
@@ -231,6 +242,8 @@ def _write(
     folder.mkdir()
     for name, dataset in made.items():
         if dataset is not None:
+            if original is not None:
+                objects.named_as(dataset, uids, original)
             dataset.save_as(folder / f"{name}.dcm", enforce_file_format=True)
 
 
