@@ -41,6 +41,7 @@ from amae_engine.images.header_words import (
 )
 from amae_engine.images.jpeg_extended import decode_jpeg_extended
 from amae_engine.images.subject_facts import facts_of_header
+from amae_engine.images.voi import decimals
 from amae_engine.images.windowing import GreyScale, grey_scale, picture_scale
 
 # pydicom's warnings on odd values print the value, which may be a name
@@ -172,10 +173,13 @@ def _require_moderate_inflation(content: bytes) -> None:
 
 
 def _normalise_codes(dataset: FileDataset) -> None:
-    """Write the codes that decoding goes by as the standard does: in capitals, without spaces around."""
+    """Write what decoding goes by as the standard does: codes in capitals, without spaces around."""
     for name in ("PhotometricInterpretation", "PresentationLUTShape", "VOILUTFunction"):
         if name in dataset:
             setattr(dataset, name, code_text(dataset.get(name)))
+    for name, usual in (("SamplesPerPixel", 1), ("PixelRepresentation", 0)):
+        if dataset.get(name) is None:  # every file should say so
+            setattr(dataset, name, usual)
     if dataset.file_meta.TransferSyntaxUID == uid.JPEGBaseline8Bit:
         # its samples have 8 bits, whatever an allocation of 16 says
         dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
@@ -212,6 +216,7 @@ def _require_pixels(dataset: FileDataset) -> None:
     frames = int(dataset.get("NumberOfFrames", 1) or 1)
     if frames > 1:
         raise Refusal(f"the file holds {frames} frames; export the image you want on its own.")
+    dataset.NumberOfFrames = 1  # it can be empty, or 0
     bits = int(dataset.get("BitsStored", 0))
     if not 1 <= bits <= 16:
         raise Refusal(f"its pixels have {bits} bits; an image has 8 to 16.")
@@ -221,6 +226,10 @@ def _require_pixels(dataset: FileDataset) -> None:
         end = end_of(frame, require_whole(frame, rows, columns))
         if end != len(frame):  # decoders take padding for pixels
             dataset.PixelData = encapsulate([frame[:end]])
+    elif not syntax.is_compressed:  # PS3.5 8.1.1: older files have padding behind
+        whole = rows * columns * int(dataset.SamplesPerPixel) * int(dataset.BitsAllocated) // 8
+        if len(dataset.PixelData) > whole + 1:
+            dataset.PixelData = dataset.PixelData[: whole + whole % 2]
 
 
 def _is_for_pydicom(dataset: FileDataset) -> bool:
@@ -241,7 +250,9 @@ def _decoded(dataset: FileDataset) -> npt.NDArray[Any]:
                 _frame(dataset), dataset.Rows, dataset.Columns, dataset.BitsStored
             )
         if syntax in DECODERS or _shift(dataset) == 0:
-            return pixel_array(dataset, decoding_plugin=DECODERS.get(syntax, ""))
+            return _by_header_sign(
+                dataset, pixel_array(dataset, decoding_plugin=DECODERS.get(syntax, ""))
+            )
         raw = pixel_array(dataset, decoding_plugin="", correct_unused_bits=False)
         return _from_high_bit(raw, int(dataset.BitsStored), _shift(dataset))
     except (Refusal, MemoryError):
@@ -250,6 +261,19 @@ def _decoded(dataset: FileDataset) -> npt.NDArray[Any]:
         raise Refusal(
             f"its pixels cannot be decoded ({cause(error)}); transfer syntax {syntax.name[:64]}."
         ) from error
+
+
+def _by_header_sign(dataset: FileDataset, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Values whose compressed stream has a sign that the header denies: the same bits without it."""
+    bits = int(dataset.BitsStored)
+    if dataset.PixelRepresentation or values.dtype != np.uint16 or int(values.max()) >> bits == 0:
+        return values
+    stream = (
+        codestream(_frame(dataset)) if dataset.file_meta.TransferSyntaxUID in DECODERS else None
+    )
+    return (
+        values & np.uint16((1 << bits) - 1) if stream is not None and stream.is_signed else values
+    )
 
 
 def _shift(dataset: FileDataset) -> int:
@@ -317,12 +341,9 @@ def _through_palette(dataset: FileDataset, stored: npt.NDArray[Any]) -> npt.NDAr
 
 def _spacing(dataset: FileDataset) -> Spacing | None:
     for tag in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
-        try:
-            down, across = (float(value) for value in dataset[tag].value[:2])
-        except (KeyError, TypeError, ValueError, IndexError):
-            continue
-        if all(math.isfinite(mm) and mm > 0 for mm in (down, across)):
-            return Spacing(down, across, tag)
+        found = decimals(dataset, tag)[:2]
+        if len(found) == 2 and all(math.isfinite(mm) and mm > 0 for mm in found):
+            return Spacing(found[0], found[1], tag)
     return None
 
 

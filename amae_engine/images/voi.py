@@ -16,6 +16,7 @@ Integers = npt.NDArray[np.integer]
 
 _LONGEST_NAME = 24
 _FULL_BITS = 16
+_FRACTION = 2.0  # a window that is narrower, of values that are fractions, is meant exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ def file_windows(values: Floats, header: Dataset, signed: bool) -> list[Window]:
     """
     found = []
     for number, table in enumerate(header.get("VOILUTSequence") or ()):
+        if not table.get("LUTData"):  # an item that holds no table
+            continue
         try:
             shown, white = looked_up(values, table, header, signed)
         except Refusal:
@@ -65,15 +68,20 @@ def file_windows(values: Floats, header: Dataset, signed: bool) -> list[Window]:
         name = _name(table.get("LUTExplanation"), f"look-up table {number + 1}")
         found.append(Window(name, shown, 0.0, white))
     function = str(header.get("VOILUTFunction") or "LINEAR").upper()
-    centers, widths = _numbers(header, "WindowCenter"), _numbers(header, "WindowWidth")
+    steps = np.abs(np.diff(values[:2]))
+    is_whole = not (len(steps) and 0 < steps[0] < 1)
+    centers, widths = decimals(header, "WindowCenter"), decimals(header, "WindowWidth")
     names = header.get("WindowCenterWidthExplanation")
     texts = [names] if isinstance(names, str) else list(names or ())
     for number, (center, width) in enumerate(zip(centers, widths, strict=False)):
-        if not width > 0 or math.isnan(center) or (function == "LINEAR" and width < 1):
+        # the half units of LINEAR are for whole numbers
+        is_exact = function == "LINEAR" and not is_whole and width < _FRACTION
+        shape = "LINEAR_EXACT" if is_exact else function
+        if not width > 0 or math.isnan(center) or (shape == "LINEAR" and width < 1):
             continue
         text = texts[number] if number < len(texts) else ""
         name = _name(text, f"window {number + 1}")
-        found.append(_window(name, values, center, width, function))
+        found.append(_window(name, values, center, width, shape))
     return found
 
 
@@ -136,21 +144,25 @@ def _entries(data: bytes | list[int] | int, bits: int, header: Dataset) -> Integ
 
 def number_of(header: Dataset, name: str) -> float | None:
     """The first value of a header's decimal, None where there is none that is a number."""
-    found = _numbers(header, name)
+    found = decimals(header, name)
     return found[0] if found and math.isfinite(found[0]) else None
 
 
-def _numbers(header: Dataset, name: str) -> list[float]:
+def decimals(header: Dataset, name: str) -> list[float]:
     """All values of a header's decimal; NaN where one is no number."""
     found = header.get(name)
-    if found is None or isinstance(found, str):
+    if found is None:
         return []
+    if isinstance(found, str):
+        found = found.split("\\") if found.strip() else []
     return [_number(value) for value in (found if hasattr(found, "__len__") else [found])]
 
 
 def _number(value: object) -> float:
+    """A number, also with a decimal comma: some makers write their country's."""
+    text = value.replace(",", ".") if isinstance(value, str) else value
     try:
-        number = float(value)  # type: ignore[arg-type]
+        number = float(text)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return math.nan
     return number if math.isfinite(number) else math.nan

@@ -208,11 +208,18 @@ def _coded(stored: Integers, header: Dataset) -> _Codes:
     domain = np.arange(lowest, lowest + span)
     padded = np.zeros(span, dtype=bool)
     if header.get("PixelPaddingValue") is not None:  # PS3.3 C.7.5.1.1.2
-        first = int(header.PixelPaddingValue)
+        signed = bool(header.get("PixelRepresentation", 0))
+        first = _of_sign(int(header.PixelPaddingValue), signed)
         limit = header.get("PixelPaddingRangeLimit")
-        last = first if limit is None else int(limit)
+        last = first if limit is None else _of_sign(int(limit), signed)
         padded = (domain >= min(first, last)) & (domain <= max(first, last))
     return _Codes(codes, domain, padded)
+
+
+def _of_sign(value: int, signed: bool) -> int:
+    """A 16-bit word with the sign of the pixels, whatever sign it was written with."""
+    word = value & 0xFFFF
+    return word - (1 << 16) if signed and word & 0x8000 else word
 
 
 def _modality(domain: npt.NDArray[np.int64], header: Dataset) -> tuple[Floats, bool]:

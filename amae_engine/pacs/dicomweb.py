@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.message import Message
 from http import HTTPStatus
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +15,7 @@ import requests
 from dicomweb_client.web import DICOMwebClient
 from pydicom import dcmread
 from pydicom.datadict import tag_for_keyword
+from pydicom.errors import InvalidDicomError
 
 from amae_engine.errors import NotDelivered, PacsError, PacsLoginError
 from amae_engine.pacs.query import ANSWERED, Keys, Level, RemoteImage
@@ -20,7 +23,8 @@ from amae_engine.pacs.server import DicomWebServer
 
 _PAGE = 200  # answers at a time: some servers refuse to give more
 _LEAST_CAP = 50  # no server is known that gives fewer of those that it has
-_AS_STORED = (("application/dicom", "*"),)  # any transfer syntax: what the PACS has
+# any transfer syntax: what the PACS has
+_AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 
 
 class DicomWeb:
@@ -79,10 +83,15 @@ class DicomWeb:
 
     def retrieve(self, image: RemoteImage, path: Path) -> None:
         """Write one image to a file; see `Connection`."""
+        place = f"studies/{image.study}/series/{image.series}/instances/{image.sop}"
         with self._translated(self._not_delivered):
-            dataset = self._client.retrieve_instance(
-                image.study, image.series, image.sop, media_types=_AS_STORED
+            answer = self._session.get(
+                f"{self._server.url.rstrip('/')}/{place}",
+                headers={"Accept": _AS_STORED},
+                timeout=self._server.timeout_seconds,
             )
+            answer.raise_for_status()
+            dataset = dcmread(BytesIO(_first_part(answer)))
         if dataset.get("SOPInstanceUID") != image.sop:
             raise NotDelivered("the PACS sent another image than the one asked for")
         dataset.save_as(path)
@@ -142,7 +151,13 @@ class DicomWeb:
             raise PacsError(
                 f"{name} cannot be reached; check host and port, and that the PACS runs."
             ) from None
-        except (requests.exceptions.RequestException, ValueError, KeyError, TypeError):
+        except (
+            requests.exceptions.RequestException,
+            InvalidDicomError,
+            ValueError,
+            KeyError,
+            TypeError,
+        ):
             raise PacsError(
                 f"{name} answers, but not as a DICOMweb service; check the path of the address, "
                 f"such as /dicom-web."
@@ -176,6 +191,24 @@ def _value(answer: dict[str, Any], keyword: str) -> str:
     values = element.get("Value") if isinstance(element, dict) else None
     first = values[0] if isinstance(values, list) and values else ""
     return str(first).strip() if isinstance(first, str | int) else ""
+
+
+def _first_part(answer: requests.Response) -> bytes:
+    """The first part of a multipart answer (RFC 2046 5.1.1), or the answer where it has one alone.
+
+    Raises:
+        ValueError: It is cut, or no multipart answer.
+    """
+    header = Message()
+    header["Content-Type"] = answer.headers.get("Content-Type", "")
+    content = answer.content
+    if header.get_content_maintype() != "multipart":
+        return content
+    mark = b"--" + str(header.get_boundary("")).encode()
+    begin = content.find(mark)  # a preamble may stand before it
+    start = content.index(b"\r\n\r\n", begin) + 4 if begin >= 0 else len(content)
+    end = content.find(b"\r\n" + mark, start)
+    return content[start : len(content) if end < 0 else end]
 
 
 def _tls_reason(error: BaseException) -> str:

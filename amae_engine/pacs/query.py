@@ -12,6 +12,7 @@ from enum import StrEnum
 from amae_engine.errors import BadSetting
 
 _MODALITY = re.compile(r"[A-Z]{2,16}")  # PS3.3 C.7.3.1.1.1
+_DATE = re.compile(r"[0-9]{8}")
 _UID = re.compile(r"[0-9.]{1,64}")  # PS3.5 9.1
 
 
@@ -159,10 +160,16 @@ def _images_of(
                 series=series_uid,
                 sop=image["SOPInstanceUID"],
                 patient=study.get("PatientID", ""),
-                study_date=study.get("StudyDate", ""),
+                study_date=_date(study.get("StudyDate", "")),
                 modality=series["Modality"],
                 body_part=series.get("BodyPartExamined", ""),
             )
+
+
+def _date(text: str) -> str:
+    """A study's date; "" where it is none: what stands there else could be anything."""
+    digits = text.strip().replace(".", "").replace("-", "")
+    return digits if _DATE.fullmatch(digits) else ""
 
 
 def _valid(rows: Iterable[Keys], keyword: str, left_out: Counter[str]) -> Iterator[Keys]:
