@@ -41,8 +41,8 @@ def read_picture(path: Path) -> tuple[DecodedImage, Stored]:
     """
     try:
         with Image.open(path, formats=_FORMATS) as picture:
-            require_size(picture.height, picture.width, len(picture.getbands()))
             _choose_page(picture)
+            require_size(picture.height, picture.width, len(picture.getbands()))
             is_cut = is_more_than_pillow_reads(path, picture)
             deep = picture.mode in _DEEP
             kind = f"{picture.format} {picture.mode}"

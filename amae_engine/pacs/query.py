@@ -116,14 +116,14 @@ def find_images(
     seen: set[str] = set()
     counted = Counter() if left_out is None else left_out
     for keys in query.study_keys():
-        for study in _valid(search(Level.STUDY, keys), "StudyInstanceUID", counted):
+        for study in _valid(search(Level.STUDY, keys), "StudyInstanceUID", counted, seen):
             uid = study["StudyInstanceUID"]
             if uid in seen:
                 continue  # it has two modalities
             seen.add(uid)
             if query.studies and uid not in query.studies:
                 continue
-            for image in _images_of(study, search, query, counted):
+            for image in _images_of(study, search, query, counted, seen):
                 if image.sop not in seen:
                     seen.add(image.sop)
                     yield image
@@ -146,15 +146,15 @@ def left_out_text(counts: Mapping[str, int]) -> str:
 
 
 def _images_of(
-    study: Keys, search: Search, query: PacsQuery, left_out: Counter[str]
+    study: Keys, search: Search, query: PacsQuery, left_out: Counter[str], seen: set[str]
 ) -> Iterator[RemoteImage]:
     study_uid = study["StudyInstanceUID"]
     every = search(Level.SERIES, {"StudyInstanceUID": study_uid})
     wanted = (series for series in every if query.wants(series))
-    for series in _valid(wanted, "SeriesInstanceUID", left_out):
+    for series in _valid(wanted, "SeriesInstanceUID", left_out, seen):
         series_uid = series["SeriesInstanceUID"]
         parents = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
-        for image in _valid(search(Level.IMAGE, parents), "SOPInstanceUID", left_out):
+        for image in _valid(search(Level.IMAGE, parents), "SOPInstanceUID", left_out, seen):
             yield RemoteImage(
                 study=study_uid,
                 series=series_uid,
@@ -172,10 +172,17 @@ def _date(text: str) -> str:
     return digits if _DATE.fullmatch(digits) else ""
 
 
-def _valid(rows: Iterable[Keys], keyword: str, left_out: Counter[str]) -> Iterator[Keys]:
-    """The answers whose UID is safe to ask for again, also as a part of an address."""
+def _valid(
+    rows: Iterable[Keys], keyword: str, left_out: Counter[str], seen: set[str]
+) -> Iterator[Keys]:
+    """The answers whose UID is safe to ask for again, also as a part of an address.
+
+    The others are counted, each once: a study answers for each of its modalities.
+    """
     for row in rows:
-        if _UID.fullmatch(row.get(keyword, "")):
+        uid = row.get(keyword, "")
+        if _UID.fullmatch(uid):
             yield row
-        else:
+        elif uid not in seen:
             left_out[keyword] += 1
+            seen |= {uid} - {""}

@@ -1,12 +1,14 @@
 """PNG, JPEG and TIFF beyond the plain ones."""
 
+import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from dicom_files import demo_image, write_dicom
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from amae_engine.images.decode import is_image_file, read_image
 from amae_engine.images.decoded_image import Refusal
@@ -101,3 +103,101 @@ def test_no_reason_names_the_path(tmp_path: Path):
         with pytest.raises(Refusal) as caught:
             read_image(folder / name)
         assert "Secretperson" not in str(caught.value)
+
+
+def _png(path: Path, values: np.ndarray, colour: int) -> Path:
+    """A PNG of 16 bits (rows, columns, channels), which Pillow does not write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    rows, columns = values.shape[:2]
+    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values.reshape(rows, -1))
+    head = struct.pack(">IIBBBBB", columns, rows, 16, colour, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines))
+        + chunk(b"IEND", b"")
+    )  # fmt: skip
+    return path
+
+
+DEEP = demo_image().astype(np.uint16) * 16  # 12 bits
+FULL = np.full_like(DEEP, 65535)
+
+
+@pytest.mark.parametrize(
+    ("channels", "colour"), [((DEEP, FULL), 4), ((DEEP,) * 3, 2), ((DEEP,) * 3 + (FULL,), 6)]
+)
+def test_sixteen_bits_in_several_channels_are_the_grey_picture(tmp_path, channels, colour):
+    wanted = read_image(_png(tmp_path / "grey.png", DEEP[..., None], 0)).pixels.astype(float)
+    found = read_image(_png(tmp_path / "a.png", np.stack(channels, -1), colour))
+    assert np.abs(found.pixels - wanted).mean() < 1
+    assert found.flags == ("no-window",)
+
+
+@pytest.mark.parametrize("how", [
+    {"photometric": "rgb"},
+    {"photometric": "rgb", "planarconfig": "separate"},
+    {"photometric": "rgb", "compression": "lzw"},
+    {"photometric": "rgb", "compression": "zlib", "predictor": True},
+])  # fmt: skip
+def test_deep_colour_tiffs_are_the_grey_picture(tmp_path: Path, how: dict):
+    tifffile.imwrite(tmp_path / "grey.tif", DEEP)
+    wanted = read_image(tmp_path / "grey.tif").pixels.astype(float)
+    apart = how.get("planarconfig") == "separate"
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([DEEP] * 3, 0 if apart else -1), **how)
+    assert np.abs(read_image(tmp_path / "a.tif").pixels - wanted).mean() < 1
+
+
+def test_tiffs_that_pillow_does_not_know_are_read(tmp_path: Path):
+    tifffile.imwrite(tmp_path / "grey.tif", DEEP)
+    wanted = read_image(tmp_path / "grey.tif").pixels.astype(float)
+    with_alpha = {"photometric": "minisblack", "extrasamples": ["unassalpha"]}
+    tifffile.imwrite(tmp_path / "alpha.tif", np.stack([DEEP, FULL], -1), **with_alpha)
+    tifffile.imwrite(tmp_path / "float64.tif", DEEP.astype(np.float64) / 4095)
+    tifffile.imwrite(tmp_path / "big.tif", DEEP, bigtiff=True)
+    tifffile.imwrite(tmp_path / "tiled.tif", DEEP, tile=(64, 64))
+    for name in ("alpha", "float64", "big", "tiled"):
+        found = read_image(tmp_path / f"{name}.tif").pixels.astype(float)
+        assert np.abs(found - wanted).mean() < 1.5, name
+    whole = (tmp_path / "alpha.tif").read_bytes()
+    (tmp_path / "cut.tif").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Refusal, match="damaged or cut short|unknown format"):
+        read_image(tmp_path / "cut.tif")
+    tifffile.imwrite(tmp_path / "five.tif", np.stack([DEEP] * 5, -1), photometric="minisblack",
+                     planarconfig="contig")  # fmt: skip
+    with pytest.raises(Refusal, match="5 channels"):
+        read_image(tmp_path / "five.tif")
+
+
+def test_a_camera_s_second_picture_and_a_reduced_page_do_not_count(tmp_path: Path):
+    grey = demo_image()
+    colours = Image.fromarray(np.stack([grey] * 3, -1))
+    small = colours.resize((96, 96))
+    colours.save(tmp_path / "mpf.jpg", "MPO", save_all=True, append_images=[small], quality=95)
+    with tifffile.TiffWriter(tmp_path / "thumb.tif") as pages:
+        pages.write(grey[::4, ::4].copy(), subfiletype=1)
+        pages.write(grey)
+    for name in ("mpf.jpg", "thumb.tif"):
+        assert np.abs(read_image(tmp_path / name).pixels.astype(float) - grey).mean() < 4
+    with tifffile.TiffWriter(tmp_path / "two.tif") as pages:
+        pages.write(grey)
+        pages.write(grey[::-1].copy())
+    colours.save(tmp_path / "stereo.jpg", "MPO", save_all=True, append_images=[colours])
+    for name in ("two.tif", "stereo.jpg"):
+        with pytest.raises(Refusal, match="2 pages"):
+            read_image(tmp_path / name)
+
+
+def test_notes_in_a_png_and_inks_in_a_jpeg_change_no_grey(tmp_path: Path):
+    """imageio #366: a gamma; Pillow #1380: CMYK."""
+    grey = demo_image()
+    info = PngImagePlugin.PngInfo()
+    info.add(b"gAMA", struct.pack(">I", 100_000))
+    Image.fromarray(grey).save(tmp_path / "gamma.png", pnginfo=info)
+    assert np.array_equal(read_image(tmp_path / "gamma.png").pixels, grey)
+    ink, none = Image.fromarray(255 - grey), Image.fromarray(np.zeros_like(grey))
+    Image.merge("CMYK", [ink, ink, ink, none]).save(tmp_path / "inks.jpg", quality=95)
+    assert np.abs(read_image(tmp_path / "inks.jpg").pixels.astype(float) - grey).mean() < 3

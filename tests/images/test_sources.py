@@ -1,16 +1,27 @@
 """Folders, tables and repartitions: which image has which role and truth."""
 
 import gzip
+import io
+import unicodedata
+import zipfile
 from pathlib import Path
 
+import numpy as np
+import pydicom
 import pytest
+from demo_images import finish
+from dicom_files import demo_image, write_dicom
 from PIL import Image
+from pydicom.filebase import DicomFileLike
+from pydicom.filewriter import write_dataset
 
+from amae_engine.catalog import studies
 from amae_engine.errors import BadInput, BadSetting
 from amae_engine.images.csv_table import CsvColumns, from_csv, patients_of
 from amae_engine.images.file_index import FileIndex
 from amae_engine.images.repartition import from_curated_lists, from_repartition
 from amae_engine.images.sources import TruthWord, from_paths
+from amae_engine.jobs.importing.import_plan import ImportPlan, import_plan
 
 
 def _images(folder: Path, *names: str) -> None:
@@ -216,3 +227,77 @@ def test_a_column_role_serves_where_there_is_no_split(tmp_path: Path):
     assert [file.role for file in from_csv(table, CsvColumns())] == ["unlabeled"]
     table.write_text("file,split,role\na.png,normal,technician\n")
     assert [file.role for file in from_csv(table, CsvColumns())] == ["normal"]
+
+
+@pytest.mark.parametrize("name", [
+    "images\\x1.png", ".\\images\\x1.png", "C:\\data\\images\\x1.png", "Images/X1.PNG", "X1.png",
+    "other/images/x1.png", "images/x1.dcm",
+])  # fmt: skip
+def test_tables_of_other_systems_name_the_same_file(tmp_path: Path, name: str):
+    _images(tmp_path, "images/x1.png", "images/x2.png")
+    assert FileIndex(tmp_path).find(name) == tmp_path / "images" / "x1.png"
+
+
+def test_letters_and_accents_may_be_apart_or_together(tmp_path: Path):
+    apart, together = (unicodedata.normalize(form, "Thorax_ü.png") for form in ("NFD", "NFC"))
+    for on_disk, in_table in ((apart, together), (together, apart)):
+        folder = tmp_path / on_disk.encode().hex()[:24]
+        _images(folder, f"images/{on_disk}")
+        assert FileIndex(folder).find(in_table).is_file()
+
+
+def test_a_name_that_two_files_share_is_found_by_its_folder_or_not_at_all(tmp_path: Path):
+    _images(tmp_path, "a/x.png", "b/x.png", "c/X.png")
+    files = FileIndex(tmp_path)
+    assert files.find("old\\B\\x.PNG") == tmp_path / "b" / "x.png"
+    assert files.find("X.png") == tmp_path / "c" / "X.png"  # letters as they are
+    assert not files.find("z/x.png").is_file()
+
+
+def test_linked_folders_come_in_once_and_a_circle_ends(tmp_path: Path):
+    _images(tmp_path, "store/a.png", "store/b.png", "set/test/abnormal/c.png")
+    (tmp_path / "set" / "normal").symlink_to(tmp_path / "store")
+    (tmp_path / "set" / "test" / "around").symlink_to(tmp_path / "set")
+    found = from_paths([tmp_path / "set"])
+    assert sorted(f.path.name for f in found) == ["a.png", "b.png", "c.png"]
+    assert {f.path.name: f.role for f in found}["a.png"] == "normal"
+
+
+def test_every_file_of_a_folder_has_a_line_also_one_that_is_passed_over(project, tmp_path: Path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    grey = demo_image()
+    with_mark = write_dicom(folder / "IM0001", grey)
+    bare = pydicom.dcmread(with_mark)
+    without = io.BytesIO()
+    writer = DicomFileLike(without)
+    writer.is_little_endian = writer.is_implicit_VR = True
+    del bare.SOPInstanceUID
+    bare.SOPInstanceUID = "1.2.3.4"
+    bare.PixelData = np.flipud(grey).copy().tobytes()
+    write_dataset(writer, bare)
+    (folder / "IM0002").write_bytes(without.getvalue())  # neither preamble nor suffix
+    (folder / "notes.txt").write_text("ward 3")
+    (folder / ".DS_Store").write_bytes(b"\0" * 8)
+    plan = ImportPlan((folder,), role="unlabeled")
+    report, _ = finish(import_plan(project, plan, "AB"))
+    assert {fate.path.name: str(fate.outcome) for fate in report.fates} == {
+        "IM0001": "imported", "IM0002": "imported",
+        "notes.txt": "passed over", ".DS_Store": "passed over",
+    }  # fmt: skip
+    assert report.summary().endswith("0 refused, 2 passed over as no images.")
+
+
+def test_an_archive_that_was_packed_on_windows_keeps_its_folders(project, tmp_path: Path):
+    packed = tmp_path / "set.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, turned in (("test\\abnormal\\a.png", 0), ("test\\normal\\b.png", 1)):
+            stream = io.BytesIO()
+            Image.fromarray(np.rot90(demo_image(), 2 * turned)).save(stream, "PNG")
+            member = zipfile.ZipInfo("x")
+            member.filename = name  # as packers on Windows write it
+            archive.writestr(member, stream.getvalue())
+    finish(import_plan(project, ImportPlan((packed,)), "AB"))
+    with project.session() as session:
+        rows = studies.rows(session, [1, 2])
+    assert [(row.split, row.truth) for row in rows] == [("test", 1), ("test", 0)]
