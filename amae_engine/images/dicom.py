@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import zlib
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 from PIL import Image
-from pydicom import config, uid
+from pydicom import uid
 from pydicom.dataset import FileDataset
 from pydicom.encaps import encapsulate, get_frame
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_color_lut, pixel_array
 
 from amae_engine.images.codestream import codestream, end_of, require_whole
 from amae_engine.images.decoded_image import (
-    MOST_BYTES,
     UNCLEAR_HEADER,
     DecodedImage,
     Refusal,
@@ -29,26 +25,17 @@ from amae_engine.images.decoded_image import (
     cause,
     require_size,
 )
+from amae_engine.images.dicom_header import is_unclear, normalise, read_dataset, text_of
 from amae_engine.images.header_words import (
-    Said,
-    chest_modality,
-    chest_part,
     chest_words,
     code_text,
-    human,
-    is_lateral,
-    other_part,
 )
 from amae_engine.images.jpeg_extended import decode_jpeg_extended
 from amae_engine.images.subject_facts import facts_of_header
 from amae_engine.images.voi import decimals
 from amae_engine.images.windowing import GreyScale, grey_scale, picture_scale
 
-# pydicom's warnings on odd values print the value, which may be a name
-config.settings.reading_validation_mode = config.IGNORE
-
 _VIEWS = ("PA", "AP", "LLD", "RLD")  # what else stands there may be anything
-_PIECE = 1 << 22  # bytes inflated at a time
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 DECODERS = {  # the fastest and strictest of each; pydicom would take GDCM first
     uid.JPEGBaseline8Bit: "pillow",
@@ -63,12 +50,6 @@ DECODERS = {  # the fastest and strictest of each; pydicom would take GDCM first
     uid.HTJ2KLosslessRPCL: "pylibjpeg",
     uid.HTJ2K: "pylibjpeg",
 }
-_SYNTAX_OF_ENCODING = {  # (implicit VR, little endian), for files without a meta header
-    (True, True): uid.ImplicitVRLittleEndian,
-    (False, True): uid.ExplicitVRLittleEndian,
-    (False, False): uid.ExplicitVRBigEndian,
-}
-
 _JPEGS = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit)
 
 Bytes = npt.NDArray[np.uint8]
@@ -88,12 +69,12 @@ def read_dicom(path: Path, all_windows: bool = False) -> tuple[DecodedImage, Gre
         Refusal: The file is broken, has no pixels, or is no frontal chest radiograph.
     """
     try:
-        dataset = _dataset(path)
-        _normalise_codes(dataset)
-        is_unclear = _unclear(dataset)
+        dataset = read_dataset(path)
+        normalise(dataset)
+        unclear = is_unclear(dataset)
         _require_pixels(dataset)
         image = _facts(dataset)
-        if is_unclear:
+        if unclear:
             image = replace(image, flags=(UNCLEAR_HEADER, *image.flags))
     except (Refusal, MemoryError):
         raise
@@ -112,100 +93,24 @@ def read_header(path: Path) -> FileDataset:
 
 def _facts(dataset: FileDataset) -> DecodedImage:
     """What the header says of an image whose pixels are still to come."""
-    view = _text(dataset, "ViewPosition").upper()
-    burnt_in = _text(dataset, "BurnedInAnnotation").upper() == "YES"
+    view = text_of(dataset, "ViewPosition").upper()
+    burnt_in = text_of(dataset, "BurnedInAnnotation").upper() == "YES"
     return DecodedImage(
         pixels=np.empty((0, 0), dtype=np.uint8),
         bits_stored=int(dataset.get("BitsStored", 8)),
-        photometric=_text(dataset, "PhotometricInterpretation"),
+        photometric=text_of(dataset, "PhotometricInterpretation"),
         modality=code_text(dataset.get("Modality", ""))[:16],
         view=view if view in _VIEWS else "",
-        body_part=" ".join(chest_words(_text(dataset, "BodyPartExamined"))),
+        body_part=" ".join(chest_words(text_of(dataset, "BodyPartExamined"))),
         transfer_syntax=dataset.file_meta.TransferSyntaxUID.name[:64],
         spacing=_spacing(dataset),
         sides=_sides(dataset),
-        patient=_text(dataset, "PatientID") or _text(dataset, "PatientName"),
-        study=_text(dataset, "StudyInstanceUID"),
-        sop=_text(dataset, "SOPInstanceUID"),
+        patient=text_of(dataset, "PatientID") or text_of(dataset, "PatientName"),
+        study=text_of(dataset, "StudyInstanceUID"),
+        sop=text_of(dataset, "SOPInstanceUID"),
         flags=("burnt-in-text",) if burnt_in else (),
         facts=facts_of_header(dataset),
     )
-
-
-def _dataset(path: Path) -> FileDataset:
-    """All of a file, with a transfer syntax; without preamble or meta header if need be."""
-    size = path.stat().st_size
-    if size == 0:
-        raise Refusal("the file is empty.")
-    if size > MOST_BYTES:
-        raise Refusal(f"the file has {size // 1_000_000} MB, more than any image.")
-    content = BytesIO(path.read_bytes())  # it gives no more than there is, whatever a length says
-    _require_moderate_inflation(content.getvalue())
-    try:
-        dataset = pydicom.dcmread(content)
-    except InvalidDicomError:
-        content.seek(0)
-        dataset = pydicom.dcmread(content, force=True)
-        if "Rows" not in dataset or "SOPClassUID" not in dataset:
-            raise Refusal(
-                "not a DICOM file (no DICOM header); if it is a picture, rename it."
-            ) from None
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        implicit, little = dataset.original_encoding
-        dataset.file_meta.TransferSyntaxUID = _SYNTAX_OF_ENCODING[
-            bool(implicit), little is not False
-        ]
-    return dataset
-
-
-def _require_moderate_inflation(content: bytes) -> None:
-    """Refuse a deflated file (PS3.5 A.5) that would fill the memory, by inflating it in pieces."""
-    if uid.DeflatedExplicitVRLittleEndian.encode() not in content[:1024]:
-        return
-    start = 144 + int.from_bytes(content[140:144], "little")  # after the group length, (0002,0000)
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    piece, size = inflater.decompress(content[start:], _PIECE), 0
-    while piece and size <= MOST_BYTES:
-        size += len(piece)
-        piece = b"" if inflater.eof else inflater.decompress(inflater.unconsumed_tail, _PIECE)
-    if size > MOST_BYTES:
-        raise Refusal("the deflated file inflates to more than any image.")
-
-
-def _normalise_codes(dataset: FileDataset) -> None:
-    """Write what decoding goes by as the standard does: codes in capitals, without spaces around."""
-    for name in ("PhotometricInterpretation", "PresentationLUTShape", "VOILUTFunction"):
-        if name in dataset:
-            setattr(dataset, name, code_text(dataset.get(name)))
-    for name, usual in (("SamplesPerPixel", 1), ("PixelRepresentation", 0)):
-        if dataset.get(name) is None:  # every file should say so
-            setattr(dataset, name, usual)
-    if dataset.file_meta.TransferSyntaxUID == uid.JPEGBaseline8Bit:
-        # its samples have 8 bits, whatever an allocation of 16 says
-        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
-
-
-def _unclear(dataset: FileDataset) -> bool:
-    """Whether nothing in the header says clearly what the image shows; a reader has to.
-
-    Raises:
-        Refusal: It says that the image is something else.
-    """
-    modality, part = _text(dataset, "Modality"), _text(dataset, "BodyPartExamined")
-    is_chest = chest_part(part)
-    if is_chest is Said.NO:
-        raise Refusal(f"body part {other_part(part)} is not a chest.")
-    is_radiograph = chest_modality(modality, is_chest)
-    if is_radiograph is Said.NO:
-        raise Refusal(f"modality {code_text(modality)} is not a chest radiograph (CR or DX).")
-    if is_lateral(_text(dataset, "ViewPosition")):
-        raise Refusal("the view is lateral; AMAE reads frontal chest images.")
-    if "LOCALIZER" in code_text(dataset.get("ImageType", "")):
-        raise Refusal("it is a localizer, not a radiograph.")
-    is_human = human(_text(dataset, "PatientSpeciesDescription"))
-    if is_human is Said.NO:
-        raise Refusal("the patient is not human (Patient Species Description).")
-    return Said.UNCLEAR in (is_chest, is_radiograph, is_human)
 
 
 def _require_pixels(dataset: FileDataset) -> None:
@@ -293,7 +198,7 @@ def _from_high_bit(raw: npt.NDArray[Any], bits: int, shift: int) -> npt.NDArray[
 
 
 def _grey(dataset: FileDataset, stored: npt.NDArray[Any], all_windows: bool) -> GreyScale:
-    photometric = _text(dataset, "PhotometricInterpretation")
+    photometric = text_of(dataset, "PhotometricInterpretation")
     bits = int(dataset.get("BitsStored", 8))
     if photometric == "PALETTE COLOR" and stored.ndim == 2:
         stored, bits = _through_palette(dataset, stored), 16  # tables have 8 bits or 16
@@ -321,7 +226,7 @@ def _is_luminance_first(dataset: FileDataset, colours: Bytes) -> bool:
     Components of different sizes prove it; else a radiograph's own do: its colours are next to none.
     """
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax not in _JPEGS or _text(dataset, "PhotometricInterpretation") != "RGB":
+    if syntax not in _JPEGS or text_of(dataset, "PhotometricInterpretation") != "RGB":
         return False
     stream = codestream(_frame(dataset))
     if stream is None or stream.names_colours:
@@ -349,9 +254,5 @@ def _spacing(dataset: FileDataset) -> Spacing | None:
 
 def _sides(dataset: FileDataset) -> tuple[str, str]:
     """Which side of the patient is at the left and at the right of the image; "" is unknown."""
-    toward = _text(dataset, "PatientOrientation").upper().replace("[", "").replace("'", "")[:1]
+    toward = text_of(dataset, "PatientOrientation").upper().replace("[", "").replace("'", "")[:1]
     return {"L": ("R", "L"), "R": ("L", "R")}.get(toward, ("", ""))
-
-
-def _text(dataset: FileDataset, name: str) -> str:
-    return str(dataset.get(name, "") or "").strip()

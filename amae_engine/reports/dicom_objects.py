@@ -8,8 +8,6 @@ readers' regions a binary segmentation; `dicom_report` has the structured report
 from __future__ import annotations
 
 import logging
-import unicodedata
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -24,7 +22,6 @@ from highdicom.seg import (
     SegmentationFractionalTypeValues,
     SegmentDescription,
 )
-from pydicom import config
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sr.codedict import codes
@@ -34,28 +31,11 @@ from amae_engine.evaluation.regions import Outline, outlines_mask
 from amae_engine.reports.table import RESEARCH_USE
 
 logging.getLogger("highdicom").setLevel(logging.WARNING)  # its lines name the source's UIDs
-# its warnings quote odd values of a header
-logging.getLogger("pydicom").setLevel(logging.ERROR)
-warnings.filterwarnings("ignore", module="pydicom")
 
 MAKER = "AMAE"
 _SERIES = {"image": 9001, "overlay": 9002, "map": 9003, "regions": 9004}
 _OPACITY = 0.55
 Grey = npt.NDArray[np.uint8]
-
-# what every object of a study says of its patient and its study, as the source writes it
-_OF_SOURCE = (
-    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "PatientAge",
-    "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName",
-    "StudyDescription",
-)  # fmt: skip
-_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-_OF_PICTURE = (
-    "Rows", "Columns", "SOPClassUID", "Modality", "PixelSpacing", "ImagerPixelSpacing",
-    "NominalScannedPixelSpacing", "PatientOrientation", "BurnedInAnnotation", "PatientIdentityRemoved",
-    "DeidentificationMethod", "FrameOfReferenceUID", "PositionReferenceIndicator",
-)  # fmt: skip
-_UTF8 = "ISO_IR 192"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,60 +66,6 @@ class ReportedScore:
 def uid_of(digest: str) -> UID:
     """A UID from a keyed hash: the same object has it again (PS3.5 B.2)."""
     return UID(f"2.25.{int(digest[:32], 16)}")
-
-
-def stand_in(source: Dataset) -> Dataset:
-    """A header like a source's that names nobody, for making objects: `named_as` gives them its names.
-
-    What archives hold is often slightly off, or legal but more than highdicom takes (character sets
-    of several values).
-    """
-    made = Dataset()
-    for keyword in _OF_PICTURE:
-        if keyword in source:
-            made[keyword] = source[keyword]
-    for keyword in _UIDS:
-        setattr(made, keyword, highdicom.UID())
-    for keyword in (*_OF_SOURCE, "Laterality"):
-        setattr(made, keyword, "")
-    made.file_meta = source.file_meta
-    return made
-
-
-def uids_of(stood_in: Dataset, source: Dataset) -> dict[str, str]:
-    """The source's UID for each of a stand-in's; to be asked before an object is named."""
-    return {str(stood_in[k].value): str(source.get(k, "")) for k in _UIDS}
-
-
-def named_as(made: Dataset, uids: Mapping[str, str], source: Dataset) -> Dataset:
-    """An object that was made for a stand-in, with the source's patient, study, UIDs and characters.
-
-    Args:
-        made: The object.
-        uids: See `uids_of`.
-        source: As its file says, to the letter.
-    """
-    own_text = source.get("SpecificCharacterSet") != _UTF8
-
-    def rename(_dataset: Dataset, element: Any) -> None:
-        if element.VR == "UI" and element.value in uids:
-            element.value = uids[element.value]
-        elif own_text and isinstance(element.value, str) and not element.value.isascii():
-            element.value = _plain(element.value)  # a reader's name, say, in another alphabet
-
-    with config.disable_value_validation():
-        made.walk(rename)
-        if "SpecificCharacterSet" in made:
-            del made.SpecificCharacterSet
-        for keyword in ("SpecificCharacterSet", *_OF_SOURCE):
-            if keyword in source:
-                made[keyword] = source[keyword]
-    return made
-
-
-def _plain(text: str) -> str:
-    spread = unicodedata.normalize("NFKD", text)
-    return spread.encode("ascii", "ignore").decode("ascii") or "?"
 
 
 def deidentified_image(

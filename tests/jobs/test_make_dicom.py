@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 from demo_images import DEMO, demo_files, finish
-from images_in_dicom import IDENTITIES, write_dicom
+from images_in_dicom import IDENTITIES, image, write_dicom
 from orthanc_server import CALLED_AE, PASSWORD, USER, OrthancServer, missing_program
 
 from amae_engine.catalog import image_tables, regions, runs, scores
@@ -23,6 +23,7 @@ from amae_engine.config import ScoreKind
 from amae_engine.config.peers import PeerConfig, PeerMethod
 from amae_engine.errors import BadInput, NotReady
 from amae_engine.evaluation.regions import Outline, Shape, box_outline, outlines_mask
+from amae_engine.images.dicom import read_header
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.sharing.make_dicom import make_dicom
@@ -31,7 +32,8 @@ from amae_engine.pacs.connection import connect
 from amae_engine.pacs.query import RemoteImage
 from amae_engine.pacs.server import DicomWebServer, DimseServer
 from amae_engine.project import Project
-from amae_engine.reports import dicom_report
+from amae_engine.reports import dicom_naming, dicom_objects, dicom_report
+from amae_engine.reports.dicom_objects import ReportedRegion, ReportedScore
 
 KINDS = ("image", "map", "overlay", "regions", "report")
 
@@ -318,3 +320,54 @@ def test_a_real_pacs_takes_them_and_gives_them_back(
             finish(send_objects(to, tmp_path / "hospital" / "none"))
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("header", [
+    {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yamada^Tarou=山田^太郎=やまだ^たろう"},
+    {"SpecificCharacterSet": ["", "ISO 2022 IR 149"], "PatientName": "Hong^Gildong=洪^吉洞=홍^길동"},
+    {"SpecificCharacterSet": "ISO_IR 144", "PatientName": "Иванов^Иван"},
+    {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "Müller^Änne"},
+    {"SpecificCharacterSet": "ISO_IR 6"}, {"SpecificCharacterSet": ""},
+    {"SpecificCharacterSet": "ISO 2022 IR 100", "PatientName": "Müller^A"},
+    {"PatientSex": "FEMALE"}, {"PatientBirthDate": "1960"}, {"PatientBirthDate": "00000000"},
+    {"StudyDate": "20241332"}, {"StudyTime": "10:11:12"}, {"AccessionNumber": "A" * 24},
+    {"StudyInstanceUID": "1.2.826.0.1.3680043.010.80.07"}, {"StudyInstanceUID": "1.2.826." + "9" * 70},
+    {"SeriesInstanceUID": None}, {"PatientName": "N" * 90}, {"StudyID": None},
+])  # fmt: skip
+def test_objects_join_a_study_to_the_letter_whatever_its_header_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, header: dict
+):
+    monkeypatch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
+    path = write_dicom(tmp_path, 1, **{k: v for k, v in header.items() if v is not None})
+    dataset = pydicom.dcmread(path)
+    for keyword, value in header.items():
+        if value is None:
+            delattr(dataset, keyword)
+    dataset.save_as(path)
+    source = read_header(path)
+    like = dicom_naming.stand_in(source)
+    uids = dicom_naming.uids_of(like, source)
+    values = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
+    region = ReportedRegion(
+        1, "Müller", "drawn", box_outline(0.1, 0.2, 0.3, 0.4), {("peak", "1"): 1.0}
+    )
+    objects = {
+        "map": dicom_objects.map_segmentation(like, values, "Density"),
+        "overlay": dicom_objects.overlay_capture(like, image(1), values, "Density"),
+        "regions": dicom_objects.region_segmentation(like, [region]),
+        "report": dicom_report.score_report(
+            like, [ReportedScore("density", "Density", 1.5)], [region], "run 1"
+        ),
+    }
+    for name, made in objects.items():
+        file = tmp_path / f"{name}-object.dcm"
+        dicom_naming.named_as(made, uids, source).save_as(file, enforce_file_format=True)
+        found = pydicom.dcmread(file)
+        for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate",
+                        "StudyTime", "AccessionNumber", "StudyInstanceUID",
+                        "SpecificCharacterSet"):  # fmt: skip
+            assert str(found.get(keyword, "")) == str(source.get(keyword, "")), (name, keyword)
+        assert found.SOPInstanceUID not in (source.SOPInstanceUID, like.SOPInstanceUID)
+        text = found.to_json()
+        assert str(source.SOPInstanceUID) in text  # what it is about
+        assert like.SOPInstanceUID not in text

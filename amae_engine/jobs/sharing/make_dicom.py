@@ -162,6 +162,7 @@ class _Source:
 
 def _source(project: Project, row: ImageRow, stored: str, for_source_pacs: bool) -> _Source | str:
     """What the objects of an image name, or why there is nothing to name."""
+    from amae_engine.reports import dicom_naming
     from amae_engine.reports import dicom_objects as objects
 
     path = project.original_path(row.id)
@@ -184,7 +185,7 @@ def _source(project: Project, row: ImageRow, stored: str, for_source_pacs: bool)
         header = read_header(path)
         if not header.get("StudyInstanceUID"):
             return "their files name no study that objects could join"
-        return _Source(objects.stand_in(header), pixels, header)
+        return _Source(dicom_naming.stand_in(header), pixels, header)
     spacing = None
     if row.pixel_spacing_mm and row.column_spacing_mm:
         spacing = (row.pixel_spacing_mm, row.column_spacing_mm)
@@ -215,8 +216,8 @@ def _write(
     values: dict[ScoreKind, float],
     folder: Path,
 ) -> None:
+    from amae_engine.reports import dicom_naming, dicom_report
     from amae_engine.reports import dicom_objects as objects
-    from amae_engine.reports import dicom_report
 
     maps = load_image_maps(project, run_id, row.id)
     found = image_regions(project, row.id, "", maps, shown)
@@ -228,7 +229,7 @@ def _write(
     ]
     marked = [one for one, each in zip(reported, found.listed, strict=True) if each.state.is_marked]
     is_ours, original = source.original is None, source.original
-    uids = {} if original is None else objects.uids_of(source.header, original)
+    uids = {} if original is None else dicom_naming.uids_of(source.header, original)
     made: dict[str, Dataset | None] = {"image": source.header if is_ours else None}
     values_of_map = maps.of_score(shown) if maps is not None else None
     if values_of_map is not None and maps is not None:
@@ -243,7 +244,7 @@ def _write(
     for name, dataset in made.items():
         if dataset is not None:
             if original is not None:
-                objects.named_as(dataset, uids, original)
+                dicom_naming.named_as(dataset, uids, original)
             dataset.save_as(folder / f"{name}.dcm", enforce_file_format=True)
 
 
