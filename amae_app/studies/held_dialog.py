@@ -1,4 +1,4 @@
-"""Images that look unlike a frontal chest, for the reader to let in or leave out."""
+"""Images that are held back, for the reader to let in or leave out."""
 
 from __future__ import annotations
 

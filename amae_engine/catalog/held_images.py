@@ -1,4 +1,4 @@
-"""Images that look unlike a frontal chest: held back until a reader lets them in or leaves them out.
+"""Images that may be no frontal chest, or have two labels: held back until a reader decides.
 
 They have their rows and pixels, and count as removed: no list, no count and no training has them.
 """

@@ -10,7 +10,9 @@ from amae_engine.cli import reading_commands
 
 def add_reading(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `held`, `decisions`, `agreement`, `undo` and `redo`."""
-    held = verbs.add_parser("held", help="images held back as unlike a frontal chest")
+    held = verbs.add_parser(
+        "held", help="images held back for a reader: unlike a frontal chest, or unclear"
+    )
     held.add_argument("--let-in", nargs="*", metavar="IMAGE", help="these join their split")
     held.add_argument("--leave-out", nargs="*", metavar="IMAGE", help="these stay out")
     held.set_defaults(command=reading_commands.held)

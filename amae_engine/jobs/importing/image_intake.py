@@ -186,7 +186,7 @@ class ImageIntake:
             return FileFate(file.path, Outcome.IMPORTED, reason), None
         takes_place = is_better and twin is not None and twin.row in self._came
         if looks_unlike(image) and (twin is None or takes_place):
-            return FileFate(file.path, Outcome.HELD, "it looks unlike a frontal chest image"), twin
+            return FileFate(file.path, Outcome.HELD, _why_held(image)), twin
         if twin is None or takes_place:
             return FileFate(file.path, Outcome.IMPORTED, ""), twin
         reason = f"probably the same image as {twin.name}"
@@ -293,6 +293,12 @@ def _quality(image: IncomingImage) -> twins.Quality:
 def looks_unlike(image: IncomingImage) -> bool:
     """Whether an image waits for a reader: it may be no frontal chest."""
     return not {NOT_FRONTAL_CHEST, UNCLEAR_HEADER}.isdisjoint(image.image.flags)
+
+
+def _why_held(image: IncomingImage) -> str:
+    if NOT_FRONTAL_CHEST in image.image.flags:
+        return "it looks unlike a frontal chest image"
+    return "its header does not say clearly that it is a chest radiograph of a person"
 
 
 def keys_of(project: Project, image: IncomingImage) -> tuple[str, str | None]:

@@ -108,8 +108,9 @@ def _reported(project: Project, report: ImportReport) -> Generator[Event, None, 
         )
     if report.count(Outcome.HELD):
         yield Notice(
-            f"{report.count(Outcome.HELD)} images look unlike a frontal chest and are held back: "
-            f"let them in or leave them out (Studies, More, or amae held).",
+            f"{report.count(Outcome.HELD)} images are held back: they look unlike a frontal chest, or "
+            f"their headers say nothing clear. Let them in or leave them out (Studies, More, or amae "
+            f"held).",
             Level.WARNING,
         )
     with project.session() as session:

@@ -80,7 +80,7 @@ class ImportReport:
             text += f", {conflicts} already there with another label"
         held = self.count(Outcome.HELD)
         if held:
-            text += f", {held} held back as unlike a frontal chest"
+            text += f", {held} held back for a reader"
         replaced = self.count(Outcome.REPLACED)
         if replaced:
             text += f", {replaced} in the place of a smaller twin"

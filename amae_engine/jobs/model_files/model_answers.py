@@ -11,6 +11,7 @@ from amae_engine.catalog.image_facts import RECORDED
 from amae_engine.config import ScoreKind
 from amae_engine.evaluation.calibration import Logistic
 from amae_engine.evaluation.measured import Measured
+from amae_engine.images.decoded_image import UNCLEAR_HEADER
 from amae_engine.images.plausibility import NOT_FRONTAL_CHEST
 from amae_engine.jobs.model_files.model_facts import INTENDED
 from amae_engine.jobs.model_files.read_model import Model
@@ -31,6 +32,8 @@ def remarks_on(
         stratum: −1 without one; None where nothing is compared within any.
     """
     found = ["it looks unlike a frontal chest image"] if NOT_FRONTAL_CHEST in flags else []
+    if UNCLEAR_HEADER in flags:
+        found.append("its header does not say clearly that it shows a chest")
     for fact in INTENDED:
         known, value = model.facts["intended"].get(fact, []), fact_of(fact)
         if known and value and value not in known:
