@@ -30,15 +30,17 @@ class Twin:
     image_id: int
     name: str
     quality: Quality
+    split: str
+    truth: int | None
 
 
 def at(session: Session, store_row: int) -> Twin | None:
     """The image whose pixels are in a row of the store, None where it was taken back."""
-    query = select(Image.id, Image.name, Image.rows, Image.columns, Image.bits_stored)
-    found = session.execute(query.where(Image.store_row == store_row)).first()
+    found = session.scalar(select(Image).where(Image.store_row == store_row))
     if found is None:
         return None
-    return Twin(found.id, found.name, (found.rows * found.columns, found.bits_stored))
+    quality = (found.rows * found.columns, found.bits_stored)
+    return Twin(found.id, found.name, quality, found.split, found.truth)
 
 
 def is_used(session: Session, image_id: int) -> bool:

@@ -148,3 +148,18 @@ def test_the_command_line_offers_and_replaces(project: Project, sizes, capsys):
     assert main([*command, "--replace-smaller", str(sizes["large"])]) == 0
     assert "1 in the place of a smaller twin" in capsys.readouterr().err
     assert [row.rows for row in _rows(project)] == [900]
+
+
+def test_twins_with_other_labels_are_told_apart(project: Project, sizes):
+    """Nothing of one is carried to the other, and that they differ is said."""
+    files = [SourceFile(sizes["small"], "normal", 0), SourceFile(sizes["large"], "test", 1)]
+    report, _ = finish(import_images(project, files, "ward", "AB"))
+    assert report.fates[0].reason == (
+        "probably the same image as another of these files, which is larger, and is test, abnormal; "
+        "here it is normal"
+    )
+    ((row),) = _rows(project)
+    assert (row.split, row.truth) == (Split.TEST, 1)
+    again = [SourceFile(sizes["middle"], "unlabeled")]
+    report, _ = finish(import_images(project, again, "ward", "AB"))
+    assert report.fates[0].reason.endswith(", which is test, abnormal; here it is unlabeled")

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from amae_engine.catalog import held_images, image_keys, imports, studies, twins
-from amae_engine.catalog.tables import Held, Split
 from amae_engine.images.decode import IncomingImage
-from amae_engine.images.decoded_image import UNCLEAR_HEADER, Refusal
-from amae_engine.images.deidentify import keyed_hash
+from amae_engine.images.decoded_image import Refusal
 from amae_engine.images.fingerprints import Fingerprints
-from amae_engine.images.plausibility import NOT_FRONTAL_CHEST
 from amae_engine.images.sources import SourceFile
 from amae_engine.jobs.importing.import_report import (
     NAMES_FOLDER,
@@ -19,6 +16,13 @@ from amae_engine.jobs.importing.import_report import (
     ImportReport,
     Outcome,
     Twins,
+)
+from amae_engine.jobs.importing.new_image import (
+    keys_of,
+    label_text,
+    looks_unlike,
+    new_image,
+    why_held,
 )
 from amae_engine.project import Project
 
@@ -94,7 +98,7 @@ class ImageIntake:
                 new[row] = _New(place, file, image, clashes=clash)
                 self._came[row] = place
                 if twin is not None and twin.row in self._came:
-                    self._supersede(twin, new)
+                    self._supersede(twin, new, label_text(file.role, file.truth))
                 elif twin is not None and fate.outcome is Outcome.REPLACED:
                     new[row].replaces = twin
         self._add(new)
@@ -121,7 +125,10 @@ class ImageIntake:
                 if image is None:  # a larger one of it came in its place
                     continue
                 if image.split != file.role or len({file.truth, image.truth} - {None}) > 1:
-                    is_, here = _label(image.split, image.truth), _label(file.role, file.truth)
+                    is_, here = (
+                        label_text(image.split, image.truth),
+                        label_text(file.role, file.truth),
+                    )
                     reason = f"{fate.reason}, which is {is_}; here it is {here}"
                     self.fates[place] = FileFate(fate.path, Outcome.CONFLICT, reason)
                     if image.store_row in self._came and not twins.is_used(session, image.id):
@@ -181,27 +188,30 @@ class ImageIntake:
         since = self._prints.find(image.image.pixels, image.fingerprint, before)
         twin = self._twin_at([*near, *since], new)
         is_better = twin is not None and _quality(image) > twin.quality
+        reason, differs = "" if twin is None else f"probably the same image as {twin.name}", ""
+        if twin is not None and twin.label != label_text(file.role, file.truth):
+            differs = f", which is {twin.label}; here it is {label_text(file.role, file.truth)}"
         if twin is not None and self._wanted is Twins.KEEP:
-            reason = f"probably the same image as {twin.name}"
-            return FileFate(file.path, Outcome.IMPORTED, reason), None
+            return FileFate(file.path, Outcome.IMPORTED, f"{reason}{differs}"), None
         takes_place = is_better and twin is not None and twin.row in self._came
         if looks_unlike(image) and (twin is None or takes_place):
-            return FileFate(file.path, Outcome.HELD, _why_held(image)), twin
+            return FileFate(file.path, Outcome.HELD, why_held(image)), twin
         if twin is None or takes_place:
             return FileFate(file.path, Outcome.IMPORTED, ""), twin
-        reason = f"probably the same image as {twin.name}"
         if not is_better:
-            return FileFate(file.path, Outcome.SUSPECT, reason), None
+            return FileFate(file.path, Outcome.SUSPECT, f"{reason}{differs}"), None
         is_wanted = self._wanted is Twins.REPLACE and twin.image_id
         outcome = Outcome.REPLACED if is_wanted else Outcome.LARGER
         size = f"{image.columns} × {image.rows}, {image.image.bits_stored} bits"
-        return FileFate(file.path, outcome, f"{reason}, and larger ({size})"), twin
+        return FileFate(file.path, outcome, f"{reason}, and larger ({size}){differs}"), twin
 
     def _twin_at(self, rows: list[int], new: dict[int, _New]) -> _Twin | None:
         """The first image of these rows that is in the project, or about to be."""
         for row in rows:
             if row in new and not new[row].is_superseded:
-                return _Twin(row, 0, _ELSEWHERE, _quality(new[row].image))
+                mine = new[row]
+                label = label_text(mine.file.role, mine.file.truth)
+                return _Twin(row, 0, _ELSEWHERE, _quality(mine.image), label)
             if row in new or row >= len(self._project.pixels):
                 continue
             with self._project.session() as session:
@@ -213,10 +223,11 @@ class ImageIntake:
                 ):
                     del self._came[row]  # it is not replaced silently any more
             if found is not None:
-                return _Twin(row, found.image_id, found.name, found.quality)
+                label = label_text(found.split, found.truth)
+                return _Twin(row, found.image_id, found.name, found.quality, label)
         return None
 
-    def _supersede(self, twin: _Twin, new: dict[int, _New]) -> None:
+    def _supersede(self, twin: _Twin, new: dict[int, _New], label: str) -> None:
         """Leave an image of this import out after all: a larger one of it came."""
         place = self._came.pop(twin.row)
         if twin.row in new:
@@ -225,7 +236,9 @@ class ImageIntake:
             with self._project.session() as session:
                 imports.withdraw(session, self.import_id, twin.image_id)
             self._project.forget_originals([twin.image_id])
-        reason = "probably the same image as another of these files, which is larger"
+        reason = f"probably the same image as {_ELSEWHERE}, which is larger"
+        if label != twin.label:
+            reason += f", and is {label}; here it is {twin.label}"
         self.fates[place] = FileFate(self.fates[place].path, Outcome.SUSPECT, reason)
 
     def _add(self, new: dict[int, _New]) -> None:
@@ -234,7 +247,8 @@ class ImageIntake:
         rows = dict(zip(new.values(), range(first, first + len(new)), strict=True))
         added = [each for each in rows if not each.is_superseded and each.replaces is None]
         facts = {
-            each: _new_image(self._project, each, self._source, row) for each, row in rows.items()
+            each: new_image(self._project, each.file, each.image, self._source, row, each.clashes)
+            for each, row in rows.items()
         }
         with self._project.session() as session:
             ids = studies.add_images(session, [facts[each] for each in added])
@@ -279,70 +293,8 @@ class _Twin:
     image_id: int
     name: str
     quality: twins.Quality
-
-
-def _label(role: str, truth: int | None) -> str:
-    known = {0: ", normal", 1: ", abnormal", None: ""}[truth]
-    return role if role == Split.NORMAL else f"{role}{known}"
+    label: str
 
 
 def _quality(image: IncomingImage) -> twins.Quality:
     return image.rows * image.columns, image.image.bits_stored
-
-
-def looks_unlike(image: IncomingImage) -> bool:
-    """Whether an image waits for a reader: it may be no frontal chest."""
-    return not {NOT_FRONTAL_CHEST, UNCLEAR_HEADER}.isdisjoint(image.image.flags)
-
-
-def _why_held(image: IncomingImage) -> str:
-    if NOT_FRONTAL_CHEST in image.image.flags:
-        return "it looks unlike a frontal chest image"
-    return "its header does not say clearly that it is a chest radiograph of a person"
-
-
-def keys_of(project: Project, image: IncomingImage) -> tuple[str, str | None]:
-    """The keyed hashes of an image's pixels and of its SOP instance, None where it has none."""
-    sop = keyed_hash(project.key, "instance", image.image.sop) if image.image.sop else None
-    return keyed_hash(project.key, "pixels", image.pixel_hash), sop
-
-
-def patient_key(project: Project, patient: str) -> str:
-    """The keyed hash of a patient as a table or a file names them."""
-    return keyed_hash(project.key, "patient", patient)
-
-
-def _new_image(project: Project, new: _New, source: str, store_row: int) -> studies.NewImage:
-    file, image = new.file, new.image
-    facts = image.image
-    patient = file.patient or facts.patient or image.pixel_hash
-    study = facts.study or f"{patient}\0{image.pixel_hash}"
-    pixels, sop = keys_of(project, image)
-    person = file.facts.or_of(facts.facts)
-    return studies.NewImage(
-        patient_key=patient_key(project, patient),
-        patient_known=bool(file.patient or facts.patient),
-        study_key=keyed_hash(project.key, "study", study),
-        split=Split(file.role),
-        truth=0 if file.role == Split.NORMAL else file.truth,
-        source=source,
-        sop_key=None if new.clashes else sop,
-        pixel_hash=pixels,
-        store_row=store_row,
-        rows=image.rows,
-        columns=image.columns,
-        bits_stored=facts.bits_stored,
-        photometric=facts.photometric,
-        modality=facts.modality,
-        view=facts.view or person.view,
-        body_part=facts.body_part,
-        transfer_syntax=facts.transfer_syntax,
-        pixel_spacing_mm=None if facts.spacing is None else facts.spacing.row_mm,
-        column_spacing_mm=None if facts.spacing is None else facts.spacing.column_mm,
-        spacing_tag="" if facts.spacing is None else facts.spacing.tag,
-        flags=facts.flags,
-        sex=person.sex,
-        age_band=person.age_band,
-        findings=person.findings,
-        held=Held.WAITING if looks_unlike(image) else Held.NO,
-    )

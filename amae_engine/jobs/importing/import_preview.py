@@ -16,8 +16,8 @@ from amae_engine.images.decoded_image import Refusal
 from amae_engine.images.file_index import is_there
 from amae_engine.images.sources import Selection, SourceFile
 from amae_engine.jobs.importing.decode_ahead import decode_ahead
-from amae_engine.jobs.importing.image_intake import keys_of, patient_key
 from amae_engine.jobs.importing.import_plan import ImportPlan
+from amae_engine.jobs.importing.new_image import keys_of, patient_key
 from amae_engine.project import Project
 
 _TRIED = 256  # files that are read on trial, spread over the source

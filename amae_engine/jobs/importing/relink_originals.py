@@ -16,7 +16,7 @@ from amae_engine.images.decode import IncomingImage
 from amae_engine.images.decoded_image import Refusal
 from amae_engine.images.fingerprints import probably_same
 from amae_engine.jobs.importing.decode_ahead import decode_ahead
-from amae_engine.jobs.importing.image_intake import keys_of
+from amae_engine.jobs.importing.new_image import keys_of
 from amae_engine.project import Project
 
 _SECONDS_BETWEEN_EVENTS = 0.1
