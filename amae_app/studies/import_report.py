@@ -20,13 +20,16 @@ from PySide6.QtWidgets import (
 from amae_app.ask_files import ask_target
 from amae_app.widgets.building import column_of, named, row_of
 from amae_app.widgets.fields import ComboBox
+from amae_app.words import plural
 from amae_engine.jobs.importing.import_report import FileFate, ImportReport, Outcome, Twins
 
 _SHOWN = 2000  # lines on screen; the CSV has them all
+# what a reader may have to do something about
+_FIRST = (Outcome.REFUSED, Outcome.CONFLICT, Outcome.LARGER, Outcome.SUSPECT, Outcome.HELD)
 
 
 class ImportReportWindow(QDialog):
-    """A list of files with outcome and reason, refusals first.
+    """A list of files with outcome and reason, first those that may need the reader.
 
     Signals:
         twins_wanted(twins): the images that were left out as probable twins are to be kept too, or
@@ -61,7 +64,7 @@ class ImportReportWindow(QDialog):
         )
         larger = report.count(Outcome.LARGER)
         take = named(
-            QPushButton(f"Take the larger {larger} in place of the smaller"),
+            QPushButton(f"Take {plural(larger, 'larger image')} in place of the smaller"),
             "replaceSmallerButton",
             tip="The image keeps its name, its split, its truth and every decision; its pixels are the larger file's",
         )
@@ -74,11 +77,12 @@ class ImportReportWindow(QDialog):
         save.clicked.connect(self._on_save)
         close = QPushButton("Close")
         close.clicked.connect(self.close)
-        top = row_of((QLabel(report.summary()), 1), self.search, self.filter)
+        summary = QLabel(report.summary())
+        summary.setWordWrap(True)
+        self.search.setMinimumWidth(140)
+        top = row_of((summary, 1), self.search, self.filter)
         bottom = row_of(0, take, keep, save, close)
         column_of(top, self.table, bottom, into=self)
-        refused = report.count(Outcome.REFUSED)
-        self.filter.setCurrentText(str(Outcome.REFUSED) if refused else "all files")
         self._fill()
 
     @Slot()
@@ -89,7 +93,8 @@ class ImportReportWindow(QDialog):
             for number, fate in enumerate(self._report.fates, start=1)
             if wanted in ("all files", str(fate.outcome))
             and (text in fate.path.name.lower() or text in fate.reason.lower())
-        ][:_SHOWN]
+        ]
+        fates = sorted(fates, key=lambda each: each[1].outcome not in _FIRST)[:_SHOWN]
         self.table.setRowCount(len(fates))
         self.table.setVerticalHeaderLabels([str(number) for number, _ in fates])  # as in the CSV
         for row, (_, fate) in enumerate(fates):

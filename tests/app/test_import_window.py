@@ -114,7 +114,10 @@ def test_when_every_file_is_refused_the_report_is_shown(open_window, project, qt
     page = _page(open_window(project))
     page.start_import(ImportPlan((tmp_path,), role="normal"))
     qtbot.waitUntil(lambda: bool(page.reports), timeout=WAIT)
-    assert page.reports[0].table.rowCount() == 3
+    table = page.reports[0].table
+    assert [table.item(row, 1).text() for row in range(3)] == ["refused"] * 3  # they come first
+    page.reports[0].filter.setCurrentText("refused")
+    assert table.rowCount() == 3
     page.reports[0].search.setText("1.png")
     assert page.reports[0].table.rowCount() == 1
 
