@@ -45,7 +45,7 @@ class ImageLoader(QObject):
         self._viewer.show_stored(None)
         if image is None:
             return
-        self._original = self._context.originals.get(image.image_id, likely)
+        self._original = self._context.originals.get(image.image_id, likely, self._name)
         if self._original is not None and self._original.grey is not None:
             self._show_original(image, self._original)
             self.shown.emit(image.image_id)

@@ -6,6 +6,7 @@ import logging
 from collections import OrderedDict
 from concurrent.futures import CancelledError, Future
 from functools import partial
+from itertools import chain
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
@@ -34,7 +35,7 @@ class OriginalCache(QObject):
         super().__init__(parent)
         self._reader = OriginalReader(project)
         self._kept: OrderedDict[int, OriginalImage] = OrderedDict()
-        self._wanted: list[int] = []
+        self._wanted: dict[str, list[int]] = {}  # by who reads, the latest last
         self._at_work: set[int] = set()
         self._read.connect(self._on_read, Qt.ConnectionType.QueuedConnection)
 
@@ -52,24 +53,27 @@ class OriginalCache(QObject):
         """Memory of what is kept."""
         return sum(image.bytes for image in self._kept.values())
 
-    def get(self, image_id: int, likely: list[int]) -> OriginalImage | None:
+    def get(self, image_id: int, likely: list[int], reader: str = "") -> OriginalImage | None:
         """An original that is there; else `came` follows.
 
         Args:
             image_id: What is read now.
             likely: What may be read next; decoded after it, where there is room.
+            reader: The page that reads: what it wanted before is no longer wanted, what others
+                want comes after it.
         """
         found = self._kept.get(image_id)
         for needed in (*reversed(likely), image_id):  # these are dropped last
             if needed in self._kept:
                 self._kept.move_to_end(needed)
-        self._wanted = [i for i in (image_id, *likely) if i not in self._kept]
+        self._wanted.pop(reader, None)
+        self._wanted[reader] = [i for i in (image_id, *likely) if i not in self._kept]
         self._start()
         return found
 
     def clear(self) -> None:
         """Drop everything."""
-        self._wanted = []
+        self._wanted.clear()
         self._kept.clear()
 
     def forget_missing(self) -> None:
@@ -80,11 +84,12 @@ class OriginalCache(QObject):
 
     def close(self) -> None:
         """Wait for what is being read."""
-        self._wanted = []
+        self._wanted.clear()
         self._reader.close()
 
     def _start(self) -> None:
-        for place, image_id in enumerate(self._wanted):
+        wanted = chain.from_iterable(reversed(self._wanted.values()))
+        for place, image_id in enumerate(wanted):
             is_first = place == 0
             if image_id in self._at_work:
                 continue
@@ -110,7 +115,9 @@ class OriginalCache(QObject):
     def _on_read(self, image_id: int, image: OriginalImage) -> None:
         self._at_work.discard(image_id)
         self._kept[image_id] = image
-        self._wanted = [i for i in self._wanted if i != image_id]
+        for each in self._wanted.values():
+            if image_id in each:
+                each.remove(image_id)
         while self.bytes > _MOST_BYTES and len(self._kept) > 1:
             self._kept.popitem(last=False)
         self.came.emit(image_id, image)

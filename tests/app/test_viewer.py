@@ -196,6 +196,21 @@ def test_neighbours_are_ready_and_memory_is_bounded(page, monkeypatch, qtbot):
     assert list(originals._kept) == [one]
 
 
+def test_a_hidden_pages_wish_does_not_cancel_what_the_visible_one_reads_ahead(page, qtbot):
+    originals = page._context.originals
+    qtbot.waitUntil(lambda: len(originals._kept) == 3, timeout=WAIT)
+    first, second, third = list(originals._kept)
+    originals.clear()
+    originals.get(first, [second], "studies")
+    originals.get(third, [], "results")
+    qtbot.waitUntil(lambda: len(originals._kept) == 3, timeout=WAIT)
+    originals.clear()
+    originals.get(first, [second], "studies")
+    originals.get(third, [], "studies")  # the reader has gone on
+    qtbot.waitUntil(lambda: not originals.is_busy and originals.has(third), timeout=WAIT)
+    assert not originals.has(second)
+
+
 def test_a_constant_image_a_one_pixel_map_and_nothing_are_shown(qtbot):
     viewer = ImageViewer("An image")
     qtbot.addWidget(viewer)
