@@ -217,18 +217,21 @@ def _copied_while_open(place: Path) -> str:
 def _older_version(place: Path) -> str:
     _project(place / "project").close()
     catalog = place / "project" / "catalog.sqlite"
-    _set_schema(catalog, "0007")
+    schema = _set_schema(catalog, "0007")
     before = catalog.read_bytes()
     said = _said(lambda: Project.open(place / "project"))
     if catalog.read_bytes() != before:
         return "the catalog was changed though it was refused"
-    _set_schema(catalog, "0008")
+    _set_schema(catalog, schema)
     return said or _whole(place / "project", sum(COUNTS.values()))
 
 
-def _set_schema(catalog: Path, schema: str) -> None:
+def _set_schema(catalog: Path, schema: str) -> str:
+    """Say that a catalog is of a schema; the one it was of."""
     with closing(sqlite3.connect(catalog)) as database, database:
+        ((was,),) = database.execute("SELECT version_num FROM alembic_version")
         database.execute("UPDATE alembic_version SET version_num = ?", (schema,))
+    return str(was)
 
 
 def _newer_version(place: Path) -> str:
