@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from amae_app.act_writer import ActWriter
 from amae_app.ask_files import ask_target
 from amae_app.widgets.building import column_of, named
-from amae_app.words import plural
+from amae_engine.words import plural
 
 
 class UnsavedActs(QObject):

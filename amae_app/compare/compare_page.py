@@ -16,9 +16,9 @@ from amae_app.compare.training_panel import TrainingPanel
 from amae_app.widgets.building import column_of, named
 from amae_app.widgets.empty_state import EmptyState
 from amae_app.window_context import WindowContext
-from amae_app.words import plural
 from amae_app.workspace import Workspace
 from amae_engine.events import Changed
+from amae_engine.words import plural
 
 
 class ComparePage(Workspace):

@@ -22,9 +22,9 @@ from amae_app.theme import quiet
 from amae_app.widgets.building import column_of, named, row_of
 from amae_app.widgets.image_viewer import ImageViewer
 from amae_app.window_context import WindowContext
-from amae_app.words import plural
 from amae_engine.catalog.tables import Label
 from amae_engine.jobs.curation.second_reading import Agreement
+from amae_engine.words import plural
 
 _CONSENSUS = (
     (Label.NORMAL, "Both: normal"),

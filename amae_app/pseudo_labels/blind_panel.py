@@ -14,9 +14,9 @@ from PySide6.QtWidgets import (
 from amae_app.theme import card, quiet
 from amae_app.widgets.building import column_of, fill, named
 from amae_app.widgets.fields import ComboBox, SpinBox
-from amae_app.words import plural
 from amae_engine.catalog.blind_readings import SessionRow
 from amae_engine.jobs.curation.second_reading import ChosenBy
+from amae_engine.words import plural
 
 _DEFAULT_COUNT = 50
 

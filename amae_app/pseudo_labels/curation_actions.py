@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QWidget
 from amae_app.ask_files import ask_file, ask_target
 from amae_app.child_job import ChildJob
 from amae_app.window_context import WindowContext
-from amae_app.words import plural
 from amae_engine.catalog import blind_readings, decisions, runs, standing
 from amae_engine.catalog.database import Session
 from amae_engine.catalog.decisions import Offer
@@ -22,6 +21,7 @@ from amae_engine.jobs.curation.second_reading import ChosenBy, begin_second_read
 from amae_engine.jobs.planning.defaults import default_config
 from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import PseudoLabelView
 from amae_engine.jobs.pseudo_labels.stage2_effect import Stage2Effect
+from amae_engine.words import plural
 
 _PAGE = "pseudoLabels"
 

@@ -8,7 +8,6 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from amae_app.words import plural
 from amae_engine.catalog import decisions, image_tables, runs
 from amae_engine.catalog.current_decisions import CurrentDecisions
 from amae_engine.catalog.decisions import DecisionRow
@@ -26,6 +25,7 @@ from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import (
 from amae_engine.jobs.pseudo_labels.orders import Clusters, Disagreement, clusters, disagreement
 from amae_engine.jobs.pseudo_labels.stage2_effect import Stage2Effect, stage2_effect
 from amae_engine.project import Project
+from amae_engine.words import plural
 
 NORMAL, ABNORMAL, UNUSED, EXCLUDED = 0, 1, -1, -2
 _SETS = (("pseudo-normal", NORMAL), ("pseudo-abnormal", ABNORMAL))

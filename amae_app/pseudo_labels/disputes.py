@@ -10,11 +10,11 @@ from PySide6.QtWidgets import QLabel, QMessageBox, QWidget
 from amae_app.theme import restyle
 from amae_app.widgets.building import named
 from amae_app.window_context import WindowContext
-from amae_app.words import plural
 from amae_engine.catalog import standing
 from amae_engine.catalog.decisions import LABEL_WORDS
 from amae_engine.catalog.standing import Standing
 from amae_engine.catalog.tables import Label
+from amae_engine.words import plural
 
 
 class Disputes(QObject):

@@ -17,8 +17,8 @@ from PySide6.QtWidgets import (
 from amae_app.pseudo_labels.curation_state import CurationState
 from amae_app.theme import card, quiet
 from amae_app.widgets.building import column_of, named
-from amae_app.words import plural
 from amae_engine.jobs.pseudo_labels.source_quality import SourceQuality
+from amae_engine.words import plural
 
 
 class ReviewPanel(QWidget):

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QWidget
 from amae_app.report_printer import print_report
 from amae_app.results.export_dialog import ExportChoice, ExportDialog
 from amae_app.window_context import WindowContext
-from amae_app.words import plural
 from amae_engine.events import Event, Level, Notice, Progress
 from amae_engine.jobs.child_process import run_in_child
 from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
@@ -25,6 +24,7 @@ from amae_engine.jobs.sharing.share_project import share_project
 from amae_engine.jobs.sharing.write_bundle import write_bundle
 from amae_engine.pacs.server import Server
 from amae_engine.project import Project
+from amae_engine.words import plural
 
 
 class ExportActs(QObject):

@@ -23,9 +23,9 @@ from amae_app.server_rows import SENDING, ServerRows, line
 from amae_app.theme import quiet, restyle
 from amae_app.widgets.building import column_of, named, row_of
 from amae_app.widgets.fields import ComboBox
-from amae_app.words import plural
 from amae_engine.errors import BadSetting
 from amae_engine.pacs.server import Server
+from amae_engine.words import plural
 
 _NARROWEST = 360  # logical pixels of a column of the dialog
 

@@ -19,9 +19,9 @@ from amae_app.theme import card, heading, quiet
 from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.region_layer import Tool
-from amae_app.words import plural
 from amae_engine.catalog.regions import LONGEST_NOTE
 from amae_engine.jobs.curation.image_regions import ImageRegions, ListedRegion
+from amae_engine.words import plural
 
 ACTS = {
     "agree": ("Agree", "A", "This region shows something"),

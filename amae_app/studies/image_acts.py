@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QWidget
 
 from amae_app.studies.held_dialog import HeldDialog
 from amae_app.window_context import WindowContext
-from amae_app.words import plural
 from amae_engine.catalog import held_images, studies, tags, validation_images
 from amae_engine.events import Changed
+from amae_engine.words import plural
 
 _PAGE = "studies"
 

@@ -20,8 +20,8 @@ from PySide6.QtWidgets import (
 from amae_app.ask_files import ask_target
 from amae_app.widgets.building import column_of, named, row_of
 from amae_app.widgets.fields import ComboBox
-from amae_app.words import plural
 from amae_engine.jobs.importing.import_report import FileFate, ImportReport, Outcome, Twins
+from amae_engine.words import plural
 
 _SHOWN = 2000  # lines on screen; the CSV has them all
 # what a reader may have to do something about

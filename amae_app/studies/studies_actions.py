@@ -19,7 +19,6 @@ from amae_app.studies.pacs_dialog import PacsDialog
 from amae_app.studies.studies_state import remote_counts
 from amae_app.widgets.building import named
 from amae_app.window_context import WindowContext
-from amae_app.words import plural
 from amae_engine.catalog import patients, studies
 from amae_engine.catalog.imports import ImportRow
 from amae_engine.catalog.tables import Split
@@ -30,6 +29,7 @@ from amae_engine.jobs.importing.relink_originals import relink_originals
 from amae_engine.jobs.importing.retrieve_images import Retrieval, RetrievalReport, retrieve_images
 from amae_engine.jobs.importing.undo_import import undo_import
 from amae_engine.jobs.model_files.read_model import read_model
+from amae_engine.words import plural
 
 _SHARE = 0.3  # of the test patients, to choose thresholds by
 

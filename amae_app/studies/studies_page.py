@@ -33,7 +33,6 @@ from amae_app.widgets.empty_state import EmptyState
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
-from amae_app.words import plural
 from amae_app.workspace import Workspace
 from amae_engine.catalog import studies
 from amae_engine.catalog.database import Session
@@ -43,6 +42,7 @@ from amae_engine.jobs.importing.import_plan import ImportPlan
 from amae_engine.jobs.importing.import_report import ImportReport
 from amae_engine.jobs.importing.retrieve_images import RetrievalReport
 from amae_engine.jobs.model_files.read_model import SUFFIX
+from amae_engine.words import plural
 
 _TYPING_PAUSE_MS = 250
 _LEFT = ("studies.filter", "studies.sort", "studies.image")

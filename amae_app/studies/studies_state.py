@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
-from amae_app.words import plural
 from amae_engine.catalog import held_images, studies, tags
 from amae_engine.catalog.database import Session
 from amae_engine.catalog.tables import Split
@@ -15,6 +14,7 @@ from amae_engine.jobs.importing.import_plan import ImportPlan
 from amae_engine.jobs.importing.import_preview import ImportPreview, preview_import
 from amae_engine.jobs.importing.retrieve_images import Retrieval
 from amae_engine.project import Project
+from amae_engine.words import plural
 
 T = TypeVar("T")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from amae_app.words import plural
 from amae_engine.catalog import studies
 from amae_engine.catalog.tables import Split
 from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import PseudoLabelView
 from amae_engine.jobs.training.train_stage1 import FEWEST_NORMALS
+from amae_engine.words import plural
 
 
 def checks_before_training(

@@ -12,7 +12,6 @@ import numpy as np
 from amae_app.training.card import Card, CardState, of_kind, run_facts, unfinished_run
 from amae_app.training.checks import checks_before_training
 from amae_app.training.stage2_card import stage2_card
-from amae_app.words import plural
 from amae_engine.catalog import decisions, image_tables, runs, studies
 from amae_engine.catalog.runs import RunRow
 from amae_engine.catalog.tables import JUDGED, RunKind, RunState, Split
@@ -30,6 +29,7 @@ from amae_engine.project import Project
 from amae_engine.resources import resource
 from amae_engine.runs.inputs import InputImages, read_inputs
 from amae_engine.runs.record import input_hashes, read_metrics, read_previews
+from amae_engine.words import plural
 
 _STAGE1 = "frozen encoder, 3-layer head, AnatPaste"
 _STEPS = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from amae_app.training.card import Card, CardState, of_kind, run_facts, unfinished_run
-from amae_app.words import plural
 from amae_engine.catalog import image_tables
 from amae_engine.catalog.runs import RunRow
 from amae_engine.catalog.tables import RunKind, RunState, Split
@@ -22,6 +21,7 @@ from amae_engine.jobs.training.train_stage2 import inputs_of
 from amae_engine.project import Project
 from amae_engine.runs.inputs import read_inputs
 from amae_engine.runs.record import input_hashes
+from amae_engine.words import plural
 
 _STAGE2 = "modules A and B"
 

@@ -31,11 +31,6 @@ def audit(session: Session, reader: str, act: str, detail: str) -> None:
     session.add(Audit(reader=reader, act=act, detail=detail))
 
 
-def counted(images: int, kind: str = "") -> str:
-    """How many images, in words: "1 image", "12 older images"."""
-    return f"{images} {kind}image{'' if images == 1 else 's'}"
-
-
 def details(session: Session, act: str) -> list[str]:
     """The details of every act of a kind, oldest first."""
     return list(session.scalars(select(Audit.detail).where(Audit.act == act).order_by(Audit.id)))

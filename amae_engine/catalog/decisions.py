@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from amae_engine.catalog import acts
 from amae_engine.catalog.acts import Subject
-from amae_engine.catalog.audit import counted, require_reader
+from amae_engine.catalog.audit import require_reader
 from amae_engine.catalog.chain import one_act_at_a_time
 from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.tables import Image, Label, LabelDecision
+from amae_engine.words import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +225,7 @@ def reverse(
 def _words(changes: Sequence[tuple[int, Label, Label]], kind: str) -> str:
     """A batch of decisions in words: "3 images normal"."""
     labels = " / ".join(dict.fromkeys(LABEL_WORDS[after] for _, _, after in changes))
-    return f"{counted(len(changes))} {labels}" + ("" if kind == "decide" else f" ({kind})")
+    return f"{plural(len(changes), 'image')} {labels}" + ("" if kind == "decide" else f" ({kind})")
 
 
 def _decided_by_others_since(

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.audit import audit, counted
+from amae_engine.catalog.audit import audit
 from amae_engine.catalog.chunks import id_chunks
 from amae_engine.catalog.image_changes import change, write_column
 from amae_engine.catalog.studies import ImageRow, rows
 from amae_engine.catalog.tables import Held, Image, now
+from amae_engine.words import plural
 
 
 def waiting(session: Session) -> list[ImageRow]:
@@ -56,6 +57,8 @@ def _decide(session: Session, ids: Sequence[int], held: Held, reader: str) -> in
         # what was never held is not this file's to remove
         mine += session.scalars(select(Image.id).where(Image.id.in_(wanted), Image.held != Held.NO))
     word = held or "let in"
-    changed = change(session, [("held", str(held), mine)], reader, lambda n: f"{counted(n)} {word}")
+    changed = change(
+        session, [("held", str(held), mine)], reader, lambda n: f"{plural(n, 'image')} {word}"
+    )
     audit(session, reader, "held_images", f"{len(changed)} images {word}")
     return len(changed)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from amae_engine.catalog import acts, twins
 from amae_engine.catalog.acts import Subject
-from amae_engine.catalog.audit import IMPORT, audit, counted
+from amae_engine.catalog.audit import IMPORT, audit
 from amae_engine.catalog.chunks import chunks
 from amae_engine.catalog.image_sources import source_label
 from amae_engine.catalog.reading_tables import RegionAct
@@ -30,6 +30,7 @@ from amae_engine.catalog.tables import (
     Score,
 )
 from amae_engine.errors import NotReady
+from amae_engine.words import plural
 
 _UNDO = "undo_import"
 Ranges = tuple[tuple[int, int], ...]
@@ -67,11 +68,11 @@ class ImportRow:
     @property
     def what(self) -> str:
         """What it brought, in the reader's words: "6 images and the truth of 1 older image"."""
-        brought = [counted(self.images)] if self.images else []
+        brought = [plural(self.images, "image")] if self.images else []
         if self.completed:
-            brought.append(f"the truth of {counted(self.completed, 'older ')}")
+            brought.append(f"the truth of {plural(self.completed, 'older image')}")
         if self.replaced:
-            brought.append(f"a larger file of {counted(len(self.replaced), 'older ')}")
+            brought.append(f"a larger file of {plural(len(self.replaced), 'older image')}")
         return " and ".join(brought)
 
 
@@ -128,7 +129,7 @@ def end(session: Session, import_id: int, summary: str) -> None:
     audit(session, row.reader, "imported", json.dumps({"import": import_id, "summary": summary}))
     if known["ids"] or known.get("truths") or known.get("replaced"):
         count = sum(last - first + 1 for first, last in known["ids"])
-        what = f"import of {counted(count)}"
+        what = f"import of {plural(count, 'image')}"
         acts.record(session, row.reader, Subject.IMPORT, what, import_id)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sqlalchemy import Select, String, cast, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.audit import audit, counted
+from amae_engine.catalog.audit import audit
 from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.filters import where_clause
 from amae_engine.catalog.image_changes import change, write_column
@@ -20,6 +20,7 @@ from amae_engine.catalog.image_sources import labelled, source_label
 from amae_engine.catalog.image_tables import aspect
 from amae_engine.catalog.tables import Held, Image, Patient, Split, Study, now
 from amae_engine.errors import BadInput
+from amae_engine.words import plural
 
 SORT_KEYS = ("name", "patient_id", "split", "truth", "view", "rows", "source", "added_at")
 
@@ -247,7 +248,7 @@ def change_splits(
         session,
         [("split", str(split), ids) for split, ids in wanted.items()],
         reader,
-        lambda n: f"{counted(n)} to {to}",
+        lambda n: f"{plural(n, 'image')} to {to}",
     )
 
 
@@ -256,7 +257,7 @@ def set_truth(session: Session, ids: Sequence[int], truth: int | None, reader: s
     audit(session, reader, "set_truth", f"{len(ids)} images to {truth}")
     word = {0: "normal", 1: "abnormal", None: "unknown"}[truth]
     return change(
-        session, [("truth", truth, ids)], reader, lambda n: f"truth of {counted(n)}: {word}"
+        session, [("truth", truth, ids)], reader, lambda n: f"truth of {plural(n, 'image')}: {word}"
     )
 
 
@@ -286,13 +287,17 @@ def complete_truth(
 def remove(session: Session, ids: Sequence[int], reader: str) -> list[int]:
     """Hide images from every list and from training; `restore` brings them back."""
     audit(session, reader, "remove", f"{len(ids)} images")
-    return change(session, [("removed", True, ids)], reader, lambda n: f"{counted(n)} removed")
+    return change(
+        session, [("removed", True, ids)], reader, lambda n: f"{plural(n, 'image')} removed"
+    )
 
 
 def restore(session: Session, ids: Sequence[int], reader: str) -> list[int]:
     """Bring removed images back."""
     audit(session, reader, "restore", f"{len(ids)} images")
-    return change(session, [("removed", False, ids)], reader, lambda n: f"{counted(n)} restored")
+    return change(
+        session, [("removed", False, ids)], reader, lambda n: f"{plural(n, 'image')} restored"
+    )
 
 
 def newest_addition(session: Session) -> str:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.audit import audit, counted
+from amae_engine.catalog.audit import audit
 from amae_engine.catalog.chunks import id_chunks
 from amae_engine.catalog.image_changes import change
 from amae_engine.catalog.tables import ImageTag, SavedFilter
 from amae_engine.errors import BadInput
+from amae_engine.words import plural
 
 _TAG = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
@@ -42,7 +43,7 @@ def add_tag(session: Session, image_ids: Sequence[int], tag: str, reader: str) -
         session,
         [(f"tag:{word}", True, image_ids)],
         reader,
-        lambda n: f"“{word}” given to {counted(n)}",
+        lambda n: f"“{word}” given to {plural(n, 'image')}",
     )
     audit(session, reader, "tag", f"{len(new)} images: {word}")
     return new
@@ -55,7 +56,7 @@ def remove_tag(session: Session, image_ids: Sequence[int], tag: str, reader: str
         session,
         [(f"tag:{word}", False, image_ids)],
         reader,
-        lambda n: f"“{word}” taken from {counted(n)}",
+        lambda n: f"“{word}” taken from {plural(n, 'image')}",
     )
     audit(session, reader, "untag", f"{len(had)} images: {word}")
     return had

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 
 from amae_engine.catalog import acts, decisions, image_changes, regions
 from amae_engine.catalog.acts import Subject
-from amae_engine.catalog.audit import counted
 from amae_engine.catalog.chain import one_act_at_a_time
 from amae_engine.catalog.decisions import LABEL_WORDS
 from amae_engine.catalog.image_changes import Reversed
 from amae_engine.catalog.studies import image_name
 from amae_engine.catalog.tables import Act, Label
+from amae_engine.words import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ def step_text(step: Step, is_redo: bool) -> str:
     elif not step.image_ids:
         text = f"Nothing of this is left to {'redo' if is_redo else 'undo'}: {step.what}."
     if step.kept:
-        text += f" {counted(step.kept)} left: changed again since."
+        text += f" {plural(step.kept, 'image')} left: changed again since."
     if step.gone:
-        text += f" {counted(step.gone)} no longer in the project."
+        text += f" {plural(step.gone, 'image')} no longer in the project."
     return text
 
 

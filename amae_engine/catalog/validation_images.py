@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog.audit import audit, counted
+from amae_engine.catalog.audit import audit
 from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.image_changes import change
 from amae_engine.catalog.tables import Image, Split
 from amae_engine.errors import BadInput, NotReady
+from amae_engine.words import plural
 
 
 def set_validation(
@@ -45,7 +46,7 @@ def set_validation(
         session,
         [("is_validation", is_validation, sorted(ids))],
         reader,
-        lambda n: f"{counted(n)} {word}",
+        lambda n: f"{plural(n, 'image')} {word}",
     )
     audit(session, reader, "set_validation", f"{len(changed)} images to {is_validation}")
     return changed

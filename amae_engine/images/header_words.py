@@ -116,9 +116,9 @@ _CHEST = (
     "CHEST", "THORA", "THX", "LUNG", "RIB", "TORSO", "TORAX", "TORAC", "TORAK", "CXR", "POITRINE",
     "POUMON", "PULMO", "POLMON", "BRUST", "KLATKA", "KLATKI", "PIERSIOW", "PLUCA", "PLUC", "BORST",
     "BROST", "BRYST", "RINTAK", "KEUHKO", "HRUDN", "PLICE", "PLUCE", "MELLKAS", "TUDO", "GOGUS",
-    "AKCIGER", "NGUC", "PHOI", "DADA", "PARU", "ГРУД", "ЛЕГК", "ОГК", "ОРГАНЫ ГРУДНОЙ", "ΘΩΡΑ", "ΠΝΕΥΜ",
+    "AKCIGER", "NGUC", "PHOI", "DADA", "PARU", "ГРУД", "ЛЕГК", "ОГК", "ΘΩΡΑ", "ΠΝΕΥΜ",
 )  # fmt: skip
-_CHEST_ANYWHERE = ("胸", "肺", "흉부", "가슴", "폐", "صدر", "الصدر", "חזה", "ทรวงอก", "ปอด", "छाती")
+_CHEST_ANYWHERE = ("胸", "肺", "흉부", "가슴", "폐", "صدر", "חזה", "ทรวงอก", "ปอด", "छाती")
 _OTHER_PARTS = (
     "ABDOMEN", "ABDOM", "ANKLE", "ARM", "BAUCH", "BECKEN", "BREAST", "BRAZO", "BUIK", "BUST", "CABEZA", "CADERA",
     "CEREBRO", "COLUMNA", "CRANE", "CRANEO", "CRANIO", "ELBOW", "EXTREMITY", "EXTREM", "FEMUR", "FINGER", "FOOT",

@@ -192,4 +192,4 @@ def test_a_preamble_before_the_first_part_is_no_image(
     project = str(tmp_path / "project")
     command = ["pacs", "fetch", "--dicomweb", server.url, "--project", project]
     assert main([*command, "--role", "unlabeled"]) == 0
-    assert "1 images imported" in capsys.readouterr().out
+    assert "1 image imported" in capsys.readouterr().out

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from amae_engine.errors import BadInput
 from amae_engine.reports.table import write_csv
+from amae_engine.words import plural
 
 NAMES_FOLDER = "private/imports"  # the only place where the names of refused files are kept
 _REASONS_TOLD = 5
@@ -65,30 +66,25 @@ class ImportReport:
 
     def summary(self) -> str:
         """One sentence for the reader."""
-        completed = self.count(Outcome.COMPLETED)
+        completed, larger = self.count(Outcome.COMPLETED), self.count(Outcome.LARGER)
         text = (
-            f"{self.count(Outcome.IMPORTED)} images imported, "
+            f"{plural(self.count(Outcome.IMPORTED), 'image')} imported, "
             f"{self.count(Outcome.DUPLICATE) + completed} already there"
             f"{f' ({completed} got the truth that they lacked)' if completed else ''}, "
             f"{self.count(Outcome.REFUSED)} refused"
         )
-        others = self.count(Outcome.PASSED_OVER)
-        if others:
-            text += f", {others} passed over as no images"
-        conflicts = self.count(Outcome.CONFLICT)
-        if conflicts:
-            text += f", {conflicts} already there with another label"
-        held = self.count(Outcome.HELD)
-        if held:
-            text += f", {held} held back for a reader"
-        replaced = self.count(Outcome.REPLACED)
-        if replaced:
-            text += f", {replaced} in the place of a smaller twin"
-        larger = self.count(Outcome.LARGER)
-        suspects = self.count(Outcome.SUSPECT) + larger
-        if suspects:
-            text += f", {suspects} left out as probably the same as another image"
-            text += f" ({larger} larger than it)" if larger else ""
+        for files, fate in (
+            (self.count(Outcome.PASSED_OVER), "passed over as no images"),
+            (self.count(Outcome.CONFLICT), "already there with another label"),
+            (self.count(Outcome.HELD), "held back for a reader"),
+            (self.count(Outcome.REPLACED), "in the place of a smaller twin"),
+            (
+                self.count(Outcome.SUSPECT) + larger,
+                "left out as probably the same as another image"
+                + (f" ({larger} larger than it)" if larger else ""),
+            ),
+        ):
+            text += f", {files} {fate}" if files else ""
         return text + "."
 
     def refusals(self) -> str:

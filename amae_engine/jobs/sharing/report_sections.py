@@ -34,6 +34,7 @@ from amae_engine.reports.html_report import ReportPicture, ReportSection, Report
 from amae_engine.runs.lineage import lineage
 from amae_engine.runs.record import read_metrics, run_facts
 from amae_engine.runs.rising_loss import rise_text
+from amae_engine.words import plural
 
 _CONFIGS: dict[RunKind, type[JsonConfig]] = {
     RunKind.PRETRAIN: PretrainConfig,
@@ -73,7 +74,7 @@ def data_section(project: Project) -> ReportSection:
         "Data",
         "CLAIM 2024: data sources, partitions, sample size. TRIPOD+AI: 5 (data), 6 (participants)",
         (
-            f"The images come from {len(sources)} source{'' if len(sources) == 1 else 's'}. {leak}",
+            f"The images come from {plural(len(sources), 'source')}. {leak}",
             f"{validation} of the test images are set apart for choosing thresholds; results are "
             f"given on the others.",
             "The truth of unlabeled images, where the project knows it, is used nowhere in training.",
