@@ -37,6 +37,8 @@ def run_application(project: Path | None = None, demo: Path | None = None) -> in
     gc.freeze()  # modules stay: a collection, which holds the window up, need not look at them
     window = MainWindow(settings)
     window.asks_at_close = True
+    application.setQuitOnLastWindowClosed(False)  # what the project still does may take a while
+    window.closed.connect(application.quit)
     CrashGuard(window).install()
     window.show()
     QTimer.singleShot(_UNTIL_SERVER_MS, start_server)

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from amae_app.main_window import MainWindow
 from amae_app.theme import heading, quiet
 from amae_app.widgets.building import column_of, named
 
@@ -106,7 +107,7 @@ class CrashGuard(QObject):
 
     _came = Signal(str)
 
-    def __init__(self, window: QWidget) -> None:
+    def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
         self.dialog: CrashDialog | None = None
@@ -142,6 +143,8 @@ class CrashGuard(QObject):
 
     @Slot()
     def _restart(self) -> None:
-        QProcess.startDetached(sys.executable, ["-P", "-m", "amae_app"])
+        command = sys.executable, ["-P", "-m", "amae_app"]
+        self._window.closed.connect(
+            lambda: QProcess.startDetached(*command)
+        )  # it holds the project
         self._window.close()
-        QApplication.quit()

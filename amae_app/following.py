@@ -33,8 +33,8 @@ class Following(QObject):
     def look(self) -> None:
         """Read which acts are new."""
         last, reader = self._last, self._context.reader
-        self._context.query(
-            "others' acts", lambda session: acts.since(session, last, reader), self._show
+        self._context.runner.run(
+            "others' acts", self._context.call(acts.since, last, reader), self._show
         )
 
     def _show(self, new: NewActs) -> None:
@@ -43,4 +43,4 @@ class Following(QObject):
         for subject in () if is_first else new.subjects:
             changed |= CHANGED[subject]
         if changed:
-            self._context.announce(changed)
+            self._context.announcer.announce(changed)

@@ -61,7 +61,7 @@ class ImageLoader(QObject):
             self.shown.emit(image.image_id)
 
         key = f"{self._name} stored image"
-        self._context.background(key, lambda: project.pixels.read(np.array([row]))[0], show)
+        self._context.runner.run(key, lambda: project.pixels.read(np.array([row]))[0], show)
 
     @Slot(int, object)
     def _on_original(self, image_id: int, original: OriginalImage) -> None:

@@ -7,7 +7,9 @@ import time
 from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtWidgets import QFrame, QProgressBar, QPushButton, QSizePolicy, QWidget
 
-from amae_app.job_queue import JobQueue, QueuedJob
+from amae_app.project_queue import ProjectQueue
+from amae_app.queue_state import RunningJob
+from amae_app.queues import Queues
 from amae_app.theme import restyle
 from amae_app.widgets.building import fill, named, row_of
 from amae_app.widgets.elided_label import ElidedLabel
@@ -30,10 +32,10 @@ class JobBar(QFrame):
     queue_wanted = Signal()
     unsaved_wanted = Signal()
 
-    def __init__(self, queue: JobQueue, parent: QWidget | None = None) -> None:
+    def __init__(self, queues: Queues, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._queue, self._idle = queue, "Nothing runs."
-        self._step = self._forecast = ""
+        self._queues, self._idle = queues, "Nothing runs."
+        self._step = ""
         self._share = JobShare()
         self.setProperty("bar", True)
         self._what = ElidedLabel(self._idle)
@@ -76,26 +78,19 @@ class JobBar(QFrame):
                        self.queue_button):  # fmt: skip
             layout.addWidget(widget)
         fill(layout, (self._notice, 1), self.unsaved_button)
-        self.pause_button.clicked.connect(queue.toggle_pause)
-        self.cancel_button.clicked.connect(queue.cancel)
+        self.pause_button.clicked.connect(self._on_pause)
+        self.cancel_button.clicked.connect(self._on_cancel)
         self.queue_button.clicked.connect(self.queue_wanted)
         self.unsaved_button.clicked.connect(self.unsaved_wanted)
-        queue.event_came.connect(self._on_event)
-        queue.changed.connect(self._on_changed)
-        queue.ended.connect(self._on_ended)
+        queues.event_came.connect(self._on_event)
+        queues.changed.connect(self._on_changed)
+        queues.ended.connect(self._on_ended)
         self._on_changed()
 
     def show_idle(self, text: str) -> None:
         """What stands here while nothing runs: why a project is only read, for one."""
         self._idle = text or "Nothing runs."
         self._on_changed()
-
-    @Slot(str)
-    def show_forecast(self, text: str) -> None:
-        """How long what waits will take; "" where that is not known."""
-        self._forecast = text
-        if self._queue.running_job is not None:
-            self._show_what()
 
     @Slot(str, object)
     def show_notice(self, message: str, level: Level = Level.INFO) -> None:
@@ -115,61 +110,92 @@ class JobBar(QFrame):
         self.unsaved_button.setText(f"Not saved: {acts}")
         self.unsaved_button.setVisible(acts > 0)
 
+    @Slot(str)
+    def warn(self, message: str) -> None:
+        """Show what could not be done."""
+        self.show_notice(message, Level.WARNING)
+
+    @Slot()
+    def _on_pause(self) -> None:
+        if self._queues.shown is not None:
+            self._queues.shown.toggle_pause()
+
+    @Slot()
+    def _on_cancel(self) -> None:
+        if self._queues.shown is not None:
+            self._queues.shown.cancel()
+
     @Slot(object, object)
-    def _on_event(self, job: QueuedJob, event: Event) -> None:
+    def _on_event(self, queue: ProjectQueue, event: Event) -> None:
         if isinstance(event, Progress):
-            self._step = _of_project(job, event.step)
-            self._show_what()
-            self._progress.setRange(0, _WHOLE)
-            self._progress.setValue(round(_WHOLE * self._share.at(event)))
-            left = "" if event.seconds_left is None else f"{clock(event.seconds_left)} left"
-            rate = pace(event)
-            self._detail.say(" · ".join(part for part in (left, rate) if part))
+            self._show_progress(queue, event)
         elif isinstance(event, Notice):
             self.show_notice(event.message, event.level)
 
+    def _show_progress(self, queue: ProjectQueue, event: Progress) -> None:
+        self._step = self._of_project(queue, event.step)
+        self._show_what(queue)
+        self._progress.setRange(0, _WHOLE)
+        self._progress.setValue(round(_WHOLE * self._share.at(event)))
+        left = "" if event.seconds_left is None else f"{clock(event.seconds_left)} left"
+        self._detail.say(" · ".join(part for part in (left, pace(event)) if part))
+
     @Slot()
     def _on_changed(self) -> None:
-        running, waiting = self._queue.running_job, len(self._queue.waiting)
+        queue = self._queues.shown
+        running = queue.running_job if queue is not None else None
+        waiting = len(queue.waiting) if queue is not None else 0
+        is_paused = queue is not None and queue.is_paused
+        is_cancelling = queue is not None and queue.is_cancelling
         self.queue_button.setText(f"Queue: {waiting}" if waiting else "Queue")
         for widget in (self._progress, self.pause_button, self.cancel_button):
-            widget.setEnabled(running is not None)
-        self.pause_button.setText("Resume" if self._queue.is_paused else "Pause")
-        self.cancel_button.setText("Cancelling…" if self._queue.is_cancelling else "Cancel")
-        restyle(self._progress, "paused", self._queue.is_paused)
-        self._share.pause(self._queue.is_paused)
-        if running is None:
+            widget.setEnabled(running is not None or is_paused)
+        self.pause_button.setText("Resume" if is_paused else "Pause")
+        self.cancel_button.setText("Cancelling…" if is_cancelling else "Cancel")
+        self.cancel_button.setEnabled(self.cancel_button.isEnabled() and not is_cancelling)
+        restyle(self._progress, "paused", is_paused)
+        self._share.pause(is_paused)
+        if queue is None or running is None:
             self._step = ""
-            self._what.say(self._idle)
+            left = [job.title for job in queue.waiting] if queue is not None and is_paused else []
+            more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+            self._what.say(f"Paused: {left[0]}{more}" if left else self._idle)
             self._detail.say("")
             self._progress.setRange(0, 1)
             self._progress.reset()
             return
-        if self._queue.is_cancelling:
-            self.cancel_button.setEnabled(False)
         if not self._step:
             self._share = JobShare()
-            self._step = f"{_of_project(running, running.title)}: starting…"
+            self._step = f"{self._of_project(queue, running.title)}: starting…"
             self._progress.setRange(0, 0)
-        self._show_what()
+        if queue.progress is not None:
+            self._show_progress(queue, queue.progress)
+        self._show_what(queue)
 
-    def _show_what(self) -> None:
+    def _show_what(self, queue: ProjectQueue) -> None:
         """What runs, whether it is paused, and what follows."""
-        waiting = len(self._queue.waiting)
-        paused = "Paused: " if self._queue.is_paused else ""
-        long = f" ({self._forecast})" if self._forecast else ""
+        waiting = len(queue.waiting)
+        paused = "Paused: " if queue.is_paused else ""
+        long = f" ({queue.state.forecast})" if queue.state.forecast else ""
         follows = f" · then {waiting} more{long}" if waiting else ""
         self._what.say(f"{paused}{self._step}{follows}")
 
-    @Slot(object, object, str)
-    def _on_ended(self, job: QueuedJob, _result: object, message: str) -> None:
+    @Slot(object, object, object, str)
+    def _on_ended(
+        self, queue: ProjectQueue, job: RunningJob, _result: object, message: str
+    ) -> None:
         self._step = ""
         self._detail.say("")
-        title = _of_project(job, job.title)
-        if message == "cancelled":
-            self.show_notice(f"{title}: cancelled; the last whole epoch is kept.")
+        title = self._of_project(queue, job.title)
+        if message in ("cancelled", "paused"):
+            self.show_notice(f"{title}: {message}; the last whole epoch is kept.")
         elif message:
-            self.show_notice(f"{title}: {message}", Level.WARNING)
+            self.warn(f"{title}: {message}")
+
+    @staticmethod
+    def _of_project(queue: ProjectQueue, text: str) -> str:
+        """A job's text with the project that it belongs to."""
+        return f"{queue.name} · {text}"
 
 
 class JobShare:
@@ -200,8 +226,3 @@ class JobShare:
             share = event.done / event.total if event.total > 0 else 0.0
         self._share = max(self._share, min(share, _NEVER_WHOLE))
         return self._share
-
-
-def _of_project(job: QueuedJob, text: str) -> str:
-    """A job's text with the project that it belongs to."""
-    return f"{job.owner.name} · {text}" if job.owner.name else text

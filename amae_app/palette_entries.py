@@ -10,12 +10,9 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from amae_app.palette import Entry
+from amae_app.palette_state import Found
 from amae_app.widgets.page_keys import PageKeys
 from amae_app.workspaces import WORKSPACES
-from amae_engine.catalog import runs, studies
-from amae_engine.catalog.tables import JUDGED, RunState
-from amae_engine.errors import BadInput
-from amae_engine.project import Project
 from amae_engine.resources import resource
 
 DOCUMENTS = {
@@ -32,7 +29,6 @@ DOCUMENTS = {
     "glossary": "Glossary",
     "changelog": "Changelog",
 }
-_MOST_IMAGES = 20
 _BOLD = re.compile(r"\*\*(.+?)\*\*")
 
 
@@ -85,22 +81,8 @@ def help_entries(show: Callable[[str, str], object]) -> list[Entry]:
 
 
 def catalog_entries(
-    project: Project,
-    text: str,
-    show_run: Callable[[int], object],
-    show_image: Callable[[str], object],
+    found: Found, show_run: Callable[[int], object], show_image: Callable[[str], object]
 ) -> list[Entry]:
-    """Runs and images that a text names; reads the catalog, so off the event thread."""
-    found = []
-    with project.session() as session:
-        for run in runs.list_runs(session):
-            title = f"Run {run.id} · {run.kind}"
-            is_shown = run.kind in JUDGED and run.state is RunState.FINISHED
-            if is_shown and all(word in title.lower() for word in text.lower().split()):
-                found.append(Entry("run", title, partial(show_run, run.id)))
-        try:
-            ids = studies.page_of_ids(session, f"name:{text.split()[0]}")[:_MOST_IMAGES]
-        except BadInput:
-            return found
-        rows = studies.rows(session, ids.tolist())
-    return found + [Entry("image", row.name, partial(show_image, row.name)) for row in rows]
+    """Runs and images that the catalog has."""
+    runs = [Entry("run", title, partial(show_run, run)) for run, title in found.runs]
+    return runs + [Entry("image", name, partial(show_image, name)) for name in found.images]

@@ -1,4 +1,4 @@
-"""What runs and what waits in this window; Compare, Experiments has the stored queue."""
+"""What runs and what waits, here and in other processes; Compare, Experiments also has what is over."""
 
 from __future__ import annotations
 
@@ -14,34 +14,36 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from amae_app.job_queue import JobQueue, QueuedJob
+from amae_app.project_queue import ProjectQueue
+from amae_app.queues import Queues
 from amae_app.theme import heading
 from amae_app.widgets.building import column_of, named
+from amae_engine.catalog.tables import QueueState
 
 
 class QueueDialog(QDialog):
-    """Follows the queue while it is open.
+    """Follows the queues while it is open.
 
     Args:
-        queue: Of this window.
+        queues: Of this window.
         parent: The window.
 
     Signals:
-        stored_wanted(): the reader wants to see the stored queue.
+        stored_wanted(): the reader wants to see what is over, too.
     """
 
     stored_wanted = Signal()
 
-    def __init__(self, queue: JobQueue, parent: QWidget | None = None) -> None:
+    def __init__(self, queues: Queues, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setObjectName("queueDialog")
         self.setWindowTitle("Queue")
         self.resize(560, 320)
-        self._queue = queue
-        self.jobs = named(QListWidget(), "queueList", "Jobs of this window")
+        self._queues = queues
+        self.jobs = named(QListWidget(), "queueList", "Jobs that run and wait")
         layout = column_of(
-            heading("This window"),
+            heading("What runs and waits"),
             (self.jobs, 1),
             _buttons(
                 (
@@ -49,6 +51,12 @@ class QueueDialog(QDialog):
                     "firstJobButton",
                     "Let this job and what builds on it run next",
                     self._on_first,
+                ),
+                (
+                    "Start",
+                    "startJobsButton",
+                    "Work what waits or is paused, in this window",
+                    self._on_start,
                 ),
                 (
                     "Take out",
@@ -60,49 +68,60 @@ class QueueDialog(QDialog):
             into=self,
         )
         stored = named(
-            QPushButton("Stored queue…"),
+            QPushButton("Whole queue…"),
             "storedQueueButton",
-            tip="Experiments, and what was handed over when a window closed",
+            tip="Every job of this project, with what is over and what failed",
         )
         stored.setAutoDefault(False)
         stored.clicked.connect(self.stored_wanted)
         layout.addWidget(stored)
-        queue.changed.connect(self.show_jobs)
+        queues.changed.connect(self.show_jobs)
         self.show_jobs()
 
     @Slot()
     def show_jobs(self) -> None:
-        """List this window's current jobs."""
+        """List the jobs of every queue."""
         row = self.jobs.currentRow()
         self.jobs.clear()
-        running = self._queue.running_job
-        if running is not None:
-            state = "paused" if self._queue.is_paused else "running"
-            self.jobs.addItem(f"{state} · {_text(running)}")
-        for job in self._queue.waiting:
-            item = QListWidgetItem(f"waits · {_text(job)}")
-            item.setData(Qt.ItemDataRole.UserRole, job)
-            self.jobs.addItem(item)
+        for queue in self._queues.all:
+            running = queue.running_job
+            if running is not None:
+                state = "paused" if queue.is_paused else "running"
+                self._add(queue, running.id, f"{state} · {queue.name} · {running.title}")
+            for job in queue.waiting:
+                state = "waits" if job.state is QueueState.WAITING else "paused"
+                self._add(queue, job.id, f"{state} · {queue.name} · {job.title}")
         if not self.jobs.count():
             self.jobs.addItem("Nothing runs or waits.")
         self.jobs.setCurrentRow(min(row, self.jobs.count() - 1))
 
+    def _add(self, queue: ProjectQueue, number: int, text: str) -> None:
+        item = QListWidgetItem(text)
+        item.setData(Qt.ItemDataRole.UserRole, (queue, number))
+        self.jobs.addItem(item)
+
     @Slot()
     def _on_first(self) -> None:
-        job = self._chosen()
-        if job is not None:
-            self._queue.move_first(job)
+        if (chosen := self._chosen()) is not None:
+            chosen[0].move_first(chosen[1])
+
+    @Slot()
+    def _on_start(self) -> None:
+        for queue in self._queues.all:
+            if queue.is_paused:
+                queue.toggle_pause()
+            else:
+                queue.start()
 
     @Slot()
     def _on_drop(self) -> None:
-        job = self._chosen()
-        if job is not None:
-            self._queue.drop(job)
+        if (chosen := self._chosen()) is not None:
+            chosen[0].drop(chosen[1])
 
-    def _chosen(self) -> QueuedJob | None:
+    def _chosen(self) -> tuple[ProjectQueue, int] | None:
         item = self.jobs.currentItem()
         found = item.data(Qt.ItemDataRole.UserRole) if item is not None else None
-        return found if isinstance(found, QueuedJob) else None
+        return found if isinstance(found, tuple) else None
 
 
 def _buttons(*acts: tuple[str, str, str, Callable[[], object]]) -> QHBoxLayout:
@@ -114,7 +133,3 @@ def _buttons(*acts: tuple[str, str, str, Callable[[], object]]) -> QHBoxLayout:
         row.addWidget(button)
     row.addStretch(1)
     return row
-
-
-def _text(job: QueuedJob) -> str:
-    return f"{job.owner.name} · {job.title}" if job.owner.name else job.title

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, Slot
 
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import undo
@@ -30,12 +30,7 @@ class Undoing(QObject):
 
     Args:
         context: The open project, which says when.
-
-    Signals:
-        image_wanted(page, image_id): what was undone is to be seen there.
     """
-
-    image_wanted = Signal(str, int)
 
     def __init__(self, context: WindowContext) -> None:
         super().__init__(context)
@@ -45,21 +40,22 @@ class Undoing(QObject):
     @Slot(bool)
     def _step(self, is_redo: bool) -> None:
         reader, step = self._context.reader, undo.redo if is_redo else undo.undo
-        self._context.write(
-            lambda session: step(session, reader),
+        self._context.act(
+            self._context.call(step, reader),
             lambda done: self._done(done, is_redo),
             "redo" if is_redo else "undo",
         )
 
     def _done(self, step: Step, is_redo: bool) -> None:
+        navigator = self._context.navigator
         if step.import_id:
-            self._context.import_undo_wanted.emit(step.what)
+            navigator.import_undo_wanted.emit(step.what)
             return
-        self._context.notify(step_text(step, is_redo), Level.INFO)
+        self._context.announcer.notify(step_text(step, is_redo), Level.INFO)
         if step.subject is None:
             return
-        self._context.announce(CHANGED[step.subject])
+        self._context.announcer.announce(CHANGED[step.subject])
         if step.reading:
-            self._context.reading_wanted.emit(step.reading)
+            navigator.reading_wanted.emit(step.reading)
         if step.image_ids:
-            self.image_wanted.emit(_PAGES[step.subject], step.image_ids[0])
+            navigator.image_wanted.emit(_PAGES[step.subject], step.image_ids[0])

@@ -1,4 +1,4 @@
-"""What the window gives to its pages: the project, the queue, the reader, announcements."""
+"""What the window gives to its pages: the open project, and the ways to act on it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
-from PySide6.QtCore import QObject, QThreadPool, Signal, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from amae_app.act_writer import Act, ActWriter
-from amae_app.job_queue import JobQueue, Owner
+from amae_app.announcer import Announcer
+from amae_app.navigator import Navigator
 from amae_app.original_cache import OriginalCache
-from amae_app.project_jobs import ProjectJobs
+from amae_app.project_queue import ProjectQueue
+from amae_app.runner import Runner
 from amae_app.settings import Settings
 from amae_app.widgets.thumbnails import ThumbnailCache
 from amae_app.words import reading_only
-from amae_app.work import Work
 from amae_engine.catalog.database import Session
 from amae_engine.config import PseudoLabelConfig, Stage1Config
 from amae_engine.errors import AmaeError
@@ -28,9 +29,7 @@ from amae_engine.jobs.planning.defaults import choose_label_settings, default_co
 from amae_engine.project import Project
 
 T = TypeVar("T")
-_Answer = tuple[
-    Callable[[Any], object], Callable[[Any], object]
-]  # what takes the result, the error
+P = ParamSpec("P")
 _NO_IMAGES: Mapping[int, str] = MappingProxyType({})
 
 
@@ -65,60 +64,39 @@ class OpenedProject:
 
 
 class WindowContext(QObject):
-    """One open project and the ways a page can act on it.
+    """One open project: who shows what (`navigator`), what has changed (`announcer`), what is read
+    (`runner`) and written (`acts`) off the event thread, what is worked (`queue`), what is kept of
+    images (`thumbnails`, `originals`).
 
     Signals:
-        announced(changed): rows of these kinds changed.
-        noticed(message, level): one sentence for the reader.
-        page_wanted(name): a page asks to show another workspace.
-        run_wanted(number): a reader wants to see a run in Results.
         closed(self): the project is closed, after `close`.
-        relink_wanted(): a reader looks for originals that have moved.
         step_back_wanted(is_redo): the reader undoes the last act, or does it again.
-        reading_wanted(number): a second reading is to be shown.
-        import_undo_wanted(what): the act to undo is an import, which is asked about.
     """
 
-    announced = Signal(object)
-    noticed = Signal(str, object)
-    page_wanted = Signal(str)
-    relink_wanted = Signal()
-    step_back_wanted = Signal(bool)
-    reading_wanted = Signal(int)
-    import_undo_wanted = Signal(str)
-    run_wanted = Signal(int)
     closed = Signal(object)
-    _answered = Signal(str, int, object, object)
+    step_back_wanted = Signal(bool)
 
     def __init__(
         self,
         opened: OpenedProject,
         settings: Settings,
-        queue: JobQueue,
+        queue: ProjectQueue,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self.project = project = opened.project
-        self.settings = settings
-        owner = Owner(project.folder, project.name)
-        self.queue = ProjectJobs(queue, owner, project.only_reading, self)
-        self.queue.refused.connect(self.notify)
+        self.settings, self.queue = settings, queue
+        self.navigator, self.announcer = Navigator(self), Announcer(self)
+        self.runner = Runner(4, self)
+        self.acts = ActWriter(self)
+        self.thumbnails = ThumbnailCache(project.pixels.read, self)
+        self.originals = OriginalCache(project, self)
         self._labels = opened.labels
         self._shows_truth = False
         self.first_settings = opened.first_settings
-        self.thumbnails = ThumbnailCache(project.pixels.read, self)
-        self.originals = OriginalCache(project, self)
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(4)
-        self.acts = ActWriter(self)
-        self.acts.refused.connect(lambda text: self.notify(text, Level.WARNING))
-        self._generation: dict[str, int] = {}
-        self._busy: set[str] = set()
-        self._is_closed = False
-        self._next: dict[str, Work] = {}
-        self._waiting: dict[tuple[str, int], _Answer] = {}
-        self._answered.connect(self._deliver)
-        self.queue.ended.connect(self._on_job_ended)
+        self.runner.failed.connect(self._tell_error)
+        self.acts.refused.connect(self._warn)
+        queue.ended.connect(self._on_job_ended)
 
     @property
     def labels(self) -> PseudoLabelConfig:
@@ -132,7 +110,7 @@ class WindowContext(QObject):
             project = self.project
             self.act(
                 lambda: choose_label_settings(project, config),
-                lambda _: self.announce(Changed.SETTINGS),
+                lambda _: self.announcer.announce(Changed.SETTINGS),
             )
 
     @property
@@ -144,7 +122,7 @@ class WindowContext(QObject):
     def shows_truth(self, shows: bool) -> None:
         if shows != self._shows_truth:
             self._shows_truth = shows
-            self.announce(Changed.SETTINGS)
+            self.announcer.announce(Changed.SETTINGS)
 
     @property
     def reader(self) -> str:
@@ -160,44 +138,6 @@ class WindowContext(QObject):
     def redo(self) -> None:
         """Repeat what the reader undid last."""
         self.step_back_wanted.emit(True)
-
-    def announce(self, changed: Changed) -> None:
-        """Tell every page that rows changed."""
-        if not self._is_closed:
-            self.announced.emit(changed)
-
-    def notify(self, message: str, level: Level = Level.INFO) -> None:
-        """Show one sentence in the bottom bar."""
-        self.noticed.emit(message, level)
-
-    def background(
-        self,
-        key: str,
-        function: Callable[[], T],
-        done: Callable[[T], object],
-        failed: Callable[[AmaeError], object] | None = None,
-    ) -> None:
-        """Run `function` off the event thread and give its result to `done` on it.
-
-        A newer call with the same key makes the older one's answer late: it is dropped.
-
-        Args:
-            key: What is read.
-            function: Reads it.
-            done: Gets the result.
-            failed: Gets the error, in place of one sentence in the bottom bar.
-        """
-        if self._is_closed:  # a page that is about to go
-            return
-        generation = self._generation.get(key, 0) + 1
-        self._generation[key] = generation
-        self._waiting[(key, generation)] = done, failed or self._tell_error
-        work = Work(self._answered.emit, key, generation, function)
-        if key in self._busy:
-            self._next[key] = work  # one at a time of a kind; only the newest follows
-        else:
-            self._busy.add(key)
-            self._pool.start(work)
 
     def act(
         self,
@@ -217,69 +157,48 @@ class WindowContext(QObject):
             page: The workspace to return to in that case.
         """
         if self.project.only_reading:
-            self.notify(reading_only(self.project.only_reading), Level.WARNING)
+            self.announcer.notify(reading_only(self.project.only_reading), Level.WARNING)
             return
         names, ids = tuple(images.values()), tuple(images)
         self.acts.add(Act(function, done, what, names, ids, page, self.reader))
 
-    def query(self, key: str, look: Callable[[Session], T], done: Callable[[T], object]) -> None:
-        """Look into the catalog off the event thread: `background` in a session of its own."""
-        self.background(key, partial(self.project.in_session, look), done)
-
-    def write(
-        self,
-        act: Callable[[Session], T],
-        done: Callable[[T], object],
-        what: str = "a change",
-        images: Mapping[int, str] = _NO_IMAGES,
-        page: str = "",
-    ) -> None:
-        """Write to the catalog: `act` in a session of its own."""
-        self.act(partial(self.project.in_session, act), done, what, images, page)
-
-    def _tell_error(self, error: AmaeError) -> None:
-        self.notify(str(error), Level.WARNING)
+    def call(
+        self, function: Callable[Concatenate[Session, P], T], *values: P.args, **named: P.kwargs
+    ) -> Callable[[], T]:
+        """A function of the catalog with its values, for `runner.run` or `act`: in a session of its own."""
+        return partial(self.project.in_session, function, *values, **named)
 
     def close(self) -> threading.Thread:
         """Deliver nothing more, and close the project once every act and background work has ended.
 
         Returns:
-            The thread that waits for that; who ends the program joins it.
+            The thread that waits for that.
         """
-        self._is_closed = True
+        self.announcer.be_silent()
         self.acts.stop_delivering()
-        self._waiting.clear()
-        self._next.clear()
+        self.runner.stop()
         thread = threading.Thread(target=self._finish, name="closing a project")
         thread.start()
         return thread
 
     def _finish(self) -> None:
         self.acts.wait()
-        self._pool.waitForDone()
+        self.runner.wait()
         self.thumbnails.close()
         self.originals.close()
         self.project.close()
         self.closed.emit(self)
 
+    @Slot(object)
+    def _tell_error(self, error: AmaeError) -> None:
+        self._warn(str(error))
+
+    @Slot(str)
+    def _warn(self, message: str) -> None:
+        self.announcer.notify(message, Level.WARNING)
+
     @Slot(object, object, str)
     def _on_job_ended(self, _job: object, result: object, _message: str) -> None:
         if isinstance(result, RelinkReport):
             self.originals.forget_missing()
-            self.announce(Changed.IMAGES)
-
-    @Slot(str, int, object, object)
-    def _deliver(self, key: str, generation: int, result: object, error: object) -> None:
-        answer = self._waiting.pop((key, generation), None)
-        following = self._next.pop(key, None)
-        if following is not None:
-            self._pool.start(following)
-        else:
-            self._busy.discard(key)
-        if answer is None or self._generation[key] != generation:
-            return
-        done, failed = answer
-        if error is None:
-            done(result)
-        else:
-            failed(error)
+            self.announcer.announce(Changed.IMAGES)

@@ -112,13 +112,52 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
+class Alive:
+    """Nothing new yet: whoever drives the job may close it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobBegan:
+    """The queue's worker begins with a job; what follows is of it, until `JobEnded`."""
+
+    job: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    """A job of the queue has ended, or is left for later.
+
+    Attributes:
+        result: What it returned.
+        message: "" where it is done, "cancelled", "paused", or why it failed.
+    """
+
+    job: int
+    title: str
+    result: object
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A job's last event when it crosses a process: what the generator returned."""
 
     result: object
 
 
-Event = Progress | EpochEnd | Preview | RunStarted | Notice | Changes | Finished
+Event = (
+    Progress
+    | EpochEnd
+    | Preview
+    | RunStarted
+    | Notice
+    | Changes
+    | Alive
+    | JobBegan
+    | JobEnded
+    | Finished
+)
 
 
 def pace(event: Progress, before: str = "") -> str:

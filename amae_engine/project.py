@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 _log = logging.getLogger(__name__)
 _opened: list[Project] | None = None  # while a command collects what it opens
@@ -61,12 +62,12 @@ class Project:
         is_locked = not may_write(folder)
         self._held_for_window = self._is_closed = False
         self.only_reading = "its folder cannot be written" if is_locked else ""
-        self._is_shared = bool(catalog_url)
+        self.is_shared = bool(catalog_url)
         if not is_locked:
-            close_to_others(folder / "private", self._is_shared, everything=False)
+            close_to_others(folder / "private", self.is_shared, everything=False)
         self.pixels = PixelStore(folder / "pixels")
         self._originals = Originals(folder / "private")
-        self.source_names = SourceNames(folder / "private", file_mode(self._is_shared))
+        self.source_names = SourceNames(folder / "private", file_mode(self.is_shared))
         self._catalog = Catalog(folder, catalog_url, self.only_reading)
         if not self.only_reading:
             with self.session() as session:
@@ -146,10 +147,12 @@ class Project:
         """A catalog session for one act: commits at the end, rolls back on an error."""
         return self._catalog.session({image_sources.SOURCE_NAMES: self.source_names})
 
-    def in_session(self, act: Callable[[Session], T]) -> T:
-        """One act, or one look, in a session of its own; returns what it returned."""
+    def in_session(
+        self, act: Callable[Concatenate[Session, P], T], *values: P.args, **named: P.kwargs
+    ) -> T:
+        """One act, or one look, with its values in a session of its own; returns what it returned."""
         with self.session() as session:
-            return act(session)
+            return act(session, *values, **named)
 
     def analyse(self) -> None:
         """Let the database count what it holds, so that it plans its queries well."""
@@ -194,13 +197,17 @@ class Project:
         """Drop the originals of images that left the project."""
         self._originals.forget(image_ids)
 
-    def close(self) -> None:
-        """Make today's backup, close the catalog's connections, and let other windows write."""
+    def close(self, backs_up: bool = True) -> None:
+        """Make today's backup, close the catalog's connections, and let other windows write.
+
+        Args:
+            backs_up: Not where the same project is open here once more, which does.
+        """
         if self._is_closed:
             return
         self._is_closed = True
         try:
-            if not self.only_reading:
+            if backs_up and not self.only_reading:
                 require_no_links(self.folder, "backups")
                 self._catalog.back_up_today()
         except (OSError, sqlite3.Error) as error:  # a full disk: what there is stays as it is
@@ -222,14 +229,14 @@ class Project:
     def close_private(self) -> None:
         """Keep others out of every file of `private/`; after files came into it."""
         require_no_links(self.folder, "private")
-        close_to_others(self.folder / "private", self._is_shared)
+        close_to_others(self.folder / "private", self.is_shared)
 
     def hold_for_window(self) -> None:
         """Be this window's until `close`: the window of another process then reads only.
 
         A catalog on a server is made for several readers, and is nobody's.
         """
-        if self.only_reading or self._is_shared or self._held_for_window:
+        if self.only_reading or self.is_shared or self._held_for_window:
             return
         self._held_for_window = _hold_window(self.folder)
         if not self._held_for_window:

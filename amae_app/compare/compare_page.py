@@ -55,8 +55,8 @@ class ComparePage(Workspace):
         self.runs.more_wanted.connect(self._on_more)
         self.runs.selection_changed.connect(self._on_selection)
         self.tabs.currentChanged.connect(self._on_tab)
-        self.experiments.run_wanted.connect(context.run_wanted)
-        self.maps.run_wanted.connect(context.run_wanted)
+        self.experiments.run_wanted.connect(context.navigator.run_wanted)
+        self.maps.run_wanted.connect(context.navigator.run_wanted)
         self.setFocusProxy(self.table)
 
     def refresh(self, changed: Changed) -> None:
@@ -83,7 +83,7 @@ class ComparePage(Workspace):
 
     def _read(self) -> None:
         project, most = self._context.project, self._most
-        self._context.background("compare", lambda: read_compare_state(project, most), self._show)
+        self._context.runner.run("compare", lambda: read_compare_state(project, most), self._show)
         self.experiments.read()
 
     def _show(self, state: CompareState) -> None:

@@ -85,7 +85,7 @@ class DisagreementPanel(QWidget):
             return
         first, second = self._pair = (chosen[0], chosen[1])
         project = self._context.project
-        self._context.background(
+        self._context.runner.run(
             "disagreements", lambda: disagreements(project, first, second, kind), self._show
         )
 
@@ -133,7 +133,7 @@ class DisagreementPanel(QWidget):
             one, two = (load_image_maps(project, run.score_run.id, image_id) for run in pair)
             return _Maps(image_id, (one, two))
 
-        self._context.background("compared maps", read, self._draw)
+        self._context.runner.run("compared maps", read, self._draw)
 
     def _draw(self, maps: _Maps) -> None:
         if self._pair is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -24,13 +25,9 @@ from amae_app.theme import card, quiet
 from amae_app.widgets.building import column_of, fill, named
 from amae_app.widgets.fields import ComboBox
 from amae_app.window_context import WindowContext
-from amae_engine.catalog import job_queue
-from amae_engine.errors import AmaeError
-from amae_engine.events import Changed, Level
+from amae_engine.events import Changed
 from amae_engine.jobs.planning.queue_experiment import write_results
-from amae_engine.jobs.planning.work_queue import start_worker
 
-_LOOK_MS = 3000  # between looks at a queue that is worked by another process
 _JOBS = ("Job", "State", "Run", "What", "Why")
 
 
@@ -55,10 +52,8 @@ class ExperimentsPanel(QWidget):
         self.queue_text = QLabel()
         self.buttons: dict[str, QPushButton] = {}
         self._lay_out()
-        self._timer = QTimer(self)
-        self._timer.setInterval(_LOOK_MS)
-        self._timer.timeout.connect(self._look)
-        self.plan.queued.connect(self._on_start)
+        context.queue.changed.connect(self._look)
+        self.plan.queued.connect(context.queue.start_apart)
         self.chosen.activated.connect(self.read)
         self.table.cellDoubleClicked.connect(self._on_cell)
 
@@ -75,7 +70,7 @@ class ExperimentsPanel(QWidget):
     def _read(self, before: ExperimentsState | None) -> None:
         project, reader = self._context.project, self._context.reader
         name = self.chosen.currentText()
-        self._context.background(
+        self._context.runner.run(
             "experiments", lambda: read_experiments(project, name, reader, before), self._show
         )
 
@@ -113,20 +108,21 @@ class ExperimentsPanel(QWidget):
         return box
 
     def _queue(self) -> QWidget:
-        box = QWidget()
+        box, queue = QWidget(), self._context.queue
         column = column_of(into=box, margins=0)
         row = QHBoxLayout()
         self.queue_text.setObjectName("queueText")
         row.addWidget(self.queue_text, 1)
         for text, name, tip, slot in (
-            ("Start", "startQueueButton", "Start a worker", self._on_start),
-            ("Pause", "pauseQueueButton", "End the running job at its last epoch; go on later",
-             self._on_pause),
-            ("First", "firstButton", "Run the selected job next", partial(self._on_job, "first")),
+            ("Start", "startQueueButton", "Start a worker that goes on without the window",
+             queue.start_apart),
+            ("Pause", "pauseQueueButton", "Leave everything for later; nothing is lost",
+             queue.toggle_pause),
+            ("First", "firstButton", "Run the selected job next", self._of_job(queue.move_first)),
             ("Cancel", "cancelJobButton", "Cancel the selected job and what builds on it",
-             partial(self._on_job, "cancel")),
+             self._of_job(queue.drop)),
             ("Try again", "retryJobButton", "Queue the selected job again",
-             partial(self._on_job, "retry")),
+             self._of_job(queue.retry)),
         ):  # fmt: skip
             button = named(QPushButton(text), name, tip=tip)
             button.clicked.connect(slot)
@@ -147,9 +143,6 @@ class ExperimentsPanel(QWidget):
 
     def _show(self, state: ExperimentsState) -> None:
         before, self._state = self._state, state
-        is_working = state.is_at_work and state.left > 0
-        if is_working != self._timer.isActive():
-            (self._timer.start if is_working else self._timer.stop)()
         names = [self.chosen.itemText(n) for n in range(self.chosen.count())]
         if names != list(state.names):
             self.chosen.clear()
@@ -161,7 +154,7 @@ class ExperimentsPanel(QWidget):
         if before is None:
             self.plan.tell()
         if before is not None and before.left > state.left:
-            self._context.announce(Changed.SCORES | Changed.RUNS)
+            self._context.announcer.announce(Changed.SCORES | Changed.RUNS)
 
     def _show_table(self, state: ExperimentsState) -> None:
         table = state.table
@@ -196,45 +189,23 @@ class ExperimentsPanel(QWidget):
                 self.jobs.setItem(row, column, item)
             if job.id == selected:
                 self.jobs.selectRow(row)
-        self.buttons["Pause"].setText("Resume" if state.is_paused else "Pause")
+        self.buttons["Pause"].setText("Resume" if self._context.queue.is_paused else "Pause")
         self.buttons["Start"].setEnabled(state.left > 0 and not state.is_at_work)
 
     def _selected(self) -> int:
         item = self.jobs.item(self.jobs.currentRow(), 0)
         return int(item.text()) if item is not None else 0
 
-    @Slot()
-    def _on_start(self) -> None:
-        project = self._context.project
+    def _of_job(self, act: Callable[[int], None]) -> Callable[[], None]:
+        """The act on the selected job."""
 
-        def failed(error: AmaeError) -> None:
-            self._context.notify(str(error), Level.WARNING)
-            self.read()
+        def do() -> None:
+            if job := self._selected():
+                act(job)
+            else:
+                self._context.announcer.notify("Select a job of the queue first.")
 
-        self._context.background(
-            "queue worker", lambda: start_worker(project), lambda _: self.read(), failed
-        )
-
-    @Slot()
-    def _on_pause(self) -> None:
-        is_paused = self._state is not None and self._state.is_paused
-        self._context.write(
-            job_queue.resume if is_paused else job_queue.pause,
-            lambda _: self._on_start() if is_paused else self.read(),
-        )
-
-    def _on_job(self, act: str) -> None:
-        job = self._selected()
-        if not job:
-            self._context.notify("Select a job of the queue first.")
-            return
-        acts = {
-            "first": job_queue.move_first,
-            "cancel": job_queue.cancel,
-            "retry": job_queue.retry,
-        }
-
-        self._context.write(lambda session: acts[act](session, job), lambda _: self.read())
+        return do
 
     @Slot()
     def _on_export(self) -> None:
@@ -244,7 +215,7 @@ class ExperimentsPanel(QWidget):
         folder = self._context.project.exports_folder
         self._context.act(
             lambda: write_results(table, folder),
-            lambda files: self._context.notify(f"Written to {files[0].parent}"),
+            lambda files: self._context.announcer.notify(f"Written to {files[0].parent}"),
         )
 
     @Slot(int, int)

@@ -37,13 +37,7 @@ class ExperimentsState:
     @property
     def left(self) -> int:
         """Jobs that are not over."""
-        open_states = (QueueState.WAITING, QueueState.PAUSED, QueueState.RUNNING)
-        return sum(job.state in open_states for job in self.jobs)
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether jobs are paused."""
-        return any(job.state is QueueState.PAUSED for job in self.jobs)
+        return sum(job.state in job_queue.OPEN for job in self.jobs)
 
     def jobs_of(self, experiment: str) -> list[QueueRow]:
         """The jobs of an experiment, in their order."""
@@ -52,7 +46,7 @@ class ExperimentsState:
     def text(self) -> str:
         """How far the queue is."""
         if not self.jobs:
-            return "No experiment is queued yet."
+            return "Nothing is queued yet."
         count = {state: sum(job.state is state for job in self.jobs) for state in QueueState}
         parts = [f"{count[s]} {s}" for s in QueueState if count[s]]
         worker = "a worker is at work" if self.is_at_work else "no worker is at work"

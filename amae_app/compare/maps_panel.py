@@ -67,7 +67,7 @@ class MapsPanel(QWidget):
         project = self._context.project
         if not self._judged:
             self.about.setText("Judging the maps…")
-        self._context.background(
+        self._context.runner.run(
             "maps",
             lambda: compare_maps(project, regions_by_image(project)),
             self._show,

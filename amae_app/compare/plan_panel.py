@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Signal, Slot
@@ -11,18 +12,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from amae_app.child_job import ChildJob
-from amae_app.job_queue import QueuedJob
+from amae_app.queue_state import RunningJob
 from amae_app.theme import quiet
 from amae_app.widgets.building import column_of, named
 from amae_app.widgets.fields import ComboBox, DoubleSpinBox, SpinBox
 from amae_app.window_context import WindowContext
 from amae_engine.catalog.job_queue import NewJob
 from amae_engine.config.peers import PeerSize
+from amae_engine.jobs.child_process import run_in_child
 from amae_engine.jobs.planning.estimates import Estimate, Like, estimate
 from amae_engine.jobs.planning.experiment_plans import Experiment, Plan, plan_jobs
 from amae_engine.jobs.planning.queue_experiment import queue_experiment
 
+_TRIALS = "Trials of peers"
 _SIZES = {
     PeerSize.PUBLISHED: "peers as published",
     PeerSize.COMPACT: "compact peers (64 px)",
@@ -42,7 +44,6 @@ class PlanPanel(QWidget):
         super().__init__(parent)
         self._context = context
         self._tried: dict[Like, float] = {}
-        self._trials: ChildJob | None = None
         self.kind = ComboBox()
         self.replicates = SpinBox()
         self.peer_size = ComboBox()
@@ -64,7 +65,7 @@ class PlanPanel(QWidget):
         """Say how long the grid would take, before it is queued."""
         project, plan, tried = self._context.project, self._plan(), dict(self._tried)
 
-        self._context.background(
+        self._context.runner.run(
             "estimate",
             lambda: estimate(project, plan_jobs(project, plan), tried).text,
             self.reported.setText,
@@ -139,15 +140,17 @@ class PlanPanel(QWidget):
         def measure(jobs: list[NewJob]) -> None:
             peers = [job.config for job in jobs if job.job == "peer"]
             if not peers:
-                self._context.notify("This experiment has no peer; its own steps tell their time.")
+                self._context.announcer.notify(
+                    "This experiment has no peer; its own steps tell their time."
+                )
                 return
-            self._trials = ChildJob(project.folder, "peer_times", {"configs": peers})
-            self._context.queue.add(("Trials of peers", self._trials))
+            times = partial(run_in_child, project.folder, "peer_times", {"configs": peers})
+            self._context.queue.do(_TRIALS, times)
 
         self._context.act(lambda: plan_jobs(project, plan), measure)
 
     @Slot(object, object, str)
-    def _on_ended(self, job: QueuedJob, result: object, _message: str) -> None:
-        if job.make is self._trials and isinstance(result, dict):
+    def _on_ended(self, job: RunningJob, result: object, _message: str) -> None:
+        if job.title == _TRIALS and isinstance(result, dict):
             self._tried |= result
             self.tell()

@@ -210,7 +210,7 @@ class RunsPanel(QWidget):
         self.roc.setLabel("bottom", "recall (sensitivity)" if is_pr else "1 − specificity")
         self.roc.setLabel("left", "precision" if is_pr else "sensitivity")
         self.roc.show_curves(curves, 0)
-        self._context.background(
+        self._context.runner.run(
             "bands", lambda: [(make(), tint) for make, tint in bands], self._draw_bands
         )
         self.legend.setText("<br>".join(lines))

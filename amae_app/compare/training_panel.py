@@ -54,7 +54,7 @@ class TrainingPanel(QWidget):
     def read(self) -> None:
         """Read the curves again."""
         project = self._context.project
-        self._context.background("curves", lambda: read_curves(project), self._show)
+        self._context.runner.run("curves", lambda: read_curves(project), self._show)
 
     def _show(self, curves: dict[str, tuple[EpochEnd, ...]]) -> None:
         self.plot.clear()

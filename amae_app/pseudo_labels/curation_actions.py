@@ -8,17 +8,15 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from amae_app.ask_files import ask_file, ask_target
-from amae_app.child_job import ChildJob
 from amae_app.window_context import WindowContext
-from amae_engine.catalog import blind_readings, decisions, runs, standing
-from amae_engine.catalog.database import Session
+from amae_engine.catalog import blind_readings, decisions, standing
 from amae_engine.catalog.decisions import Offer
-from amae_engine.catalog.tables import Label, Split
-from amae_engine.config import ScoreConfig, Stage2Config
+from amae_engine.catalog.job_queue import NewJob
+from amae_engine.catalog.tables import Label
 from amae_engine.events import Changed
 from amae_engine.jobs.curation.decision_csv import read_decisions, summary, write_decisions
 from amae_engine.jobs.curation.second_reading import ChosenBy, begin_second_reading
-from amae_engine.jobs.planning.defaults import default_config
+from amae_engine.jobs.planning.next_jobs import rating_unlabeled, retraining
 from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import PseudoLabelView
 from amae_engine.jobs.pseudo_labels.stage2_effect import Stage2Effect
 from amae_engine.words import plural
@@ -47,10 +45,8 @@ class CurationActions(QObject):
     ) -> None:
         """Decide on images, names by id, in one act."""
         reader = self._context.reader
-        self._context.write(
-            lambda session: decisions.decide(
-                session, list(images), labels, reader, run_id, kind, offer
-            ),
+        self._context.act(
+            self._context.call(decisions.decide, list(images), labels, reader, run_id, kind, offer),
             self._decided,
             " / ".join(dict.fromkeys(labels)),
             images,
@@ -68,9 +64,9 @@ class CurationActions(QObject):
             if kept:
                 self.disputed.emit(images, label, kept)
 
-        self._context.write(
-            lambda session: standing.decide_undisputed(
-                session, list(images), label, reader, run_id, offer
+        self._context.act(
+            self._context.call(
+                standing.decide_undisputed, list(images), label, reader, run_id, offer
             ),
             done,
             str(label),
@@ -80,12 +76,8 @@ class CurationActions(QObject):
 
     def read_blind(self, session_id: int, images: dict[int, str], label: Label) -> None:
         """Note what the second reader calls images."""
-
-        def act(session: Session) -> None:
-            for image_id in images:
-                blind_readings.read(session, session_id, image_id, label)
-
-        self._context.write(act, self._decided, f"second reading: {label}", images, _PAGE)
+        act = self._context.call(blind_readings.read, session_id, list(images), label)
+        self._context.act(act, self._decided, f"second reading: {label}", images, _PAGE)
 
     def begin_blind(self, view: PseudoLabelView, count: int, chosen_by: ChosenBy) -> None:
         """Choose images for a blind second reading, and begin it."""
@@ -99,8 +91,8 @@ class CurationActions(QObject):
     @Slot(int, int, object)
     def agree(self, session_id: int, image_id: int, label: Label) -> None:
         """Decide on a conflict by consensus."""
-        self._context.write(
-            lambda session: blind_readings.agree(session, session_id, image_id, label),
+        self._context.act(
+            self._context.call(blind_readings.agree, session_id, image_id, label),
             self._decided,
             f"consensus: {label}",
             {image_id: ""},
@@ -119,7 +111,7 @@ class CurationActions(QObject):
         project, reader = self._context.project, self._context.reader
         self._context.act(
             lambda: write_decisions(project, path, reader),
-            lambda count: self._context.notify(f"{plural(count, 'decision')} written."),
+            lambda count: self._context.announcer.notify(f"{plural(count, 'decision')} written."),
             "decisions as a table",
         )
 
@@ -135,7 +127,7 @@ class CurationActions(QObject):
         project, reader = self._context.project, self._context.reader
 
         def done(text: str) -> None:
-            self._context.notify(text)
+            self._context.announcer.notify(text)
             self._decided(None)
 
         self._context.act(
@@ -147,45 +139,21 @@ class CurationActions(QObject):
     def retrain(self, effect: Stage2Effect) -> None:
         """Train stage 2 again on the current labels: B alone where A would be the same."""
         project, labels = self._context.project, self._context.labels
-        b_alone = effect.b_alone
-
-        def settings() -> tuple[Stage2Config, ScoreConfig]:
-            then = project.in_session(lambda session: runs.get(session, effect.run_id).config)
-            module_a = effect.run_id if b_alone else 0
-            stage2 = Stage2Config.from_dict(then).replace(
-                module_a_run=module_a, pseudo_labels=labels
-            )
-            return stage2, default_config(project, ScoreConfig).config
-
-        def queue(configs: tuple[Stage2Config, ScoreConfig]) -> None:
-            stage2, score = configs
-            title = "Stage 2, module B" if b_alone else "Stage 2"
-            self._context.queue.add(
-                (title, ChildJob(project.folder, "stage2", stage2)),
-                ("Scoring", ChildJob(project.folder, "score", score)),
-            )
-
-        self._context.act(settings, queue)
+        self._context.act(lambda: retraining(project, labels, effect), self._queue)
 
     @Slot()
     def rate_unlabeled(self) -> None:
         """Let the newest stage 2 rate the unlabeled images too, next to the test images."""
         project = self._context.project
-        folder, both = project.folder, (str(Split.TEST), str(Split.UNLABELED))
+        self._context.act(lambda: rating_unlabeled(project), self._queue)
 
-        def settings() -> ScoreConfig:
-            return default_config(project, ScoreConfig).config.replace(splits=both)
-
-        self._context.act(
-            settings,
-            lambda config: self._context.queue.add(("Scoring", ChildJob(folder, "score", config))),
-        )
+    def _queue(self, jobs: tuple[NewJob, ...]) -> None:
+        self._context.queue.add(*jobs)
 
     @Slot()
     def second_round(self) -> None:
         """Re-rank U by the probe and stage 2; train on that where validation images say so."""
-        folder = self._context.project.folder
-        self._context.queue.add(("Second round", ChildJob(folder, "rounds", {})))
+        self._context.queue.add(NewJob("Second round", "rounds", {}))
 
     def _decided(self, _: object) -> None:
-        self._context.announce(Changed.DECISIONS)
+        self._context.announcer.announce(Changed.DECISIONS)

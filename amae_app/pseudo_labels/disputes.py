@@ -63,7 +63,7 @@ class Disputes(QObject):
             )
 
         ids = list(images)
-        self._context.query("dispute", lambda session: standing.standing(session, ids), show)
+        self._context.runner.run("dispute", self._context.call(standing.standing, ids), show)
 
     def leave(self, image_id: int | None) -> None:
         """Another image is shown."""
@@ -75,7 +75,7 @@ class Disputes(QObject):
         """Some of the images had another decision, and keep it unless the reader wants all."""
         if len(images) == 1:
             ((image, there),) = kept.items()
-            self._context.notify(
+            self._context.announcer.notify(
                 f"{images[image]} stays {LABEL_WORDS[there.label]}: {there.reader} decided meanwhile."
             )
             return

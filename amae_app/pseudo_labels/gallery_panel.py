@@ -147,7 +147,7 @@ class GalleryPanel(QWidget):
             self._show_places(np.array(found, dtype=np.int64))
         elif self._data_of(order) is None:
             project, view = self._context.project, state.view
-            self._context.background(
+            self._context.runner.run(
                 "order",
                 lambda: read_order_data(project, view, order),
                 self._take_data,
@@ -163,13 +163,15 @@ class GalleryPanel(QWidget):
         return True if needed is None else getattr(self._data, needed, None)
 
     def _on_no_data(self, error: AmaeError) -> None:
-        self._context.notify(str(error), Level.WARNING)
+        self._context.announcer.notify(str(error), Level.WARNING)
         self.order.setCurrentText(str(Order.NEAREST_CUT))
 
     def _take_data(self, data: OrderData) -> None:
         self._data = data
         if data.disagreement is not None:
-            self._context.notify(f"Ranked by how far these lie apart: {data.disagreement.by}.")
+            self._context.announcer.notify(
+                f"Ranked by how far these lie apart: {data.disagreement.by}."
+            )
         self._offer()
 
     def _show_places(self, places: Ids) -> None:

@@ -132,7 +132,9 @@ class PseudoLabelsPage(Workspace):
         An image that has a decision keeps it, by what the catalog has when the act is written.
         """
         if self._blind is not None:
-            self._context.notify("No rating is shown to agree with: say what the image is.")
+            self._context.announcer.notify(
+                "No rating is shown to agree with: say what the image is."
+            )
             return
         tiles = self.gallery.selected_tiles()
         labels = [Label.ABNORMAL if t.probability >= 0.5 else Label.NORMAL for t in tiles]
@@ -230,9 +232,9 @@ class PseudoLabelsPage(Workspace):
         self.blind.agreement_wanted.connect(self._on_agreement)
         self.acts.reading_begun.connect(self.read_blind)
         self.acts.disputed.connect(self.disputes.tell)
-        self._context.reading_wanted.connect(self.read_blind)
+        self._context.navigator.reading_wanted.connect(self.read_blind)
         self.disputes.all_wanted.connect(self._decide_all)
-        self.viewer.relink_wanted.connect(self._context.relink_wanted)
+        self.viewer.relink_wanted.connect(self._context.navigator.relink_wanted)
         self._context.queue.changed.connect(self._show_review)
         self._context.acts.changed.connect(self._show_saving)
 
@@ -244,7 +246,7 @@ class PseudoLabelsPage(Workspace):
             state = self._reader.read(config)
             return state, None if blind is None else self.dialogs.items(blind)
 
-        self._context.background("pseudo-labels", read, self._show, self._show_error)
+        self._context.runner.run("pseudo-labels", read, self._show, self._show_error)
 
     def _show_error(self, error: AmaeError) -> None:
         self._state = None
@@ -273,7 +275,7 @@ class PseudoLabelsPage(Workspace):
     @Slot()
     def _read_sources(self) -> None:
         project, config = self._context.project, self._context.labels
-        self._context.background(
+        self._context.runner.run(
             "sources",
             lambda: source_qualities(project, config),
             self.review.show_sources,
@@ -285,7 +287,7 @@ class PseudoLabelsPage(Workspace):
         is_unranked = self._state is not None and not self._state.has_ranking
         if source is PseudoLabelSource.ROUNDS and is_unranked:
             self.cuts.show_rule(self._context.labels)
-            self._context.notify(
+            self._context.announcer.notify(
                 "No stage 2 has ranked the unlabeled images yet: More, 'Second round'."
             )
             return
@@ -337,4 +339,4 @@ class PseudoLabelsPage(Workspace):
 
     @Slot()
     def _on_go(self) -> None:
-        self._context.page_wanted.emit("train")
+        self._context.navigator.page_wanted.emit("train")

@@ -13,7 +13,6 @@ from amae_app.pseudo_labels.history_dialog import HistoryDialog
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import blind_readings, decisions, studies
 from amae_engine.catalog.blind_readings import BlindItem, SessionRow
-from amae_engine.catalog.database import Session
 from amae_engine.jobs.curation.second_reading import Agreement, agreement
 from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import current_pseudo_labels
 
@@ -37,25 +36,19 @@ class ReadingDialogs(QObject):
 
     def items(self, session_id: int) -> list[BlindItem]:
         """The images of a blind reading."""
-        return self._context.project.in_session(
-            lambda session: blind_readings.items(session, session_id)
-        )
+        return self._context.call(blind_readings.items, session_id)()
 
     @Slot()
     def ask_blind(self) -> None:
         """Ask which images the second reader wants."""
         reader = self._context.reader
 
-        def read(session: Session) -> tuple[list[SessionRow], int]:
-            mine = [row for row in blind_readings.sessions(session) if row.reader == reader]
-            return mine, len(blind_readings.candidates(session, reader))
-
         def show(answer: tuple[list[SessionRow], int]) -> None:
             dialog = BlindDialog(*answer, reader, self._page)
             dialog.accepted.connect(lambda: self._begin(dialog))
             dialog.open()
 
-        self._context.query("blind", read, show)
+        self._context.runner.run("blind", self._context.call(blind_readings.offers, reader), show)
 
     @Slot()
     def show_newest_agreement(self) -> None:
@@ -65,9 +58,13 @@ class ReadingDialogs(QObject):
             if sessions:
                 self.show_agreement(sessions[0].id)
             else:
-                self._context.notify("There is no second reading yet: More, Second reading.")
+                self._context.announcer.notify(
+                    "There is no second reading yet: More, Second reading."
+                )
 
-        self._context.query("newest reading", blind_readings.sessions, show)
+        self._context.runner.run(
+            "newest reading", self._context.call(blind_readings.sessions), show
+        )
 
     def show_agreement(self, session_id: int) -> None:
         """How the readers of a second reading agree, with their conflicts."""
@@ -76,7 +73,7 @@ class ReadingDialogs(QObject):
         def read() -> Found:
             found = agreement(project, session_id)
             conflicts = [item.image_id for item in found.conflicts]
-            rows = project.in_session(lambda session: studies.rows(session, conflicts))
+            rows = project.in_session(studies.rows, conflicts)
             return found, {
                 row.id: (ImageRef(row.id, row.store_row, row.aspect), row.name) for row in rows
             }
@@ -86,13 +83,13 @@ class ReadingDialogs(QObject):
             dialog.agreed.connect(self._acts.agree)
             dialog.open()
 
-        self._context.background("agreement", read, show)
+        self._context.runner.run("agreement", read, show)
 
     def show_history(self, image_name: str) -> None:
         """Every decision, of all images or of one."""
-        self._context.query(
+        self._context.runner.run(
             "history",
-            lambda session: decisions.history(session, limit=_MOST_SHOWN),
+            self._context.call(decisions.history, limit=_MOST_SHOWN),
             lambda rows: HistoryDialog(rows, image_name, self._page).open(),
         )
 
@@ -102,7 +99,7 @@ class ReadingDialogs(QObject):
             return
         project, labels = self._context.project, self._context.labels
         count, how = dialog.count.value(), dialog.how
-        self._context.background(
+        self._context.runner.run(
             "blind view",
             lambda: current_pseudo_labels(project, labels),
             lambda view: self._acts.begin_blind(view, count, how),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from amae_app.child_job import ChildJob
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import locked_points
+from amae_engine.catalog.job_queue import NewJob
 from amae_engine.catalog.locked_points import LockedRow
 from amae_engine.config import ScoreKind
 from amae_engine.evaluation.operating_rules import RuleChoice
@@ -34,23 +34,22 @@ class EvaluationActs(QObject):
     def choose(self, run: int, kind: ScoreKind, choice: RuleChoice) -> None:
         """Choose a threshold on validation or normal images."""
         project = self._context.project
-        self._context.background(
+        self._context.runner.run(
             "choose", lambda: choose_point(project, run, kind, choice), self.chosen.emit
         )
 
     def make_maps(self, run: int, image_ids: list[int]) -> None:
         """Queue the making of images' maps, of a run that kept none."""
         config = {"run_id": run, "image_ids": image_ids}
-        job = ChildJob(self._context.project.folder, "maps", config)
-        self._context.queue.add((f"Maps of run {run}", job))
+        self._context.queue.add(NewJob(f"Maps of run {run}", "maps", config))
 
     def lock(self, run: int, kind: ScoreKind, choice: RuleChoice) -> None:
         """Choose, fix the point with the reader's name, and open the test images."""
         project, reader = self._context.project, self._context.reader
 
         def done(row: LockedRow) -> None:
-            self._context.notify(row.text)
-            self._context.announce(Changed.SCORES)
+            self._context.announcer.notify(row.text)
+            self._context.announcer.announce(Changed.SCORES)
 
         self._context.act(
             lambda: lock_point(project, choose_point(project, run, kind, choice), reader),
@@ -63,9 +62,9 @@ class EvaluationActs(QObject):
     def seal(self) -> None:
         """Close the truth of the test images."""
         reader = self._context.reader
-        self._context.write(
-            lambda session: locked_points.seal(session, reader),
-            lambda _: self._context.announce(Changed.SCORES),
+        self._context.act(
+            self._context.call(locked_points.seal, reader),
+            lambda _: self._context.announcer.announce(Changed.SCORES),
             "seal",
             page="results",
         )
@@ -76,7 +75,7 @@ class EvaluationActs(QObject):
         if evaluation is None:
             self.grouped.emit([])
             return
-        self._context.background(
+        self._context.runner.run(
             "subgroups",
             lambda: subgroups(project, evaluation, kind),
             self.grouped.emit,

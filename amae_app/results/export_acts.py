@@ -52,18 +52,18 @@ class ExportActs(QObject):
         project, reader, queue = self._context.project, self._context.reader, self._context.queue
         of_run = f"of run {run_id}"
         if choice.tables:
-            queue.add((f"Scores and figures {of_run}", lambda: _tables(project, run_id, reader)))
+            queue.do(f"Scores and figures {of_run}", lambda: _tables(project, run_id, reader))
         if choice.report:
-            queue.add((f"Report {of_run}", lambda: _report(project, run_id, reader, choice)))
+            queue.do(f"Report {of_run}", lambda: _report(project, run_id, reader, choice))
         if choice.dicom:
-            queue.add((f"DICOM objects {of_run}", lambda: _dicom(project, run_id, reader, choice)))
+            queue.do(f"DICOM objects {of_run}", lambda: _dicom(project, run_id, reader, choice))
         if choice.model:
-            queue.add((f"Model {of_run}", lambda: _model(project, run_id, reader)))
+            queue.do(f"Model {of_run}", lambda: _model(project, run_id, reader))
         if choice.bundle:
-            queue.add((f"Bundle {of_run}", lambda: _bundle(project, run_id, reader, choice)))
+            queue.do(f"Bundle {of_run}", lambda: _bundle(project, run_id, reader, choice))
         if choice.share is not None:
             folder = choice.share
-            queue.add(("Copy to share", lambda: _share(project, folder, reader)))
+            queue.do("Copy to share", lambda: _share(project, folder, reader))
 
     @Slot()
     def _on_accepted(self, dialog: ExportDialog, run_id: int) -> None:

@@ -16,7 +16,6 @@ from amae_app.widgets.page_keys import PageKeys
 from amae_app.widgets.region_layer import Look, RegionLayer, ShownOutline, Tool
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import regions
-from amae_engine.catalog.database import Session
 from amae_engine.catalog.regions import NewRegion, RegionState
 from amae_engine.evaluation.regions import Outline
 from amae_engine.events import Changed
@@ -67,7 +66,7 @@ class RegionReading(QObject):
         layer.said.connect(review.viewer.measuring.said)
         layer.tool_changed.connect(self._on_tool)
         review.map_cut.connect(self._read)
-        context.announced.connect(self._on_announced)
+        context.announcer.announced.connect(self._on_announced)
 
     def show_image(self, image_id: int, run_id: int, shown: ReviewedImage | None) -> None:
         """Read another image's regions; 0 and None for none."""
@@ -80,9 +79,9 @@ class RegionReading(QObject):
 
     def read_marked(self) -> None:
         """Read again which images have regions or notes."""
-        self._context.query(
+        self._context.runner.run(
             "marked-images",
-            regions.marked_images,
+            self._context.call(regions.marked_images),
             lambda found: self.marked_changed.emit(*found),
         )
 
@@ -107,7 +106,7 @@ class RegionReading(QObject):
             self._show(None)
             return
         project, threshold = self._context.project, self._review.map_threshold
-        self._context.background(
+        self._context.runner.run(
             "regions",
             lambda: image_regions(project, image_id, reader, shown.maps, shown.kind, threshold),
             self._show,
@@ -135,7 +134,7 @@ class RegionReading(QObject):
             return
         region = self.panel.current
         if region is None:
-            self._context.notify("Choose a region first, or draw one (P, E).")
+            self._context.announcer.notify("Choose a region first, or draw one (P, E).")
         elif name == "remove":
             self._remove(region)
         else:
@@ -147,8 +146,8 @@ class RegionReading(QObject):
             return
         threshold, reader = self._review.map_threshold, self._context.reader
         self._write(
-            lambda session: judge_part(
-                session, region, image_id, state, reader, run, shown.kind, threshold
+            self._context.call(
+                judge_part, region, image_id, state, reader, run, shown.kind, threshold
             ),
             f"region {state}",
         )
@@ -156,12 +155,10 @@ class RegionReading(QObject):
     def _remove(self, region: ListedRegion) -> None:
         reader = self._context.reader
         if is_offered(region):
-            self._context.notify("A part of the map cannot be deleted; reject it (X).")
+            self._context.announcer.notify("A part of the map cannot be deleted; reject it (X).")
             return
 
-        self._write(
-            lambda session: regions.remove(session, region.region, reader), "region deleted"
-        )
+        self._write(self._context.call(regions.remove, region.region, reader), "region deleted")
 
     @Slot(object)
     def _on_drawn(self, outline: Outline) -> None:
@@ -169,7 +166,7 @@ class RegionReading(QObject):
         if not image_id:
             return
         new = [NewRegion(image_id, outline, RegionState.DRAWN)]
-        self._write(lambda session: regions.add(session, new, reader), "region drawn")
+        self._write(self._context.call(regions.add, new, reader), "region drawn")
 
     @Slot(int, object)
     def _on_edited(self, place: int, outline: Outline) -> None:
@@ -180,7 +177,7 @@ class RegionReading(QObject):
             self._judge(replace(region, outline=outline), RegionState.AGREED)
             return
         self._write(
-            lambda session: regions.change(session, region.region, reader, outline=outline),
+            self._context.call(regions.change, region.region, reader, outline=outline),
             "region edited",
         )
 
@@ -190,7 +187,7 @@ class RegionReading(QObject):
         if region is None or not region.region:
             return
         self._write(
-            lambda session: regions.change(session, region.region, reader, note=text),
+            self._context.call(regions.change, region.region, reader, note=text),
             f"note on a region: {text}",
         )
 
@@ -199,17 +196,15 @@ class RegionReading(QObject):
         image_id, reader = self.image_id, self._context.reader
         if not image_id:
             return
-        self._write(
-            lambda session: regions.note_image(session, image_id, text, reader), f"note: {text}"
-        )
+        self._write(self._context.call(regions.note_image, image_id, text, reader), f"note: {text}")
 
     @Slot()
     def _on_tool(self) -> None:
         self.panel.show_tool(self.layer.tool)
 
-    def _write(self, act: Callable[[Session], object], what: str) -> None:
+    def _write(self, act: Callable[[], object], what: str) -> None:
         name = "" if self._shown is None else self._shown.name
-        self._context.write(act, self._wrote, what, {self.image_id: name}, "results")
+        self._context.act(act, self._wrote, what, {self.image_id: name}, "results")
 
     def _wrote(self, _: object) -> None:
         self._read()

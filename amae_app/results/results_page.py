@@ -129,7 +129,7 @@ class ResultsPage(Workspace):
     def _connect(self) -> None:
         self.empty.pressed.connect(self._on_go)
         self.review.maps_wanted.connect(self._on_maps_wanted)
-        self._context.run_wanted.connect(self._show_run)
+        self._context.navigator.run_wanted.connect(self._show_run)
         self.run_combo.activated.connect(self._on_run)
         self.score_combo.activated.connect(self._show_score)
         self.listed_combo.currentTextChanged.connect(self._on_listed)
@@ -148,12 +148,12 @@ class ResultsPage(Workspace):
         self.list.export_button.clicked.connect(self._on_export)
         self.regions.marked_changed.connect(self._on_marked)
         self.loader.shown.connect(self.review.redraw_map)
-        self.review.viewer.relink_wanted.connect(self._context.relink_wanted)
+        self.review.viewer.relink_wanted.connect(self._context.navigator.relink_wanted)
 
     def _read(self) -> None:
         project, run, reader = self._context.project, self._run, self._context.reader
         validation = self.split_combo.currentIndex() == 1
-        self._context.background(
+        self._context.runner.run(
             "results",
             lambda: read_review_state(project, run, reader, validation),
             self._show,
@@ -173,7 +173,7 @@ class ResultsPage(Workspace):
             or before.shows_validation != state.shows_validation
         )
         if text := lead_text(before, state):
-            self._context.notify(text)
+            self._context.announcer.notify(text)
         self._state = state
         self._stack.setCurrentIndex(1)
         self.list.show_choices(state, state.first if is_new_run else self.kind)
@@ -230,7 +230,7 @@ class ResultsPage(Workspace):
             return
         read = partial(read_reviewed_image, self._context.project, self._state, place, self.kind)
         self.loader.show(self._state.ref(place), self._near((1, -1, 2)))
-        self._context.background("results-image", read, self._show_image)
+        self._context.runner.run("results-image", read, self._show_image)
 
     def _near(self, steps: Iterable[int]) -> list[int]:
         """Ids of the images so many rows below the current one."""
@@ -328,7 +328,7 @@ class ResultsPage(Workspace):
     def _show_run(self, run: int) -> None:
         self._run = run
         self._read()
-        self._context.page_wanted.emit("results")
+        self._context.navigator.page_wanted.emit("results")
 
     @Slot()
     def _on_run(self) -> None:
@@ -345,4 +345,4 @@ class ResultsPage(Workspace):
 
     @Slot()
     def _on_go(self) -> None:
-        self._context.page_wanted.emit("train")
+        self._context.navigator.page_wanted.emit("train")

@@ -41,7 +41,7 @@ class ImageActs(QObject):
         """State what is known about the selected test images; others keep what they have."""
         ids, reader = self._selected(), self._context.reader
         if not ids:
-            self._context.notify("Select images in the table first.")
+            self._context.announcer.notify("Select images in the table first.")
             return
         word = {0: "normal", 1: "abnormal", None: "unknown"}[truth]
 
@@ -55,8 +55,8 @@ class ImageActs(QObject):
             self._done(text)
 
         what = f"truth: {word}, of {plural(len(ids), 'image')}"
-        self._context.write(
-            lambda session: studies.set_test_truth(session, ids, truth, reader),
+        self._context.act(
+            self._context.call(studies.set_test_truth, ids, truth, reader),
             done,
             what,
             page=_PAGE,
@@ -66,7 +66,7 @@ class ImageActs(QObject):
         """Set the selected test images apart to choose thresholds by, or give them back."""
         ids, reader = self._selected(), self._context.reader
         if not ids:
-            self._context.notify("Select images in the table first.")
+            self._context.announcer.notify("Select images in the table first.")
             return
 
         def done(changed: list[int]) -> None:
@@ -75,8 +75,8 @@ class ImageActs(QObject):
             self._done(text)
 
         what = "set apart for validation" if is_validation else "test on again"
-        self._context.write(
-            lambda session: validation_images.set_validation(session, ids, is_validation, reader),
+        self._context.act(
+            self._context.call(validation_images.set_validation, ids, is_validation, reader),
             done,
             f"{what}, {plural(len(ids), 'image')}",
             page=_PAGE,
@@ -85,8 +85,8 @@ class ImageActs(QObject):
     def draw_validation(self, share: float) -> None:
         """Set a share of the test patients apart, at random within each truth."""
         reader = self._context.reader
-        self._context.write(
-            lambda session: validation_images.draw_validation(session, share, reader),
+        self._context.act(
+            self._context.call(validation_images.draw_validation, share, reader),
             lambda drawn: self._done(f"{plural(len(drawn), 'image')} set apart."),
             f"{share:.0%} of the test patients set apart",
             page=_PAGE,
@@ -96,7 +96,7 @@ class ImageActs(QObject):
         """Give the selected images a tag, or take it from them."""
         ids, reader = self._selected(), self._context.reader
         if not ids:
-            self._context.notify("Select images in the table first.")
+            self._context.announcer.notify("Select images in the table first.")
             return
         act = tags.remove_tag if takes_away else tags.add_tag
 
@@ -105,22 +105,18 @@ class ImageActs(QObject):
             self._done(f"“{word.strip().lower()}” {verb} {plural(len(changed), 'image')}.")
 
         what = f"tag “{word}”, of {plural(len(ids), 'image')}"
-        self._context.write(lambda session: act(session, ids, word, reader), done, what, page=_PAGE)
+        self._context.act(self._context.call(act, ids, word, reader), done, what, page=_PAGE)
 
     def keep_filter(self, name: str, text: str) -> None:
         """Keep a filter under a name, for every reader of the project."""
-        self._context.write(
-            lambda session: tags.save_filter(session, name, text), self._filters_changed
-        )
+        self._context.act(self._context.call(tags.save_filter, name, text), self._filters_changed)
 
     def forget_filter(self, name: str) -> None:
         """Forget a saved filter."""
-        self._context.write(
-            lambda session: tags.forget_filter(session, name), self._filters_changed
-        )
+        self._context.act(self._context.call(tags.forget_filter, name), self._filters_changed)
 
     def _filters_changed(self, _: None) -> None:
-        self._context.announce(Changed.SETTINGS)
+        self._context.announcer.announce(Changed.SETTINGS)
 
     @Slot()
     def ask_held(self) -> None:
@@ -128,13 +124,13 @@ class ImageActs(QObject):
 
         def show(rows: list[studies.ImageRow]) -> None:
             if not rows:
-                self._context.notify("No image is held back.")
+                self._context.announcer.notify("No image is held back.")
                 return
             self.held_dialog = HeldDialog(self._context, rows, self._page)
             self.held_dialog.decided.connect(self.decide_held)
             self.held_dialog.open()
 
-        self._context.query("held images", held_images.waiting, show)
+        self._context.runner.run("held images", self._context.call(held_images.waiting), show)
 
     @Slot(object, bool)
     def decide_held(self, ids: list[int], lets_in: bool) -> None:
@@ -143,8 +139,8 @@ class ImageActs(QObject):
         do = held_images.let_in if lets_in else held_images.leave_out
 
         word = "let in" if lets_in else "left out"
-        self._context.write(
-            lambda session: do(session, ids, reader),
+        self._context.act(
+            self._context.call(do, ids, reader),
             lambda n: self._done(f"{plural(n, 'image')} {word}."),
             f"{word}, {plural(len(ids), 'held image')}",
             page=_PAGE,

@@ -48,7 +48,7 @@ class SelectedImage(QWidget):
             layout.addLayout(row)
         column_of(frame, into=self, margins=0)
         self.tag.returnPressed.connect(self._on_tag)
-        self.viewer.relink_wanted.connect(context.relink_wanted)
+        self.viewer.relink_wanted.connect(context.navigator.relink_wanted)
 
     def show_row(self, row: ImageRow, likely: list[int]) -> None:
         """Show an image.

@@ -12,7 +12,6 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QMenu, QMessageBox, QPushButton, QWidget
 
 from amae_app.ask_files import ask_folder
-from amae_app.child_job import ChildJob
 from amae_app.studies.apply_dialog import ApplyDialog
 from amae_app.studies.image_acts import ImageActs
 from amae_app.studies.pacs_dialog import PacsDialog
@@ -23,6 +22,7 @@ from amae_engine.catalog import patients, studies
 from amae_engine.catalog.imports import ImportRow
 from amae_engine.catalog.tables import Split
 from amae_engine.events import Changed, Event
+from amae_engine.jobs.child_process import run_in_child
 from amae_engine.jobs.importing.import_plan import ImportPlan, import_plan
 from amae_engine.jobs.importing.import_report import ImportReport, NothingImported, Twins
 from amae_engine.jobs.importing.relink_originals import relink_originals
@@ -55,8 +55,8 @@ class StudiesActions(QObject):
         self.pacs_dialog: PacsDialog | None = None
         self.apply_dialog: ApplyDialog | None = None
         self.of_images = ImageActs(context, selected, self.done, parent)
-        context.relink_wanted.connect(self.ask_relink)
-        context.import_undo_wanted.connect(self.ask_undo_import)
+        context.navigator.relink_wanted.connect(self.ask_relink)
+        context.navigator.import_undo_wanted.connect(self.ask_undo_import)
 
     def button(self) -> QPushButton:
         """A button with a menu of every act."""
@@ -111,7 +111,7 @@ class StudiesActions(QObject):
             except NothingImported as error:
                 return error.report
 
-        self._context.queue.add(("Import", job))
+        self._context.queue.do("Import", job)
 
     def start_fetch(self, retrieval: Retrieval, password: str) -> None:
         """Queue a fetch from a PACS."""
@@ -124,7 +124,7 @@ class StudiesActions(QObject):
             except NothingImported as error:
                 return error.report
 
-        self._context.queue.add(("Fetch from the PACS", job))
+        self._context.queue.do("Fetch from the PACS", job)
 
     @Slot(object)
     def import_twins(self, twins: Twins) -> None:
@@ -159,7 +159,7 @@ class StudiesActions(QObject):
         """Read what a model says of itself: its file may lie on a network folder."""
         dialog = self.apply_dialog
         if dialog is not None:
-            self._context.background(
+            self._context.runner.run(
                 "model", lambda: read_model(Path(path)), dialog.show_model, dialog.show_problem
             )
 
@@ -174,18 +174,18 @@ class StudiesActions(QObject):
             "images": [images] if images else [],
             "reader": self._context.reader,
         }
-        job = ChildJob(self._context.project.folder, "apply", config)
-        self._context.queue.add((f"Model {Path(path).stem}", job))
+        job = partial(run_in_child, self._context.project.folder, "apply", config)
+        self._context.queue.do(f"Model {Path(path).stem}", job)
 
     def move(self, split: Split) -> None:
         """Give the selected images another role."""
         ids, reader = self._selected(), self._context.reader
         if not ids:
-            self._context.notify("Select images in the table first.")
+            self._context.announcer.notify("Select images in the table first.")
             return
 
-        self._context.write(
-            lambda session: studies.change_split(session, ids, split, reader),
+        self._context.act(
+            self._context.call(studies.change_split, ids, split, reader),
             lambda changed: self.done(f"{plural(len(changed), 'image')} now {split}."),
             f"{plural(len(ids), 'image')} to {split}",
         )
@@ -195,12 +195,12 @@ class StudiesActions(QObject):
         """Hide the selected images from every list and from training."""
         ids, reader = self._selected(), self._context.reader
         if not ids:
-            self._context.notify("Select images in the table first.")
+            self._context.announcer.notify("Select images in the table first.")
             return
 
         what = f"{plural(len(ids), 'image')} removed"
-        self._context.write(
-            lambda session: studies.remove(session, ids, reader),
+        self._context.act(
+            self._context.call(studies.remove, ids, reader),
             lambda _: self.done(f"{what}; Ctrl+Z brings back what was removed."),
             what,
         )
@@ -237,8 +237,8 @@ class StudiesActions(QObject):
                 return
             self.done(f"{plural(len(moved), 'image')} moved: each patient is in one split now.")
 
-        self._context.write(
-            lambda session: patients.resolve_patients_in_two_splits(session, reader),
+        self._context.act(
+            self._context.call(patients.resolve_patients_in_two_splits, reader),
             done,
             "each patient into one split",
         )
@@ -253,12 +253,12 @@ class StudiesActions(QObject):
     def relink(self, folder: Path) -> None:
         """Queue the search for moved originals."""
         project = self._context.project
-        self._context.queue.add(("Finding originals", lambda: relink_originals(project, folder)))
+        self._context.queue.do("Finding originals", lambda: relink_originals(project, folder))
 
     def _count(self, dialog: PacsDialog) -> None:
         project, retrieval = self._context.project, dialog.retrieval()
         password = dialog.password.text()
-        self._context.background(
+        self._context.runner.run(
             "pacs",
             lambda: remote_counts(project, retrieval, password),
             dialog.show_counts,
@@ -274,5 +274,5 @@ class StudiesActions(QObject):
 
     def done(self, text: str) -> None:
         """Tell what was done."""
-        self._context.notify(text)
-        self._context.announce(Changed.IMAGES)
+        self._context.announcer.notify(text)
+        self._context.announcer.announce(Changed.IMAGES)

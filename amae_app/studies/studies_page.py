@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
@@ -26,7 +25,7 @@ from amae_app.studies.import_dialog import ImportDialog
 from amae_app.studies.import_report import ImportReportWindow
 from amae_app.studies.selected_image import SelectedImage
 from amae_app.studies.studies_actions import StudiesActions
-from amae_app.studies.studies_state import StudiesState, preview_of, read_studies_state
+from amae_app.studies.studies_state import Listed, ListedBy, StudiesState, preview_of, read_studies
 from amae_app.theme import card, heading, quiet, restyle
 from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_app.widgets.empty_state import EmptyState
@@ -35,7 +34,6 @@ from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
 from amae_app.workspace import Workspace
 from amae_engine.catalog import studies
-from amae_engine.catalog.database import Session
 from amae_engine.errors import AmaeError
 from amae_engine.events import Changed
 from amae_engine.jobs.importing.import_plan import ImportPlan
@@ -46,8 +44,6 @@ from amae_engine.words import plural
 
 _TYPING_PAUSE_MS = 250
 _LEFT = ("studies.filter", "studies.sort", "studies.image")
-_ListedBy = tuple[str, str, bool]  # filter, sort, whether descending
-_Answer = tuple[StudiesState, npt.NDArray[np.int64], _ListedBy]
 
 
 class StudiesPage(Workspace):
@@ -57,7 +53,7 @@ class StudiesPage(Workspace):
         super().__init__(context, parent)
         self._state: StudiesState | None = None
         self._sort, self._descending = "name", False
-        self._listed_by: _ListedBy | None = None
+        self._listed_by: ListedBy | None = None
         self._returns_to = 0  # an image to go to in the list that is being read
         self.setAcceptDrops(True)
         self.model = ImageTableModel(context.thumbnails, self)
@@ -235,28 +231,23 @@ class StudiesPage(Workspace):
 
     @Slot(object, object)
     def _read_page(self, key: tuple[int, int], ids: list[int]) -> None:
-        self._context.query(
+        self._context.runner.run(
             f"studies page {key[1]}",
-            lambda session: studies.rows(session, ids),
+            self._context.call(studies.rows, ids),
             partial(self.model.take_page, key),
         )
 
     @Slot()
     def _read_ids(self) -> None:
         text, sort, descending = self.filter.text(), self._sort, self._descending
-
-        def read(session: Session) -> _Answer:
-            state, listed_by = read_studies_state(session), (text, sort, descending)
-            return state, studies.page_of_ids(session, *listed_by), listed_by
-
-        read_all = partial(self._context.project.in_session, read)
-        self._context.background("studies", read_all, self._show, self._show_error)
+        read = self._context.call(read_studies, text, sort, descending)
+        self._context.runner.run("studies", read, self._show, self._show_error)
 
     def _show_error(self, error: AmaeError) -> None:
         self.summary.setText(str(error))
         restyle(self.summary, "state", "warning")
 
-    def _show(self, answer: _Answer) -> None:
+    def _show(self, answer: Listed) -> None:
         restyle(self.summary, "state", "")
         self._state, ids, listed_by = answer
         chosen = self._selected()
@@ -323,7 +314,7 @@ class StudiesPage(Workspace):
         if self._dialog is None:
             return
         project, plan = self._context.project, self._dialog.plan()
-        self._context.background(
+        self._context.runner.run(
             "import-preview",
             lambda: preview_of(project, plan),
             self._dialog.show_preview,
@@ -338,7 +329,7 @@ class StudiesPage(Workspace):
     @Slot(object, object, str)
     def _on_job_ended(self, _job: object, result: object, _message: str) -> None:
         if isinstance(result, ImportReport | RetrievalReport):
-            self._context.notify(result.summary())
+            self._context.announcer.notify(result.summary())
         report = result.imported if isinstance(result, RetrievalReport) else result
         if isinstance(report, ImportReport):
             window = ImportReportWindow(report, self)

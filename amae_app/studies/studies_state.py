@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from amae_engine.catalog import held_images, studies, tags
 from amae_engine.catalog.database import Session
 from amae_engine.catalog.tables import Split
@@ -17,6 +20,8 @@ from amae_engine.project import Project
 from amae_engine.words import plural
 
 T = TypeVar("T")
+
+ListedBy = tuple[str, str, bool]  # filter, sort, whether descending
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +101,16 @@ class StudiesState:
         return "" if self.unknown else "good"
 
 
-def read_studies_state(session: Session) -> StudiesState:
-    """Read the counts."""
+Listed = tuple[StudiesState, npt.NDArray[np.int64], ListedBy]
+
+
+def read_studies(session: Session, text: str, sort: str, descending: bool) -> Listed:
+    """The counts, and the ids of the images that a filter lets through, in order."""
+    ids = studies.page_of_ids(session, text, sort, descending)
+    return _counts(session), ids, (text, sort, descending)
+
+
+def _counts(session: Session) -> StudiesState:
     return StudiesState(
         studies.split_counts(session),
         len(studies.patients_in_two_splits(session)),

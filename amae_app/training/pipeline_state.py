@@ -11,7 +11,7 @@ import numpy as np
 
 from amae_app.training.card import Card, CardState, of_kind, run_facts, unfinished_run
 from amae_app.training.checks import checks_before_training
-from amae_app.training.stage2_card import stage2_card
+from amae_app.training.stage2_state import stage2_card
 from amae_engine.catalog import decisions, image_tables, runs, studies
 from amae_engine.catalog.runs import RunRow
 from amae_engine.catalog.tables import JUDGED, RunKind, RunState, Split

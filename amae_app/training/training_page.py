@@ -8,7 +8,6 @@ from functools import partial
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QComboBox, QScrollArea, QWidget
 
-from amae_app.child_job import ChildJob
 from amae_app.palette import Entry
 from amae_app.training.live_plots import LivePlots
 from amae_app.training.pipeline_cards import PipelineCards
@@ -20,9 +19,9 @@ from amae_app.widgets.panes import Pane, Panes
 from amae_app.window_context import WindowContext
 from amae_app.words import reading_only
 from amae_app.workspace import Workspace
+from amae_engine.catalog.job_queue import NewJob
 from amae_engine.config import PseudoLabelConfig, ScoreConfig
 from amae_engine.events import Changed, EpochEnd, Event, Preview
-from amae_engine.jobs.child_process import JobConfig
 from amae_engine.jobs.planning.resource_estimate import (
     ResourceEstimate,
     estimate_scoring_resources,
@@ -86,7 +85,7 @@ class TrainingPage(Workspace):
         ]
 
     def _go_to(self, setting: str) -> None:
-        self._context.page_wanted.emit("train")
+        self._context.navigator.page_wanted.emit("train")
         self.show_part(setting)
 
     def show_part(self, name: str) -> None:
@@ -115,7 +114,7 @@ class TrainingPage(Workspace):
     def start_stage1(self) -> None:
         """Queue stage 1 with the settings shown."""
         config = self.cards.shortcuts.settings_of(self.settings.stage1())
-        self._context.queue.add(("Stage 1", self._job("stage1", config)))
+        self._context.queue.add(NewJob("Stage 1", "stage1", config.to_dict()))
 
     @Slot()
     def start_stage2(self) -> None:
@@ -129,52 +128,48 @@ class TrainingPage(Workspace):
             if begun is not None and ScoreConfig.from_dict(begun.config) != wanted:
                 begun = None  # the reader wants other settings than it has
             run = None if begun is None else begun.id
-            self._context.queue.add(("Scoring", self._job("score", score, run)))
+            self._context.queue.add(NewJob("Scoring", "score", score.to_dict(), run_id=run))
             return
         self._context.queue.add(
-            ("Stage 2", self._job("stage2", self.settings.stage2())),
-            ("Scoring", self._job("score", self.settings.score())),
+            NewJob("Stage 2", "stage2", self.settings.stage2().to_dict()), self._scoring()
         )
 
-    def _job(self, name: str, config: JobConfig, resume: int | None = None) -> ChildJob:
-        return ChildJob(self._context.project.folder, name, config, resume)
+    def _scoring(self) -> NewJob:
+        return NewJob("Scoring", "score", self.settings.score().to_dict())
 
     @Slot()
     def start_pretrain(self) -> None:
         """Queue pre-training with the settings shown."""
         config = self.settings.pretrain()
-        self._context.queue.add(("Pre-training", self._job("pretrain", config)))
+        self._context.queue.add(NewJob("Pre-training", "pretrain", config.to_dict()))
 
     # a resumed run has its own settings: those shown are for the next one
 
     @Slot(int)
     def _on_resume_pretrain(self, run_id: int) -> None:
-        self._context.queue.add(("Pre-training", self._job("pretrain", {}, run_id)))
+        self._context.queue.add(NewJob("Pre-training", "pretrain", {}, run_id=run_id))
 
     @Slot(int)
     def _on_resume_stage1(self, run_id: int) -> None:
-        self._context.queue.add(("Stage 1", self._job("stage1", {}, run_id)))
+        self._context.queue.add(NewJob("Stage 1", "stage1", {}, run_id=run_id))
 
     @Slot(int)
     def _on_resume_stage2(self, run_id: int) -> None:
-        self._context.queue.add(
-            ("Stage 2", self._job("stage2", {}, run_id)),
-            ("Scoring", self._job("score", self.settings.score())),
-        )
+        self._context.queue.add(NewJob("Stage 2", "stage2", {}, run_id=run_id), self._scoring())
 
     @Slot()
     def _on_review(self) -> None:
-        self._context.page_wanted.emit("pseudoLabels")
+        self._context.navigator.page_wanted.emit("pseudoLabels")
 
     @Slot()
     def _on_results(self) -> None:
-        self._context.page_wanted.emit("results")
+        self._context.navigator.page_wanted.emit("results")
 
     @Slot()
     def _read(self) -> None:
         project, labels = self._context.project, self._context.labels
         self.settings.show_labels(labels)
-        self._context.background(
+        self._context.runner.run(
             "pipeline", lambda: read_pipeline_state(project, labels), self._show
         )
 
@@ -208,7 +203,7 @@ class TrainingPage(Workspace):
             return (*before, estimate_scoring_resources(project, score, first, second))
 
         # a missing file is reported where the step is started
-        self._context.background(
+        self._context.runner.run(
             "needs", needs, self.cards.show_needs, lambda _: self.cards.show_needs(())
         )
 
@@ -216,7 +211,7 @@ class TrainingPage(Workspace):
     def _read_behind(self, run_id: int) -> None:
         project = self._context.project
         show = self.plots.show_behind
-        self._context.background("behind", lambda: read_metrics(project, run_id), show)
+        self._context.runner.run("behind", lambda: read_metrics(project, run_id), show)
 
     @Slot()
     def _check_shortcuts(self) -> None:
@@ -231,14 +226,18 @@ class TrainingPage(Workspace):
             return
         self._checked = made_of
         project = self._context.project
-        self._context.background("shortcuts", lambda: check_some(project, config), panel.show_check)
+        self._context.runner.run("shortcuts", lambda: check_some(project, config), panel.show_check)
 
     @Slot()
     def _show_queue(self) -> None:
         queue = self._context.queue
         if self._state is not None:
             self.cards.show_state(
-                self._state, queue.running, queue.is_paused, queue.busy_with, queue.waiting
+                self._state,
+                queue.running,
+                queue.is_paused,
+                queue.busy_with,
+                tuple(job.title for job in queue.waiting),
             )
         if self._context.project.only_reading:
             self.cards.forbid(reading_only(self._context.project.only_reading))

@@ -97,22 +97,32 @@ def begin(session: Session, image_ids: Sequence[int], reader: str, chosen_by: st
     return row.id
 
 
-def read(session: Session, session_id: int, image_id: int, label: Label) -> None:
-    """Note what the second reader calls an image; `NONE` takes it back.
+def read(session: Session, session_id: int, image_ids: Sequence[int], label: Label) -> None:
+    """Note what the second reader calls images; `NONE` takes it back.
 
     Raises:
-        BadInput: The image is not of the session.
+        BadInput: An image is not of the session.
     """
     row = session.get(ReadingSession, session_id)
-    if row is None or session.get(ReadingItem, (session_id, int(image_id))) is None:
-        raise BadInput(f"Image {image_id} is not of reading {session_id}.")
+    ids = [int(image_id) for image_id in image_ids]
+    for image_id in ids:
+        if row is None or session.get(ReadingItem, (session_id, image_id)) is None:
+            raise BadInput(f"Image {image_id} is not of reading {session_id}.")
+    if row is None or not ids:
+        return
     change(
         session,
-        [(f"reading:{session_id}", str(label), [int(image_id)])],
+        [(f"reading:{session_id}", str(label), ids)],
         row.reader,
         lambda _: f"second reading: {label or 'nothing'}",
         Subject.READING,
     )
+
+
+def offers(session: Session, reader: str) -> tuple[list[SessionRow], int]:
+    """A reader's own second readings, and how many images another one could have."""
+    mine = [row for row in sessions(session) if row.reader == reader]
+    return mine, len(candidates(session, reader))
 
 
 def items(session: Session, session_id: int) -> list[BlindItem]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import CursorResult, Update, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from amae_engine.catalog.tables import QueueJob, QueueState, now
 from amae_engine.errors import BadInput, NotReady
 
-_OPEN = (QueueState.WAITING, QueueState.PAUSED, QueueState.RUNNING)
+HERE = "here"  # the job of a process that alone can do it: nothing of it is stored but its title
+OPEN = (QueueState.WAITING, QueueState.PAUSED, QueueState.RUNNING)
+_ORDER = (QueueJob.position, QueueJob.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,11 @@ class NewJob:
     """A job to queue.
 
     Attributes:
-        job: "stage1", "stage2", "score" or "peer".
+        job: As `make_job` has it, or `HERE`.
         config: Its settings as JSON values.
         needs: The place, in the list that is queued, of the job that it builds on; None for none.
         reads: The cells of the experiment's table that it fills.
+        run_id: A run to go on with, which has its own settings.
     """
 
     title: str
@@ -32,11 +35,16 @@ class NewJob:
     config: dict[str, Any]
     needs: int | None = None
     reads: tuple[dict[str, Any], ...] = field(default=())
+    run_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """A queued job in its current state."""
+    """A queued job in its current state.
+
+    Attributes:
+        experiment: Whose table it fills; "" for a job that a reader queued alone.
+    """
 
     id: int
     experiment: str
@@ -53,7 +61,14 @@ class QueueRow:
 
 
 def add(session: Session, experiment: str, jobs: Sequence[NewJob]) -> list[int]:
-    """Queue jobs at the end; returns their numbers."""
+    """Queue jobs at the end; returns their numbers.
+
+    Where the first goes on with a run that an open job has, that job goes on, and nothing is queued.
+    """
+    again = _open_job_of(session, jobs[0].run_id) if jobs and jobs[0].run_id else None
+    if again is not None:
+        resume(session)
+        return [again]
     last = session.scalar(select(func.max(QueueJob.position))) or 0
     ids: list[int] = []
     for place, job in enumerate(jobs, start=1):
@@ -66,6 +81,7 @@ def add(session: Session, experiment: str, jobs: Sequence[NewJob]) -> list[int]:
             job=job.job,
             config=json.dumps(job.config),
             needs=None if job.needs is None else ids[job.needs],
+            run_id=job.run_id,
             started_at="",
             finished_at="",
         )
@@ -76,11 +92,23 @@ def add(session: Session, experiment: str, jobs: Sequence[NewJob]) -> list[int]:
 
 
 def rows(session: Session, experiment: str = "") -> list[QueueRow]:
-    """Every job in the queue's order, those of one experiment where it is named."""
-    query = select(QueueJob).order_by(QueueJob.position, QueueJob.id)
+    """Every stored job in the queue's order, those of one experiment where it is named."""
+    query = select(QueueJob).where(QueueJob.job != HERE)
     if experiment:
         query = query.where(QueueJob.experiment == experiment)
-    return [_row(job) for job in session.scalars(query)]
+    return [_row(job) for job in session.scalars(query.order_by(*_ORDER))]
+
+
+def open_rows(session: Session, own: Collection[int] = ()) -> list[QueueRow]:
+    """Jobs that are not over, in the order in which a process works them.
+
+    Args:
+        session: Of the catalog.
+        own: Those that this process alone can do, which come first; those of others are left out.
+    """
+    query = select(QueueJob).where(QueueJob.state.in_(OPEN)).order_by(*_ORDER)
+    found = [_row(job) for job in session.scalars(query) if job.job != HERE or job.id in own]
+    return sorted(found, key=lambda job: job.job != HERE)
 
 
 def get(session: Session, job_id: int) -> QueueRow:
@@ -95,19 +123,20 @@ def get(session: Session, job_id: int) -> QueueRow:
     return _row(job)
 
 
-def next_waiting(session: Session) -> QueueRow | None:
-    """The first job that waits and whose need is done."""
-    every = rows(session)
-    done = {job.id for job in every if job.state is QueueState.DONE}
-    for job in every:
-        if job.state is QueueState.WAITING and (job.needs is None or job.needs in done):
+def next_waiting(session: Session, own: Collection[int] = ()) -> QueueRow | None:
+    """The first job that waits and whose need is done; `own` as in `open_rows`."""
+    for job in open_rows(session, own):
+        if job.state is QueueState.WAITING and (
+            job.needs is None or get(session, job.needs).state is QueueState.DONE
+        ):
             return job
     return None
 
 
-def take(session: Session, job_id: int) -> None:
-    """A worker begins with a job."""
-    _set(session, job_id, state=QueueState.RUNNING, started_at=now(), error="")
+def take(session: Session, job_id: int) -> bool:
+    """Begin with a job, or go on with it; whether it still waited."""
+    begun = {"state": QueueState.RUNNING, "started_at": now(), "error": ""}
+    return _set(session, job_id, (QueueState.WAITING,), **begun)
 
 
 def note_run(session: Session, job_id: int, run_id: int) -> None:
@@ -115,27 +144,38 @@ def note_run(session: Session, job_id: int, run_id: int) -> None:
     _set(session, job_id, run_id=run_id)
 
 
-def end(session: Session, job_id: int, state: QueueState, error: str = "") -> None:
-    """A job ended; those that build on it are dropped with its reason, unless it is done."""
-    _set(session, job_id, state=state, error=error[:2000], finished_at=now())
+def end(session: Session, job_id: int, state: QueueState, error: str = "") -> bool:
+    """End a job that is open; those that build on it are dropped with its reason, unless it is done.
+
+    Returns:
+        Whether it was open: one that was cancelled meanwhile stays so.
+    """
+    values = {"state": state, "error": error[:2000], "finished_at": now()}
+    if not _set(session, job_id, OPEN, **values):
+        return False
     if state in (QueueState.FAILED, QueueState.CANCELLED, QueueState.DROPPED):
-        after = select(QueueJob.id).where(QueueJob.needs == job_id, QueueJob.state.in_(_OPEN))
+        after = select(QueueJob.id).where(QueueJob.needs == job_id, QueueJob.state.in_(OPEN))
         for follower in list(session.scalars(after)):
             why = error or f"job {job_id} was {state}"
             end(session, follower, QueueState.DROPPED, f"it builds on a job that ended: {why}"
                 if state is not QueueState.DROPPED else why)  # fmt: skip
+    return True
 
 
-def release(session: Session) -> list[QueueRow]:
+def release(session: Session) -> None:
     """Jobs whose worker is gone wait again; call it only where no worker is at work."""
-    left = [job for job in rows(session) if job.state is QueueState.RUNNING]
-    for job in left:
-        _set(session, job.id, state=QueueState.WAITING)
-    return left
+    left = (QueueJob.state == QueueState.RUNNING, QueueJob.job != HERE)
+    session.execute(update(QueueJob).where(*left).values(state=QueueState.WAITING))
+
+
+def forget_here(session: Session, own: Collection[int] | None = None) -> None:
+    """Drop jobs that a process alone could do, when it ends or is gone: those in `own`, or all."""
+    gone = delete(QueueJob).where(QueueJob.job == HERE)
+    session.execute(gone if own is None else gone.where(QueueJob.id.in_(own)))
 
 
 def pause(session: Session) -> int:
-    """Every open job is paused; the running one ends at its last whole epoch. How many."""
+    """Every open job is paused; the running one is held, or ends at its last whole epoch. How many."""
     return _change(session, (QueueState.WAITING, QueueState.RUNNING), QueueState.PAUSED)
 
 
@@ -150,10 +190,9 @@ def cancel(session: Session, job_id: int) -> None:
     Raises:
         NotReady: It has ended.
     """
-    job = get(session, job_id)
-    if job.state not in _OPEN:
-        raise NotReady(f"Job {job_id} is {job.state}; only an open one can be cancelled.")
-    end(session, job_id, QueueState.CANCELLED)
+    if not end(session, job_id, QueueState.CANCELLED):
+        state = get(session, job_id).state
+        raise NotReady(f"Job {job_id} is {state}; only an open one can be cancelled.")
 
 
 def retry(session: Session, job_id: int) -> None:
@@ -191,15 +230,30 @@ def move_first(session: Session, job_id: int) -> None:
         _set(session, each, position=first - len(chain) + place)
 
 
+def _open_job_of(session: Session, run_id: int | None) -> int | None:
+    """The open job that goes on with a run, if there is one."""
+    one = select(QueueJob.id).where(QueueJob.run_id == run_id, QueueJob.state.in_(OPEN))
+    return session.scalars(one).first()
+
+
 def _change(session: Session, before: tuple[QueueState, ...], after: QueueState) -> int:
-    chosen = QueueJob.state.in_(before)
-    count = session.scalar(select(func.count()).select_from(QueueJob).where(chosen)) or 0
-    session.execute(update(QueueJob).where(chosen).values(state=after))
-    return count
+    chosen = update(QueueJob).where(QueueJob.state.in_(before))
+    return _changed(session, chosen.values(state=after))
 
 
-def _set(session: Session, job_id: int, **values: object) -> None:
-    session.execute(update(QueueJob).where(QueueJob.id == job_id).values(**values))
+def _set(
+    session: Session, job_id: int, before: tuple[QueueState, ...] = (), **values: object
+) -> bool:
+    """Change a job that is in one of these states, or in any; whether it was."""
+    chosen = update(QueueJob).where(QueueJob.id == job_id)
+    if before:
+        chosen = chosen.where(QueueJob.state.in_(before))
+    return _changed(session, chosen.values(**values)) == 1
+
+
+def _changed(session: Session, change: Update) -> int:
+    result = session.execute(change)
+    return result.rowcount if isinstance(result, CursorResult) else 0
 
 
 def _row(job: QueueJob) -> QueueRow:

@@ -11,9 +11,12 @@ from typing import TypeVar
 
 from amae_engine.drive import drive
 from amae_engine.events import (
+    Alive,
     Changes,
     EpochEnd,
     Event,
+    JobBegan,
+    JobEnded,
     Level,
     Notice,
     Preview,
@@ -52,7 +55,7 @@ class Console:
 
     def _show(self, event: Event) -> None:
         if self._as_json:
-            if not isinstance(event, Preview | Changes):
+            if not isinstance(event, Preview | Changes | Alive | JobEnded):
                 line = {"event": type(event).__name__, **dataclasses.asdict(event)}
                 sys.stderr.write(json.dumps(line) + "\n")
             return
@@ -67,6 +70,10 @@ class Console:
                 self._losses = ""
         elif isinstance(event, Progress):
             self._line(event)
+        elif isinstance(event, JobBegan):
+            self._show(Notice(event.title))
+        elif isinstance(event, JobEnded) and event.message:
+            self._show(Notice(f"{event.title}: {event.message}", Level.WARNING))
 
     def _line(self, event: Progress) -> None:
         now = time.monotonic()

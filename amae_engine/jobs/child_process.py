@@ -13,6 +13,7 @@ import logging
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Callable, Generator
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -22,7 +23,7 @@ from typing import Any
 from amae_engine.catalog import runs
 from amae_engine.config import STEPS, JsonConfig
 from amae_engine.errors import AmaeError, BadSetting, TrainingFailed, translate_os_error
-from amae_engine.events import Event, Finished, RunStarted
+from amae_engine.events import Alive, Event, Finished, RunStarted
 from amae_engine.project import Project
 
 if sys.platform != "win32":
@@ -30,6 +31,7 @@ if sys.platform != "win32":
 
 _log = logging.getLogger(__name__)
 _SECONDS_TO_END = 10.0
+_SECONDS_BETWEEN_SIGNS = 0.25  # after which a driver that waits for an event may close the job
 _NEXT, _CLOSE = "next", "close"
 JobConfig = JsonConfig | dict[str, Any]
 
@@ -128,7 +130,7 @@ def run_in_child(
     run_id: int | None = None
     try:
         while True:
-            answer = _ask(here, process, project_folder, run_id)
+            answer = yield from _ask(here, process, project_folder, run_id)
             if isinstance(answer, BaseException):
                 raise answer
             if isinstance(answer, Finished):
@@ -137,37 +139,51 @@ def run_in_child(
                 run_id = answer.run_id
             yield answer
     finally:
-        _end(here, process)
+        if _end(here, process) and run_id is not None:
+            _interrupt(project_folder, run_id, "It did not end by itself when it was closed.")
 
 
 def _ask(
     here: Connection, process: BaseProcess, folder: Path, run_id: int | None
-) -> Event | BaseException:
+) -> Generator[Event, None, Event | BaseException]:
+    """Ask for the next event, and give signs of life until it comes."""
     try:
         here.send(_NEXT)
+        while not here.poll(_SECONDS_BETWEEN_SIGNS):
+            yield Alive()
         answer: Event | BaseException = here.recv()
         return answer
     except (EOFError, OSError) as error:
         process.join(_SECONDS_TO_END)
         message = f"The training process ended with exit code {process.exitcode}"
         if run_id is not None:
-            with contextlib.closing(Project.open(folder)) as project, project.session() as session:
-                runs.interrupt(session, run_id, message + ".")
+            _interrupt(folder, run_id, message + ".")
         raise TrainingFailed(
             f"{message}; it was killed or ran out of memory. Resume the run: its last whole epoch "
             f"is kept."
         ) from error
 
 
-def _end(here: Connection, process: BaseProcess) -> None:
-    """Ask the child to close its job, wait, then end it by force."""
-    with contextlib.suppress(OSError):
+def _interrupt(folder: Path, run_id: int, message: str) -> None:
+    with contextlib.closing(Project.open(folder)) as project, project.session() as session:
+        runs.interrupt(session, run_id, message)
+
+
+def _end(here: Connection, process: BaseProcess) -> bool:
+    """Ask the child to close its job, wait, then end it by force; whether that was needed."""
+    end = time.monotonic() + _SECONDS_TO_END
+    with contextlib.suppress(EOFError, OSError):
         here.send(_CLOSE)
-    process.join(_SECONDS_TO_END)
-    if process.is_alive():
+        while process.is_alive() and time.monotonic() < end:
+            if here.poll(_SECONDS_BETWEEN_SIGNS):
+                here.recv()  # the event that it was at: nobody waits for it any more
+    process.join(max(0.0, end - time.monotonic()))
+    by_force = process.is_alive()
+    if by_force:
         process.kill()
         process.join()
     here.close()
+    return by_force
 
 
 def _child(

@@ -14,6 +14,7 @@ from shiboken6 import isValid
 from widgets_by_name import WAIT
 
 from amae_app.main_window import MainWindow
+from amae_app.queues import Queues
 from amae_app.settings import Settings
 from amae_app.theme import ThemeName, apply_theme
 from amae_engine.catalog import image_tables, runs, scores
@@ -95,12 +96,27 @@ def scored_project(open_copy: OpenCopy, tiny_weights: Path) -> Project:
     return open_copy("scored", build)
 
 
-def _let_acts_end(window: MainWindow) -> None:
-    """A window that is deleted, as pytest-qt does it, asks nobody about what is not saved."""
+def close_window(window: MainWindow) -> None:
+    """Close a window, which asks nobody about what is not saved; returns when its projects are closed."""
     if window.context is not None:
         acts = window.context.acts
         wait_until(lambda: bool(acts.cause) or not acts.waiting, WAIT / 1000)
         acts.give_up()
+    window.asks_at_close = False
+    window.close()
+    wait_until(lambda: window.is_closed, WAIT / 1000)
+
+
+@pytest.fixture
+def queues(small_project: Project, qtbot) -> Generator[Queues, None, None]:
+    """A window's queues, that of a project open."""
+    queues = Queues()
+    queues.open(small_project)
+    yield queues
+    is_closed: list[bool] = []
+    queues.closed.connect(lambda: is_closed.append(True))
+    queues.close_all(goes_on=False)
+    wait_until(lambda: bool(is_closed), WAIT / 1000)
 
 
 @pytest.fixture
@@ -114,7 +130,7 @@ def open_window(qtbot, qapp) -> Generator[Callable[[Project], MainWindow], None,
         apply_theme(qapp, ThemeName.DARK)
         window = MainWindow(settings)
         windows.append(window)
-        qtbot.addWidget(window, before_close_func=_let_acts_end)
+        qtbot.addWidget(window, before_close_func=close_window)
         window.resize(1366, 768)
         window.show()
         if project is not None:
@@ -125,4 +141,4 @@ def open_window(qtbot, qapp) -> Generator[Callable[[Project], MainWindow], None,
     yield build
     for window in windows:
         if isValid(window):
-            window.close()
+            close_window(window)

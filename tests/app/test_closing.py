@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 
 import pytest
-from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton
 from widgets_by_name import WAIT
 
 from amae_app import closing
-from amae_app.child_job import ChildJob
-from amae_app.closing import Closing, ask_closing, jobs_to_hand_over
-from amae_app.job_queue import JobQueue, Owner, QueuedJob
+from amae_app.closing import Closing, ask_closing
 from amae_engine.catalog import job_queue, runs
+from amae_engine.catalog.job_queue import NewJob
 from amae_engine.catalog.tables import QueueState, RunState
 from amae_engine.config import Stage1Config, TrainingConfig
+from amae_engine.events import Progress
 from amae_engine.project import Project
 
 
@@ -29,7 +29,7 @@ def training(open_window, small_project, tiny_weights, qtbot, monkeypatch):
     monkeypatch.setattr(
         closing, "ask_closing", lambda *_: answers.pop() if answers else Closing.STOP
     )
-    window.context.queue.add(("Stage 1", ChildJob(small_project.folder, "stage1", config)))
+    window.context.queue.add(NewJob("Stage 1", "stage1", config))
 
     def has_epochs() -> bool:
         with small_project.session() as session:
@@ -39,32 +39,45 @@ def training(open_window, small_project, tiny_weights, qtbot, monkeypatch):
     yield window, answers
     window.asks_at_close = False
     with small_project.session() as session:
-        for row in job_queue.rows(session):
+        for row in job_queue.open_rows(session):
             job_queue.cancel(session, row.id)
 
 
-def test_the_window_stays_or_stops(training, small_project: Project, qtbot):
+def test_the_window_stays_or_stops(training, open_window, small_project: Project, qtbot):
     window, answers = training
     answers.append(Closing.STAY)
     assert not window.close()
     assert window.queue.running == "Stage 1"
     answers.append(Closing.STOP)
     assert window.close()
-    project = Project.open(small_project.folder)
-    with project.session() as session:
-        assert runs.list_runs(session)[0].state is RunState.CANCELLED
-        assert job_queue.rows(session) == []
+    qtbot.waitUntil(lambda: window.is_closed, timeout=WAIT)
+    with small_project.session() as session:
+        (run,) = runs.list_runs(session)
+        (job,) = job_queue.rows(session)
+    assert run.state is RunState.CANCELLED
+    assert (job.state, job.run_id) == (QueueState.PAUSED, run.id)
+    again = open_window(small_project)
+    label = again.findChild(QLabel, "jobLabel")
+    qtbot.waitUntil(lambda: label.text() == "Paused: Stage 1", timeout=WAIT)
+    again.show_page(1)
+    button = again.findChild(QPushButton, "startStage1ResumeButton")
+    qtbot.waitUntil(lambda: button.text() == f"Resume run {run.id}", timeout=WAIT)
+    button.click()
+    qtbot.waitUntil(lambda: again.queue.running == "Stage 1", timeout=WAIT)
+    with small_project.session() as session:
+        (job,) = job_queue.rows(session)
+    assert job.run_id == run.id  # the same job goes on, and no second one
 
 
 def test_it_goes_on_in_the_background_from_its_last_epoch(training, small_project, qtbot):
     window, answers = training
     answers.append(Closing.GO_ON)
     assert window.close()
+    qtbot.waitUntil(lambda: window.is_closed, timeout=WAIT)
     project = Project.open(small_project.folder)
     with project.session() as session:
         (queued,) = job_queue.rows(session)
         (run,) = runs.list_runs(session)
-    assert queued.experiment == "window-1"
     assert queued.run_id == run.id
     before, end = run.epoch, time.monotonic() + 600
     while time.monotonic() < end:
@@ -100,9 +113,16 @@ def test_the_question_offers_what_is_possible(qtbot, can_go_on):
     assert WAIT
 
 
-def test_trials_whose_answer_only_the_window_wants_do_not_go_on(small_project: Project):
-    queue = JobQueue()
-    folder = small_project.folder
-    for name in ("score", "peer_times"):
-        queue._waiting.append(QueuedJob(name, ChildJob(folder, name, {}), 1, Owner(folder)))
-    assert [job.job for job in jobs_to_hand_over(queue, small_project)] == ["score"]
+def test_what_only_the_window_can_do_does_not_go_on(queues, qtbot):
+    def holds():
+        while True:
+            time.sleep(0.01)
+            yield Progress("x", 0, 1)
+
+    queue = queues.shown
+    assert queue.can_go_on_alone
+    queue.do("Import", holds)
+    qtbot.waitUntil(lambda: queue.running == "Import", timeout=WAIT)
+    qtbot.waitUntil(lambda: not queue.can_go_on_alone, timeout=WAIT)
+    queue.cancel()
+    qtbot.waitUntil(lambda: not queue.running, timeout=WAIT)

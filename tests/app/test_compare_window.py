@@ -44,7 +44,7 @@ def three_runs(open_copy, build_whole_path):
 def page(open_window, three_runs, qtbot):
     window = open_window(three_runs)
     window.show_page(4)
-    page = window._pages[4]
+    page = window.pages[4]
     qtbot.waitUntil(lambda: page.table.rowCount() == 3, timeout=WAIT)
     return page
 
@@ -168,7 +168,7 @@ def test_training_curves_of_several_runs_are_drawn(page, qtbot):
 
 def test_an_experiment_is_queued_followed_and_shown(page, three_runs, qtbot, monkeypatch):
     started = []
-    monkeypatch.setattr("amae_app.compare.experiments_panel.start_worker", started.append)
+    monkeypatch.setattr("amae_app.project_queue.start_worker", started.append)
     page.tabs.setCurrentWidget(page.experiments)
     panel = page.experiments
     panel.plan.kind.setCurrentIndex(panel.plan.kind.findData(str(Experiment.FIG3A)))
@@ -210,7 +210,7 @@ def test_a_cell_opens_its_run_and_the_table_is_exported(page, three_runs, qtbot)
     click(qtbot, page.window(), "exportExperimentButton")
     qtbot.waitUntil(lambda: (three_runs.exports_folder / "table2-1.tex").is_file(), timeout=WAIT)
     panel.table.cellDoubleClicked.emit(rows.index("AE"), 0)
-    results = page.window()._pages[3]
+    results = page.window().pages[3]
     qtbot.waitUntil(
         lambda: results._state is not None and results._state.run_id == run, timeout=WAIT
     )
@@ -270,7 +270,8 @@ def test_a_look_at_the_queue_judges_nothing_anew(whole_path):
 def test_a_worker_goes_on_when_the_window_closes(page, three_runs, qtbot):
     _one_peer_queued(three_runs)
     page.tabs.setCurrentWidget(page.experiments)
-    page.experiments._on_start()
+    qtbot.waitUntil(page.experiments.buttons["Start"].isEnabled, timeout=WAIT)
+    click(qtbot, page.window(), "startQueueButton")
     qtbot.waitUntil(lambda: is_at_work(three_runs), timeout=WAIT)
     page.window().close()
 

@@ -23,7 +23,7 @@ def labels_page(open_window, whole_path, qtbot):
     choose_label_settings(whole_path, PseudoLabelConfig())  # those of the run
     window = open_window(whole_path)
     window.show_page(2)
-    page = window._pages[2]
+    page = window.pages[2]
     qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
     return page
 
@@ -199,7 +199,7 @@ def test_a_wrong_line_takes_nothing_over(labels_page, whole_path, tmp_path: Path
     lines[2] = lines[2].replace(",abnormal,", ",perhaps,")
     table.write_text("\n".join(lines), encoding="utf-8")
     notices = []
-    page._context.noticed.connect(lambda text, _level: notices.append(text))
+    page._context.announcer.noticed.connect(lambda text, _level: notices.append(text))
     page.acts.take_over(table)
     qtbot.waitUntil(lambda: any("line 3 is no decision" in n for n in notices), timeout=WAIT)
 

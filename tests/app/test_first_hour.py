@@ -76,12 +76,12 @@ def test_normal_and_abnormal_are_reported_apart_without_one_kind_of_cone(theme: 
 def test_plots_follow_the_theme_at_once(open_window, whole_path, qtbot):
     window = open_window(whole_path)
     window.show_page(3)
-    page = window._pages[3]
+    page = window.pages[3]
     qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
     before = window.context
     window._set_theme("light")
     assert colours() is LIGHT
-    for plot in (page.panel.roc, page.panel.operating.histogram, window._pages[1].plots.loss_plot):
+    for plot in (page.panel.roc, page.panel.operating.histogram, window.pages[1].plots.loss_plot):
         qtbot.waitUntil(
             lambda plot=plot: plot.backgroundBrush().color() == QColor(LIGHT.card), timeout=WAIT
         )
@@ -115,15 +115,15 @@ def test_ctrl_k_goes_to_pages_images_runs_settings_and_help(open_window, whole_p
         qtbot.waitUntil(lambda: window.finder.palette is None, timeout=WAIT)
 
     find("go compare", "Go to Compare")
-    assert window.stack.currentWidget() is window._pages[4]
+    assert window.stack.currentWidget() is window.pages[4]
     find("CXR-00003", "CXR-00003")
-    assert window._pages[0].filter.text() == "name:CXR-00003"
-    qtbot.waitUntil(lambda: window._pages[0].model.rowCount() == 1, timeout=WAIT)
+    assert window.pages[0].filter.text() == "name:CXR-00003"
+    qtbot.waitUntil(lambda: window.pages[0].model.rowCount() == 1, timeout=WAIT)
     find("run 3", "Run 3")
-    assert window.stack.currentWidget() is window._pages[3]
+    assert window.stack.currentWidget() is window.pages[3]
     find("abnormal share", "Abnormal share of B")
-    field = window._pages[1].settings.fields["Abnormal share of B"]
-    assert window.stack.currentWidget() is window._pages[1]
+    field = window.pages[1].settings.fields["Abnormal share of B"]
+    assert window.stack.currentWidget() is window.pages[1]
     assert field.hasFocus() or not window.isActiveWindow()
     find("operating point", "Results: Operating point")
     shown = window.findChild(HelpWindow)
@@ -259,7 +259,7 @@ def test_every_control_has_a_name_for_screen_readers(open_window, whole_path, qt
 def test_a_project_opens_as_it_was_left(open_window, whole_path, qtbot):
     window = open_window(whole_path)
     window.show_page(3)
-    page = window._pages[3]
+    page = window.pages[3]
     qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
     page.score_combo.setCurrentIndex(page.score_combo.count() - 1)
     page._show_score()
@@ -269,15 +269,15 @@ def test_a_project_opens_as_it_was_left(open_window, whole_path, qtbot):
     page.table.selectRow(1)
     image = int(page._state.image_ids[page.model.place(1)])
     qtbot.waitUntil(lambda: page.regions.image_id == image, timeout=WAIT)
-    window._pages[0].filter.setText("split:test")
+    window.pages[0].filter.setText("split:test")
     window.close()
     again = open_window(whole_path)
-    assert again.stack.currentWidget() is again._pages[3]
-    page = again._pages[3]
+    assert again.stack.currentWidget() is again.pages[3]
+    page = again.pages[3]
     qtbot.waitUntil(lambda: page.regions.image_id == image, timeout=WAIT)
     assert (page.kind, page.listed_combo.currentText()) == (kind, "called abnormal")
     assert page._thresholds[kind] == pytest.approx(value)
-    assert again._pages[0].filter.text() == "split:test"
+    assert again.pages[0].filter.text() == "split:test"
 
 
 def test_the_run_before_stands_faint_behind_and_the_axis_ends_at_the_planned_epochs(qtbot):
@@ -376,7 +376,7 @@ def test_every_setting_says_what_it_is_for(open_window, small_project, qtbot):
 
     window = open_window(small_project)
     window.show_page(1)
-    settings = window._pages[1].settings
+    settings = window.pages[1].settings
     kinds = (QComboBox, QSpinBox, QDoubleSpinBox)
     fields = [field for kind in kinds for field in settings.findChildren(kind)]
     assert len(fields) > 20
@@ -387,7 +387,7 @@ def test_every_setting_says_what_it_is_for(open_window, small_project, qtbot):
 
 
 def test_what_waits_is_foretold_by_runs_like_it(open_window, scored_project, qtbot):
-    from amae_app.child_job import ChildJob
+    from amae_engine.catalog.job_queue import NewJob
     from amae_engine.config import ScoreConfig
 
     window = open_window(scored_project)
@@ -398,12 +398,12 @@ def test_what_waits_is_foretold_by_runs_like_it(open_window, scored_project, qtb
             time.sleep(0.02)  # like a job that works, and not one that only reports
             yield Progress("x", 0, 1)
 
-    job = ChildJob(scored_project.folder, "score", ScoreConfig().to_dict())
-    window.context.queue.add(("Holds", holds))
-    window.context.queue.add(("Scoring", job))
+    queue = window.context.queue
+    queue.do("Holds", holds)
+    queue.add(NewJob("Scoring", "score", ScoreConfig().to_dict()))
     what = window.job_bar._what
     qtbot.waitUntil(lambda: "then 1 more (about 00:0" in what.whole, timeout=WAIT)
-    window.queue.drop(window.queue.waiting[0])
+    queue.drop(queue.waiting[0].id)
     qtbot.waitUntil(lambda: "then" not in what.whole, timeout=WAIT)
     held = False
     qtbot.waitUntil(lambda: not window.queue.running, timeout=WAIT)
@@ -416,7 +416,7 @@ def test_plots_are_spoken_and_leave_the_wheel_to_what_they_lie_in(open_window, w
 
     window = open_window(whole_path)
     window.show_page(3)
-    page = window._pages[3]
+    page = window.pages[3]
     qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
     roc = page.panel.roc
     assert roc.accessibleName() == "sensitivity over 1 − specificity"

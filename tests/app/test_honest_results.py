@@ -32,7 +32,7 @@ def judged(whole_path):
 def page(open_window, judged, qtbot):
     window = open_window(judged)
     window.show_page(3)
-    page = window._pages[3]
+    page = window.pages[3]
     qtbot.waitUntil(lambda: page.model.rowCount() == 4, timeout=WAIT)
     return page
 
@@ -60,7 +60,7 @@ def test_the_validation_images_are_seen_apart(page, qtbot):
 def test_lock_takes_the_rule_whose_point_is_shown(open_window, whole_path, qtbot):
     window = open_window(whole_path)  # no validation images: normal ones alone
     window.show_page(3)
-    page = window._pages[3]
+    page = window.pages[3]
     qtbot.waitUntil(lambda: page.model.rowCount() > 0, timeout=WAIT)
     operating = page.panel.operating
     assert operating.why.text().startswith(f"Chosen: {Rule.NORMALS.label} 95 %")
@@ -106,7 +106,7 @@ def test_a_rule_chooses_and_says_on_what(page, qtbot):
     page.score_combo.setCurrentIndex(place)
     page.score_combo.activated.emit(place)
     notices = []
-    page._context.noticed.connect(lambda text, _level: notices.append(text))
+    page._context.announcer.noticed.connect(lambda text, _level: notices.append(text))
     click(qtbot, page.window(), "choosePointButton")
     qtbot.waitUntil(lambda: any("was trained on every normal" in n for n in notices), timeout=WAIT)
 

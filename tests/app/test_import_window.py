@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _page(window) -> StudiesPage:
-    return window._pages[0]
+    return window.pages[0]
 
 
 def _dialog(page: StudiesPage, qtbot, paths: list[Path]) -> ImportDialog:

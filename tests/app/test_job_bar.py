@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QListWidget, QProgressBar, QPushButton, QWidget
 from widgets_by_name import WAIT, click, find
 
 from amae_app.job_bar import JobBar, JobShare
-from amae_app.job_queue import JobQueue, Owner
 from amae_app.queue_dialog import QueueDialog
+from amae_engine.catalog.job_queue import NewJob
 from amae_engine.events import Event, Level, Notice, Progress
 
 
@@ -33,15 +33,13 @@ class _Job:
 
 
 @pytest.fixture
-def bar(qtbot):
-    queue = JobQueue()
-    bar = JobBar(queue)
-    bar.queue = queue
+def bar(queues, qtbot):
+    bar = JobBar(queues)
+    bar.queue = queues.shown
     qtbot.addWidget(bar)
     bar.resize(1024, 40)
     bar.show()
-    yield bar
-    queue.shut_down()
+    return bar
 
 
 def _places(bar: JobBar) -> list[tuple[int, int]]:
@@ -55,7 +53,7 @@ def test_nothing_moves_when_a_job_begins_pauses_and_ends(bar, qtbot):
         _places(bar),
         _Job("Stage 1 · a step with quite a long name that does not fit", []),
     )
-    bar.queue.add(("Stage 1", job), owner=Owner(None, "a project with a long name"))
+    bar.queue.do("Stage 1", job)
     qtbot.waitUntil(lambda: "12 images/s" in bar._detail.whole, timeout=WAIT)
     assert _places(bar) == before
     places = sorted(
@@ -66,7 +64,7 @@ def test_nothing_moves_when_a_job_begins_pauses_and_ends(bar, qtbot):
     assert all(a + width <= b for (a, width), (b, _) in pairwise(places))  # none over another
     assert bar._detail.text() == bar._detail.whole
     click(qtbot, bar, "pauseButton")
-    assert bar._what.whole.startswith("Paused: a project")
+    assert bar._what.whole.startswith("Paused: Test")
     assert bar._progress.property("paused")
     assert find(bar, QPushButton, "pauseButton").text() == "Resume"
     assert _places(bar) == before
@@ -88,28 +86,33 @@ def test_a_notice_is_whole_in_the_tooltip_and_expires(bar, qtbot):
     qtbot.waitUntil(lambda: bar._notice.whole == "", timeout=WAIT)
 
 
-def test_waiting_jobs_are_reordered_and_taken_out_with_what_builds_on_them(bar, qtbot):
+def test_waiting_jobs_are_reordered_and_taken_out_with_what_builds_on_them(bar, queues, qtbot):
     ran: list[str] = []
-    jobs = {name: _Job(name, ran) for name in ("a", "b1", "b2", "c")}
-    bar.queue.add(("a", jobs["a"]))
-    bar.queue.add(("b1", jobs["b1"]), ("b2", jobs["b2"]))
-    bar.queue.add(("c", jobs["c"]))
-    dialog = QueueDialog(bar.queue)
+    queues.ended.connect(lambda _queue, job, _result, _message: ran.append(job.title))
+    first, nothing = _Job("a", []), {"configs": []}
+    bar.queue.do("a", first)
+    qtbot.waitUntil(lambda: bar.queue.running == "a", timeout=WAIT)
+    bar.queue.add(NewJob("b1", "peer_times", nothing), NewJob("b2", "peer_times", nothing))
+    bar.queue.add(NewJob("c", "peer_times", nothing))
+    dialog = QueueDialog(queues)
     qtbot.addWidget(dialog)
     dialog.show()
     shown = find(dialog, QListWidget, "queueList")
-    texts = [shown.item(row).text() for row in range(shown.count())]
-    assert texts == ["running · a", "waits · b1", "waits · b2", "waits · c"]
+
+    def texts() -> list[str]:
+        return [shown.item(row).text() for row in range(shown.count())]
+
+    everything = ["running · Test · a", *(f"waits · Test · {name}" for name in ("b1", "b2", "c"))]
+    qtbot.waitUntil(lambda: texts() == everything, timeout=WAIT)
     assert "then 3 more" in bar._what.whole
     assert bar.queue_button.text() == "Queue: 3"
     shown.setCurrentRow(3)
     click(qtbot, dialog, "firstJobButton")
-    assert [job.title for job in bar.queue.waiting] == ["c", "b1", "b2"]
+    qtbot.waitUntil(lambda: [j.title for j in bar.queue.waiting] == ["c", "b1", "b2"], timeout=WAIT)
     shown.setCurrentRow(2)
     click(qtbot, dialog, "dropJobButton")
-    assert [job.title for job in bar.queue.waiting] == ["c"]
-    for job in jobs.values():
-        job.may_go.set()
+    qtbot.waitUntil(lambda: [job.title for job in bar.queue.waiting] == ["c"], timeout=WAIT)
+    first.may_go.set()
     qtbot.waitUntil(lambda: bar.queue.running == "" and ran == ["a", "c"], timeout=WAIT)
 
 
@@ -123,7 +126,7 @@ def test_the_stored_queue_is_one_button_away(open_window, small_project, qtbot):
     window = open_window(small_project)
     click(qtbot, window, "queueButton")
     click(qtbot, window.findChild(QueueDialog), "storedQueueButton")
-    page = window._pages[4]
+    page = window.pages[4]
     assert window.stack.currentWidget() is page
     assert page.tabs.currentWidget() is page.experiments
     jobs = page.experiments.jobs
@@ -146,7 +149,7 @@ def test_a_job_s_notice_is_shown(bar, qtbot):
     def job() -> Generator[Event, None, None]:
         yield Notice("three images are dark", Level.WARNING)
 
-    bar.queue.add(("look", job))
+    bar.queue.do("look", job)
     qtbot.waitUntil(lambda: bar._notice.whole == "three images are dark", timeout=WAIT)
 
 

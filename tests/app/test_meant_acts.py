@@ -20,7 +20,7 @@ from amae_engine.project import Project
 def labels_page(open_window, rated_project: Project, qtbot):
     window = open_window(rated_project)
     window.show_page(2)
-    page = window._pages[2]
+    page = window.pages[2]
     qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
     return page
 
@@ -66,7 +66,7 @@ def test_the_reader_s_field_is_left_by_return_and_esc(labels_page, rated_project
 
 @pytest.fixture
 def studies_page(open_window, small_project: Project, qtbot):
-    page = open_window(small_project)._pages[0]
+    page = open_window(small_project).pages[0]
     qtbot.waitUntil(lambda: page.model.rowCount() == 40, timeout=WAIT)
     return page
 
@@ -91,7 +91,7 @@ def test_a_selection_outlives_an_act(studies_page, qtbot):
         QTest.keyClick(page.table, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
     assert page._selected() == ids[5:9]
     notices = []
-    page._context.noticed.connect(lambda text, _level: notices.append(text))
+    page._context.announcer.noticed.connect(lambda text, _level: notices.append(text))
     page.actions_of_page.of_images.tag("later")
     qtbot.waitUntil(lambda: bool(notices), timeout=WAIT)
     saved(page)
@@ -173,7 +173,7 @@ def test_several_decisions_of_others_stay_unless_all_are_meant(
 def test_a_decision_that_came_meanwhile_stays(labels_page, rated_project, qtbot):
     page = labels_page
     notices = []
-    page._context.noticed.connect(lambda text, _level: notices.append(text))
+    page._context.announcer.noticed.connect(lambda text, _level: notices.append(text))
     page.gallery.select(0)
     image = page.gallery.gallery.tile(0).image_id
     _decide(rated_project, [image], Label.EXCLUDE, "AA")  # the page has not seen it
@@ -190,7 +190,7 @@ def test_a_decision_that_came_meanwhile_stays(labels_page, rated_project, qtbot)
 def test_undo_says_what_it_undid_and_shows_the_image(labels_page, rated_project, qtbot):
     page = labels_page
     notices = []
-    page._context.noticed.connect(lambda text, _level: notices.append(text))
+    page._context.announcer.noticed.connect(lambda text, _level: notices.append(text))
     page.gallery.select(4)
     tile = page.gallery.gallery.tile(4)
     QTest.keyClick(page.gallery, Qt.Key.Key_A)
@@ -231,7 +231,7 @@ def _press_undo(widget: QWidget) -> None:
 
 def test_one_undo_goes_through_all_pages_to_the_images(labels_page, rated_project, qtbot):
     page, window = labels_page, labels_page.window()
-    studies_page = window._pages[0]
+    studies_page = window.pages[0]
     window.show_page(0)
     qtbot.waitUntil(lambda: studies_page.model.rowCount() > 0, timeout=WAIT)
     studies_page.table.select_lines(3, np.array([3]))  # `selectRow` heeds Ctrl of a test before
@@ -288,7 +288,7 @@ def test_undo_after_an_import_asks_first(open_window, small_project, qtbot):
     window = open_window(small_project)
     with small_project.session() as session:
         session.execute(text("UPDATE act SET reader = :name"), {"name": window.context.reader})
-    page = window._pages[0]
+    page = window.pages[0]
     qtbot.waitUntil(lambda: page.model.rowCount() == 40, timeout=WAIT)
     _press_undo(page.table)
     qtbot.waitUntil(lambda: page.findChild(QMessageBox, "undoImport") is not None, timeout=WAIT)

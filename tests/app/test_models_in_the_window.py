@@ -25,7 +25,7 @@ def model(whole_path: Project, tmp_path: Path) -> Path:
 def test_results_export_a_model(open_window, whole_path: Project, qtbot):
     window = open_window(whole_path)
     window.show_page(3)
-    page = window._pages[3]
+    page = window.pages[3]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     page.exports.ask(3, (), 0)
     dialog = page.exports.dialog
@@ -46,7 +46,7 @@ def test_a_dropped_model_rates_images(
     for file in demo_files(0, 0, 14)[-8:]:
         shutil.copy(file.path, folder)
     window = open_window(whole_path)
-    page = window._pages[0]
+    page = window.pages[0]
     dropped = QMimeData()
     dropped.setUrls([QUrl.fromLocalFile(str(model))])
     page.dropEvent(
@@ -67,7 +67,7 @@ def test_a_dropped_model_rates_images(
 
     qtbot.waitUntil(applied, timeout=WAIT)
     window.show_page(3)
-    results = window._pages[3]
+    results = window.pages[3]
     qtbot.waitUntil(
         lambda: (
             results._state is not None
@@ -80,7 +80,7 @@ def test_a_dropped_model_rates_images(
 def test_a_file_that_is_no_model_is_said(open_window, whole_path: Project, tmp_path: Path, qtbot):
     wrong = tmp_path / "wrong.amae"
     wrong.write_bytes(b"PK not a zip")
-    page = open_window(whole_path)._pages[0]
+    page = open_window(whole_path).pages[0]
     page.actions_of_page.ask_apply(str(wrong))
     dialog = page.actions_of_page.apply_dialog
     qtbot.waitUntil(lambda: "no model of AMAE, or is" in dialog.problem.text(), timeout=WAIT)

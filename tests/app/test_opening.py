@@ -64,10 +64,10 @@ def test_a_window_that_closes_while_it_opens_leaves_nothing_open(open_window, sm
     window.opener.opened.connect(lambda *_: contexts.append(window._builder._context))
     window.opener.opened.connect(lambda *_: window.close())
     window.open_project(small_project.folder)
-    qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT)
+    qtbot.waitUntil(lambda: window.is_closed, timeout=WAIT)
     assert contexts[0] is not None
     assert (window.context, window.pages, window._builder._context) == (None, [], None)
-    assert not window.opener._closing or not window.opener._closing[0][1].is_alive()
+    assert not window.opener._closing
 
 
 def test_the_table_reads_the_rows_in_sight_alone(open_window, project, qtbot, monkeypatch):

@@ -47,7 +47,7 @@ def _unlabeled(project: Project) -> int:
 def test_images_are_counted_fetched_and_reported(
     open_window, project: Project, qtbot, pacs: OrthancServer
 ):
-    page = open_window(project)._pages[0]
+    page = open_window(project).pages[0]
     dialog = _ask(page)
     dialog.url.setText(pacs.url)
     dialog.user.setText(USER)
@@ -120,7 +120,7 @@ def test_a_wrong_entry_is_reported_and_the_dialog_stays(qtbot, field: str, text:
 
 
 def test_a_pacs_that_is_not_there_is_reported(open_window, project: Project, qtbot):
-    dialog = _ask(open_window(project)._pages[0])
+    dialog = _ask(open_window(project).pages[0])
     dialog.url.setText("http://127.0.0.1:9/dicom-web")
     dialog.count.click()
     qtbot.waitUntil(lambda: "127.0.0.1:9" in dialog.answer.text(), timeout=WAIT)

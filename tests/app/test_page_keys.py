@@ -36,7 +36,7 @@ def _press(key: Qt.Key) -> None:
 def labels_page(open_window, rated_project, qtbot):
     window = open_window(rated_project)
     window.show_page(2)
-    page = window._pages[2]
+    page = window.pages[2]
     qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
     return page
 
@@ -106,7 +106,7 @@ def test_space_confirms_and_never_presses_a_button(labels_page, rated_project, q
 
 def test_no_button_takes_the_focus_by_a_click(open_window, scored_project, qtbot):
     window = open_window(scored_project)
-    for number, page in enumerate(window._pages):
+    for number, page in enumerate(window.pages):
         window.show_page(number)
         for button in window.findChildren(QAbstractButton):
             if window.isAncestorOf(button) and button.window() is window:
@@ -117,7 +117,7 @@ def test_no_button_takes_the_focus_by_a_click(open_window, scored_project, qtbot
 def test_results_keys_act_after_a_click_on_every_widget(open_window, scored_project, qtbot):
     window = open_window(scored_project)
     window.show_page(3)
-    page = window._pages[3]
+    page = window.pages[3]
     qtbot.waitUntil(lambda: page.model.rowCount() == 10, timeout=WAIT)
     qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
     for widget in _clickable(page):
@@ -198,7 +198,7 @@ def test_tab_goes_through_a_page_and_comes_back(open_window, scored_project, qtb
     """No table keeps the Tab key to itself, and every control that takes part is reached."""
     window = open_window(scored_project)
     window.show_page(number)
-    page = window._pages[number]
+    page = window.pages[number]
     qtbot.waitUntil(lambda: QApplication.focusWidget() is not None, timeout=WAIT)
     seen: list[QWidget] = []
     while (here := QApplication.focusWidget()) not in seen and len(seen) < 300:

@@ -25,14 +25,14 @@ def test_without_stage1_the_page_says_what_comes_first(open_window, small_projec
     empty = find(window, QLabel, "emptyPseudoLabels")
     qtbot.waitUntil(lambda: "Stage 1 has not run yet" in empty.text(), timeout=WAIT)
     click(qtbot, window, "emptyPseudoLabelsButton")
-    assert window.stack.currentWidget() is window._pages[1]
+    assert window.stack.currentWidget() is window.pages[1]
 
 
 @pytest.fixture
 def labels_page(open_window, rated_project, qtbot):
     window = open_window(rated_project)
     window.show_page(2)
-    page = window._pages[2]
+    page = window.pages[2]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
     return page
@@ -163,7 +163,7 @@ def test_a_reader_without_a_name_cannot_decide(labels_page, rated_project):
 
 def _labels_page(window, qtbot):
     window.show_page(2)
-    page = window._pages[2]
+    page = window.pages[2]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
     return page
@@ -221,7 +221,7 @@ def test_an_error_of_a_background_read_is_reported(open_window, rated_project, q
     window = open_window(rated_project)
     page = _labels_page(window, qtbot)
     notices = []
-    window.context.noticed.connect(lambda text, _level: notices.append(text))
+    window.context.announcer.noticed.connect(lambda text, _level: notices.append(text))
     (rated_project.folder / "pixels" / "images.u8").write_bytes(b"")
     page.gallery.select(4)
     qtbot.waitUntil(lambda: any("restore the pixels folder" in n for n in notices), timeout=WAIT)

@@ -17,7 +17,7 @@ def test_a_second_window_browses_and_changes_nothing(whole_path: Project, open_w
     with FileLock(whole_path.folder / "private" / "window.lock"):
         window = open_window(whole_path)
         assert find(window, QLabel, "jobLabel").toolTip() == WHY
-        labels_page, train = window._pages[2], window._pages[1]
+        labels_page, train = window.pages[2], window.pages[1]
         window.show_page(2)
         qtbot.waitUntil(lambda: labels_page.gallery.gallery.rowCount() > 0, timeout=WAIT)
         labels_page.gallery.select(0)
@@ -30,7 +30,7 @@ def test_a_second_window_browses_and_changes_nothing(whole_path: Project, open_w
         train.start_stage1()  # by any other way
         assert not window.queue.running
         window.show_page(3)
-        qtbot.waitUntil(lambda: window._pages[3].badge_text() != "", timeout=WAIT)
+        qtbot.waitUntil(lambda: window.pages[3].badge_text() != "", timeout=WAIT)
     with whole_path.session() as session:
         assert len(decisions.history(session, limit=1000)) == before
 

@@ -24,7 +24,7 @@ def page(open_window, whole_path, qtbot):
     """Results with a score that has a map, and the regions' tab open."""
     window = open_window(whole_path)
     window.show_page(3)
-    page = window._pages[3]
+    page = window.pages[3]
     qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
     for row in range(page.score_combo.count()):
         if page.review.map_cut_text:
@@ -242,8 +242,9 @@ def test_a_note_that_is_being_typed_survives_what_is_read_meanwhile(page, whole_
 def test_a_typed_note_is_kept_when_the_window_closes(page, whole_path, qtbot):
     page.regions.panel.image_note.setFocus()
     qtbot.keyClicks(page.regions.panel.image_note, "seen late")
-    page.window().close()
-    qtbot.waitUntil(lambda: not page.window().isVisible(), timeout=WAIT)
+    window = page.window()
+    window.close()
+    qtbot.waitUntil(lambda: window.is_closed, timeout=WAIT)
     with Project.open(whole_path.folder).session() as session:
         assert [row.note for row in regions.of_images(session)] == ["seen late"]
 
@@ -251,7 +252,7 @@ def test_a_typed_note_is_kept_when_the_window_closes(page, whole_path, qtbot):
 def test_without_a_name_nothing_is_drawn_and_the_reader_is_reported(page, whole_path, qtbot):
     page._context.settings.reader = ""
     told = []
-    page._context.noticed.connect(lambda text, _: told.append(text))
+    page._context.announcer.noticed.connect(lambda text, _: told.append(text))
     page.regions.layer.start(Tool.ELLIPSE)
     _drag(page, (0.2, 0.2), (0.3, 0.35), (0.4, 0.5))
     qtbot.waitUntil(lambda: bool(told), timeout=WAIT)

@@ -30,7 +30,7 @@ from amae_engine.runs.map_files import mapped_images
 def results_page(open_window, scored_project, qtbot):
     window = open_window(scored_project)
     window.show_page(3)
-    page = window._pages[3]
+    page = window.pages[3]
     qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
     page.score_combo.setCurrentIndex(page.score_combo.findData(str(ScoreKind.DISCREPANCY)))
     page.score_combo.activated.emit(page.score_combo.currentIndex())
@@ -116,7 +116,7 @@ def test_missing_truth_explains_what_is_missing(open_window, scored_project, qtb
     window.show_page(3)
     problem = find(window, QLabel, "rocProblem")
     qtbot.waitUntil(lambda: "Set the truth of test images" in problem.text(), timeout=WAIT)
-    assert window._pages[3].model.rowCount() == 10
+    assert window.pages[3].model.rowCount() == 10
 
 
 def test_every_form_of_export_is_a_job_of_its_own(open_window, whole_path, qtbot):
@@ -150,7 +150,7 @@ def test_compare_lists_runs_and_tests_two(open_window, scored_project, qtbot):
     finish(score_images(scored_project, ScoreConfig(mask_plan=MaskPlan.COMPLEMENTARY)))
     window = open_window(scored_project)
     window.show_page(4)
-    page = window._pages[4]
+    page = window.pages[4]
     qtbot.waitUntil(lambda: page.table.rowCount() == 2, timeout=WAIT)
     assert "DeLong p =" in page.test.text()
     differing = {page.settings.item(r, 0).text() for r in range(page.settings.rowCount())}
@@ -159,7 +159,7 @@ def test_compare_lists_runs_and_tests_two(open_window, scored_project, qtbot):
 
 def _results_page(window, qtbot):
     window.show_page(3)
-    page = window._pages[3]
+    page = window.pages[3]
     qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
     return page
 
@@ -214,7 +214,7 @@ def test_compare_says_that_there_are_older_runs(open_window, whole_path, qtbot, 
     state = compare_state.read_compare_state(whole_path, 1)
     assert (len(state.runs), state.more) == (1, 1)
     window = open_window(whole_path)
-    page = window._pages[4]
+    page = window.pages[4]
     page._most = 1
     window.show_page(4)
     page._read()
@@ -232,7 +232,7 @@ def test_maps_that_are_not_kept_are_made_when_asked_for(
     run, _ = finish(score_images(whole_path, ScoreConfig(keep_maps=False)))
     window = open_window(whole_path)
     window.show_page(3)
-    page = window._pages[3]
+    page = window.pages[3]
     qtbot.waitUntil(lambda: page.review._shown is not None, timeout=WAIT)
     button = find(page, QPushButton, "makeMapsButton")
     assert page._state.run_id == run
@@ -271,7 +271,7 @@ def test_that_another_score_leads_is_said_with_its_reason(results_page):
         f"{now.name(before.leading.kind)}: it is better on a fair sample."
     )
     notices = []
-    results_page._context.noticed.connect(lambda text, _level: notices.append(text))
+    results_page._context.announcer.noticed.connect(lambda text, _level: notices.append(text))
     kind, badge = results_page.kind, results_page.badge_text()
     results_page._show(now)
     assert notices == [lead_text(before, now)]

@@ -13,7 +13,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton
 from widgets_by_name import WAIT
 
-from amae_app.job_queue import JobQueue, Owner
 from amae_app.training.card import CardState
 from amae_app.training.pipeline_state import read_pipeline_state
 from amae_app.widgets.score_histogram import Histogram
@@ -110,7 +109,7 @@ def test_where_stage2_has_nothing_to_learn_from_its_button_scores_without_it(
     assert "Module B needs at least 2 pseudo-abnormal images; there are 0" in card.reason
     window = open_window(small_project)
     window.show_page(1)
-    page = window._pages[1]
+    page = window.pages[1]
     qtbot.waitUntil(
         lambda: page.cards.stage2.button.text() == "Score without stage 2", timeout=WAIT
     )
@@ -119,7 +118,7 @@ def test_where_stage2_has_nothing_to_learn_from_its_button_scores_without_it(
     state = _cards(small_project)
     assert (state.stage2.state, state.next_step) == (CardState.DONE, "results")
     qtbot.mouseClick(page.cards.results_button, Qt.MouseButton.LeftButton)
-    results = window._pages[3]
+    results = window.pages[3]
     qtbot.waitUntil(lambda: results.score_combo.count() == 4, timeout=WAIT)
     # an image more that a reader calls abnormal, and one more: stage 2 can begin
     with small_project.session() as session:
@@ -153,7 +152,7 @@ def test_scoring_that_was_stopped_goes_on_unless_its_settings_were_changed(
     finish(train_stage2(whole_path, Stage2Config(training=SHORT)))
     window = open_window(whole_path)
     window.show_page(1)
-    page = window._pages[1]
+    page = window.pages[1]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     job = score_images(whole_path, page.settings.score())
     next(event for event in job if isinstance(event, Progress))
@@ -168,9 +167,7 @@ def test_scoring_that_was_stopped_goes_on_unless_its_settings_were_changed(
     settings = page.settings.score
     page.settings.score = lambda: settings().replace(seed=7)
     page.start_stage2()
-    assert [(title, job.resume) for title, job in added] == [
-        ("Scoring", begun.id), ("Scoring", None)
-    ]  # fmt: skip
+    assert [(job.title, job.run_id) for job in added] == [("Scoring", begun.id), ("Scoring", None)]
 
 
 # --- pre-training --------------------------------------------------------------------------------
@@ -179,7 +176,7 @@ def test_scoring_that_was_stopped_goes_on_unless_its_settings_were_changed(
 def test_pretraining_waits_for_images(open_window, project, qtbot):
     window = open_window(project)
     window.show_page(1)
-    page = window._pages[1]
+    page = window.pages[1]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     button = window.findChild(QPushButton, "startPretrainButton")
     assert not button.isEnabled()
@@ -189,7 +186,7 @@ def test_pretraining_waits_for_images(open_window, project, qtbot):
 def test_pretraining_uses_the_settings_shown(open_window, small_project, qtbot):
     window = open_window(small_project)
     window.show_page(1)
-    page = window._pages[1]
+    page = window.pages[1]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     page.settings.fields["Epochs, pre-training"].setValue(1)
     page.settings.fields["Seed"].setValue(7)
@@ -211,7 +208,7 @@ def test_images_of_unknown_patients_get_no_green_tick(open_window, project, qtbo
     finish(import_images(project, files, "ward"))
     window = open_window(project)
     window.show_page(0)
-    page = window._pages[0]
+    page = window.pages[0]
     qtbot.waitUntil(lambda: "nothing says who the patient is" in page.leak.text(), timeout=WAIT)
     assert "✓" not in page.leak.text()
     assert page.leak.property("state") == ""
@@ -244,13 +241,13 @@ def test_another_project_s_job_is_not_taken_for_one_s_own(
             if release.is_set():
                 return
 
-    window.context.queue.add(("Stage 1", training))
-    own = window._pages[1]
+    window.context.queue.do("Stage 1", training)
+    own = window.pages[1]
     qtbot.waitUntil(lambda: bool(own.plots._losses), timeout=WAIT)
     window.open_project(other.folder)
     qtbot.waitUntil(lambda: window.context.project.folder == other.folder, timeout=WAIT)
     window.show_page(1)
-    page = window._pages[1]
+    page = window.pages[1]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     qtbot.wait(300)
     assert page.plots.is_empty
@@ -264,17 +261,17 @@ def test_another_project_s_job_is_not_taken_for_one_s_own(
     qtbot.waitUntil(lambda: not window.queue.running, timeout=WAIT)
 
 
-def test_a_job_that_cannot_even_be_made_does_not_stop_the_queue(qtbot):
+def test_a_job_that_cannot_even_be_made_does_not_stop_the_queue(queues, qtbot):
     def broken():
         raise KeyError("no such thing")
 
     def good():
         yield Progress("y", 1, 1)
 
-    queue, ended = JobQueue(), []
+    queue, ended = queues.shown, []
     queue.ended.connect(lambda job, _result, message: ended.append((job.title, message)))
-    queue.add(("broken", broken), owner=Owner())
-    queue.add(("good", good))
+    queue.do("broken", broken)
+    queue.do("good", good)
     qtbot.waitUntil(lambda: len(ended) == 2, timeout=WAIT)
     assert ended == [("broken", "KeyError: 'no such thing'"), ("good", "")]
 
@@ -286,7 +283,7 @@ def test_an_epoch_s_end_does_not_read_the_catalog_again(
 
     window = open_window(whole_path)
     window.show_page(1)
-    page = window._pages[1]
+    page = window.pages[1]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     reads = []
     real = training_page.read_pipeline_state
@@ -298,7 +295,7 @@ def test_an_epoch_s_end_does_not_read_the_catalog_again(
         for epoch in range(1, 30):
             yield EpochEnd(9, "Stage 2 · module A", "A", epoch, 30, 1.0, None, 1e-3, 5.0, 9.0)
 
-    window.context.queue.add(("Stage 2", training))
+    window.context.queue.do("Stage 2", training)
     qtbot.waitUntil(lambda: not window.queue.running, timeout=WAIT)
     qtbot.wait(300)
     assert len(page.plots._losses["module A"][0]) == 29

@@ -17,8 +17,8 @@ def test_a_shortcut_is_reported_and_another_method_reaches_the_run(
 ):
     planted(project, tmp_path, border)
     window = open_window(project)
-    page = window._pages[1]
-    window.context.page_wanted.emit("train")
+    page = window.pages[1]
+    window.context.navigator.page_wanted.emit("train")
     line = find(page, QLabel, "shortcutLine")
     qtbot.waitUntil(lambda: "N and U differ by border: AUC 0." in line.text(), timeout=WAIT)
     assert line.text().startswith("✓")
@@ -42,7 +42,7 @@ def test_a_shortcut_is_reported_and_another_method_reaches_the_run(
 def test_a_cancelled_dialog_changes_nothing(project: Project, tmp_path: Path, open_window, qtbot):
     planted(project, tmp_path, border)
     window = open_window(project)
-    page = window._pages[1]
+    page = window.pages[1]
     line = find(page, QLabel, "shortcutLine")
     qtbot.waitUntil(lambda: "border" in line.text(), timeout=WAIT)
     click(qtbot, page, "shortcutButton")

@@ -23,7 +23,7 @@ from amae_engine.project import Project
 @pytest.fixture
 def studies_page(open_window, small_project, qtbot):
     window = open_window(small_project)
-    page = window._pages[0]
+    page = window.pages[0]
     qtbot.waitUntil(lambda: page.model.rowCount() == 40, timeout=WAIT)
     return page
 
@@ -38,7 +38,7 @@ def test_truth_is_said_by_hand_and_undone(studies_page, small_project, qtbot):
         before = image_tables.images_in(session, Split.TEST).truth.tolist()
         all_before = studies.split_counts(session)
     notices = []
-    page._context.noticed.connect(lambda text, _level: notices.append(text))
+    page._context.announcer.noticed.connect(lambda text, _level: notices.append(text))
     page.table.selectAll()
     page.selected.truth.setCurrentText("abnormal")
     click(qtbot, page.window(), "truthButton")
@@ -79,7 +79,7 @@ def test_tags_are_given_filtered_by_and_taken_back(studies_page, small_project, 
     qtbot.waitUntil(lambda: page.model.rowCount() == 1, timeout=WAIT)
     page.selected.tag.setText("two words")
     notices = []
-    page._context.noticed.connect(lambda text, _level: notices.append(text))
+    page._context.announcer.noticed.connect(lambda text, _level: notices.append(text))
     page.table.selectRow(0)
     click(qtbot, page.window(), "tagButton")
     qtbot.waitUntil(lambda: any("A tag is one word" in n for n in notices), timeout=WAIT)

@@ -29,7 +29,7 @@ def page(open_window, rated_project, qtbot, monkeypatch):
     monkeypatch.setattr(database, "_BUSY_TIMEOUT_MS", 300)
     window = open_window(rated_project)
     window.show_page(2)
-    page = window._pages[2]
+    page = window.pages[2]
     qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
     return page
 
@@ -91,7 +91,7 @@ def test_the_cross_waits_for_what_is_being_saved(page, rated_project, qtbot):
     window = page.window()
     window.close()
     assert window.isVisible()  # "Saving 60 acts…"
-    qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT)
+    qtbot.waitUntil(lambda: window.is_closed, timeout=WAIT)
     with closing(Project.open(rated_project.folder)) as project:
         assert _written(project) == TYPED
 
@@ -108,7 +108,7 @@ def test_the_cross_under_a_lock_offers_to_try_again(page, rated_project, locked,
     assert dialog.give_up.isEnabled()
     locked.execute("ROLLBACK")
     qtbot.mouseClick(dialog.try_again, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT)
+    qtbot.waitUntil(lambda: window.is_closed, timeout=WAIT)
     with closing(Project.open(rated_project.folder)) as project:
         assert _written(project) == 5
 
@@ -121,7 +121,7 @@ def test_they_are_written_to_a_file_or_given_up(page, locked, qtbot, tmp_path, m
     qtbot.waitUntil(lambda: bool(page._context.acts.cause), timeout=WAIT)
     window.close()
     qtbot.mouseClick(_dialog(page).to_file, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT)
+    qtbot.waitUntil(lambda: window.is_closed, timeout=WAIT)
     with target.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["act"] for row in rows] == ["abnormal", "normal", "exclude", "abnormal", "normal"]

@@ -46,7 +46,7 @@ def deep_project(project: Project, tmp_path: Path) -> Project:
 def page(open_window, deep_project, qtbot):
     """Studies with the first image's original on screen."""
     window = open_window(deep_project)
-    page = window._pages[0]
+    page = window.pages[0]
     qtbot.waitUntil(lambda: page.model.rowCount() == 3, timeout=WAIT)
     qtbot.waitUntil(lambda: page.selected.viewer.is_original, timeout=WAIT)
     return page
@@ -174,7 +174,7 @@ def test_a_lost_original_is_reported_and_found_again(page, deep_project, tmp_pat
     assert viewer.relink.isVisible()
     asked = []
     page.actions_of_page.ask_relink = lambda: asked.append(True)
-    page._context.relink_wanted.connect(page.actions_of_page.ask_relink)
+    page._context.navigator.relink_wanted.connect(page.actions_of_page.ask_relink)
     qtbot.mouseClick(page.findChild(QPushButton, "relinkButton"), Qt.MouseButton.LeftButton)
     assert asked
     page.actions_of_page.relink(elsewhere)
@@ -228,7 +228,7 @@ def test_a_constant_image_a_one_pixel_map_and_nothing_are_shown(qtbot):
 def test_a_project_of_one_image_opens_and_shows_it(open_window, project, tmp_path, qtbot):
     finish(import_images(project, [SourceFile(write_dicom(tmp_path, 1), "test")], "ward"))
     window = open_window(project)
-    viewer = window._pages[0].selected.viewer
+    viewer = window.pages[0].selected.viewer
     qtbot.waitUntil(lambda: viewer.is_original, timeout=WAIT)
     for number in range(5):
         window.show_page(number)

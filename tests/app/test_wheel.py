@@ -44,7 +44,7 @@ def _fields(window: QWidget) -> list[QWidget]:
 def test_the_wheel_changes_nothing_that_has_no_focus(open_window, whole_path: Project, qtbot):
     window = open_window(whole_path)
     seen = 0
-    for number in range(len(window._pages)):
+    for number in range(len(window.pages)):
         window.show_page(number)
         qtbot.wait(300)
         window.setFocus()
@@ -61,7 +61,7 @@ def test_the_wheel_changes_nothing_that_has_no_focus(open_window, whole_path: Pr
 def test_dialogs_too(open_window, whole_path: Project, qtbot):
     window = open_window(whole_path)
     window.show_page(3)
-    page = window._pages[3]
+    page = window.pages[3]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     page.exports.ask(3, (1, 2), 1)
     dialog = page.exports.dialog

@@ -47,7 +47,7 @@ def test_a_window_that_was_left_half_outside_comes_back(qtbot, left):
 
 def test_studies_is_found_as_it_was_left(open_window, small_project, qtbot):
     window = open_window(small_project)
-    page = window._pages[0]
+    page = window.pages[0]
     qtbot.waitUntil(lambda: page.model.rowCount() == 40, timeout=WAIT)
     page._on_header(5)
     page._on_header(3)
@@ -57,7 +57,7 @@ def test_studies_is_found_as_it_was_left(open_window, small_project, qtbot):
     chosen = page._selected()
     window._close_project()
     window = open_window(small_project)
-    page = window._pages[0]
+    page = window.pages[0]
     qtbot.waitUntil(lambda: page.model.rowCount() == 40, timeout=WAIT)
     assert page._listed_by[1:] == ("split", True)
     qtbot.waitUntil(lambda: page._selected() == chosen, timeout=WAIT)
@@ -65,7 +65,7 @@ def test_studies_is_found_as_it_was_left(open_window, small_project, qtbot):
 
 def test_pseudo_labels_are_found_as_they_were_left(open_window, rated_project, qtbot):
     window = open_window(rated_project)
-    page = window._pages[2]
+    page = window.pages[2]
     window.show_page(2)
     qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
     page.offered.order.setCurrentText(str(Order.MOST_ABNORMAL))
@@ -74,7 +74,7 @@ def test_pseudo_labels_are_found_as_they_were_left(open_window, rated_project, q
     image = page.gallery.current_tile().image_id
     window._close_project()
     window = open_window(rated_project)
-    page = window._pages[2]
+    page = window.pages[2]
     qtbot.waitUntil(lambda: page.gallery.current_tile() is not None, timeout=WAIT)
     assert page.offered.order.currentText() == Order.MOST_ABNORMAL
     assert page.offered.shown.currentText() == Shown.UNCHECKED
@@ -86,7 +86,7 @@ def test_the_image_stays_in_focus_while_something_else_changes(
     open_window, rated_project, qtbot, changed
 ):
     window = open_window(rated_project)
-    page = window._pages[2]
+    page = window.pages[2]
     window.show_page(2)
     qtbot.waitUntil(lambda: page.gallery.gallery.rowCount() == 10, timeout=WAIT)
     page.gallery.select(6)
@@ -94,7 +94,7 @@ def test_the_image_stays_in_focus_while_something_else_changes(
     states = []
     shown = page._show
     page._show = lambda answer: (shown(answer), states.append(answer))
-    window.context.announce(changed)
+    window.context.announcer.announce(changed)
     qtbot.waitUntil(lambda: bool(states), timeout=WAIT)
     assert page.gallery.current_tile().image_id == image
 
@@ -106,15 +106,15 @@ def test_a_paused_step_is_not_called_running(open_window, rated_project, qtbot):
         while True:
             yield Progress("Stage 1", 1, 2, None, 60.0)
 
-    window.context.queue.add(("Stage 1", job))
-    page = window._pages[1]
+    window.context.queue.do("Stage 1", job)
+    page = window.pages[1]
     window.show_page(1)
     qtbot.waitUntil(lambda: "Running: Stage 1" in page.cards.queue.text(), timeout=WAIT)
     page.cards.stage1.state.setText(str(CardState.RUNNING))
-    window.queue.toggle_pause()
+    window.context.queue.toggle_pause()
     qtbot.waitUntil(lambda: "Paused: Stage 1" in page.cards.queue.text(), timeout=WAIT)
-    window.queue.toggle_pause()
-    window.queue.cancel()
+    window.context.queue.toggle_pause()
+    window.context.queue.cancel()
     qtbot.waitUntil(lambda: not window.queue.running, timeout=WAIT)
 
 
@@ -135,7 +135,7 @@ def test_a_validation_loss_that_rises_is_said(open_window, rated_project, qtbot)
     both = _epochs(0.5, 0.4, module="A") + _epochs(0.2, 0.3, 0.4, 0.5, module="B")
     assert rise_text(both).startswith("Module B's loss on unseen images was lowest after epoch 1")
     window = open_window(rated_project)
-    plots = window._pages[1].plots
+    plots = window.pages[1].plots
     label = find(window, QLabel, "risingLoss")
     plots.add_epochs(_epochs(0.5, 0.3, 0.31))
     assert label.isHidden()

@@ -13,12 +13,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QTableView, QWidget
 from widgets_by_name import WAIT, click, find
 
-from amae_app.job_queue import JobQueue
 from amae_app.job_thread import JobThread
 from amae_app.theme import DARK, LIGHT
-from amae_engine.catalog import decisions, image_tables, runs, studies
+from amae_engine.catalog import decisions, image_tables, job_queue, runs, studies
+from amae_engine.catalog.job_queue import NewJob
 from amae_engine.catalog.tables import Label, RunKind, RunState, Split
-from amae_engine.errors import BadInput
 from amae_engine.events import Changed, Progress
 from amae_engine.jobs.importing.import_plan import ImportPlan
 from amae_engine.project import Project
@@ -36,7 +35,7 @@ def test_the_demo_button_makes_a_project_of_real_images(open_window, qtbot, tmp_
     window = open_window(None)
     window.open_demo(tmp_path / "demo")
     qtbot.waitUntil(lambda: window.context is not None, timeout=WAIT)
-    studies_page = window._pages[0]
+    studies_page = window.pages[0]
     qtbot.waitUntil(lambda: studies_page.badge_text() == "240", timeout=WAIT)
 
 
@@ -105,7 +104,7 @@ def test_the_table_filters_in_sql_and_shows_thumbnails(open_window, small_projec
 
 def test_importing_through_the_page_reports_every_file(open_window, project, qtbot, tmp_path: Path):
     window = open_window(project)
-    page = window._pages[0]
+    page = window.pages[0]
     window.show_page(0)
     (tmp_path / "bad.dcm").write_text("text")
     images = sorted((DEMO / "images").glob("normal_*.jpeg"))[:3]
@@ -127,7 +126,7 @@ def test_moving_images_to_another_split(open_window, small_project, qtbot):
     find(window, QComboBox, "moveToCombo").setCurrentText("test")
     click(qtbot, window, "moveButton")
     qtbot.waitUntil(lambda: _count(small_project, Split.TEST) == 11, timeout=WAIT)
-    window._pages[0]._context.undo()
+    window.pages[0]._context.undo()
     qtbot.waitUntil(lambda: _count(small_project, Split.TEST) == 10, timeout=WAIT)
 
 
@@ -143,7 +142,7 @@ def test_a_project_without_images_waits_for_them(open_window, project, qtbot):
     window = open_window(project)
     window.show_page(1)
     button = find(window, QPushButton, "startStage1Button")
-    page = window._pages[1]
+    page = window.pages[1]
     qtbot.waitUntil(lambda: page.badge_text() == "needs images", timeout=WAIT)
     assert not button.isEnabled()
 
@@ -151,7 +150,7 @@ def test_a_project_without_images_waits_for_them(open_window, project, qtbot):
 def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
     window = open_window(small_project)
     window.show_page(1)
-    page = window._pages[1]
+    page = window.pages[1]
     page.settings.preset.setCurrentText("compact")
     fields = page.settings.fields
     for name, value in (
@@ -171,7 +170,7 @@ def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
         ids = image_tables.images_in(session, Split.UNLABELED).ids.tolist()
         decisions.decide(session, ids[5:], Label.ABNORMAL, "BB")
     start = find(window, QPushButton, "startStage2Button")
-    window.context.announce(Changed.DECISIONS)  # made elsewhere: module B has images now
+    window.context.announcer.announce(Changed.DECISIONS)  # made elsewhere: module B has images now
     qtbot.waitUntil(
         lambda: (
             page._state.next_step == "stage2"
@@ -186,14 +185,14 @@ def test_both_stages_run_from_the_buttons(open_window, small_project, qtbot):
     qtbot.waitUntil(lambda: page._state.next_step == "results", timeout=WAIT)
     assert {"module A", "module B"} <= set(page.plots._losses)
     window.show_page(3)
-    results = window._pages[3]
+    results = window.pages[3]
     qtbot.waitUntil(lambda: results.badge_text().startswith(("AUC 0.", "AUC 1.")), timeout=WAIT)
 
 
 def test_cancelling_keeps_the_run_resumable(open_window, small_project, qtbot):
     window = open_window(small_project)
     window.show_page(1)
-    page = window._pages[1]
+    page = window.pages[1]
     qtbot.waitUntil(lambda: page._state is not None, timeout=WAIT)
     page.settings.preset.setCurrentText("compact")
     page.settings.fields["Epochs, stage 1"].setValue(500)
@@ -202,7 +201,7 @@ def test_cancelling_keeps_the_run_resumable(open_window, small_project, qtbot):
     click(qtbot, window, "pauseButton")
     assert find(window, QPushButton, "pauseButton").text() == "Resume"
     click(qtbot, window, "cancelButton")
-    assert window.queue.is_cancelling
+    assert window.context.queue.is_cancelling
     assert find(window, QPushButton, "cancelButton").text() == "Cancelling…"
     qtbot.waitUntil(lambda: not window.queue.running, timeout=WAIT)
     with small_project.session() as session:
@@ -234,24 +233,22 @@ def test_a_runtime_error_in_a_job_reaches_the_reader(qtbot):
     thread.wait()
 
 
-def test_a_failed_job_drops_the_ones_that_build_on_it(qtbot):
-    def bad():
-        raise BadInput("no images")
-        yield
-
-    def good():
-        yield Progress("y", 1, 1)
-
-    queue = JobQueue()
+def test_a_failed_job_drops_the_ones_that_build_on_it(queues, small_project, qtbot):
+    bad, good = {"preset": "no such"}, {"configs": []}
     ended = []
-    queue.ended.connect(lambda job, _result, message: ended.append((job.title, message)))
-    queue.add(("first", bad), ("second", good))
-    queue.add(("third", good))
+    queues.ended.connect(lambda _queue, job, _result, message: ended.append((job.title, message)))
+    queues.shown.add(NewJob("first", "stage1", bad), NewJob("second", "peer_times", good))
+    queues.shown.add(NewJob("third", "peer_times", good))
     qtbot.waitUntil(lambda: len(ended) == 2, timeout=WAIT)
-    assert ended == [("first", "no images"), ("third", "")]
+    assert ended[0][0] == "first"
+    assert "no such" in ended[0][1]
+    assert ended[1] == ("third", "")
+    with small_project.session() as session:
+        states = [str(row.state) for row in job_queue.rows(session)]
+    assert states == ["failed", "dropped", "done"]
 
 
-def test_pausing_stops_the_generator(qtbot):
+def test_pausing_stops_the_generator(queues, qtbot):
     seen = []
 
     def counting():
@@ -260,17 +257,16 @@ def test_pausing_stops_the_generator(qtbot):
             time.sleep(0.005)
             yield Progress("z", number, 10_000)
 
-    queue = JobQueue()
-    queue.add(("count", counting))
+    queue = queues.shown
+    queue.do("count", counting)
     qtbot.waitUntil(lambda: len(seen) > 3, timeout=WAIT)
     queue.toggle_pause()
-    qtbot.wait(100)
+    qtbot.wait(600)
     at_pause = len(seen)
-    qtbot.wait(200)
+    qtbot.wait(600)
     assert len(seen) == at_pause
     queue.toggle_pause()
     qtbot.waitUntil(lambda: len(seen) > at_pause + 3, timeout=WAIT)
-    queue.shut_down()
 
 
 def _contrast(one: str, two: str) -> float:
@@ -333,7 +329,7 @@ def test_what_a_closed_project_still_computes_holds_nobody(
     window = open_window(small_project)
     first = window.context
     go, answers, ended = threading.Event(), [], []
-    first.background("long", lambda: go.wait(30), answers.append)
+    first.runner.run("long", lambda: go.wait(30), answers.append)
     first.destroyed.connect(lambda: ended.append(True))
     Project.create(tmp_path / "second", "Second").close()
     window.open_project(tmp_path / "second")

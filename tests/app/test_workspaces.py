@@ -54,7 +54,7 @@ def test_a_pretend_workspace_is_everywhere(pretend, open_window, small_project, 
     assert Settings().workspace == "pretend"
     # another page sends the reader there
     window.show_page(0)
-    window.context.page_wanted.emit("pretend")
+    window.context.navigator.page_wanted.emit("pretend")
     assert window.stack.currentWidget() is page
     # the palette
     window.show_page(0)

@@ -10,7 +10,6 @@ import re
 import sys
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -20,9 +19,9 @@ from PySide6.QtWidgets import QApplication
 from amae_app.main_window import MainWindow
 from amae_app.settings import Settings
 from amae_app.theme import apply_theme
+from amae_engine.catalog.job_queue import NewJob
 from amae_engine.catalog.synthetic import add_synthetic_images
 from amae_engine.config import Stage1Config, Stage2Config, of_preset
-from amae_engine.jobs.child_process import run_in_child
 from amae_engine.project import Project
 from tests.benchmarks.event_pulse import Pulse
 from tests.benchmarks.process_memory import resident_bytes
@@ -88,8 +87,8 @@ def _measure(folder: Path) -> dict[str, object]:
         pulse.phase = name
         schedule = config.training.replace(epochs=_EPOCHS, warmup_epochs=1).to_dict()
         settings_used = config.replace(training=schedule).to_dict()
-        work = partial(run_in_child, folder / "demo", stage, settings_used)
-        window.queue.add((name, work))
+        window.context.queue.add(NewJob(name, stage, settings_used))
+        wait_until(lambda: bool(window.queue.running), _LONGEST_WAIT_SECONDS)
         wait_until(lambda: not window.queue.running, _LONGEST_WAIT_SECONDS)
     pulse.phase = "results"
     window.show_page(3)

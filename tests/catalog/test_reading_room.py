@@ -85,9 +85,9 @@ def test_a_blind_reading_decides_nothing_until_both_agree(shared_project):
         known = blind_readings.candidates(session, "BB")
         assert known == dict.fromkeys(ids[:4], ("AA", Label.ABNORMAL))
         number = blind_readings.begin(session, ids[:3], "BB", "random")
-        blind_readings.read(session, number, ids[0], Label.NORMAL)
-        blind_readings.read(session, number, ids[0], Label.ABNORMAL)  # the newest counts
-        blind_readings.read(session, number, ids[1], Label.NORMAL)
+        blind_readings.read(session, number, [ids[0]], Label.NORMAL)
+        blind_readings.read(session, number, [ids[0]], Label.ABNORMAL)  # the newest counts
+        blind_readings.read(session, number, [ids[1]], Label.NORMAL)
         found = {item.image_id: item for item in blind_readings.items(session, number)}
         assert found[ids[0]].second is Label.ABNORMAL
         assert [i for i, item in found.items() if item.is_conflict] == [ids[1]]

@@ -79,7 +79,7 @@ def _acts(project: Project) -> list[Callable[[Session, random.Random], object]]:
             s, [NewRegion(d.choice(test), _BOX, RegionState.DRAWN) for _ in range(2)], "AB"
         ),
         lambda s, d: regions.note_image(s, d.choice(test), d.choice(("seen", "")), "AB"),
-        lambda s, d: blind_readings.read(s, reading, d.choice(unlabeled[:6]), d.choice(labels)),
+        lambda s, d: blind_readings.read(s, reading, [d.choice(unlabeled[:6])], d.choice(labels)),
     ]
 
 
@@ -172,7 +172,7 @@ def test_either_of_two_undoes_what_they_agreed_and_the_other_can_redo_it(small_p
     with small_project.session() as session:
         decisions.decide(session, [image], Label.NORMAL, "AA")
         number = blind_readings.begin(session, [image], "BB", "random")
-        blind_readings.read(session, number, image, Label.ABNORMAL)
+        blind_readings.read(session, number, [image], Label.ABNORMAL)
         blind_readings.agree(session, number, image, Label.ABNORMAL)
         assert undo.undo(session, "AA").labels == {image: Label.NORMAL}
         assert undo.undo(session, "BB").subject is Subject.READING  # the consensus is undone

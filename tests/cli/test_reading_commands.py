@@ -117,7 +117,7 @@ def test_agreement_is_printed(small_project: Project, ids: list[int], capsys):
         decisions.decide(session, ids[:4], [Label.ABNORMAL, Label.NORMAL] * 2, "AA")
         number = blind_readings.begin(session, ids[:4], "BB", "random")
         for image_id, label in zip(ids, (Label.ABNORMAL, Label.NORMAL, Label.NORMAL), strict=False):
-            blind_readings.read(session, number, image_id, label)
+            blind_readings.read(session, number, [image_id], label)
     assert main(["agreement", "--project", str(small_project.folder), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)[0]
     assert (found["first"], found["second"]) == ("AA", "BB")

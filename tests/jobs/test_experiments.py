@@ -284,7 +284,8 @@ def test_a_peer_that_cannot_be_tried_is_reported(project: Project):
     assert any("AE learns from normal images" in getattr(e, "message", "") for e in events)
 
 
-def test_a_paused_job_goes_on_from_its_last_epoch(quick, in_this_process):
+def test_a_paused_job_goes_on_from_its_last_epoch(quick, in_this_process, monkeypatch):
+    monkeypatch.setattr(work_queue_module, "_LONGEST_HOLD", 0)
     project, settings = quick
     settings["peer"]["epochs"] = 40
     queue_experiment(project, Plan(Experiment.TABLE2, (0,), (PeerMethod.AE,), settings=settings,

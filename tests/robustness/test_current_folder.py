@@ -12,6 +12,8 @@ from demo_images import DEMO
 from PySide6.QtCore import QProcess
 
 from amae_app.crash import CrashGuard
+from amae_app.main_window import MainWindow
+from amae_app.settings import Settings
 from amae_engine.project import Project
 
 _PLANTED = ("torch", "multiprocessing", "amae_engine", "numpy")
@@ -110,16 +112,14 @@ def test_the_queue_s_worker(planted: Path, small_project: Project):
     _run(planted, str(small_project.folder), text=_IN_THE_QUEUE)
 
 
-def test_starting_anew(planted: Path, monkeypatch: pytest.MonkeyPatch, qapp):
+def test_starting_anew(planted: Path, monkeypatch: pytest.MonkeyPatch, qtbot):
     started: list[tuple[str, list[str]]] = []
     monkeypatch.setattr(QProcess, "startDetached", lambda *command: started.append(command))
-    monkeypatch.setattr("amae_app.crash.QApplication.quit", lambda: None)
-
-    class _Window:
-        def close(self) -> None:
-            """Nothing to close."""
-
-    CrashGuard._restart(type("Guard", (), {"_window": _Window()})())
+    window = MainWindow(Settings())
+    qtbot.addWidget(window)
+    CrashGuard(window)._restart()
+    qtbot.waitUntil(lambda: bool(started))
+    assert window.is_closed
     ((program, arguments),) = started
     assert program == sys.executable
     _run(planted, *arguments, "peer", "--list")

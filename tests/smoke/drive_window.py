@@ -73,7 +73,7 @@ def use(window: MainWindow, folder: Path, full: bool, pulse: Pulse) -> dict[str,
     times: dict[str, float] = {}
     window.new_project(folder / "project")
     wait_for(lambda: window.context is not None, 60, "the new project")
-    pages = dict(zip(NAMES, window._pages, strict=True))
+    pages = dict(zip(NAMES, window.pages, strict=True))
     pulse.phase = "import"
     began = time.monotonic()
     pages["studies"].start_import(

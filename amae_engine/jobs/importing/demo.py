@@ -37,11 +37,14 @@ def open_demo(folder: Path) -> Generator[Event, None, Project]:
 
     An import that was cut short is finished; images that are there already stay.
     """
-    if (folder / "project.json").is_file():
-        project = Project.open(folder)
-        if is_whole(project):
-            return project
-    else:
-        project = Project.create(folder, NAME)
-    yield from import_demo(project)
+    project = get_demo(folder)
+    if not is_whole(project):
+        yield from import_demo(project)
     return project
+
+
+def get_demo(folder: Path) -> Project:
+    """The demo project in `folder`, made where it is not there; its images may still be missing."""
+    if (folder / "project.json").is_file():
+        return Project.open(folder)
+    return Project.create(folder, NAME)

@@ -1,66 +1,119 @@
-"""The worker of the stored queue: one job after another, with or without a window."""
+"""The worker of a project's queue: one job after another, with or without a window."""
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 
 from filelock import FileLock, Timeout
 
+from amae_engine.atomic_write import write_text
 from amae_engine.catalog import job_queue, runs
 from amae_engine.catalog.job_queue import QueueRow
 from amae_engine.catalog.tables import QueueState, RunState
-from amae_engine.errors import AmaeError, NotReady
-from amae_engine.events import Event, Level, Notice, RunStarted
+from amae_engine.errors import AmaeError, NotReady, translate_os_error
+from amae_engine.events import (
+    Alive,
+    Event,
+    JobBegan,
+    JobEnded,
+    Level,
+    Notice,
+    Progress,
+    RunStarted,
+)
 from amae_engine.jobs.child_process import run_in_child
 from amae_engine.project import Project
 
-_LOCK, _LOG = "queue.lock", "queue.log"
+MakeJob = Callable[[], Generator[Event, None, object]]
+_LOCK, _LOG, _PROGRESS = "queue.lock", "queue.log", "queue.json"
 _FEWEST_FREE = 1 << 29  # bytes on the project's disk, below which nothing more is begun
-_SECONDS_BETWEEN_LOOKS = 1.0
+_SECONDS_BETWEEN_LOOKS = 0.25  # at the job's row, which a reader may have changed
+_LONGEST_HOLD = (
+    600.0  # seconds that a paused job keeps its memory; then its last whole epoch counts
+)
+_SECONDS_BETWEEN_WORDS = 2.0  # of how far a job is, for other processes
 _PATIENCE = 2.0  # seconds for the lock, which who asks `is_at_work` has for a moment
 _SECONDS_TO_START = 60.0
+_NONE: Mapping[int, MakeJob] = MappingProxyType({})
+_log = logging.getLogger(__name__)
 _started: list[subprocess.Popen[bytes]] = []  # so that those that have ended are laid to rest
 
 
-def work_queue(project: Project) -> Generator[Event, None, int]:
+def work_queue(project: Project, own: Mapping[int, MakeJob] = _NONE) -> Generator[Event, None, int]:
     """Work until no job waits; closing ends the running job at its last whole epoch.
+
+    What a reader does to the queue meanwhile is in its rows: a paused job is held for ten minutes and
+    then left for later, a cancelled one is closed.
+
+    Args:
+        project: Whose queue.
+        own: Jobs that this process alone can do, by their numbers. Where another worker is at work,
+            these alone are done.
 
     Returns:
         How many jobs were done.
 
     Raises:
-        NotReady: Another worker is at work on this project.
+        NotReady: Another worker is at work on this project, and there are no jobs of `own`.
     """
-    lock = FileLock(project.folder / _LOCK, timeout=_PATIENCE)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise NotReady("Another worker is at work on this project's queue.") from error
     done = 0
-    try:
-        with project.session() as session:
-            job_queue.release(session)
-        while (job := _next(project)) is not None:
+    with _right_to_work(project) as is_mine:
+        if not is_mine and not own:
+            raise NotReady("Another worker is at work on this project's queue.")
+        while (job := _next(project, own, is_mine)) is not None:
             if shutil.disk_usage(project.folder).free < _FEWEST_FREE:
-                with project.session() as session:
-                    job_queue.pause(session)
+                project.in_session(job_queue.pause)
                 yield Notice(
                     "The project's disk is nearly full: the queue is paused. Free some space, then "
                     "resume it.",
                     Level.WARNING,
                 )
                 break
-            yield Notice(job.title)
-            done += yield from _work(project, job)
-    finally:
-        lock.release()
+            done += yield from _work(project, job, own)
     return done
+
+
+@contextmanager
+def _right_to_work(project: Project) -> Iterator[bool]:
+    """Whether this process is the project's one worker, while the body runs."""
+    lock = FileLock(project.folder / _LOCK, timeout=_PATIENCE, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
+        project.in_session(job_queue.release)
+        yield True
+    finally:
+        (project.folder / _PROGRESS).unlink(missing_ok=True)
+        lock.release()
+
+
+def progress_elsewhere(project: Project) -> Progress | None:
+    """How far the running job of another process is, by what its worker has written."""
+    try:
+        found = json.loads((project.folder / _PROGRESS).read_text(encoding="utf-8"))
+        left = found["seconds_left"]
+        return Progress(
+            str(found["step"])[:128],
+            int(found["done"]),
+            int(found["total"]),
+            seconds_left=None if left is None else float(left),
+        )
+    except (OSError, ValueError, TypeError, KeyError, OverflowError):
+        return None  # nothing yet, or not from a worker
 
 
 def is_at_work(project: Project) -> bool:
@@ -71,6 +124,8 @@ def is_at_work(project: Project) -> bool:
             return False
     except Timeout:
         return True
+    except OSError:  # nobody may write here
+        return False
 
 
 def start_worker(project: Project) -> None:
@@ -102,43 +157,94 @@ def start_worker(project: Project) -> None:
         time.sleep(_PATIENCE / 20)
 
 
-def _next(project: Project) -> QueueRow | None:
+def _next(project: Project, own: Mapping[int, MakeJob], is_mine: bool) -> QueueRow | None:
     with project.session() as session:
-        return job_queue.next_waiting(session)
+        job = job_queue.next_waiting(session, own)
+        return job if job is not None and (is_mine or job.id in own) else None
 
 
-def _work(project: Project, job: QueueRow) -> Generator[Event, None, int]:
+def _work(
+    project: Project, job: QueueRow, own: Mapping[int, MakeJob]
+) -> Generator[Event, None, int]:
     """One job to its end; 1 where it is done."""
-    with project.session() as session:
-        job_queue.take(session, job.id)
-    resume = _resumable(project, job)
-    running = run_in_child(project.folder, job.job, _settings(project, job), resume)
-    looked = time.monotonic()
+    if not project.in_session(job_queue.take, job.id):
+        return 0  # cancelled or paused since it was looked at
+    yield JobBegan(job.id, job.title)
+    result, message, state = None, "", QueueState.DONE
     try:
-        for event in running:
-            if isinstance(event, RunStarted):
-                with project.session() as session:
-                    job_queue.note_run(session, job.id, event.run_id)
-                    runs.mark_experiment(session, event.run_id, job.experiment)
-            yield event
-            if time.monotonic() - looked > _SECONDS_BETWEEN_LOOKS:
-                looked = time.monotonic()
-                if _state(project, job.id) is not QueueState.RUNNING:
-                    running.close()  # paused or cancelled by a reader
-                    return 0
-    except AmaeError as error:
-        _end(project, job.id, QueueState.FAILED, str(error))
-        yield Notice(f"{job.title}: {error}", Level.WARNING)
-        return 0
+        result, is_left = yield from _watch(project, job, _begin(project, job, own))
     except (GeneratorExit, KeyboardInterrupt):
-        running.close()
-        with project.session() as session:
-            job_queue.release(session)
+        project.in_session(job_queue.release)
         raise
-    if _state(project, job.id) is QueueState.CANCELLED:
-        return 0
-    _end(project, job.id, QueueState.DONE)
-    return 1
+    except Exception as error:  # noqa: BLE001 - every error must reach the reader
+        is_left, state = False, QueueState.FAILED
+        if not isinstance(error, AmaeError):
+            _log.exception("%s failed", job.title)
+        known = error if isinstance(error, AmaeError) else translate_os_error(error)
+        message = str(known or f"{type(error).__name__}: {error}")
+    with project.session() as session:
+        is_ended = not is_left and job_queue.end(session, job.id, state, message)
+        if not is_ended:  # paused or cancelled, perhaps between the last look and its end
+            message = str(job_queue.get(session, job.id).state)
+        if job.job == job_queue.HERE:
+            job_queue.forget_here(session, [job.id])
+    yield JobEnded(job.id, job.title, result, message)
+    return int(is_ended and state is QueueState.DONE)
+
+
+def _begin(
+    project: Project, job: QueueRow, own: Mapping[int, MakeJob]
+) -> Generator[Event, None, object]:
+    if job.id in own:
+        return own[job.id]()
+    return run_in_child(project.folder, job.job, _settings(project, job), _resumable(project, job))
+
+
+def _watch(
+    project: Project, job: QueueRow, running: Generator[Event, None, object]
+) -> Generator[Event, None, tuple[object, bool]]:
+    """Pass on a job's events, and look at its row; its result, and whether it was left unfinished."""
+    looked = told = time.monotonic()
+    try:
+        while True:
+            try:
+                event = next(running)
+            except StopIteration as stop:
+                return stop.value, False
+            if isinstance(event, RunStarted):
+                _note_run(project, job, event.run_id)
+            yield event
+            now = time.monotonic()
+            if isinstance(event, Progress) and now - told > _SECONDS_BETWEEN_WORDS:
+                told = now
+                with suppress(OSError):
+                    write_text(project.folder / _PROGRESS, json.dumps(asdict(event)))
+            if now - looked > _SECONDS_BETWEEN_LOOKS:
+                if not (yield from _may_go_on(project, job)):
+                    return None, True
+                looked = time.monotonic()
+    finally:
+        running.close()
+
+
+def _may_go_on(project: Project, job: QueueRow) -> Generator[Event, None, bool]:
+    """Whether a job's row still says that it runs; holds it here while it is paused."""
+    began = time.monotonic()
+    while (state := _state(project, job.id)) is QueueState.PAUSED:
+        if job.job != job_queue.HERE and time.monotonic() - began > _LONGEST_HOLD:
+            return False
+        yield Alive()
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    if state is QueueState.WAITING:  # resumed
+        return project.in_session(job_queue.take, job.id)
+    return state is QueueState.RUNNING
+
+
+def _note_run(project: Project, job: QueueRow, run_id: int) -> None:
+    with project.session() as session:
+        job_queue.note_run(session, job.id, run_id)
+        if job.experiment:
+            runs.mark_experiment(session, run_id, job.experiment)
 
 
 def _settings(project: Project, job: QueueRow) -> dict[str, object]:
@@ -163,8 +269,3 @@ def _resumable(project: Project, job: QueueRow) -> int | None:
 def _state(project: Project, job_id: int) -> QueueState:
     with project.session() as session:
         return job_queue.get(session, job_id).state
-
-
-def _end(project: Project, job_id: int, state: QueueState, error: str = "") -> None:
-    with project.session() as session:
-        job_queue.end(session, job_id, state, error)
