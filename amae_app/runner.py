@@ -70,6 +70,11 @@ class Runner(QObject):
             self._busy.add(key)
             self._pool.start(work)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is still to come."""
+        return bool(self._busy)
+
     def stop(self) -> None:
         """Begin nothing more, and deliver nothing."""
         self._is_stopped = True

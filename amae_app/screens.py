@@ -41,5 +41,6 @@ class OnScreen(QObject):
             max(room.top(), min(frame.y(), room.bottom() + 1 - size.height())),
         )
 
-    def _fit_soon(self, _is_visible: bool) -> None:
-        QTimer.singleShot(0, self._window, self.fit)
+    def _fit_soon(self, is_visible: bool) -> None:
+        if is_visible:
+            QTimer.singleShot(0, self._window, self.fit)

@@ -12,6 +12,7 @@ from amae_app.studies.image_table_model import COLUMNS, THUMBNAIL_SIDE
 from amae_app.widgets.building import named
 
 _NAME, _ADDED = 1, len(COLUMNS) - 1
+_MEASURED = 24  # rows that give a column its width
 _NARROW_BELOW = 640  # pixels, where the others need the room of "Added"
 
 
@@ -36,7 +37,7 @@ class ImageTable(QTableView):
         columns.resizeSection(0, 60)
         for column in (_NAME, _ADDED):
             columns.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-        columns.setResizeContentsPrecision(0)  # by the rows in sight: a thousand would be read
+        columns.setResizeContentsPrecision(_MEASURED)  # 0 measures every row of a hidden table
         columns.setSectionsClickable(True)
 
     def show_sort(self, key: str, descending: bool) -> None:

@@ -9,6 +9,7 @@ from shiboken6 import isValid
 from widgets_by_name import WAIT
 
 from amae_app.page_builder import PageBuilder
+from amae_app.settings import Settings
 from amae_app.studies.image_table_model import ImageTableModel
 from amae_app.theme import ThemeName, apply_theme, colours
 from amae_app.training.live_plots import LivePlots
@@ -70,14 +71,18 @@ def test_a_window_that_closes_while_it_opens_leaves_nothing_open(open_window, sm
     assert not window.opener._closing
 
 
-def test_the_table_reads_the_rows_in_sight_alone(open_window, project, qtbot, monkeypatch):
+@pytest.mark.parametrize("shown", ["studies", "results"])
+def test_the_table_reads_the_rows_in_sight_alone(open_window, project, qtbot, monkeypatch, shown):
+    Settings().workspace = shown  # a hidden table once measured every row
     read: list[int] = []
     row_at = ImageTableModel.row_at
     monkeypatch.setattr(ImageTableModel, "row_at", lambda s, n: (read.append(n), row_at(s, n))[1])
     with project.session() as session:
         add_synthetic_images(session, 2_000)
-    page = open_window(project).pages[0]
+    window = open_window(project)
+    page = window.pages[0]
     qtbot.waitUntil(lambda: page.model.rowCount() == 2_000, timeout=WAIT)
+    window.show_page(0)
     qtbot.waitUntil(lambda: row_at(page.model, 0) is not None, timeout=WAIT)
     qtbot.wait(300)  # its columns take their widths
     assert 0 in read

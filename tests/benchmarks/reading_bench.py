@@ -95,6 +95,7 @@ class _Bench:
             found[f"{times.name}, ms"] = times.facts()
         found["memory"] = self._memory()
         self._window.close()
+        _wait(lambda: self._window.is_closed)
         return found
 
     def _next_images(self) -> list[Times]:

@@ -48,8 +48,9 @@ def open_project(window: MainWindow, folder: Path) -> None:
 
 
 def close(window: MainWindow) -> None:
-    """Close it, and wait for its settings, which are written a moment later."""
+    """Close it, and wait for its projects, and for its settings, which are written a moment later."""
     window.close()
+    wait_until(lambda: window.is_closed, LONGEST_WAIT_SECONDS)
     let_run(0.5)
 
 

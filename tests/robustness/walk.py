@@ -40,7 +40,7 @@ from amae_app.pseudo_labels.pseudo_labels_page import PseudoLabelsPage
 from amae_app.results.results_page import ResultsPage
 from amae_app.studies.studies_page import StudiesPage
 from tests.robustness.own_postgres import PostgresServer, programs
-from tests.robustness.scripted_window import open_project, scripted_window
+from tests.robustness.scripted_window import close, open_project, scripted_window
 from tests.robustness.self_test_result import SelfTestResult
 from tests.robustness.small_project import make_scored_project
 from tests.waiting import wait_until
@@ -479,9 +479,7 @@ class Walker:
     def _settle(self) -> None:
         """Until everything is written, read and shown."""
         context = self.context
-        wait_until(
-            lambda: not context.acts.waiting and not context._busy and not context._next, _LONGEST
-        )
+        wait_until(lambda: not context.acts.waiting and not context.runner.is_busy, _LONGEST)
         QApplication.processEvents()
 
     def _answer_dialogs(self) -> None:
@@ -519,7 +517,7 @@ def walk(places: tuple[Place, Place], settings: Path, steps: int, seed: int) -> 
     times = [each for walker in walkers for each in walker.milliseconds] or [0.0]
     for walker in walkers:
         walker.engine.dispose()
-        walker.window.close()
+        close(walker.window)
     facts = {
         "labels": len(times),
         "key to stored, ms: median": round(float(np.median(times)), 1),

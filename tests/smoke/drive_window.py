@@ -186,6 +186,7 @@ def main() -> None:
     seen["start_s"] = round(start_seconds, 2)
     seen["late_ms"] = pulse.summary()
     window.close()
+    wait_for(lambda: window.is_closed, 60, "the window to close")
     sys.stdout.write(json.dumps(seen) + "\n")
 
 
