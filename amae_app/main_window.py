@@ -95,6 +95,10 @@ class MainWindow(QMainWindow):
         """Open a project folder; a failure is reported and the window stays as it was."""
         self.opener.open(folder)
 
+    def new_project(self, folder: Path) -> None:
+        """Make a project in an empty folder and open it."""
+        self.opener.make(folder)
+
     def open_demo(self, folder: Path | None = None) -> None:
         """Open the demo project, importing its images first where it is new."""
         self.opener.open_demo(folder)
