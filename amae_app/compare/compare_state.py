@@ -119,7 +119,7 @@ def differing_settings(first: ComparedRun, second: ComparedRun) -> list[tuple[st
 def paired_test(
     first: ComparedRun, second: ComparedRun, kind: ScoreKind | None
 ) -> AucDifference | None:
-    """DeLong's paired test on the images both runs judged; None where there are none."""
+    """The paired test on the images both runs judged, by patients; None where there are none."""
     one, two = first.chosen(kind), second.chosen(kind)
     if one is None or two is None:
         return None
@@ -127,17 +127,32 @@ def paired_test(
     truth = one.truth[a]
     if len(shared) == 0 or truth.min() == truth.max():
         return None
-    return compare_aucs(truth, one.values[a], two.values[b])
+    return compare_aucs(truth, one.values[a], two.values[b], one.patients[a])
+
+
+def _why_not(first: ComparedRun, second: ComparedRun, kind: ScoreKind | None) -> str:
+    """Why two runs cannot be tested against each other."""
+    name = kind.label if kind is not None else "leading score"
+    without = [run for run in (first, second) if run.chosen(kind) is None]
+    if without:
+        numbers = " and ".join(str(run.score_run.id) for run in without)
+        return f"have no test: run {numbers} has no judged '{name}'"
+    return "have no judged images of both classes in common"
 
 
 @dataclass(frozen=True, slots=True)
 class PairTest:
-    """DeLong's paired test of two runs, with Holm's correction over all pairs that are shown."""
+    """The paired test of two runs, with Holm's correction over all pairs that are shown.
+
+    Attributes:
+        why_not: Why there is none.
+    """
 
     first: int
     second: int
     found: AucDifference | None
     adjusted: float
+    why_not: str = ""
 
 
 def pair_tests(chosen: Sequence[ComparedRun], kind: ScoreKind | None) -> list[PairTest]:
@@ -146,7 +161,13 @@ def pair_tests(chosen: Sequence[ComparedRun], kind: ScoreKind | None) -> list[Pa
     found = [paired_test(a, b, kind) for a, b in pairs]
     adjusted = holm([math.nan if each is None else each.p_value for each in found])
     return [
-        PairTest(a.score_run.id, b.score_run.id, each, float(p))
+        PairTest(
+            a.score_run.id,
+            b.score_run.id,
+            each,
+            float(p),
+            "" if each is not None else _why_not(a, b, kind),
+        )
         for (a, b), each, p in zip(pairs, found, adjusted, strict=True)
     ]
 

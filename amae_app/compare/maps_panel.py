@@ -64,12 +64,12 @@ class MapsPanel(QWidget):
     @Slot()
     def read(self) -> None:
         """Judge the maps again."""
-        project = self._context.project
+        project, reader = self._context.project, self._context.reader
         if not self._judged:
             self.about.setText("Judging the maps…")
         self._context.runner.run(
             "maps",
-            lambda: compare_maps(project, regions_by_image(project)),
+            lambda: compare_maps(project, regions_by_image(project), reader=reader),
             self._show,
             self._show_error,
         )

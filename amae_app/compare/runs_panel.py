@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import pyqtgraph as pg
@@ -200,11 +201,11 @@ class RunsPanel(QWidget):
             )
             make = pr_band if is_pr else roc_band
             bands.append((partial(make, score.truth, score.values, score.patients), tint))
-            value, low, high = score.area(is_pr)
+            area = score.area(is_pr)
             lines.append(
                 f"<span style='color:{tint}'>■</span> run {run.score_run.id}, {run.method}, "
                 f"{run.evaluation.label(score.kind)}: {'AP' if is_pr else 'AUC'} "
-                f"<b>{value:.3f}</b> ({low:.3f}–{high:.3f}) on {score.images} test images of "
+                f"<b>{area.value:.3f}</b> ({area.interval(3)}) on {score.images} test images of "
                 f"'{run.evaluation.project}'"
             )
         self.roc.setLabel("bottom", "recall (sensitivity)" if is_pr else "1 − specificity")
@@ -238,12 +239,18 @@ class RunsPanel(QWidget):
         lines = [replicates_text(chosen, self.score)]
         for pair in tests:
             if pair.found is None:
-                lines.append(f"Runs {pair.first} and {pair.second} share no scored images.")
+                lines.append(f"Runs {pair.first} and {pair.second} {pair.why_not}.")
+                continue
+            if math.isnan(pair.found.p_value):
+                lines.append(
+                    f"Run {pair.first} − run {pair.second}: ΔAUC {pair.found.difference:+.3f}; too "
+                    f"few images of a class for a test."
+                )
                 continue
             holm = f", Holm p = {pair.adjusted:.3g}" if len(tests) > 1 else ""
             lines.append(
                 f"Run {pair.first} − run {pair.second}: ΔAUC {pair.found.difference:+.3f} "
-                f"({pair.found.low:+.3f} to {pair.found.high:+.3f}), DeLong p = "
+                f"({pair.found.low:+.3f} to {pair.found.high:+.3f}), paired p = "
                 f"{pair.found.p_value:.3g}{holm}"
             )
         lines.append("On the images that both runs scored; settings of the first two.")
@@ -258,10 +265,7 @@ def _cells(run: ComparedRun, kinds: list[ScoreKind]) -> list[str]:
     lead = run.chosen(None)
     leading = "–"
     if lead is not None and run.evaluation is not None:
-        leading = (
-            f"{run.evaluation.label(lead.kind)}: {lead.auc.value:.3f} ({lead.auc.low:.3f}–"
-            f"{lead.auc.high:.3f})"
-        )
+        leading = f"{run.evaluation.label(lead.kind)}: {lead.auc.text(3)}"
     grid = f", {run.score_run.experiment}" if run.score_run.experiment else ""
     texts = [str(run.score_run.id), f"{run.method}{grid}", images, leading]
     for kind in kinds:

@@ -14,7 +14,7 @@ from amae_engine.catalog.decisions import DecisionRow
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import KeepRule, PseudoLabelConfig, PseudoLabelSource
 from amae_engine.errors import NotReady
-from amae_engine.evaluation.agreement import wilson_interval
+from amae_engine.evaluation.agreement import share_of
 from amae_engine.jobs.evaluation.what_scores_learned import proxy_text, proxy_worth
 from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import (
     PseudoLabelView,
@@ -126,18 +126,14 @@ class CurationState:
         checked = self.view.by_reader & (labels != EXCLUDED)
         parts, biased = [], False
         for name, value in _SETS:
-            of_set = labels[checked & self.is_fair & (by_rating == value)]
-            if not len(of_set):
-                of_set = labels[checked & (by_rating == value)]
-                biased = biased or len(of_set) > 0
-            if not len(of_set):
+            of_set = checked & self.is_fair & (by_rating == value)
+            if not of_set.any():
+                of_set = checked & (by_rating == value)
+                biased = biased or bool(of_set.any())
+            if not of_set.any():
                 parts.append(f"{name}: none checked")
                 continue
-            share = wilson_interval(int((of_set == value).sum()), len(of_set))
-            parts.append(
-                f"{name} {100 * share.value:.0f} % pure (95 % interval {100 * share.low:.0f}–"
-                f"{100 * share.high:.0f}, n = {len(of_set)})"
-            )
+            parts.append(f"{name} {self._pure(labels, of_set, value)}")
         if not checked.any():
             return "No image is checked yet: purity is unknown."
         text = f"Readers find {'; '.join(parts)}."
@@ -154,13 +150,17 @@ class CurationState:
         for name, value in _SETS:
             known = (self.view.labels == value) & (self.view.truth >= 0)
             if known.any():
-                right = int((self.view.truth[known] == value).sum())
-                share = wilson_interval(right, int(known.sum()))
-                parts.append(
-                    f"{name} {100 * share.value:.0f} % pure "
-                    f"({100 * share.low:.0f}–{100 * share.high:.0f} %, n = {int(known.sum())})"
-                )
+                parts.append(f"{name} {self._pure(self.view.truth, known, value)}")
         return f"Hidden truth: {'; '.join(parts)}." if parts else "No hidden truth is known."
+
+    def _pure(self, found: npt.NDArray[np.int8], of_set: npt.NDArray[np.bool_], value: int) -> str:
+        """Which share of a set is what it is called, by patients: "80 % pure (…, n = 40)"."""
+        share = share_of(found[of_set] == value, self.view.unlabeled.patient_ids[of_set])
+        bounds = f"95 % interval {100 * share.low:.0f}–{100 * share.high:.0f}"
+        return (
+            f"{100 * share.value:.0f} % pure ({bounds if share.has_interval else share.interval()}, "
+            f"n = {int(of_set.sum())})"
+        )
 
     def truth_of(self, image_id: int) -> str:
         """An image's hidden truth, to follow other facts; "" where it is not known."""

@@ -132,7 +132,8 @@ class OperatingPanel(QWidget):
             for button in (*self.cells.values(), *self.numbers.values()):
                 button.setText("–")
             return
-        found = result_at(judged.truth, judged.values, threshold, self.prevalence.value() / 100)
+        prevalence = self.prevalence.value() / 100
+        found = result_at(judged.truth, judged.values, threshold, prevalence, judged.patients)
         self.short.setText(falls_short(by, found) if by is not None else "")
         self.short.setVisible(bool(self.short.text()))
         self.point.setText(
@@ -150,14 +151,12 @@ class OperatingPanel(QWidget):
             (Listed.ABNORMAL, "sensitivity", found.sensitivity),
             (Listed.NORMAL, "specificity", found.specificity),
         ):
-            self.numbers[listed].setText(
-                f"{name} {share.value:.2f} ({share.low:.2f}–{share.high:.2f})"
-            )
+            self.numbers[listed].setText(f"{name} {share.text()}")
         for listed, name, value in (
             (Listed.CALLED_ABNORMAL, "PPV", found.predictive.ppv),
             (Listed.CALLED_NORMAL, "NPV", found.predictive.npv),
         ):
-            text = "–" if np.isnan(value) else f"{value:.2f}"
+            text = "–" if np.isnan(value.value) else value.text()
             self.numbers[listed].setText(f"{name} {text} at {self.prevalence.value():g} %")
 
     def show_choice(self, point: ChosenPoint) -> None:

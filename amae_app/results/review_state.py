@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from amae_app.image_ref import ImageRef
 from amae_app.results.start_points import StartPoint, start_points
-from amae_engine.catalog import locked_points
+from amae_engine.catalog import looks
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
@@ -226,7 +226,7 @@ def read_review_state(
     chosen = (wanted or own or found)[0]
     shown, values = rated_images(project, chosen.id, validation)
     with project.session() as session:
-        is_sealed = locked_points.is_sealed(session) and not validation
+        is_sealed = looks.is_sealed(session) and not validation
     try:
         evaluation, problem = evaluate_run(project, chosen.id, reader, validation), ""
         leading = evaluation.leading
@@ -261,7 +261,9 @@ def _calibrations(
     found: dict[ScoreKind, Calibration | str] = {}
     for kind, score in judged.items():
         try:
-            found[kind] = calibrate(project, run_id, kind, score.truth, score.values)
+            found[kind] = calibrate(
+                project, run_id, kind, score.truth, score.values, score.patients
+            )
         except NotReady as error:
             found[kind] = str(error)
     return found

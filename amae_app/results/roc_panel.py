@@ -114,8 +114,7 @@ class RocPanel(QWidget):
             note += f" Not judged: {'; '.join(evaluation.unjudged)}." if evaluation.unjudged else ""
             self.on.setText(f"On {evaluation.measured_on}")
             self.measured.setText(
-                f"Measured on {evaluation.measured_on}. AUC: DeLong; AP: bootstrap over patients."
-                + note
+                f"Measured on {evaluation.measured_on}. {evaluation.intervals}{note}"
             )
             self.learned.setText(
                 "\n\n".join(evaluation.learned)
@@ -144,7 +143,7 @@ class RocPanel(QWidget):
             auc = group.auc
             text = "one class only"
             if auc is not None:
-                text = f"<b>{auc.value:.2f}</b> ({auc.low:.2f}–{auc.high:.2f})"
+                text = f"<b>{auc.value:.2f}</b> ({auc.interval()})"
             tint = c.quiet if group.is_small else c.text
             lines.append(
                 f"<tr style='color:{tint}'><td>{group.of}&nbsp;</td><td>{escape(group.value)}"
@@ -153,7 +152,7 @@ class RocPanel(QWidget):
             )
         self.subgroups.setText(
             f"<table>{''.join(lines)}</table>AUC with its 95 % interval, normal + abnormal images; "
-            f"grey below {FEW} images."
+            f"grey below {FEW} images of the rarer class."
             if lines
             else "No recorded property would group these images."
         )
@@ -173,7 +172,7 @@ class RocPanel(QWidget):
             [PlottedCurve(state.name(kind), said, share, said, PALETTE[1])], 0
         )
         self.calibrated.setText(
-            f"Brier score {found.brier:.3f} (saying the share of abnormal images always: "
+            f"Brier score {found.brier.text(3)} (saying the share of abnormal images always: "
             f"{found.brier_base:.3f}), on {found.images} test images; logistic calibration on "
             f"{found.validation} validation images."
         )
@@ -244,9 +243,9 @@ def _numbers_html(state: ReviewState, active: ScoreKind, is_pr: bool) -> str:
         )
         name = name.replace("Stage 2 A", "Stage&nbsp;2&nbsp;A")
         name = f"<b>{name}</b>" if score.kind is active else name
-        value, low, high = score.area(is_pr)
+        area = score.area(is_pr)
         lines.append(
             f"<tr><td><span style='color:{tint}'>■</span>&nbsp;{name}&nbsp;&nbsp;</td>"
-            f"<td><b>{value:.3f}</b>&nbsp;&nbsp;</td><td>{low:.3f}–{high:.3f}</td></tr>"
+            f"<td><b>{area.value:.3f}</b>&nbsp;&nbsp;</td><td>{area.interval(3)}</td></tr>"
         )
     return f"<table cellspacing='2'>{''.join(lines)}</table>"

@@ -25,7 +25,14 @@ from amae_app.studies.import_dialog import ImportDialog
 from amae_app.studies.import_report import ImportReportWindow
 from amae_app.studies.selected_image import SelectedImage
 from amae_app.studies.studies_actions import StudiesActions
-from amae_app.studies.studies_state import Listed, ListedBy, StudiesState, preview_of, read_studies
+from amae_app.studies.studies_state import (
+    Listed,
+    ListedBy,
+    StudiesState,
+    preview_of,
+    read_rows,
+    read_studies,
+)
 from amae_app.theme import card, heading, quiet, restyle
 from amae_app.widgets.building import column_of, fill, named, row_of
 from amae_app.widgets.empty_state import EmptyState
@@ -233,14 +240,14 @@ class StudiesPage(Workspace):
     def _read_page(self, key: tuple[int, int], ids: list[int]) -> None:
         self._context.runner.run(
             f"studies page {key[1]}",
-            self._context.call(studies.rows, ids),
+            self._context.call(read_rows, ids, self._context.reader),
             partial(self.model.take_page, key),
         )
 
     @Slot()
     def _read_ids(self) -> None:
         text, sort, descending = self.filter.text(), self._sort, self._descending
-        read = self._context.call(read_studies, text, sort, descending)
+        read = self._context.call(read_studies, text, sort, descending, self._context.reader)
         self._context.runner.run("studies", read, self._show, self._show_error)
 
     def _show_error(self, error: AmaeError) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import held_images, studies, tags
+from amae_engine.catalog import held_images, looks, studies, tags
 from amae_engine.catalog.database import Session
+from amae_engine.catalog.studies import ImageRow
 from amae_engine.catalog.tables import Split
 from amae_engine.drive import drive
 from amae_engine.jobs.importing.find_remote_images import RemoteCounts, find_remote_images
@@ -104,8 +106,21 @@ class StudiesState:
 Listed = tuple[StudiesState, npt.NDArray[np.int64], ListedBy]
 
 
-def read_studies(session: Session, text: str, sort: str, descending: bool) -> Listed:
+def read_rows(session: Session, ids: Sequence[int], reader: str) -> list[ImageRow]:
+    """Rows of the table: the truth of test images is noted as seen, or left out while it is sealed."""
+    rows = studies.rows(session, ids)
+    if looks.is_sealed(session):
+        return [
+            replace(row, truth=None) if row.split is Split.TEST and not row.is_validation else row
+            for row in rows
+        ]
+    looks.note(session, [row.id for row in rows], [looks.TRUTH], reader, "Studies")
+    return rows
+
+
+def read_studies(session: Session, text: str, sort: str, descending: bool, reader: str) -> Listed:
     """The counts, and the ids of the images that a filter lets through, in order."""
+    looks.note_list(session, text, sort, reader, "Studies")
     ids = studies.page_of_ids(session, text, sort, descending)
     return _counts(session), ids, (text, sort, descending)
 

@@ -107,6 +107,8 @@ def _digest(before: str, row: Base) -> str:
     }
     if isinstance(row, Audit) and row.act == IMPORT:
         del values["detail"]  # grows while images come in; an entry of its own says how it ended
+    if isinstance(row, LockedPoint) and not row.seen:
+        del values["seen"]  # locked before there was such a column
     content = json.dumps([before, row.__tablename__, values], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 

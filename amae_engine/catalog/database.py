@@ -93,8 +93,9 @@ class Catalog:
             ProjectError: The catalog cannot be read or written now; the message says why.
         """
         try:
+            known = {**(info or {}), "only_reading": self._only_reading}
             with (
-                ChainedSession(self._engine, expire_on_commit=False, info=info) as session,
+                ChainedSession(self._engine, expire_on_commit=False, info=known) as session,
                 session.begin(),
             ):
                 yield session

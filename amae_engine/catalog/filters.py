@@ -41,6 +41,11 @@ def where_clause(text: str, sources: Callable[[], Mapping[str, str]]) -> ColumnE
     return and_(true(), *clauses)
 
 
+def keys_of(text: str) -> set[str]:
+    """The keys that a filter text asks by."""
+    return {word.partition(":")[0] for word in text.split() if ":" in word}
+
+
 def _split(value: str) -> ColumnElement[bool]:
     if value.lower() == "validation":
         return Image.is_validation.is_(True)

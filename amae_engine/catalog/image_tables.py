@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from amae_engine.catalog.chunks import id_chunks
 from amae_engine.catalog.tables import Audit, Image, Split
 
 
@@ -49,6 +50,15 @@ class ImageTable:
             aspects=self.aspects[keep],
             is_validation=self.is_validation[keep],
         )
+
+
+def patients_of(session: Session, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Whose images these (n,) are."""
+    found: dict[int, int] = {}
+    for wanted in id_chunks(ids.tolist()):
+        rows = session.execute(select(Image.id, Image.patient_id).where(Image.id.in_(wanted)))
+        found |= {int(image): int(patient) for image, patient in rows}
+    return np.array([found[i] for i in ids.tolist()], dtype=np.int64)
 
 
 def newest_change(session: Session) -> tuple[int, int]:

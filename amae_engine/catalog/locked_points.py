@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from amae_engine.catalog import runs
+from amae_engine.catalog import looks, runs
 from amae_engine.catalog.audit import audit, require_reader
+from amae_engine.catalog.looks import Seen, is_sealed
 from amae_engine.catalog.tables import Audit, LockedPoint, now
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
 
-_SEAL, _OPEN, _LOCK = "seal_test", "open_test", "lock_point"
+_LOCK = "lock_point"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,9 @@ class LockedRow:
 
     Attributes:
         chosen_on: Which images it was chosen on, in words.
-        seen_before: When the run's test images were opened before it was locked; "" where not.
+        seen_before: When a test image was first opened before it was locked; "" where none was.
+        seen: What had been seen of the test images by then; None where only looks at whole runs were
+            kept when it was locked.
     """
 
     id: int
@@ -41,29 +44,32 @@ class LockedRow:
     reader: str
     locked_at: str
     seen_before: str
+    seen: tuple[Seen, ...] | None
 
     @property
     def is_blind(self) -> bool:
-        """Whether it was locked before the test images were opened."""
-        return not self.seen_before
+        """Whether it was locked while nothing had been seen of any test image."""
+        return not self.seen_before and self.seen == ()
+
+    @property
+    def when(self) -> str:
+        """Whether the test images were closed when it was locked, in words."""
+        if self.is_blind:
+            return "before the test images were opened"
+        if self.seen is None and not self.seen_before:
+            return (
+                "when looks at single images were not kept: whether the test images had been opened "
+                "is not known"
+            )
+        opened = f"after the test images had been opened ({self.seen_before[:16].replace('T', ' ')}"
+        seen = "; ".join(each.text for each in self.seen or ())
+        return f"{opened}{': ' if seen else ''}{seen})"
 
     @property
     def text(self) -> str:
         """Who locked it and when, and whether the test images were closed then."""
-        blind = "before the test images were opened"
-        if not self.is_blind:
-            seen = self.seen_before[:16].replace("T", " ")
-            blind = f"after the test images had been opened ({seen})"
         at = self.locked_at[:16].replace("T", " ")
-        return f"Locked by {self.reader} at {at} UTC, {blind}."
-
-
-def is_sealed(session: Session) -> bool:
-    """Whether the truth of the test images is closed to every reader."""
-    query = (
-        select(Audit.act).where(Audit.act.in_((_SEAL, _OPEN))).order_by(Audit.id.desc()).limit(1)
-    )
-    return session.scalar(query) == _SEAL
+        return f"Locked by {self.reader} at {at} UTC, {self.when}."
 
 
 def seal(session: Session, reader: str) -> None:
@@ -73,7 +79,7 @@ def seal(session: Session, reader: str) -> None:
         BadInput: The reader has no name.
     """
     require_reader(reader, "Sealing the test images")
-    audit(session, reader, _SEAL, json.dumps({"run": None}))
+    audit(session, reader, looks.SEAL, json.dumps({"run": None}))
 
 
 def open_test(session: Session, run_id: int, reader: str, why: str) -> str:
@@ -84,14 +90,14 @@ def open_test(session: Session, run_id: int, reader: str, why: str) -> str:
     first = opened_at(session, run_id)
     if not first or is_sealed(session):
         detail = json.dumps({"run": run_id, "why": why})
-        session.add(Audit(reader=reader, act=_OPEN, detail=detail, at=now()))
+        session.add(Audit(reader=reader, act=looks.OPEN, detail=detail, at=now()))
         session.flush()
     return first or opened_at(session, run_id)
 
 
 def opened_at(session: Session, run_id: int) -> str:
     """When the test images' truth was first shown for a run; "" where it was not."""
-    query = select(Audit.at, Audit.detail).where(Audit.act == _OPEN).order_by(Audit.id)
+    query = select(Audit.at, Audit.detail).where(Audit.act == looks.OPEN).order_by(Audit.id)
     for at, detail in session.execute(query):
         if json.loads(detail)["run"] == run_id:
             return str(at)
@@ -122,6 +128,7 @@ def lock(
             f"{kind.label} of run {run_id} has an operating point that {earlier.reader} locked at "
             f"{earlier.locked_at[:16]}; a locked point stays."
         )
+    had = looks.seen(session)
     row = LockedPoint(
         run_id=run_id,
         kind=kind,
@@ -131,7 +138,8 @@ def lock(
         prevalence=prevalence,
         chosen_on=chosen_on[:256],
         reader=reader,
-        seen_before=opened_at(session, run_id),
+        seen_before=min((each.at for each in had), default="") or opened_at(session, run_id),
+        seen=looks.written(had),
     )
     session.add(row)
     session.flush()
@@ -179,4 +187,5 @@ def _row(row: LockedPoint) -> LockedRow:
         row.reader,
         row.locked_at,
         row.seen_before,
+        looks.read(row.seen) if row.seen else None,
     )

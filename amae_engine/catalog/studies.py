@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sqlalchemy import Select, String, cast, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from amae_engine.catalog import looks
 from amae_engine.catalog.audit import audit
 from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.filters import where_clause
@@ -267,6 +268,7 @@ def set_test_truth(
     """State the truth of those that are test images; which these are."""
     test = [row.id for row in rows(session, ids) if row.split is Split.TEST]
     set_truth(session, test, truth, reader)
+    looks.note(session, test, [looks.TRUTH], reader, "its truth was stated")
     return test
 
 

@@ -202,6 +202,20 @@ class LockedPoint(Base):
     locked_at: Mapped[str] = mapped_column(String(32), default=now)
     # "" where the test images were not opened before; else when they were
     seen_before: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    # what had been seen by then, as JSON; "" where looks were kept a run
+    seen: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+
+class TestLook(Base):
+    """The first time that the truth of a test image, or a score judged by it, was shown."""
+
+    __tablename__ = "test_look"
+    __test__ = False  # nothing for pytest
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seen_at: Mapped[str] = mapped_column(String(32))
+    reader: Mapped[str] = mapped_column(String(64))
+    place: Mapped[str] = mapped_column(String(64))
 
 
 class ImageTag(Base):

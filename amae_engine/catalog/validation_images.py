@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
+from amae_engine.catalog import looks
 from amae_engine.catalog.audit import audit
 from amae_engine.catalog.chunks import chunks, id_chunks
 from amae_engine.catalog.image_changes import change
@@ -49,6 +50,8 @@ def set_validation(
         lambda n: f"{plural(n, 'image')} {word}",
     )
     audit(session, reader, "set_validation", f"{len(changed)} images to {is_validation}")
+    if not is_validation:
+        looks.note(session, changed, [looks.TRUTH], reader, "thresholds were chosen by them")
     return changed
 
 

@@ -115,7 +115,7 @@ def evaluate(options: Namespace) -> None:
     groups = _subgroups(project, evaluation) if options.subgroups else []
     if options.json:
         facts = evaluation_json(evaluation)
-        say_json({**facts, "subgroups": [asdict(group) for group in groups]})
+        say_json({**facts, "subgroups": [group.facts for group in groups]})
         return
     say(result_text(evaluation))
     for group in groups:
@@ -149,9 +149,9 @@ def _evaluate_maps(options: Namespace) -> None:
     else:
         marked = regions_by_image(project, options.reader)
     if options.every_run:
-        _say_maps(compare_maps(project, marked), options.json)
+        _say_maps(compare_maps(project, marked, reader=options.reader), options.json)
         return
-    found = evaluate_maps(project, marked, options.run)
+    found = evaluate_maps(project, marked, options.run, options.reader)
     if options.json:
         say_json({kind.value: asdict(judged) for kind, judged in found.items()})
         return
@@ -247,6 +247,7 @@ def evaluation_json(evaluation: Any) -> dict[str, Any]:
     return {
         "run": evaluation.run_id,
         "measured_on": evaluation.measured_on,
+        "intervals": evaluation.intervals,
         "unjudged": list(evaluation.unjudged),
         "leading": str(evaluation.leading.kind) if evaluation.leading else None,
         "leading_because": evaluation.leading.reason if evaluation.leading else "",
@@ -256,8 +257,8 @@ def evaluation_json(evaluation: Any) -> dict[str, Any]:
                 "origin": s.kind.origin,
                 "normal": int((s.truth == 0).sum()),
                 "abnormal": int((s.truth == 1).sum()),
-                "auc": [s.auc.value, s.auc.low, s.auc.high],
-                "ap": [s.ap, s.ap_low, s.ap_high],
+                "auc": s.auc.numbers,
+                "ap": s.ap.numbers,
                 "chi_square": s.chi_square,
                 "chi_square_by_chance": s.chi_square_by_chance,
             }

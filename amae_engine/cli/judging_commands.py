@@ -6,7 +6,7 @@ from argparse import Namespace
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from amae_engine.catalog import locked_points, studies, validation_images
+from amae_engine.catalog import locked_points, looks, studies, validation_images
 from amae_engine.catalog.tables import Split
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
@@ -31,7 +31,7 @@ def validation(options: Namespace) -> None:
         if options.seal:
             locked_points.seal(session, options.reader)
         count = studies.split_counts(session)[Split.TEST]
-        sealed = locked_points.is_sealed(session)
+        sealed = looks.is_sealed(session)
     facts = {
         "validation": count.validation,
         "tested_on": count.images - count.validation,
@@ -79,13 +79,15 @@ def operating_point(options: Namespace) -> None:
         facts |= {"locked_by": row.reader, "locked_at": row.locked_at, "blind": row.is_blind}
         score = evaluate_run(project, run.id, options.reader).score(kind)
         if score is not None:
-            found = result_at(score.truth, score.values, row.threshold, options.prevalence)
+            found = result_at(
+                score.truth, score.values, row.threshold, options.prevalence, score.patients
+            )
             facts["on_test"] = {
                 **asdict(found.point),
-                "sensitivity": list(asdict(found.sensitivity).values()),
-                "specificity": list(asdict(found.specificity).values()),
-                "ppv": found.predictive.ppv,
-                "npv": found.predictive.npv,
+                "sensitivity": found.sensitivity.numbers,
+                "specificity": found.specificity.numbers,
+                "ppv": found.predictive.ppv.numbers,
+                "npv": found.predictive.npv.numbers,
                 "prevalence": found.prevalence,
                 "falls_short": falls_short(choice, found),
             }

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.errors import BadInput
-from amae_engine.evaluation.roc import OperatingPoint, Truth, Values, roc_curve
+from amae_engine.evaluation.agreement import Proportion
+from amae_engine.evaluation.roc import Truth, Values, roc_curve
 
 
 class Rule(StrEnum):
@@ -149,25 +150,54 @@ class Predictive:
         npv: P(normal | called normal).
     """
 
-    ppv: float
-    npv: float
+    ppv: Proportion
+    npv: Proportion
 
 
-def predictive_values(point: OperatingPoint, prevalence: float) -> Predictive:
-    """Bayes' rule from sensitivity and specificity.
+def predictive_values(
+    sensitivity: Proportion, specificity: Proportion, prevalence: float
+) -> Predictive:
+    """Bayes' rule from sensitivity and specificity, with the interval of their likelihood ratio.
+
+    The ratio's interval is made of those of its two parts on the logarithmic scale (MOVER: Donner and
+    Zou, 2012), so that it is by patients where they are.
 
     Raises:
         BadInput: The prevalence is not between 0 and 1.
     """
     require_prevalence(prevalence)
-    abnormal = point.true_positives + point.false_negatives
-    normal = point.true_negatives + point.false_positives
-    if not abnormal or not normal:
-        return Predictive(math.nan, math.nan)
-    sensitivity, specificity = point.true_positives / abnormal, point.true_negatives / normal
-    hit, alarm = prevalence * sensitivity, (1 - prevalence) * (1 - specificity)
-    spared, missed = (1 - prevalence) * specificity, prevalence * (1 - sensitivity)
+    missed, alarm = _rest(sensitivity), _rest(specificity)
     return Predictive(
-        hit / (hit + alarm) if hit + alarm else math.nan,
-        spared / (spared + missed) if spared + missed else math.nan,
+        _posterior(sensitivity, alarm, prevalence),
+        _posterior(specificity, missed, 1 - prevalence),
     )
+
+
+def _rest(share: Proportion) -> Proportion:
+    return Proportion(1 - share.value, 1 - share.high, 1 - share.low)
+
+
+def _posterior(right: Proportion, wrong: Proportion, prior: float) -> Proportion:
+    """P(class | called so) of the shares of either class that are called so."""
+    if math.isnan(right.value + wrong.value) or right.value + wrong.value <= 0:
+        return Proportion(math.nan, math.nan, math.nan)
+
+    def posterior(ratio: float) -> float:
+        return 1.0 if math.isinf(ratio) else prior * ratio / (prior * ratio + 1 - prior)
+
+    def divided(one: float, other: float) -> float:
+        return one / other if other > 0 else math.inf
+
+    if math.isnan(right.low + wrong.low):
+        return Proportion(posterior(divided(right.value, wrong.value)), math.nan, math.nan)
+    low, high = divided(right.low, wrong.high), divided(right.high, wrong.low)
+    if right.value > 0 and wrong.value > 0:
+        ratio = right.value / wrong.value
+        if right.low > 0:
+            down = math.hypot(math.log(right.value / right.low), math.log(wrong.high / wrong.value))
+            low = ratio * math.exp(-down)
+        if wrong.low > 0:
+            up = math.hypot(math.log(right.high / right.value), math.log(wrong.value / wrong.low))
+            high = ratio * math.exp(up)
+    values = (divided(right.value, wrong.value), low, high)
+    return Proportion(*(posterior(value) for value in values))

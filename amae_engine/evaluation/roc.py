@@ -6,12 +6,14 @@ compare every function with scikit-learn's.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-_REPEATS_AT_ONCE = 100  # bounds the memory of the bootstrap to 100 × n numbers
+from amae_engine.evaluation.measured import Measured
+from amae_engine.evaluation.patients import FEWEST, drawn
 
 Values = npt.NDArray[np.float64]
 Truth = npt.NDArray[np.integer]
@@ -77,19 +79,19 @@ def average_precision_interval(
     repeats: int = 500,
     level: float = 0.95,
     seed: int = 0,
-) -> tuple[float, float]:
-    """Bootstrap interval of the AP; whole patients are drawn, so that their images stay together."""
-    random = np.random.default_rng(seed)
-    _, group = np.unique(patients, return_inverse=True)
+) -> Measured:
+    """The AP, and its bootstrap interval: whole patients are drawn, so that their images stay together.
+
+    None is given where fewer than five patients are of the rarer class.
+    """
+    area = average_precision(truth, scores)
+    if min(len(np.unique(patients[truth == side])) for side in (0, 1)) < FEWEST:
+        return Measured(area, math.nan, math.nan)
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    group, hit = group[order], truth[order] == 1
-    count = int(group.max()) + 1
+    hit = truth[order] == 1
     found = []
-    for start in range(0, repeats, _REPEATS_AT_ONCE):
-        size = min(_REPEATS_AT_ONCE, repeats - start)
-        drawn = random.multinomial(count, np.full(count, 1 / count), size=size)  # (r, patients)
-        weights = drawn[:, group].astype(np.float64)  # (r, n): how often each image was drawn
+    for weights in drawn(patients[order], repeats, seed):
         hits = (weights * hit).cumsum(axis=1)[:, last]
         called = weights.cumsum(axis=1)[:, last]
         usable = (hits[:, -1] > 0) & (hits[:, -1] < called[:, -1])
@@ -97,7 +99,7 @@ def average_precision_interval(
         precision = hits[usable] / np.maximum(called[usable], 1)
         found.append((np.diff(recall, prepend=0, axis=1) * precision).sum(axis=1))
     low, high = np.percentile(np.concatenate(found), (50 - 50 * level, 50 + 50 * level))
-    return float(low), float(high)
+    return Measured(area, float(low), float(high))
 
 
 def operating_point(truth: Truth, scores: Values, threshold: float) -> OperatingPoint:

@@ -140,7 +140,7 @@ def differences(facts: Sequence[Fact], side: Sides, patients: Ints, seed: int) -
         auc = None
         if min(normal, unlabeled) >= FEWEST:
             rated = _cross_fitted([fact], known, side, patients, seed)
-            auc = auc_interval(side[known], rated[known])
+            auc = auc_interval(side[known], rated[known], patients[known])
         found.append(Difference(fact.name, auc, normal, unlabeled, fact.may_be_disease))
     return sorted(found, key=lambda each: -(each.auc.value if each.auc else 0))
 
@@ -190,8 +190,8 @@ def match(facts: Sequence[Fact], side: Sides, patients: Ints, seed: int) -> Matc
         facts=tuple(fact.name for fact in facts),
         strata=strata,
         weights=weights,
-        before=auc_interval(side[both], rated[both]),
-        after=_after(side, within_rated, strata, within),
+        before=auc_interval(side[both], rated[both], patients[both]),
+        after=_after(side, within_rated, strata, patients, within),
         effective=float(of_normal.sum() ** 2 / max((of_normal**2).sum(), 1e-9)),
         pairs=int(np.minimum(*counts)[enough].sum()),
         unmatched=int((of_side[1] & (strata < 0)).sum()),
@@ -222,13 +222,15 @@ def learned(
     like_u = (rated[normal] > 0).astype(np.int8)
     if min(int(like_u.sum()), int((1 - like_u).sum())) < _FEWEST_ALIKE:
         return None
-    return auc_interval(like_u, scores[normal].astype(np.float64))
+    return auc_interval(like_u, scores[normal].astype(np.float64), patients[normal])
 
 
-def _after(side: Sides, rated: Doubles, strata: Ints, within: npt.NDArray[np.bool_]) -> Auc:
+def _after(
+    side: Sides, rated: Doubles, strata: Ints, patients: Ints, within: npt.NDArray[np.bool_]
+) -> Auc:
     if len(np.unique(side[within])) < 2:
         return Auc(float("nan"), 0.0, 1.0)
-    return auc_within(side[within], rated[within], strata[within])
+    return auc_within(side[within], rated[within], strata[within], patients[within])
 
 
 def one_to_one(matching: Matching, side: Sides, seed: int) -> npt.NDArray[np.bool_]:

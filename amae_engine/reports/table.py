@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amae_engine.atomic_write import atomic_write
+from amae_engine.evaluation.measured import Measured
 
 RESEARCH_USE = "Research use only. Not a medical device."
 
@@ -25,16 +26,12 @@ class ResultLine:
     title: str
     origin: str
     images: str
-    auc: float
-    auc_low: float
-    auc_high: float
-    ap: float
-    ap_low: float
-    ap_high: float
+    auc: Measured
+    ap: Measured
 
 
-def text_table(lines: Sequence[ResultLine], measured_on: str) -> str:
-    """A table for a terminal."""
+def text_table(lines: Sequence[ResultLine], measured_on: str, intervals: str) -> str:
+    """A table for a terminal; `intervals` says how they were made."""
     width = max((len(line.title) for line in lines), default=5)
     on = max((len(line.images) for line in lines), default=2)
     head = (
@@ -43,11 +40,10 @@ def text_table(lines: Sequence[ResultLine], measured_on: str) -> str:
     )
     rows = [
         f"{line.title:<{width}}  {line.origin:<8}  {line.images:<{on}}  "
-        f"{line.auc:.3f} ({line.auc_low:.3f}–{line.auc_high:.3f})  "
-        f"{line.ap:.3f} ({line.ap_low:.3f}–{line.ap_high:.3f})"
+        f"{line.auc.text(3):<21}  {line.ap.text(3)}"
         for line in lines
     ]
-    wrong = [line.title for line in lines if line.auc_high < 0.5]
+    wrong = [line.title for line in lines if line.auc.high < 0.5]
     notes = (
         [f"Below chance here (reported as it is, not flipped): {', '.join(wrong)}."]
         if wrong
@@ -56,7 +52,7 @@ def text_table(lines: Sequence[ResultLine], measured_on: str) -> str:
     return "\n".join(
         [
             f"Measured on {measured_on}.",
-            "AUC interval: DeLong; AP interval: bootstrap over patients.",
+            intervals,
             head,
             "-" * len(head),
             *rows,

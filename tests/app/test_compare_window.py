@@ -70,7 +70,7 @@ def test_every_pair_is_tested_with_holm_s_correction(page):
     assert len(page.runs.chosen) == 3
     lines = [line for line in page.test.text().splitlines() if "ΔAUC" in line]
     assert len(lines) == 3
-    p = [float(line.split("DeLong p = ")[1].split(",")[0]) for line in lines]
+    p = [float(line.split("paired p = ")[1].split(",")[0]) for line in lines]
     adjusted = [float(line.split("Holm p = ")[1]) for line in lines]
     assert adjusted == pytest.approx(holm(p).tolist(), rel=0.02)
 

@@ -166,13 +166,13 @@ def test_predictive_values_follow_the_stated_prevalence(page):
     operating = page.panel.operating
     page.panel.threshold_changed.emit(float(page._state.values[page.kind].min()))  # all called
     operating.prevalence.setValue(10)
-    assert operating.numbers[Listed.CALLED_ABNORMAL].text() == "PPV 0.10 at 10 %"
+    assert operating.numbers[Listed.CALLED_ABNORMAL].text() == "PPV 0.10 (0.04–0.25) at 10 %"
     assert operating.numbers[Listed.CALLED_NORMAL].text() == "NPV – at 10 %"
 
 
 def test_subgroups_and_calibration_stand_beside_the_curves(page, qtbot):
     qtbot.waitUntil(lambda: "PA" in page.panel.subgroups.text(), timeout=WAIT)
-    assert "grey below 20 images" in page.panel.subgroups.text()
+    assert "grey below 10 images of the rarer class" in page.panel.subgroups.text()
     # three of each class are too few to calibrate on, and it says so
     assert "at least 5 normal and 5 abnormal" in page.panel.calibrated.text()
 

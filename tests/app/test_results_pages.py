@@ -152,7 +152,7 @@ def test_compare_lists_runs_and_tests_two(open_window, scored_project, qtbot):
     window.show_page(4)
     page = window.pages[4]
     qtbot.waitUntil(lambda: page.table.rowCount() == 2, timeout=WAIT)
-    assert "DeLong p =" in page.test.text()
+    assert "paired p =" in page.test.text()
     differing = {page.settings.item(r, 0).text() for r in range(page.settings.rowCount())}
     assert differing == {"score.mask_plan"}
 

@@ -17,8 +17,9 @@ from tests.benchmarks.scoring_line import ScoredImages
 
 _CATALOGS = [1000, 10_000, 100_000, 1_000_000]
 _IMPORTED = 24  # files of each kind
+_RUNS = 4000  # of each cell of the coverage
 _STEPS = ("stage0", "stage1", "stage2", "score", "all")
-_OTHERS = ("catalog", "gpu", "import", "pipeline", "reading", "scoring", "window")
+_OTHERS = ("catalog", "coverage", "gpu", "import", "pipeline", "reading", "scoring", "window")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return bench_reading(options.json)
         {
             "catalog": _catalog,
+            "coverage": _coverage,
             "gpu": _gpu,
             "import": _import,
             "pipeline": _pipeline,
@@ -55,6 +57,12 @@ def _catalog(options: argparse.Namespace) -> None:
 
     for times in catalog_times(options.images or _CATALOGS, options.catalog):
         _say_catalog(times, options.json)
+
+
+def _coverage(options: argparse.Namespace) -> None:
+    from tests.benchmarks.coverage import table
+
+    say(table((options.images or [_RUNS])[0]))
 
 
 def _import(options: argparse.Namespace) -> None:

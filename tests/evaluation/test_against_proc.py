@@ -1,4 +1,4 @@
-"""AUC, interval and paired test against R's pROC (Robin et al., BMC Bioinformatics 2011)."""
+"""AUC, its variance and the paired test against R's pROC (Robin et al., BMC Bioinformatics 2011)."""
 
 import shutil
 import subprocess
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import special, stats
 
 from amae_engine.evaluation.delong import auc_interval, compare_aucs
 
@@ -15,8 +16,7 @@ d <- read.csv(commandArgs(TRUE)[1])
 one <- roc(d$truth, d$one, direction = "<", quiet = TRUE)
 two <- roc(d$truth, d$two, direction = "<", quiet = TRUE)
 paired <- roc.test(one, two, method = "delong", paired = TRUE)
-cat(format(c(as.numeric(ci.auc(one, method = "delong")), as.numeric(ci.auc(two, method = "delong")),
-             paired$p.value, paired$conf.int), digits = 15))
+cat(format(c(auc(one), var(one), auc(two), var(two), paired$statistic), digits = 15))
 """
 
 
@@ -47,11 +47,14 @@ def test_delong_agrees_with_proc(normal: int, abnormal: int, seed: int, tmp_path
     script.write_text(_SCRIPT)
     told = subprocess.run(["Rscript", script, table], check=True, capture_output=True, text=True)
     expected = [float(word) for word in told.stdout.split()]
-    first, second = auc_interval(truth, one), auc_interval(truth, two)
-    difference = compare_aucs(truth, one, two)
-    ours = (
-        *(first.low, first.value, first.high),
-        *(second.low, second.value, second.high),
-        *(difference.p_value, difference.low, difference.high),
-    )
-    assert ours == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    freedom = min(normal, abnormal) - 1
+    for values, area, variance in ((one, *expected[:2]), (two, *expected[2:4])):
+        found = auc_interval(truth, values)
+        assert found.value == pytest.approx(area)
+        half = stats.t.ppf(0.975, freedom) * np.sqrt(variance) / (area * (1 - area))
+        bounds = special.expit(special.logit(area) + np.array([-half, half]))
+        assert (found.low, found.high) == pytest.approx(bounds, rel=1e-6)
+    found = compare_aucs(truth, one, two)
+    spread = (found.high - found.difference) / stats.t.ppf(0.975, freedom)
+    assert found.difference / spread == pytest.approx(expected[4], rel=1e-6)
+    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(expected[4]), freedom), rel=1e-6)

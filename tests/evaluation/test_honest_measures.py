@@ -6,6 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import ttest_ind
 from sklearn.calibration import calibration_curve as reference_curve
 from sklearn.linear_model import LogisticRegression
@@ -97,25 +98,35 @@ def test_what_cannot_be_chosen_is_reported():
 
 def test_predictive_values_are_bayes_rule():
     # Altman and Bland, BMJ 1994;309:102: sensitivity 231/258, specificity 54/86, prevalence 0.25
-    point = operating_point(
-        np.repeat((1, 1, 0, 0), (231, 27, 54, 32)), np.repeat((1, 0, 0, 1), (231, 27, 54, 32)), 0.5
-    )
-    found = predictive_values(point, 0.25)
+    shares = wilson_interval(231, 258), wilson_interval(54, 86)
+    found = predictive_values(*shares, 0.25)
     sensitivity, specificity = 231 / 258, 54 / 86
     ppv = sensitivity * 0.25 / (sensitivity * 0.25 + (1 - specificity) * 0.75)
-    assert found.ppv == pytest.approx(ppv)
-    assert found.ppv == pytest.approx(0.45, abs=0.005)  # as printed there
-    assert found.npv == pytest.approx(0.95, abs=0.005)
+    assert found.ppv.value == pytest.approx(ppv)
+    assert found.ppv.value == pytest.approx(0.45, abs=0.005)  # as printed there
+    assert found.npv.value == pytest.approx(0.95, abs=0.005)
     share = 258 / (258 + 86)  # at the data's own share they are the plain shares
-    own = predictive_values(point, share)
-    assert own.ppv == pytest.approx(231 / 263)
-    assert own.npv == pytest.approx(54 / 81)
+    own = predictive_values(*shares, share)
+    assert own.ppv.value == pytest.approx(231 / 263)
+    assert own.npv.value == pytest.approx(54 / 81)
+    # about as wide as Wilson's of the plain shares: 0.83 to 0.91 and 0.56 to 0.76
+    assert (own.ppv.low, own.ppv.high) == pytest.approx((0.84, 0.91), abs=0.015)
+    assert (own.npv.low, own.npv.high) == pytest.approx((0.56, 0.76), abs=0.03)
+    certain = predictive_values(wilson_interval(3, 3), wilson_interval(3, 3), 0.5)
+    assert certain.ppv.value == 1.0
+    assert certain.ppv.low < 0.6
 
 
 def test_brier_and_the_curve_are_scikit_learn_s():
     truth, scores = _data(70, 50)
     said = 1 / (1 + np.exp(-scores))
-    assert brier_score(truth, said) == pytest.approx(brier_score_loss(truth, said))
+    score = brier_score(truth, said)
+    assert score.value == pytest.approx(brier_score_loss(truth, said))
+    squares = (said - truth) ** 2
+    half = stats.t.ppf(0.975, 119) * squares.std(ddof=1) / np.sqrt(120)
+    assert (score.low, score.high) == pytest.approx((score.value - half, score.value + half))
+    twice = brier_score(np.repeat(truth, 2), np.repeat(said, 2), np.repeat(np.arange(120), 2))
+    assert (twice.low, twice.high) == pytest.approx((score.low, score.high))
     bins = calibration_curve(truth, said)
     found, expected = reference_curve(truth, said, n_bins=10, strategy="quantile")
     assert len(bins) == 10
@@ -124,6 +135,21 @@ def test_brier_and_the_curve_are_scikit_learn_s():
     assert np.mean([b.said for b in bins]) == pytest.approx(expected.mean(), abs=0.03)
     assert np.mean([b.found for b in bins]) == pytest.approx(found.mean(), abs=0.05)
     assert all(b.low <= b.found <= b.high for b in bins)
+
+
+def test_the_calibration_of_classes_that_separate_ends():
+    random = np.random.default_rng(0)
+    for _ in range(4000):
+        normal, abnormal = random.integers(1, 30, 2)
+        truth = np.repeat((0, 1), (normal, abnormal))
+        scores = random.random(len(truth)) ** random.integers(1, 9) + 2 * random.random() * truth
+        scores = np.where(truth == 1, scores.max() + scores, scores) * 10.0 ** random.integers(
+            -3, 3
+        )
+        said = fit_logistic(truth, scores)(scores)
+        wanted = np.where(truth == 1, (abnormal + 1) / (abnormal + 2), 1 / (normal + 2))
+        assert said.sum() == pytest.approx(wanted.sum(), rel=1e-6)  # the offset's own equation
+        assert said[truth == 1].min() >= said[truth == 0].max()
 
 
 def test_the_calibration_is_platt_s():

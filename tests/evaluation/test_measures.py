@@ -1,12 +1,15 @@
 """Every measure against scikit-learn, brute force or a published example."""
 
+import math
+
 import numpy as np
 import pytest
+from scipy import special, stats
 from sklearn import metrics
 
 from amae_engine.errors import BadInput
-from amae_engine.evaluation.agreement import cohens_kappa, wilson_interval
-from amae_engine.evaluation.delong import auc_interval, compare_aucs
+from amae_engine.evaluation.agreement import cohens_kappa, share_of, wilson_interval
+from amae_engine.evaluation.delong import auc_interval, auc_within, compare_aucs
 from amae_engine.evaluation.grey_statistics import grey_density, grey_features
 from amae_engine.evaluation.histograms import chi_square_by_chance, chi_square_distance
 from amae_engine.evaluation.roc import (
@@ -59,10 +62,97 @@ def test_delong_agrees_with_the_definition(sample):
     covariance = np.cov(s10) / len(s10[0]) + np.cov(s01) / len(s01[0])
     found = compare_aucs(truth, one, two)
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-    assert found.high - found.difference == pytest.approx(1.959964 * np.sqrt(variance), rel=1e-5)
+    t = stats.t.ppf(0.975, min((truth == 0).sum(), (truth == 1).sum()) - 1)
+    assert found.high - found.difference == pytest.approx(t * np.sqrt(variance), rel=1e-5)
     single = auc_interval(truth, two)
-    if single.low > 0 and single.high < 1:
-        assert single.high - single.value == pytest.approx(1.959964 * covariance[1, 1] ** 0.5)
+    half = special.logit(single.high) - special.logit(single.value)
+    assert half == pytest.approx(
+        t * covariance[1, 1] ** 0.5 / (single.value * (1 - single.value)), rel=1e-6
+    )
+
+
+def _obuchowski(truth, scores, patients) -> float:
+    """The variance of an AUC of clustered images, pair by pair (Obuchowski, Biometrics 1997, eq. 3–5)."""
+    positive, negative = np.flatnonzero(truth == 1), np.flatnonzero(truth == 0)
+    wins = np.array([[(scores[i] > scores[j]) + 0.5 * (scores[i] == scores[j]) for j in negative]
+                     for i in positive])  # fmt: skip
+    area, m, n = wins.mean(), len(positive), len(negative)
+    sums = {}
+    for patient in set(patients.tolist()):
+        mine = patients[positive] == patient, patients[negative] == patient
+        sums[patient] = (
+            (wins.mean(axis=1)[mine[0]] - area).sum(), (wins.mean(axis=0)[mine[1]] - area).sum(),
+            mine[0].any(), mine[1].any(),
+        )  # fmt: skip
+    i10, i01 = (sum(each[k] for each in sums.values()) for k in (2, 3))
+    s10 = i10 / ((i10 - 1) * m) * sum(a**2 for a, *_ in sums.values())
+    s01 = i01 / ((i01 - 1) * n) * sum(b**2 for _, b, *_ in sums.values())
+    s11 = len(sums) / (len(sums) - 1) * sum(a * b for a, b, *_ in sums.values())
+    return s10 / m + s01 / n + 2 * s11 / (m * n)
+
+
+def test_patients_with_several_images_are_obuchowski_s():
+    random = np.random.default_rng(3)
+    patients = np.repeat(np.arange(40), random.integers(1, 7, size=40))
+    truth = (random.random(len(patients)) < 0.4).astype(int)
+    scores = np.round(truth + random.normal(size=40)[patients] + random.normal(size=len(truth)), 1)
+    found = auc_interval(truth, scores, patients)
+    fewest = min(len(set(patients[truth == k].tolist())) for k in (0, 1))
+    half = special.logit(found.high) - special.logit(found.value)
+    variance = (half * found.value * (1 - found.value) / stats.t.ppf(0.975, fewest - 1)) ** 2
+    assert variance == pytest.approx(_obuchowski(truth, scores, patients), rel=1e-9)
+    alone = np.arange(len(truth))
+    assert auc_interval(truth, scores, alone) == auc_interval(truth, scores)
+    difference = compare_aucs(truth, scores, -scores, patients)
+    assert difference.difference == pytest.approx(2 * found.value - 1)
+
+
+def test_within_strata_patients_are_kept_together():
+    random = np.random.default_rng(4)
+    patients = np.repeat(np.arange(60), 2)
+    strata = np.tile([0, 1], 60)
+    truth = np.repeat((random.random(60) < 0.5).astype(int), 2)
+    scores = truth + np.repeat(random.normal(size=60), 2)  # both views of a patient say the same
+    wide = auc_within(truth, scores, strata, patients)
+    one_view = auc_interval(truth[::2], scores[::2])
+    assert (wide.low, wide.high) == pytest.approx((one_view.low, one_view.high), abs=0.01)
+    narrow = auc_within(truth, scores, strata)
+    assert narrow.high - narrow.low < 0.8 * (wide.high - wide.low)
+
+
+def test_few_patients_have_no_interval_and_no_test():
+    truth = np.array([0] * 100 + [1] * 4)
+    scores = np.arange(104.0)
+    found = auc_interval(truth, scores)
+    assert math.isnan(found.low)
+    assert found.numbers == [1.0, None, None]
+    assert found.text() == "1.00 (too few for an interval)"
+    assert math.isnan(compare_aucs(truth, scores, -scores).p_value)
+    more = np.array([0] * 100 + [1] * 8)
+    same_patient = np.concatenate((np.arange(100), np.full(8, 200)))
+    assert math.isnan(auc_interval(more, np.arange(108.0), same_patient).low)
+    assert 0 < compare_aucs(more, np.arange(108.0), np.zeros(108)).p_value < 1e-6
+
+
+def test_a_share_by_patients_varies_as_its_patients_do():
+    random = np.random.default_rng(5)
+    by_patient = random.random(40) < 0.7
+    twice = np.repeat(by_patient, 5)  # five images that say the same
+    found = share_of(twice, np.repeat(np.arange(40), 5))
+    alone = wilson_interval(int(by_patient.sum()), 40)
+    assert (found.low, found.high) == pytest.approx((alone.low, alone.high), abs=0.01)
+    assert share_of(by_patient) == alone
+    assert share_of(by_patient, np.arange(40)) == alone
+    assert math.isnan(share_of(twice[:5], np.zeros(5, dtype=int)).low)
+    sure = share_of(np.ones(200, dtype=bool), np.repeat(np.arange(40), 5))
+    assert sure.low == pytest.approx(wilson_interval(40, 40).low, abs=0.01)
+
+
+def test_three_readings_alike_are_not_certain():
+    found = cohens_kappa(list("NAN"), list("NAN"))
+    assert found.value == 1.0
+    assert found.low < 0.2
+    assert math.isnan(cohens_kappa(list("NNN"), list("NNN")).low)
 
 
 def test_a_score_does_not_differ_from_itself(sample):
@@ -88,10 +178,13 @@ def test_ap_interval_holds_the_ap_and_keeps_patients_together():
     truth = np.repeat(random.integers(0, 2, 60), 2)
     scores = truth + random.normal(size=120)
     patients = np.repeat(np.arange(60), 2)
-    low, high = average_precision_interval(truth, scores, patients)
+    found = average_precision_interval(truth, scores, patients)
     narrow = average_precision_interval(truth, scores, np.arange(120))
-    assert low < average_precision(truth, scores) < high
-    assert high - low > 0.9 * (narrow[1] - narrow[0])
+    assert found.value == average_precision(truth, scores)
+    assert found.low < found.value < found.high
+    assert found.high - found.low > 0.9 * (narrow.high - narrow.low)
+    few = average_precision_interval(truth, scores, np.where(truth == 1, 0, patients + 1))
+    assert math.isnan(few.low)
 
 
 def test_ap_interval_agrees_with_drawing_patients_one_by_one(sample):
@@ -102,8 +195,8 @@ def test_ap_interval_agrees_with_drawing_patients_one_by_one(sample):
         chosen = random.integers(0, len(truth), len(truth))
         if 0 < truth[chosen].sum() < len(truth):
             found.append(metrics.average_precision_score(truth[chosen], scores[chosen]))
-    low, high = average_precision_interval(truth, scores, np.arange(len(truth)), repeats=2000)
-    assert (low, high) == pytest.approx(np.percentile(found, (2.5, 97.5)), abs=0.03)
+    area = average_precision_interval(truth, scores, np.arange(len(truth)), repeats=2000)
+    assert (area.low, area.high) == pytest.approx(np.percentile(found, (2.5, 97.5)), abs=0.03)
 
 
 def test_operating_point_counts_every_image(sample):

@@ -59,7 +59,7 @@ def test_another_project_sees_the_model_s_scores_as_its_own(model: str, elsewher
         == f"8 normal + 8 abnormal test images of 'elsewhere', run {run}, {method_title(row)}"
     )
     assert found.leading is not None
-    assert found.leading.reason.startswith("when it was made, it tells")
+    assert found.leading.reason.startswith("when it was made, ")
     assert ScoreKind.UNLABELED_PROBE in load_image_maps(elsewhere, run, int(ids[0])).scored
     shown = read_review_state(elsewhere, run)
     assert shown.runs == ((run, method_title(row)),)

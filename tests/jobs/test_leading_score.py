@@ -72,7 +72,7 @@ def _sampled(project: Project, offer: Offer) -> LeadingScore:
     with project.session() as session:
         ids = image_tables.images_in(session, Split.UNLABELED).ids
         normal = image_tables.images_in(session, Split.NORMAL).ids
-        called, noise = np.repeat((0.0, 1.0), 5), np.array([1.0, 1, 0, 1, 1, 0, 0, 1, 0, 0])
+        called, noise = np.repeat((0.0, 1.0), 5), np.array([1.0, 1, 0, 1, 1, 0, 0, 0, 0, 0])
         for kind in _CANDIDATES:
             values = called if kind is ScoreKind.UNLABELED_PROBE else noise
             scores.save(session, 1, kind, ids, values + np.linspace(0, 0.1, 10))

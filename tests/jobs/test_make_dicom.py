@@ -25,6 +25,7 @@ from amae_engine.errors import BadInput, NotReady
 from amae_engine.evaluation.regions import Outline, Shape, box_outline, outlines_mask
 from amae_engine.images.dicom import read_header
 from amae_engine.images.sources import SourceFile
+from amae_engine.jobs.evaluation.leading_score import LeadingScore
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.sharing.make_dicom import make_dicom
 from amae_engine.jobs.sharing.send_objects import send_objects
@@ -40,9 +41,14 @@ KINDS = ("image", "map", "overlay", "regions", "report")
 
 @pytest.fixture
 def hospital(
-    project: Project, tmp_path: Path, train_and_score: Callable[[Project], None]
+    project: Project,
+    tmp_path: Path,
+    train_and_score: Callable[[Project], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Project:
     """A scored project whose test images are four DICOM files and two pictures; regions on one."""
+    leads = LeadingScore(ScoreKind.UNLABELED_PROBE, "it has a map")  # so few images tell nothing
+    monkeypatch.setattr("amae_engine.jobs.sharing.make_dicom.leading_score", lambda *_: leads)
     files = demo_files(20, 10, 2)
     taken = {file.path.name for file in files}
     paths = sorted((DEMO / "images").glob("*.jpeg"))

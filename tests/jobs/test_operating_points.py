@@ -9,13 +9,24 @@ import pytest
 from demo_images import demo_files, finish
 
 from amae_app.results.review_state import read_review_state
-from amae_engine.catalog import image_tables, locked_points, scores, studies, validation_images
-from amae_engine.catalog.tables import Audit, Image, Split
+from amae_app.studies.studies_state import read_rows, read_studies
+from amae_engine.catalog import (
+    image_tables,
+    locked_points,
+    looks,
+    runs,
+    scores,
+    studies,
+    validation_images,
+)
+from amae_engine.catalog.tables import Audit, Image, LockedPoint, RunKind, Split
 from amae_engine.cli import main
 from amae_engine.config import ScoreConfig, ScoreKind
 from amae_engine.errors import BadInput, NotReady
 from amae_engine.evaluation.delong import auc_interval
 from amae_engine.evaluation.operating_rules import Rule, RuleChoice
+from amae_engine.evaluation.regions import Outline, Shape
+from amae_engine.jobs.evaluation.evaluate_maps import compare_maps, evaluate_maps
 from amae_engine.jobs.evaluation.evaluate_run import evaluate_run
 from amae_engine.jobs.evaluation.leading_score import leading_score
 from amae_engine.jobs.evaluation.operating_points import (
@@ -28,6 +39,9 @@ from amae_engine.jobs.evaluation.operating_points import (
 from amae_engine.jobs.evaluation.subgroups import subgroups
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.jobs.scoring.score_images import score_images
+from amae_engine.jobs.sharing.make_dicom import make_dicom
+from amae_engine.jobs.sharing.share_project import share_project
+from amae_engine.jobs.sharing.write_bundle import write_bundle
 from amae_engine.project import Project
 
 PROBE = ScoreKind.UNLABELED_PROBE
@@ -115,7 +129,99 @@ def test_a_point_locked_after_the_results_were_seen_says_so(judged):
     row = lock_point(project, choose_point(project, run, PROBE, RuleChoice(Rule.YOUDEN)), "BB")
     assert not row.is_blind
     with project.session() as session:
-        assert row.seen_before == locked_points.opened_at(session, run)
+        assert row.seen_before[:19] == locked_points.opened_at(session, run)[:19]
+
+
+def _fresh_run(project: Project, run: int) -> int:
+    """The same scores under another number, which nobody has looked at."""
+    with project.session() as session:
+        other = runs.start(session, RunKind.SCORE, {}, runs.get(session, run).parent_id, 1)
+        for kind in scores.kinds(session, run):
+            table = image_tables.images_in(session, Split.TEST)
+            values = scores.of_images(session, run, kind, table.ids)
+            known = ~np.isnan(values)
+            scores.save(session, other, kind, table.ids[known], values[known])
+        runs.finish(session, other)
+    return other
+
+
+def test_another_run_s_results_are_a_look_too(judged):
+    project, run = judged
+    other = _fresh_run(project, run)
+    evaluate_run(project, run, "CC")
+    row = lock_point(project, choose_point(project, other, PROBE, RuleChoice(Rule.YOUDEN)), "BB")
+    assert not row.is_blind
+    assert "after the test images had been opened" in row.text
+    assert f"the truth of 4 images (run {run}, CC, " in row.text
+    assert f"'{PROBE.label}' judged on 4 images" in row.text
+    assert "before the test images were opened" not in row.text
+
+
+def test_truth_in_a_list_is_a_look(judged):
+    project, run = judged
+    with project.session() as session:
+        table = image_tables.images_in(session, Split.TEST)
+        tested_on = table.ids[~table.is_validation].tolist()
+        assert looks.seen(session) == ()
+        read_rows(session, [*tested_on[:1], *table.ids[table.is_validation].tolist()], "BB")
+        (seen,) = looks.seen(session)
+        assert (seen.subject, seen.images, seen.reader, seen.where) == ("truth", 1, "BB", "Studies")
+        read_rows(session, tested_on[:1], "CC")  # only the first look counts
+        assert looks.seen(session) == (seen,)
+        read_studies(session, "truth:abnormal", "name", False, "BB")
+        assert looks.seen(session)[0].images == len(tested_on)
+    row = lock_point(project, choose_point(project, run, PROBE, RuleChoice(Rule.YOUDEN)), "BB")
+    assert not row.is_blind
+
+
+def test_images_that_thresholds_were_chosen_by_are_not_unseen_again(judged):
+    project, run = judged
+    chosen = choose_point(project, run, PROBE, RuleChoice(Rule.YOUDEN))
+    with project.session() as session:
+        table = image_tables.images_in(session, Split.TEST)
+        validation_images.set_validation(session, table.ids[table.is_validation], False, "BB")
+    assert not lock_point(project, chosen, "BB").is_blind
+
+
+def test_sealed_images_are_shown_and_exported_nowhere(judged, tmp_path):
+    project, run = judged
+    with project.session() as session:
+        locked_points.seal(session, "BB")
+        table = image_tables.images_in(session, Split.TEST)
+        rows = read_rows(session, table.ids.tolist(), "BB")
+        truths = {row.id: row.truth for row in rows}
+        assert all(
+            (truths[i] is None) != own
+            for i, own in zip(table.ids.tolist(), table.is_validation, strict=True)
+        )
+        for text, sort in (("truth:abnormal", "name"), ("", "truth")):
+            with pytest.raises(NotReady, match="sealed"):
+                read_studies(session, text, sort, False, "BB")
+    outline = Outline(Shape.ELLIPSE, ((0.1, 0.1), (0.5, 0.5)))
+    for job in (
+        lambda: evaluate_maps(project, {int(table.ids[0]): [outline]}, run),
+        lambda: compare_maps(project, {int(table.ids[0]): [outline]}),
+        lambda: finish(share_project(project, tmp_path / "copy", "BB")),
+        lambda: finish(make_dicom(project, run, "BB")),
+        lambda: finish(write_bundle(project, tmp_path / "bundle.zip", run, reader="BB")),
+    ):
+        with pytest.raises(NotReady, match="sealed"):
+            job()
+    assert project.in_session(looks.seen) == ()
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_point_of_before_looks_were_kept_claims_nothing(judged):
+    project, run = judged
+    row = lock_point(project, choose_point(project, run, PROBE, RuleChoice(Rule.YOUDEN)), "BB")
+    assert row.is_blind
+    with project.session() as session:
+        session.get(LockedPoint, row.id).seen = ""  # as the migration leaves it
+    with project.session() as session:
+        old = locked_points.of_run(session, run)[0]
+    assert not old.is_blind
+    assert "is not known" in old.text
+    assert "before the test images were opened" not in old.text
 
 
 def test_few_validation_images_choose_nothing(judged):
@@ -163,13 +269,13 @@ def test_results_and_predictive_values_at_a_point():
     found = result_at(truth, values, 45.0, 0.1)
     assert (found.point.true_positives, found.point.false_positives) == (15, 0)
     assert found.sensitivity.value == 0.75
-    assert found.predictive.ppv == 1.0
+    assert (found.predictive.ppv.value, found.predictive.ppv.high) == (1.0, 1.0)
     assert found.numbers["sensitivity"] == "0.75 (0.53–0.89; 15 of 20)"
     assert found.numbers["specificity"].endswith("; 40 of 40)")
-    assert found.numbers["NPV at a prevalence of 10 %"] == "0.97"
+    assert found.numbers["NPV at a prevalence of 10 %"] == "0.97 (0.95–0.99)"
     calls_none = result_at(truth, values, 60.0, 0.1).numbers
     assert calls_none["PPV at a prevalence of 10 %"] == "none is called so"
-    assert found.predictive.npv == pytest.approx(0.9 / (0.9 + 0.1 * 0.25))
+    assert found.predictive.npv.value == pytest.approx(0.9 / (0.9 + 0.1 * 0.25))
 
 
 def test_a_point_falls_short_where_the_whole_interval_lies_below_its_target():

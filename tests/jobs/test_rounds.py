@@ -131,7 +131,7 @@ def test_a_worse_ranking_ends_it(trained: Project):
     assert judge_scores(trained, run, ScoreKind.PEER, run, ScoreKind.PEER_INTRA).is_better
     worse = judge_scores(trained, run, ScoreKind.PEER_INTRA, run, ScoreKind.PEER)
     assert not worse.is_better
-    assert "DeLong p = 0.00" in worse.why
+    assert "paired p = 0.00" in worse.why
 
 
 def test_rounds_must_be_one_or_more(trained: Project):

@@ -173,11 +173,11 @@ def _not_learned(name: str, learned: Auc | None) -> str:
     """Why a fact needs no matching; "" where the score has learned it, or that is unknown."""
     from amae_engine.evaluation.shortcuts import DIFFERS
 
-    if learned is None or learned.low > DIFFERS:
+    if learned is None or not learned.low <= DIFFERS:
         return ""
     return (
         f"the score has not learned {name} (it tells normal images that are like U by it from others "
-        f"with AUC {learned.value:.2f}, {learned.low:.2f}–{learned.high:.2f})"
+        f"with AUC {learned.text()})"
     )
 
 
@@ -216,7 +216,7 @@ def _differ_text(found: Sequence[Difference], side: Sides) -> str:
         if each.differs and each.auc is not None:
             auc = each.auc
             parts[each.may_be_disease].append(
-                f"{each.name} (AUC {auc.value:.2f}, {auc.low:.2f}–{auc.high:.2f}, on {each.normal} "
+                f"{each.name} (AUC {auc.value:.2f}, {auc.interval()}, on {each.normal} "
                 f"normal + {each.unlabeled} unlabeled images)"
             )
     tried = [each.name for each in found if each.auc is not None and not each.may_be_disease]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from amae_engine.catalog import image_tables, regions
+from amae_engine.catalog import image_tables, looks, regions
 from amae_engine.catalog.tables import Split
 from amae_engine.config import ScoreKind
 from amae_engine.errors import NotReady
@@ -31,7 +31,10 @@ def regions_by_image(project: Project, reader: str = "") -> dict[int, list[Outli
 
 
 def evaluate_maps(
-    project: Project, marked: Mapping[int, Sequence[Outline]], score_run: int = 0
+    project: Project,
+    marked: Mapping[int, Sequence[Outline]],
+    score_run: int = 0,
+    reader: str = "",
 ) -> dict[ScoreKind, Localisation]:
     """Pixel AUC and AP, pointing game and Dice of every map of a run, on marked test images.
 
@@ -39,10 +42,12 @@ def evaluate_maps(
         project: Where the run is.
         marked: Outlines by image id; from `regions_by_image`, or marks of a file.
         score_run: A score run or a peer's; 0 for the newest finished score run.
+        reader: Who looks.
 
     Raises:
-        NotReady: The run has no map of any marked image.
+        NotReady: The run has no map of any marked image, or the test images are sealed.
     """
+    project.in_session(looks.require_open, "Judging maps")
     run = judged_run(project, score_run, "Evaluating maps").id
     found = _judged(project, run, marked, _marked_test_images(project, marked))
     if not found and makes_maps_on_demand(project, run):
@@ -55,7 +60,19 @@ def evaluate_maps(
             f"No test image of run {run} that has a map is marked; draw or agree with regions in "
             f"Results, or import boxes, masks or segmentations."
         )
+    _note(project, marked, found, reader)
     return found
+
+
+def _note(
+    project: Project,
+    marked: Mapping[int, Sequence[Outline]],
+    kinds: Iterable[ScoreKind],
+    reader: str,
+) -> None:
+    """Marked regions are truth: judging maps by them is a look."""
+    subjects = (looks.TRUTH, *dict.fromkeys(map(str, kinds)))
+    project.in_session(looks.note, list(marked), subjects, reader, "maps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +96,10 @@ class JudgedMap:
 
 
 def compare_maps(
-    project: Project, marked: Mapping[int, Sequence[Outline]], score_runs: Sequence[int] = ()
+    project: Project,
+    marked: Mapping[int, Sequence[Outline]],
+    score_runs: Sequence[int] = (),
+    reader: str = "",
 ) -> list[JudgedMap]:
     """The maps of several runs on the same images, the highest pixel AUC first.
 
@@ -88,10 +108,13 @@ def compare_maps(
         marked: Outlines by image id.
         score_runs: Score runs and peers' runs; all finished ones by default. Runs without a map of
             a marked image are left out.
+        reader: Who looks.
 
     Raises:
-        NotReady: No run has a map of a marked image, or no image has one of every run.
+        NotReady: No run has a map of a marked image, no image has one of every run, or the test images
+            are sealed.
     """
+    project.in_session(looks.require_open, "Judging maps")
     test = set(_marked_test_images(project, marked))
     rows = [row for row in judged_runs(project) if not score_runs or row.id in score_runs]
     shown = {row.id: test & set(mapped_images(project, row.id).tolist()) for row in rows}
@@ -110,6 +133,7 @@ def compare_maps(
         for row in rows
         for kind, found in _judged(project, row.id, marked, shared).items()
     ]
+    _note(project, marked, (each.kind for each in judged), reader)
     return sorted(judged, key=lambda each: -each.found.pixel_auc)
 
 

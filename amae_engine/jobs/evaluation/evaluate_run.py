@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import image_tables, locked_points, runs, scores
+from amae_engine.catalog import image_tables, locked_points, looks, runs, scores
 from amae_engine.catalog.tables import JUDGED, RunKind, Split
 from amae_engine.config import ScoreKind, Stage1Config
 from amae_engine.config.applied_model import AppliedModel
@@ -15,9 +15,9 @@ from amae_engine.config.peers import PeerConfig
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.delong import Auc, auc_interval
 from amae_engine.evaluation.histograms import chi_square_by_chance, chi_square_distance
+from amae_engine.evaluation.measured import Measured
 from amae_engine.evaluation.roc import (
     Curve,
-    average_precision,
     average_precision_interval,
     precision_recall_curve,
     roc_curve,
@@ -38,7 +38,7 @@ class ScoreEvaluation:
         truth: (n,) int8 of 0 and 1.
         values: (n,) the scores.
         patients: (n,) whose images they are.
-        ap, ap_low, ap_high: Average precision, its bootstrap interval over patients.
+        ap: Average precision, its bootstrap interval over patients.
         chi_square: Distance of the two classes' histograms, 0 to 100.
         chi_square_by_chance: What truth dealt at random gives on average.
     """
@@ -50,9 +50,7 @@ class ScoreEvaluation:
     values: npt.NDArray[np.float64]
     patients: npt.NDArray[np.int64]
     auc: Auc
-    ap: float
-    ap_low: float
-    ap_high: float
+    ap: Measured
     roc: Curve
     pr: Curve
     chi_square: float
@@ -63,11 +61,9 @@ class ScoreEvaluation:
         """On how many images it was judged: "32 normal + 30 abnormal"."""
         return _counts(self.truth)
 
-    def area(self, is_pr: bool) -> tuple[float, float, float]:
-        """AP, or AUC, with its 95 % interval: value, low, high."""
-        if is_pr:
-            return self.ap, self.ap_low, self.ap_high
-        return self.auc.value, self.auc.low, self.auc.high
+    def area(self, is_pr: bool) -> Measured:
+        """AP, or AUC, with its 95 % interval."""
+        return self.ap if is_pr else self.auc
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +74,7 @@ class RunEvaluation:
         image_ids: (n,) int64 of the images that any score was judged on.
         names: n image names.
         truth: (n,) int8 of 0 and 1.
+        patients: (n,) whose images they are.
         unjudged: Why a score could not be judged.
         leading: The leading score, and why it was chosen; None for a peer.
         peer: The peer method and its protocol; "" for a score run of AMAE.
@@ -90,6 +87,7 @@ class RunEvaluation:
     image_ids: npt.NDArray[np.int64]
     names: tuple[str, ...]
     truth: npt.NDArray[np.int8]
+    patients: npt.NDArray[np.int64]
     scores: tuple[ScoreEvaluation, ...]
     unjudged: tuple[str, ...] = ()
     leading: LeadingScore | None = None
@@ -115,9 +113,31 @@ class RunEvaluation:
         ]
         peer = f", {self.peer}" if self.peer else ""
         rest = f"; not rated on all of them: {', '.join(fewer)}" if fewer else ""
+        several = f" of {self._patients} patients" if self.by_patient else ""
         return (
-            f"{_counts(self.truth)} {self.images_are} of '{self.project}', run {self.run_id}{peer}"
-            f"{rest}"
+            f"{_counts(self.truth)} {self.images_are}{several} of '{self.project}', run "
+            f"{self.run_id}{peer}{rest}"
+        )
+
+    @property
+    def _patients(self) -> int:
+        return len(np.unique(self.patients))
+
+    @property
+    def by_patient(self) -> bool:
+        """Whether a patient has several of the images."""
+        return self._patients < len(self.patients)
+
+    @property
+    def intervals(self) -> str:
+        """How the 95 % intervals were made, for every place that shows one."""
+        variance = (
+            f"Obuchowski's variance by patients ({self._patients})"
+            if self.by_patient
+            else "DeLong's variance (each image is another patient's)"
+        )
+        return (
+            f"95 % intervals: AUC by {variance} on the logit scale, AP by bootstrap over patients."
         )
 
 
@@ -137,7 +157,8 @@ def evaluate_run(
             message says what to do.
     """
     run = judged_run(project, score_run, "Evaluation")
-    require_open(project, run.id, validation)
+    if not validation:
+        project.in_session(looks.require_open, f"Judging run {run.id}")
     table, values = rated_images(project, run.id, validation)
     judged = table.truth >= 0
     known = table.chosen(judged)
@@ -148,9 +169,11 @@ def evaluate_run(
             f"{int((known.truth == 0).sum())} normal and {int((known.truth == 1).sum())} abnormal "
             f"ones. Set the truth of test images in Studies or import it with a table."
         )
-    if not validation and not project.only_reading:
-        with project.session() as session:
+    with project.session() as session:
+        if not validation and not project.only_reading:
             locked_points.open_test(session, run.id, reader, "its results were looked at")
+        subjects = (looks.TRUTH, *map(str, values))
+        looks.note(session, known.ids.tolist(), subjects, reader, f"run {run.id}")
     found, unjudged = [], []
     for kind, numbers in values.items():
         own = table.chosen(judged & ~np.isnan(numbers))
@@ -164,6 +187,7 @@ def evaluate_run(
         image_ids=known.ids,
         names=known.names,
         truth=known.truth,
+        patients=known.patient_ids,
         scores=tuple(found),
         unjudged=tuple(unjudged),
         leading=leading_score(project, run.id),
@@ -180,23 +204,6 @@ def _learned(project: Project, run: runs.RunRow) -> tuple[str, ...]:
     if stage1 is None:
         return ()
     return what_scores_learned(project, stage1.id, Stage1Config.from_dict(stage1.config))
-
-
-def require_open(project: Project, run_id: int, validation: bool = False) -> None:
-    """The truth of the test images may be shown, or only validation images are wanted.
-
-    Raises:
-        NotReady: The test images are sealed.
-    """
-    if validation:
-        return
-    with project.session() as session:
-        if locked_points.is_sealed(session):
-            raise NotReady(
-                f"The test images are sealed: choose an operating point of run {run_id} on the "
-                f"validation images and lock it (Results, or `amae operating-point`); that opens "
-                f"them."
-            )
 
 
 def rated_images(
@@ -268,7 +275,6 @@ def _judge(
     kind: ScoreKind, table: image_tables.ImageTable, values: npt.NDArray[np.float64]
 ) -> ScoreEvaluation:
     truth = table.truth
-    low, high = average_precision_interval(truth, values, table.patient_ids)
     return ScoreEvaluation(
         kind=kind,
         image_ids=table.ids,
@@ -276,10 +282,8 @@ def _judge(
         truth=truth,
         values=values,
         patients=table.patient_ids,
-        auc=auc_interval(truth, values),
-        ap=average_precision(truth, values),
-        ap_low=low,
-        ap_high=high,
+        auc=auc_interval(truth, values, table.patient_ids),
+        ap=average_precision_interval(truth, values, table.patient_ids),
         roc=roc_curve(truth, values),
         pr=precision_recall_curve(truth, values),
         chi_square=chi_square_distance(truth, values),

@@ -105,11 +105,11 @@ def _by_unlabeled(
             "there are too few unlabeled images to choose by, so the leading score is the one that needs none",
         )
     best = judged[max(judged, key=lambda kind: judged[kind].auc.value)]
-    if best.auc.low <= _CHANCE:
+    if not best.auc.low > _CHANCE:
         return LeadingScore(
             alone,
             f"no score tells the {best.others} unlabeled images from the {best.normal} normal ones "
-            f"(at best with AUC {best.auc.value:.2f}, {best.auc.low:.2f}–{best.auc.high:.2f}): they "
+            f"(at best with AUC {best.auc.text()}): they "
             f"may all be normal, so the leading score is the one that needs none of them",
         )
     return _best(
@@ -139,7 +139,10 @@ def _on_validation(
                 continue  # the baseline that the others must beat
             values = scores.of_images(session, score_run, kind, table.ids)
             known = ~np.isnan(values)
-            normal, abnormal = (values[known & (table.truth == truth)] for truth in (0, 1))
+            normal, abnormal = (
+                _Rated(table.ids[own], values[own], table.patient_ids[own])
+                for own in (known & (table.truth == truth) for truth in (0, 1))
+            )
             found = _judge(normal, abnormal, fewest)
             if found is not None:
                 judged[kind] = found
@@ -156,10 +159,12 @@ def _by_readers(
 ) -> LeadingScore:
     """Another score in the lead, where readers' decisions on a fair sample say that it is better.
 
-    DeLong's paired test against the score that leads without them, two-sided at 5 % over all others.
+    The paired test, by patients, against the score that leads without them, two-sided at 5 % over all
+    others.
     """
     ids = np.array(sorted(fair), dtype=np.int64)
     with project.session() as session:
+        owners = image_tables.patients_of(session, ids)
         values = {kind: scores.of_images(session, stage1, kind, ids) for kind in candidates}
     truth = np.array([int(fair[i] is Label.ABNORMAL) for i in ids.tolist()], dtype=np.int8)
     rated = np.array([fair[i] is not Label.EXCLUDE for i in ids.tolist()], dtype=bool)
@@ -170,12 +175,13 @@ def _by_readers(
     others = [kind for kind in candidates if kind is not first.kind]
     if min(abnormal, normal) < fewest or not others:
         return first
-    aucs = {kind: auc_interval(truth, found[rated]) for kind, found in values.items()}
+    owners = owners[rated]
+    aucs = {kind: auc_interval(truth, found[rated], owners) for kind, found in values.items()}
     best = max(others, key=lambda kind: aucs[kind].value)
-    test = compare_aucs(truth, values[best][rated], values[first.kind][rated])
+    test = compare_aucs(truth, values[best][rated], values[first.kind][rated], owners)
     p_value = min(1.0, test.p_value * len(others))
     sample = f"{abnormal} abnormal and {normal} normal unlabeled images by readers' decisions"
-    if test.difference <= 0 or p_value >= _SIGNIFICANT:
+    if test.difference <= 0 or not p_value < _SIGNIFICANT:
         return LeadingScore(
             first.kind,
             f"{first.reason}; on {sample} in random order no other score is better beyond chance",
@@ -189,18 +195,20 @@ def _by_readers(
 
 
 class _Rated(NamedTuple):
-    """Images that have a score, and the score."""
+    """Images that have a score, the score, and whose they are."""
 
     ids: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
+    patients: npt.NDArray[np.int64]
 
 
 def _of(project: Project, stage1: int, kind: ScoreKind, ids: npt.NDArray[np.int64]) -> _Rated:
     """A score of those of the images that have one."""
     with project.session() as session:
         found = scores.of_images(session, stage1, kind, ids)
+        owners = image_tables.patients_of(session, ids)
     known = ~np.isnan(found)
-    return _Rated(ids[known], found[known])
+    return _Rated(ids[known], found[known], owners[known])
 
 
 def judge_unlabeled(
@@ -224,7 +232,7 @@ def judge_unlabeled(
     """
     normal, unlabeled = _sides(project, stage1, kind)
     if matched is None:
-        return _judge(normal.values, unlabeled.values, fewest)
+        return _judge(normal, unlabeled, fewest)
     strata = dict(zip(matched.ids.tolist(), matched.strata.tolist(), strict=True))
     sides = (normal, unlabeled)
     first, second = (np.array([strata.get(i, -1) for i in side.ids.tolist()]) for side in sides)
@@ -234,7 +242,9 @@ def judge_unlabeled(
     both = np.concatenate((first, second))
     truth = np.repeat((0, 1), (len(first), len(second))).astype(np.int8)
     values = np.concatenate((normal.values, unlabeled.values))
-    auc = auc_within(truth[both >= 0], values[both >= 0], both[both >= 0])
+    owners = np.concatenate((normal.patients, unlabeled.patients))
+    inside = both >= 0
+    auc = auc_within(truth[inside], values[inside], both[inside], owners[inside])
     return Judged(auc, *counts)
 
 
@@ -249,14 +259,15 @@ def _sides(project: Project, stage1: int, kind: ScoreKind) -> tuple[_Rated, _Rat
     return _of(project, stage1, kind, normal), _of(project, stage1, kind, unlabeled)
 
 
-def _judge(
-    normal: npt.NDArray[np.float64], others: npt.NDArray[np.float64], fewest: int
-) -> Judged | None:
-    """None where N or U has too few images."""
-    if min(len(normal), len(others)) < fewest:
+def _judge(normal: _Rated, others: _Rated, fewest: int) -> Judged | None:
+    """None where either side has too few images."""
+    counts = len(normal.ids), len(others.ids)
+    if min(counts) < fewest:
         return None
-    truth = np.repeat((0, 1), (len(normal), len(others))).astype(np.int8)
-    return Judged(auc_interval(truth, np.concatenate((normal, others))), len(normal), len(others))
+    truth = np.repeat((0, 1), counts).astype(np.int8)
+    values = np.concatenate((normal.values, others.values))
+    owners = np.concatenate((normal.patients, others.patients))
+    return Judged(auc_interval(truth, values, owners), *counts)
 
 
 def validation_split_normals(project: Project, stage1: int) -> npt.NDArray[np.int64]:

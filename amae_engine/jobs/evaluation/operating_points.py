@@ -13,13 +13,14 @@ from amae_engine.catalog.locked_points import LockedRow
 from amae_engine.catalog.tables import Split
 from amae_engine.config import ScoreKind, ScoreStep
 from amae_engine.errors import NotReady
-from amae_engine.evaluation.agreement import Proportion, wilson_interval
+from amae_engine.evaluation.agreement import Proportion, share_of, wilson_interval
 from amae_engine.evaluation.calibration import (
     CalibrationBin,
     brier_score,
     calibration_curve,
     fit_logistic,
 )
+from amae_engine.evaluation.measured import Measured
 from amae_engine.evaluation.operating_rules import (
     Predictive,
     Rule,
@@ -79,15 +80,15 @@ class PointResult:
         """Its numbers by their name, a share with its 95 % interval and its counts."""
         at = self.point
         shares = {
-            name: f"{share.value:.2f} ({share.low:.2f}–{share.high:.2f}; {right} of {right + wrong})"
+            name: f"{share.text().removesuffix(')')}; {right} of {right + wrong})"
             for name, share, right, wrong in (
                 ("sensitivity", self.sensitivity, at.true_positives, at.false_negatives),
                 ("specificity", self.specificity, at.true_negatives, at.false_positives),
             )
         }
         meanings = {
-            f"{name} at a prevalence of {100 * self.prevalence:g} %": f"{value:.2f}"
-            if np.isfinite(value)
+            f"{name} at a prevalence of {100 * self.prevalence:g} %": value.text()
+            if np.isfinite(value.value)
             else "none is called so"
             for name, value in (("PPV", self.predictive.ppv), ("NPV", self.predictive.npv))
         }
@@ -103,7 +104,7 @@ class Calibration:
         validation: How many images it was fitted on.
     """
 
-    brier: float
+    brier: Measured
     brier_base: float
     bins: tuple[CalibrationBin, ...]
     validation: int
@@ -182,13 +183,21 @@ def result_at(
     values: npt.NDArray[np.float64],
     threshold: float,
     prevalence: float,
+    patients: npt.NDArray[np.int64] | None = None,
 ) -> PointResult:
-    """What a threshold does to labelled images, at a stated prevalence.
+    """What a threshold does to labelled images (n,), at a stated prevalence; intervals by patients.
 
     Raises:
         BadInput: The prevalence is not between 0 and 1.
     """
-    return at_prevalence(operating_point(truth, values, threshold), prevalence)
+    called = values >= threshold
+
+    def share(side: int, right: npt.NDArray[np.bool_]) -> Proportion:
+        own = truth == side
+        return share_of(right[own], None if patients is None else patients[own])
+
+    point = operating_point(truth, values, threshold)
+    return _result(point, share(1, called), share(0, ~called), prevalence)
 
 
 def at_prevalence(point: OperatingPoint, prevalence: float) -> PointResult:
@@ -197,13 +206,19 @@ def at_prevalence(point: OperatingPoint, prevalence: float) -> PointResult:
     Raises:
         BadInput: The prevalence is not between 0 and 1.
     """
-    return PointResult(
+    return _result(
         point,
         wilson_interval(point.true_positives, point.true_positives + point.false_negatives),
         wilson_interval(point.true_negatives, point.true_negatives + point.false_positives),
-        predictive_values(point, prevalence),
         prevalence,
     )
+
+
+def _result(
+    point: OperatingPoint, sensitivity: Proportion, specificity: Proportion, prevalence: float
+) -> PointResult:
+    predictive = predictive_values(sensitivity, specificity, prevalence)
+    return PointResult(point, sensitivity, specificity, predictive, prevalence)
 
 
 def choice_of(locked: LockedRow) -> RuleChoice:
@@ -226,9 +241,8 @@ def falls_short(choice: RuleChoice, found: PointResult) -> str:
     if not share.high < choice.target:  # NaN where no image tells
         return ""
     return (
-        f"Asked for {name} of at least {100 * choice.target:g} %; here it is "
-        f"{100 * share.value:.0f} % ({100 * share.low:.0f}–{100 * share.high:.0f} %): these {whose} "
-        f"images are not like those that the point was chosen on. Choose it on validation images "
+        f"Asked for {name} of at least {100 * choice.target:g} %; here it is {share.percent}: these "
+        f"{whose} images are not like those that the point was chosen on. Choose it on validation images "
         f"from where it will be used."
     )
 
@@ -239,6 +253,7 @@ def calibrate(
     kind: ScoreKind,
     truth: npt.NDArray[np.int8],
     values: npt.NDArray[np.float64],
+    patients: npt.NDArray[np.int64] | None = None,
 ) -> Calibration:
     """Calibrate a score on the validation images, or as its model was, and judge it on test images.
 
@@ -248,6 +263,7 @@ def calibrate(
         kind: The score.
         truth: (n,) of the test images.
         values: (n,) their scores.
+        patients: (n,) whose images they are.
 
     Raises:
         NotReady: There are too few validation images of a class.
@@ -265,9 +281,9 @@ def calibrate(
     said = fitted.logistic(values)
     share = float((truth == 1).mean())
     return Calibration(
-        brier_score(truth, said),
+        brier_score(truth, said, patients),
         share * (1 - share),
-        tuple(calibration_curve(truth, said)),
+        tuple(calibration_curve(truth, said, patients)),
         fitted.images,
         len(truth),
     )

@@ -12,10 +12,10 @@ from amae_engine.catalog.image_facts import RECORDED
 from amae_engine.catalog.studies import ImageRow
 from amae_engine.config import ScoreKind
 from amae_engine.evaluation.delong import Auc, auc_interval
-from amae_engine.jobs.evaluation.evaluate_run import RunEvaluation
+from amae_engine.jobs.evaluation.evaluate_run import RunEvaluation, ScoreEvaluation
 from amae_engine.project import Project
 
-FEW = 20  # images of a group, below which its figure says little
+FEW = 10  # images of a group's rarer class, below which its figure says little
 _UNKNOWN = "unknown"
 
 
@@ -37,8 +37,15 @@ class Subgroup:
 
     @property
     def is_small(self) -> bool:
-        """Whether it has too few images to say much."""
-        return self.normal + self.abnormal < FEW
+        """Whether it has too few images of the rarer class to say much."""
+        return min(self.normal, self.abnormal) < FEW
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """For JSON."""
+        auc = None if self.auc is None else self.auc.numbers
+        return {"of": self.of, "value": self.value, "normal": self.normal,
+                "abnormal": self.abnormal, "auc": auc, "is_small": self.is_small}  # fmt: skip
 
 
 _GROUPS = ("view", "sex", "age", "source")
@@ -57,16 +64,14 @@ def subgroups(project: Project, evaluation: RunEvaluation, kind: ScoreKind) -> l
         if set(values) == {_UNKNOWN}:
             continue
         each = sorted(set(values.tolist()), key=lambda text: (text == _UNKNOWN, text))
-        found += [_judged(of, v, values == v, score.truth, score.values) for v in each]
-    return found + _by_finding(rows, score.truth, score.values)
+        found += [_judged(of, v, values == v, score) for v in each]
+    return found + _by_finding(rows, score)
 
 
-def _by_finding(
-    rows: list[ImageRow], truth: npt.NDArray[np.int8], values: npt.NDArray[np.float64]
-) -> list[Subgroup]:
+def _by_finding(rows: list[ImageRow], score: ScoreEvaluation) -> list[Subgroup]:
     """Abnormal images with a finding against all normal images."""
     named = [set(row.findings.split(" | ")) - {""} for row in rows]
-    abnormal = truth == 1
+    abnormal = score.truth == 1
     every = sorted(
         {
             name
@@ -78,18 +83,14 @@ def _by_finding(
     found = []
     for finding in every:
         has = np.array([finding in names for names in named])
-        found.append(_judged("finding", finding, ~abnormal | has, truth, values))
+        found.append(_judged("finding", finding, ~abnormal | has, score))
     return found
 
 
-def _judged(
-    of: str,
-    value: str,
-    chosen: npt.NDArray[np.bool_],
-    truth: npt.NDArray[np.int8],
-    values: npt.NDArray[np.float64],
-) -> Subgroup:
-    own = truth[chosen]
+def _judged(of: str, value: str, chosen: npt.NDArray[np.bool_], score: ScoreEvaluation) -> Subgroup:
+    own = score.truth[chosen]
     normal, abnormal = int((own == 0).sum()), int((own == 1).sum())
-    auc = auc_interval(own, values[chosen]) if normal and abnormal else None
+    auc = None
+    if normal and abnormal:
+        auc = auc_interval(own, score.values[chosen], score.patients[chosen])
     return Subgroup(of, value, normal, abnormal, auc)

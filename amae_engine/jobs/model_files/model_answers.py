@@ -88,7 +88,7 @@ def about(model: Model) -> list[str]:
     measured = facts["measured"]
     lines += [measured["why_not"]] if measured["why_not"] else [f"measured on {measured['on']}"]
     for each in measured["scores"]:
-        auc, name = Measured(*each["auc"]).text(), ScoreKind(each["score"]).label
+        auc, name = Measured.of(each["auc"]).text(), ScoreKind(each["score"]).label
         lines.append(f"{name}: AUC {auc} on {each['images']}")
     if among := facts["percentiles"].get(kind):
         lines.append(

@@ -118,8 +118,8 @@ def _measured(project: Project, run_id: int) -> dict[str, Any]:
         {
             "score": str(score.kind),
             "images": score.images,
-            "auc": [score.auc.value, score.auc.low, score.auc.high],
-            "ap": [score.ap, score.ap_low, score.ap_high],
+            "auc": score.auc.numbers,
+            "ap": score.ap.numbers,
         }
         for score in found.scores
     ]

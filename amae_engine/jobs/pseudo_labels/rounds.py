@@ -25,6 +25,7 @@ from amae_engine.project import Project
 from amae_engine.runs.record import newest_finished
 
 FEWEST = 10  # validation images of each class
+_SIGNIFICANT = 0.05
 _SPLITS = (str(Split.TEST), str(Split.UNLABELED))
 Values = npt.NDArray[np.float64]
 
@@ -123,15 +124,16 @@ def judge_scores(
             f"each are needed to tell whether it helps (`amae validation`).",
         )
     values = (first[known], second[known])
-    new, old = (auc_interval(truth, each).value for each in values)
-    p_value = compare_aucs(truth, *values).p_value
+    owners = table.patient_ids[known]
+    new, old = (auc_interval(truth, each, owners).value for each in values)
+    p_value = compare_aucs(truth, *values, owners).p_value
     same = kind is other
     what = "its likelihood ratio" if same else f"'{kind.label}' together"
     than = f"run {other_run}'s" if same else f"'{other.label}' alone"
     return Verdict(
-        new > old,
+        new > old and p_value < _SIGNIFICANT,
         f"{what} has AUC {new:.3f} on {normal} + {abnormal} validation images, {than} {old:.3f} "
-        f"(DeLong p = {p_value:.2f}).",
+        f"(paired p = {p_value:.2f}; taken below {_SIGNIFICANT:g}).",
     )
 
 

@@ -11,7 +11,7 @@ from amae_engine.catalog.current_decisions import CurrentDecisions
 from amae_engine.catalog.tables import Label
 from amae_engine.config import PseudoLabelConfig, PseudoLabelSource
 from amae_engine.errors import AmaeError
-from amae_engine.evaluation.agreement import Proportion, wilson_interval
+from amae_engine.evaluation.agreement import Proportion, share_of
 from amae_engine.evaluation.delong import Auc, auc_interval
 from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import (
     PseudoLabelView,
@@ -55,7 +55,7 @@ class SourceQuality:
         if self.missing:
             return ()
         texts = [
-            f"{name} {100 * share.value:.0f} % pure ({100 * share.low:.0f}–{100 * share.high:.0f})"
+            f"{name} pure: {share.percent}"
             for name, share in (("normal", self.normal), ("abnormal", self.abnormal))
             if share is not None
         ]
@@ -104,12 +104,13 @@ def _judged(
     labels = _by_rating(view, config)[checked]
     said = view.probability[checked]
     both = 0 < truth.sum() < len(truth)
+    owners = view.unlabeled.patient_ids[checked]
     return SourceQuality(
         config.source,
         len(truth),
-        _purity(labels, truth, PseudoLabel.NORMAL),
-        _purity(labels, truth, PseudoLabel.ABNORMAL),
-        auc_interval(truth, view.log_odds[checked]) if both else None,
+        _purity(labels, truth, owners, PseudoLabel.NORMAL),
+        _purity(labels, truth, owners, PseudoLabel.ABNORMAL),
+        auc_interval(truth, view.log_odds[checked], owners) if both else None,
         float(said.mean()),
         float(truth.mean()),
         float(((said - truth) ** 2).mean()),
@@ -124,7 +125,10 @@ def _by_rating(view: PseudoLabelView, config: PseudoLabelConfig) -> npt.NDArray[
 
 
 def _purity(
-    labels: npt.NDArray[np.int8], truth: npt.NDArray[np.int8], wanted: PseudoLabel
+    labels: npt.NDArray[np.int8],
+    truth: npt.NDArray[np.int8],
+    owners: npt.NDArray[np.int64],
+    wanted: PseudoLabel,
 ) -> Proportion | None:
-    own = truth[labels == wanted]
-    return wilson_interval(int((own == wanted).sum()), len(own)) if len(own) else None
+    own = labels == wanted
+    return share_of(truth[own] == wanted, owners[own]) if own.any() else None

@@ -33,12 +33,8 @@ def result_lines(evaluation: RunEvaluation) -> list[ResultLine]:
             evaluation.label(score.kind),
             score.kind.origin,
             score.images,
-            score.auc.value,
-            score.auc.low,
-            score.auc.high,
+            score.auc,
             score.ap,
-            score.ap_low,
-            score.ap_high,
         )
         for score in evaluation.scores
     ]
@@ -46,7 +42,7 @@ def result_lines(evaluation: RunEvaluation) -> list[ResultLine]:
 
 def result_text(evaluation: RunEvaluation) -> str:
     """The result table for a terminal."""
-    table = text_table(result_lines(evaluation), evaluation.measured_on)
+    table = text_table(result_lines(evaluation), evaluation.measured_on, evaluation.intervals)
     leading = evaluation.leading
     lines = [f"Leading score: {leading.kind.label}: {leading.reason}."] if leading else []
     return "\n".join((table, *lines, *evaluation.learned))
@@ -91,9 +87,8 @@ def write_run_curves(evaluation: RunEvaluation, path: Path) -> Path:
 
 
 def _legend(evaluation: RunEvaluation, score: ScoreEvaluation, measure: str) -> str:
-    value, low, high = score.area(measure == "AP")
-    name = evaluation.label(score.kind)
-    return f"{name} [{score.kind.origin}] {measure} {value:.3f} ({low:.3f}–{high:.3f})"
+    name, area = evaluation.label(score.kind), score.area(measure == "AP").text(3)
+    return f"{name} [{score.kind.origin}] {measure} {area}"
 
 
 def _of_all(evaluation: RunEvaluation, score: ScoreEvaluation) -> list[float]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from amae_engine.catalog import image_keys, scores, studies
+from amae_engine.catalog import image_keys, looks, scores, studies
 from amae_engine.catalog.audit import audit
 from amae_engine.catalog.studies import ImageRow
 from amae_engine.config import ScoreKind
@@ -87,6 +87,7 @@ def make_dicom(
     if for_source_pacs and not reader.strip():
         raise BadInput("Objects that name patients need a reader: say who sends them (--reader).")
     run = judged_run(project, run_id, "DICOM objects")
+    project.in_session(looks.require_open, "Objects of rated test images")
     values = _scores(project, run.id)
     every = sorted({image for found in values.values() for image in found})
     wanted = every if image_ids is None else [i for i in image_ids if i in set(every)]

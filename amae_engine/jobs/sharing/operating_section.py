@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amae_engine.catalog import locked_points
+from amae_engine.catalog import looks
 from amae_engine.jobs.evaluation.evaluate_run import RunEvaluation
 from amae_engine.jobs.evaluation.model_basis import points_for
 from amae_engine.jobs.evaluation.operating_points import (
@@ -20,7 +20,7 @@ _COLUMNS = (
     "chosen by",
     "chosen on",
     "locked by, at (UTC)",
-    "before the test images were opened",
+    "when that was",
 )
 
 
@@ -28,11 +28,12 @@ def operating_section(project: Project, evaluation: RunEvaluation) -> ReportSect
     """Thresholds that were locked: when, by whom, on what, and what came of them."""
     points = points_for(project, evaluation.run_id)
     with project.session() as session:
-        opened = locked_points.opened_at(session, evaluation.run_id)
+        seen, images = looks.seen(session), looks.tested_on(session)
     said = [
-        f"The truth of the test images was first shown for this run at {opened[:19]} UTC."
-        if opened
-        else "The truth of the test images was not shown yet."
+        f"Seen so far of the {images} test images with known truth: "
+        f"{'; '.join(each.text for each in seen)}."
+        if seen
+        else "Nothing was seen of the test images yet."
     ]
     if not points:
         said.append("No operating point was locked: every threshold on these images is optimistic.")
@@ -46,13 +47,15 @@ def operating_section(project: Project, evaluation: RunEvaluation) -> ReportSect
                 choice.text,
                 point.chosen_on,
                 f"{point.reader}, {point.locked_at[:19]}",
-                "yes" if point.is_blind else f"no, opened {point.seen_before[:19]}",
+                point.when,
             )
         )
         judged = evaluation.score(point.kind)
         if judged is None:
             continue
-        found = result_at(judged.truth, judged.values, point.threshold, point.prevalence)
+        found = result_at(
+            judged.truth, judged.values, point.threshold, point.prevalence, judged.patients
+        )
         results.append(_result_table(point.kind.label, judged.images, found))
         if short := falls_short(choice, found):
             said.append(f"{point.kind.label}: {short}")

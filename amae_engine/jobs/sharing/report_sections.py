@@ -169,23 +169,17 @@ def result_section(evaluation: RunEvaluation, curves: ReportPicture) -> ReportSe
             line.title,
             line.origin,
             line.images,
-            f"{line.auc:.3f} ({line.auc_low:.3f}–{line.auc_high:.3f})",
-            f"{line.ap:.3f} ({line.ap_low:.3f}–{line.ap_high:.3f})",
+            line.auc.text(3),
+            line.ap.text(3),
         )
         for line in result_lines(evaluation)
     )
     leading = evaluation.leading
-    said = [f"Measured on {evaluation.measured_on}. Larger is more abnormal."]
+    said = [f"Measured on {evaluation.measured_on}. Larger is more abnormal.", evaluation.intervals]
     if leading is not None:
         said.append(f"Leading score: {leading.kind.label}: {leading.reason}.")
     said += [f"Not judged: {reason}." for reason in evaluation.unjudged]
-    columns = (
-        "score",
-        "of",
-        "normal + abnormal",
-        "AUC (DeLong, 95 %)",
-        "AP (bootstrap over patients, 95 %)",
-    )
+    columns = ("score", "of", "normal + abnormal", "AUC (95 %)", "AP (95 %)")
     return ReportSection(
         "Results",
         "CLAIM 2024: model performance with uncertainty. TRIPOD+AI: 23 (model performance)",

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from amae_engine.catalog import bundle_rows, studies
+from amae_engine.catalog import bundle_rows, looks, studies
 from amae_engine.catalog.audit import audit
 from amae_engine.config.json_config import without_paths
 from amae_engine.errors import ProjectError
@@ -57,6 +57,9 @@ def share_project(
     if project.folder.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise ProjectError("A copy to share must lie outside the project's own folder.")
     require_no_links(project.folder)
+    with project.session() as session:
+        looks.require_open(session, "A copy to share")
+        looks.note_all(session, [looks.TRUTH], reader, "a copy to share")
     copy = Project.create(folder, project.name)
     try:
         yield Progress("Sharing", 0, 3)

@@ -23,6 +23,7 @@ from amae_engine.catalog import (
     decision_table,
     image_keys,
     locked_points,
+    looks,
     regions,
     scores,
 )
@@ -62,6 +63,9 @@ def write_bundle(
     """
     project.require_writable()
     chain = _finished_lineage(project, run_id)
+    with project.session() as session:
+        looks.require_open(session, "A bundle")
+        looks.note_all(session, [looks.TRUTH], reader, "a bundle")
     facts = {"format": FORMAT, "made_by": versions(), "runs": [_run_facts(row) for row in chain]}
     with (
         atomic_write(path) as unfinished,
