@@ -124,30 +124,42 @@ def random_view(stored: Tensor, count: int, size: int, random: torch.Generator) 
     return standardise(((grey**gamma - 0.5) * contrast + 0.5 + brightness).clamp(0, 1))
 
 
-def mahalanobis(normals: Features, others: Features) -> npt.NDArray[np.float32]:
-    """Mahalanobis distance of `others` (m, d) to `normals` (n, d), covariance by Ledoit-Wolf."""
-    distance: npt.NDArray[np.float32] = np.sqrt(_fit(normals).mahalanobis(others))
-    return distance.astype(np.float32)
-
-
-def cross_fitted_mahalanobis(
-    normals: Features, patients: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32]:
-    """Each normal's distance to a fit that did not see its patient (n,): five folds."""
-    distances = np.zeros(len(normals), dtype=np.float32)
+def normal_folds(patients: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The fold (n,) of each normal image, 0 to 4; all images of a patient are in one."""
     _, numbers = np.unique(patients, return_inverse=True)
-    fold = numbers % _FOLDS
-    for number in range(_FOLDS):
-        left_out = fold == number
-        if left_out.any() and not left_out.all():
-            distances[left_out] = mahalanobis(normals[~left_out], normals[left_out])
+    folds: npt.NDArray[np.int64] = numbers % _FOLDS
+    return folds
+
+
+def normal_density(normals: Features, folds: npt.NDArray[np.int64] | None = None) -> Gaussian:
+    """The normal images' distribution in features (n, d), covariance by Ledoit-Wolf.
+
+    Args:
+        normals: (n, d).
+        folds: (n,) where each fold's images have to be rated by a Gaussian that has not seen them:
+            one Gaussian a fold, without its images. Any other image is then rated by the mean of them,
+            and so by as many images as a normal one is; None, or a single fold: one of all.
+    """
+    each = [_fit(normals)]
+    if folds is not None and folds.max(initial=0) > 0:
+        each = [_fit(normals[folds != number]) for number in range(int(folds.max()) + 1)]
+    centres, precisions = ([getattr(f, name) for f in each] for name in ("location_", "precision_"))
+    if len(each) == 1:
+        return Gaussian(centres[0], precisions[0])
+    return Gaussian(np.stack(centres), np.stack(precisions))
+
+
+def unseen_distances(
+    density: Gaussian, normals: Features, folds: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Each normal image's distance (n,) to the Gaussian that did not see its patient."""
+    distances = np.zeros(len(normals), dtype=np.float32)
+    if density.centre.ndim == 1:  # all are one patient's
+        return distances
+    for number in range(len(density.centre)):
+        own = folds == number
+        distances[own] = density.member(number).distance(normals[own])
     return distances
-
-
-def normal_density(normals: Features) -> Gaussian:
-    """The normal images' distribution in features (n, d), covariance by Ledoit-Wolf."""
-    fitted = _fit(normals)
-    return Gaussian(fitted.location_, fitted.precision_)
 
 
 def _fit(normals: Features) -> Any:

@@ -5,6 +5,7 @@ NumPy and SciPy only: the window calls this at every move of a cut.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -12,11 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from amae_engine.config import KeepRule, PseudoLabelConfig
+from amae_engine.evaluation.measured import Measured
+from amae_engine.evaluation.patients import Ids, drawn
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 _STEPS = 200  # of the mixture's expectation-maximisation
+_SETTLED = 1e-6  # of share and place
+_WIDEST = 4.0  # of N's widths
+_RANKS = 1e-9  # log-odds a width of N, where images have the same posterior
 _TINY, _EPSILON = 1e-300, 2.0**-53  # a probability that is 0 or 1 in double precision
 
 
@@ -136,30 +142,100 @@ def density_log_odds(distances: Floats, normal_distances: Floats) -> Doubles:
     return found
 
 
-def mixture_log_odds(
-    normal: Floats, unlabeled: Floats, counts: Doubles | None = None
-) -> tuple[Doubles, float]:
-    """Log-odds of abnormal of the unlabeled images, and the anomaly ratio that they imply.
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """U's scores as two Gaussians: N's, which is known, and a higher, wider one of abnormal images.
 
-    U's scores are taken for a mixture of N's distribution, a known Gaussian, and a second one of
-    the same width that lies higher; its place and share are found by expectation-maximisation.
+    Attributes:
+        mean, width: N's.
+        place, spread: The other's mean and width, in N's widths from N's mean; the spread is at least 1.
+        share: The other's: the anomaly ratio.
+    """
+
+    mean: float
+    width: float
+    place: float
+    spread: float
+    share: float
+
+    def log_odds(self, scores: npt.NDArray[np.floating]) -> Doubles:
+        """Log-odds of abnormal (m,), which rise with the score.
+
+        Where the second Gaussian is the wider one, its posterior would rise again below all normal
+        images; there the lowest value holds, and images still rank as their scores do.
+        """
+        z = (scores.astype(np.float64) - self.mean) / self.width
+        excess = 1 - 1 / self.spread**2
+        lowest = -self.place / (self.spread**2 - 1) if excess > 0 else -np.inf
+        inside = np.maximum(z, lowest)
+        odds = (
+            np.log(self.share / (1 - self.share) / self.spread)
+            + (inside**2 - ((inside - self.place) / self.spread) ** 2) / 2
+        )
+        found: Doubles = odds + _RANKS * (z - inside)
+        return found
+
+
+def fit_mixture(
+    normal: npt.NDArray[np.floating],
+    unlabeled: npt.NDArray[np.floating],
+    counts: Doubles | None = None,
+    of_unlabeled: Doubles | None = None,
+) -> Mixture:
+    """Find the second Gaussian's place, width and share by expectation-maximisation.
 
     Args:
         normal: (n,) cross-fitted scores of the normal images.
         unlabeled: (m,) of the unlabeled images.
         counts: (n,) what each normal image counts; 1 by default.
-
-    Returns:
-        The second Gaussian's posterior log-odds (m,), which rise with the score, and its share.
+        of_unlabeled: (m,) what each unlabeled image counts; 1 by default.
     """
     mean = float(np.average(normal, weights=counts))
     width = max(float(np.sqrt(np.average((normal - mean) ** 2, weights=counts))), 1e-6)
     z = (unlabeled.astype(np.float64) - mean) / width
-    place, share = max(float(np.percentile(z, 90)), 0.5), 0.5
-    odds = np.zeros(len(z))
+    found = Mixture(mean, width, max(float(np.percentile(z, 90)), 0.5), 1.0, 0.5)
+    weights = np.ones(len(z)) if of_unlabeled is None else of_unlabeled
     for _ in range(_STEPS):
-        odds = np.log(share / (1 - share)) + place * z - place**2 / 2
-        posterior = probability_of(odds)
-        share = float(np.clip(posterior.mean(), 0.01, 0.99))
-        place = max(float((posterior * z).sum() / posterior.sum()), 0.5)
-    return odds, share
+        posterior = weights * probability_of(found.log_odds(unlabeled))
+        total = max(float(posterior.sum()), _TINY)
+        share = float(np.clip(total / weights.sum(), 0.01, 0.99))
+        place = max(float((posterior * z).sum()) / total, 0.5)
+        spread = math.sqrt(float((posterior * (z - place) ** 2).sum()) / total)
+        before, found = (
+            found,
+            Mixture(mean, width, place, float(np.clip(spread, 1.0, _WIDEST)), share),
+        )
+        if abs(found.share - before.share) + abs(found.place - before.place) < _SETTLED:
+            break
+    return found
+
+
+def ratio_interval(
+    normal: npt.NDArray[np.floating],
+    unlabeled: npt.NDArray[np.floating],
+    patients: tuple[Ids, Ids],
+    counts: Doubles | None = None,
+    repeats: int = 200,
+    level: float = 0.95,
+) -> Measured:
+    """The anomaly ratio that a mixture implies, and its interval: a bootstrap over patients.
+
+    Args:
+        normal: (n,) cross-fitted scores.
+        unlabeled: (m,) likewise.
+        patients: (n,) and (m,) whose images they are.
+        counts: (n,) what each normal image counts.
+        repeats: Draws.
+        level: Of the interval.
+    """
+    own = np.ones(len(normal)) if counts is None else counts
+    draws = (drawn(each, repeats, seed) for seed, each in enumerate(patients))
+    shares = [
+        fit_mixture(normal, unlabeled, own * of_normal, of_unlabeled).share
+        for some in zip(*draws, strict=True)
+        for of_normal, of_unlabeled in zip(*some, strict=True)
+        if (own * of_normal).sum() > 0
+    ]
+    low, high = np.percentile(shares, (50 - 50 * level, 50 + 50 * level))
+    share = fit_mixture(normal, unlabeled, counts).share
+    return Measured(share, min(float(low), share), max(float(high), share))

@@ -63,7 +63,7 @@ def test_a_project_of_the_first_schema_opens_as_it_is(folder_0008: Path):
         assert job_queue.rows(session)[0].config == {"weights": "bundled"}
         assert verify_chains(session).problems == ()
     project.close()
-    assert list(folder_0008.glob("catalog.before-0009*"))
+    assert list(folder_0008.glob("catalog.before-0010*"))
 
 
 def test_the_first_schema_becomes_what_the_tables_say(folder_0008: Path):

@@ -15,16 +15,17 @@ from amae_engine.config import (
     PseudoLabelConfig,
     TrainingConfig,
 )
+from amae_engine.evaluation.delong import auc_interval
 from amae_engine.method.discrepancy import compare_modules, reconstructions
-from amae_engine.method.features import cross_fitted_mahalanobis, mahalanobis
+from amae_engine.method.features import normal_density, normal_folds, unseen_distances
 from amae_engine.method.image_batches import crop_and_resize, to_grey, whole_box
 from amae_engine.method.masking import masks_from_noise, random_masks, scoring_masks
 from amae_engine.method.pseudo_labels import (
     PseudoLabel,
     assign,
     density_log_odds,
+    fit_mixture,
     log_odds_of,
-    mixture_log_odds,
     probability_of,
 )
 from amae_engine.method.reconstruction import masked_loss
@@ -170,7 +171,7 @@ def test_k_is_kept_where_probabilities_run_together(keep: int):
     normal = random.normal(0, 1, 400).astype(np.float32)
     # so far apart that float32 tells no two posteriors of a class apart
     unlabeled = np.concatenate((random.normal(-30, 1, 100), random.normal(60, 1, 100)))
-    odds, _ = mixture_log_odds(normal, unlabeled.astype(np.float32))
+    odds = fit_mixture(normal, unlabeled).log_odds(unlabeled)
     posterior = probability_of(odds).astype(np.float32)
     assert len(np.unique(posterior[100:])) == 1
     found = assign(odds, np.full(200, -1, dtype=np.int8), PseudoLabelConfig(keep_percent=keep))
@@ -207,9 +208,27 @@ def test_density_probability_rises_with_the_distance():
 def test_mahalanobis_of_a_seen_point_is_below_that_of_an_outlier():
     random = np.random.default_rng(0)
     normals = random.normal(size=(100, 5)).astype(np.float32)
-    assert mahalanobis(normals, normals[:1])[0] < mahalanobis(normals, normals[:1] + 10)[0]
-    held_out = cross_fitted_mahalanobis(normals, np.arange(len(normals)) // 2)
-    assert held_out.mean() > mahalanobis(normals, normals).mean()
+    whole = normal_density(normals)
+    assert whole.distance(normals[:1])[0] < whole.distance(normals[:1] + 10)[0]
+    folds = normal_folds(np.arange(len(normals)) // 2)
+    assert (folds[::2] == folds[1::2]).all()  # of one patient
+    held_out = unseen_distances(normal_density(normals, folds), normals, folds)
+    assert held_out.mean() > whole.distance(normals).mean()
+
+
+def test_normal_images_and_fresh_ones_are_rated_alike():
+    """By construction: a normal image by four fifths of the others, a new one by as many."""
+    random = np.random.default_rng(0)
+    drawn = random.normal(size=(240, 64)).astype(np.float32) @ np.diag(np.linspace(0.2, 3, 64))
+    normals, fresh = drawn[:120].astype(np.float32), drawn[120:].astype(np.float32)
+    folds = normal_folds(np.arange(120))
+    density = normal_density(normals, folds)
+    own = unseen_distances(density, normals, folds)
+    truth = np.repeat((0, 1), 120)
+    alike = auc_interval(truth, np.concatenate((own, density.distance(fresh))))
+    assert alike.low < 0.5 < alike.high
+    by_all = auc_interval(truth, np.concatenate((own, normal_density(normals).distance(fresh))))
+    assert by_all.value < alike.value - 0.03  # as it was: fresh ones seemed nearer
     assert math.isfinite(held_out.sum())
 
 

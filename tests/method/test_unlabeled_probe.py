@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from amae_engine.config import Precision
 from amae_engine.method.features import extract_features
-from amae_engine.method.pseudo_labels import mixture_log_odds
+from amae_engine.method.pseudo_labels import fit_mixture, probability_of, ratio_interval
 from amae_engine.method.stored_images import StoredImages
 from amae_engine.method.unlabeled_probe import ProbeMaps, fit_probe
 from amae_engine.models.masked_autoencoder import MaskedAutoencoder
@@ -75,24 +75,48 @@ def test_no_image_rates_itself_nor_its_patient(images_a_patient: int):
 
 
 @pytest.mark.parametrize("share", [0.2, 0.6])
-def test_the_mixture_finds_the_anomaly_ratio(share: float):
+@pytest.mark.parametrize("wide", [1.0, 1.8])
+def test_the_mixture_finds_the_anomaly_ratio(share: float, wide: float):
     random = np.random.default_rng(0)
     normal = random.normal(1.0, 2.0, 2000).astype(np.float32)
     abnormal = random.random(2000) < share
-    unlabeled = random.normal(1.0, 2.0, 2000) + 6.0 * abnormal
-    log_odds, found = mixture_log_odds(normal, unlabeled.astype(np.float32))
-    assert found == pytest.approx(share, abs=0.05)
+    unlabeled = 1.0 + np.where(abnormal, wide, 1.0) * random.normal(0, 2.0, 2000) + 6.0 * abnormal
+    found = fit_mixture(normal, unlabeled)
+    assert found.share == pytest.approx(share, abs=0.05)
+    assert found.spread == pytest.approx(wide, rel=0.15)
+    log_odds = found.log_odds(unlabeled)
     order = np.argsort(unlabeled)
-    assert (np.diff(log_odds[order]) >= 0).all()
-    assert ((log_odds > 0) == abnormal).mean() > 0.9
+    assert (np.diff(log_odds[order]) > 0).all()
+    assert ((log_odds > 0) == abnormal).mean() > 0.83
 
 
 def test_the_mixture_does_not_invent_anomalies():
     random = np.random.default_rng(0)
     normal, unlabeled = random.normal(size=(2, 3000)).astype(np.float32)
-    log_odds, share = mixture_log_odds(normal, unlabeled)
-    assert share < 0.25
-    assert (log_odds > 0).mean() < 0.1
+    found = fit_mixture(normal, unlabeled)
+    assert found.share < 0.25
+    assert (found.log_odds(unlabeled) > 0).mean() < 0.1
+
+
+def test_the_anomaly_ratio_s_interval_is_by_patients():
+    random = np.random.default_rng(0)
+    normal = random.normal(size=200)
+    sick = random.random(60) < 0.5
+    unlabeled = np.repeat(random.normal(size=60) + 4 * sick, 4)  # four images that say the same
+    owners = np.arange(200), np.repeat(np.arange(60), 4)
+    wide = ratio_interval(normal, unlabeled, owners, repeats=60)
+    narrow = ratio_interval(normal, unlabeled, (owners[0], np.arange(240)), repeats=60)
+    assert wide.low < sick.mean() < wide.high
+    assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+
+
+def test_below_all_normal_images_nothing_looks_abnormal_again():
+    random = np.random.default_rng(0)
+    unlabeled = np.concatenate((random.normal(size=500), random.normal(3, 2, 500), [-9.0, -20.0]))
+    found = fit_mixture(random.normal(size=2000), unlabeled)
+    assert found.spread > 1.5
+    assert probability_of(found.log_odds(np.array([-20.0, -9.0, -1.0]))).max() < 0.2
+    assert (np.diff(found.log_odds(np.linspace(-30, 10, 500))) > 0).all()
 
 
 def test_a_map_shows_where_an_image_lies_above_normal_ones():

@@ -19,8 +19,8 @@ from amae_engine.method.pseudo_labels import (
     assign,
     by_cuts,
     density_log_odds,
+    fit_mixture,
     log_odds_of,
-    mixture_log_odds,
     probability_of,
 )
 from amae_engine.project import Project
@@ -283,8 +283,7 @@ def _log_odds(
     if source is PseudoLabelSource.ROUNDS:
         return unlabeled
     if source is PseudoLabelSource.UNLABELED:
-        sides = (normal.astype(np.float32), unlabeled.astype(np.float32))
-        return mixture_log_odds(*sides, counts)[0]
+        return fit_mixture(normal, unlabeled, counts).log_odds(unlabeled)
     return log_odds_of(unlabeled)
 
 

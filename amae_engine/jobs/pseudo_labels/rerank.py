@@ -71,7 +71,7 @@ def rerank(
 
 def _probe_scores(project: Project, stage1: int, inputs: RunInputs) -> tuple[Ids, Values]:
     """Ids and log-odds of the unlabeled and test images, by a probe with today's decisions."""
-    from amae_engine.method.pseudo_labels import mixture_log_odds
+    from amae_engine.method.pseudo_labels import fit_mixture
 
     folder = project.run_folder(stage1)
     if not (folder / FEATURES_FILE).is_file():
@@ -96,8 +96,6 @@ def _probe_scores(project: Project, stage1: int, inputs: RunInputs) -> tuple[Ids
     of_normal, of_u = fitted.rated[: len(normal)], fitted.rated[len(normal) :]
     of_test = fitted.rate(features[Split.TEST])
     counts = None if matched is None else matched.weights[: len(normal)]
-    log_odds, _ = mixture_log_odds(of_normal, of_u, counts)
-    # the same map from score to log-odds for test images: it is linear in the score
-    slope, offset = np.polyfit(of_u, log_odds, 1) if len(set(of_u.tolist())) > 1 else (1.0, 0.0)
+    mixture = fit_mixture(of_normal, of_u, counts)
     ids = np.concatenate((unlabeled.ids, test.ids))
-    return ids, slope * np.concatenate((of_u, of_test)) + offset
+    return ids, mixture.log_odds(np.concatenate((of_u, of_test)))

@@ -22,7 +22,7 @@ from amae_engine.events import Event, Notice, Progress
 from amae_engine.jobs.confounders.choose_matching import choose_matching
 from amae_engine.jobs.confounders.matching_file import Matched, read_matching, write_shortcuts
 from amae_engine.jobs.confounders.shortcut_check import gather_shortcuts
-from amae_engine.method.pseudo_labels import mixture_log_odds
+from amae_engine.method.pseudo_labels import ratio_interval
 from amae_engine.project import Project
 from amae_engine.runs.record import RunRecord
 from amae_engine.runs.token_files import KeptTokens
@@ -92,10 +92,15 @@ def rate_against_unlabeled(
     known_normal = _Counted(normal.ids[counts > 0], counts[counts > 0])
     maps = _probe_maps(kept, probe, known_normal, unlabeled.ids[is_unlabeled], encoder.grid)
     _save(record.folder / _PROBE_FILE, probe, maps)
-    _, share = mixture_log_odds(found[Split.NORMAL], found[Split.UNLABELED], counts)
+    ratio = ratio_interval(
+        found[Split.NORMAL],
+        found[Split.UNLABELED],
+        (normal.patient_ids, unlabeled.patient_ids),
+        counts,
+    )
     yield Notice(
-        f"By '{STEP}', about {100 * share:.0f} % of the {len(unlabeled)} unlabeled images are "
-        f"unlike the {len(normal)} normal ones."
+        f"By '{STEP}', about {ratio.percent} of the {len(unlabeled)} unlabeled images are unlike the "
+        f"{len(normal)} normal ones (95 % interval by bootstrap over patients)."
     )
 
 

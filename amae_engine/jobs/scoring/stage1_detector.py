@@ -19,7 +19,7 @@ from amae_engine.evaluation.gaussian import Gaussian
 from amae_engine.jobs.confounders.matching_file import FactStrata, read_matching
 from amae_engine.jobs.pseudo_labels.unlabeled_scores import load_probe
 from amae_engine.jobs.training.starting_weights import WEIGHTS_FILE, frozen_encoder
-from amae_engine.jobs.training.train_stage1 import CLASSIFIER_FILE, FEATURES_FILE
+from amae_engine.jobs.training.train_stage1 import CLASSIFIER_FILE, FEATURES_FILE, NORMAL_FOLDS
 from amae_engine.method.features import encode_batch, encode_tokens, normal_density, whole_images
 from amae_engine.method.memory import equal_parts
 from amae_engine.method.stage1 import anomaly_probability
@@ -72,7 +72,8 @@ class Stage1Detector:
         classifier = AnomalyClassifier(encoder.token_width)
         classifier.load_state_dict(read_safetensors(folder / CLASSIFIER_FILE)[0])
         with np.load(folder / FEATURES_FILE) as stored:
-            density = normal_density(stored[Split.NORMAL])
+            folds = stored[NORMAL_FOLDS] if NORMAL_FOLDS in stored else None
+            density = normal_density(stored[Split.NORMAL], folds)
         matched = read_matching(folder)
         return cls(
             encoder,

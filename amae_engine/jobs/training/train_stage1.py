@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from amae_engine.models.masked_autoencoder import MaskedAutoencoder
 
 FEATURES_FILE = "features.npz"
+NORMAL_FOLDS = "normal_folds"  # in it; a run of before they were kept rates by one Gaussian of all
 VALIDATION_SPLIT_FILE = (
     "is_validation.npy"  # (n,) of the normal images, in the order of the run's inputs
 )
@@ -294,33 +295,25 @@ def _store(
     classifier: AnomalyClassifier,
     features: dict[str, Tensor],
 ) -> None:
+    from amae_engine.method.features import normal_density, normal_folds, unseen_distances
     from amae_engine.method.stage1 import anomaly_probability
 
     whole = {split: values[:, 0] for split, values in features.items()}
     arrays = {split: values.cpu().numpy() for split, values in whole.items()}
+    normal = arrays[Split.NORMAL]
+    folds = normal_folds(record.inputs.images[Split.NORMAL].patient_ids)
+    density = normal_density(normal, folds)
     for split, seen in record.inputs.images.items():
         if len(seen) == 0:
             continue
         rated: dict[ScoreKind, npt.NDArray[np.floating]] = {
             ScoreKind.STAGE1_PROBABILITY: anomaly_probability(classifier, whole[split]).numpy(),
-            ScoreKind.MAHALANOBIS: _distances(arrays[Split.NORMAL], arrays[split], split, seen),
+            ScoreKind.MAHALANOBIS: unseen_distances(density, normal, folds)
+            if split == Split.NORMAL
+            else density.distance(arrays[split]),
         }
         with project.session() as session:
             for kind, values in rated.items():
                 scores.save(session, record.id, kind, seen.ids, values)
     ids = {f"{split}_ids": seen.ids for split, seen in record.inputs.images.items()}
-    write_arrays(record.folder / FEATURES_FILE, {**ids, **arrays})
-
-
-def _distances(
-    normal: npt.NDArray[np.float32],
-    features: npt.NDArray[np.float32],
-    split: str,
-    images: InputImages,
-) -> npt.NDArray[np.float32]:
-    """Mahalanobis distances (n,) to N; a normal image's to those of other patients."""
-    from amae_engine.method.features import cross_fitted_mahalanobis, mahalanobis
-
-    if split == Split.NORMAL:
-        return cross_fitted_mahalanobis(normal, images.patient_ids)
-    return mahalanobis(normal, features)
+    write_arrays(record.folder / FEATURES_FILE, {**ids, **arrays, NORMAL_FOLDS: folds})
