@@ -72,7 +72,7 @@ class Stage1Detector:
         classifier = AnomalyClassifier(encoder.token_width)
         classifier.load_state_dict(read_safetensors(folder / CLASSIFIER_FILE)[0])
         with np.load(folder / FEATURES_FILE) as stored:
-            folds = stored[NORMAL_FOLDS] if NORMAL_FOLDS in stored else None
+            folds = stored.get(NORMAL_FOLDS)
             density = normal_density(stored[Split.NORMAL], folds)
         matched = read_matching(folder)
         return cls(
