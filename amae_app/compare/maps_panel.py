@@ -14,6 +14,7 @@ from amae_app.theme import card, quiet
 from amae_app.widgets.building import column_of, fill, named
 from amae_app.window_context import WindowContext
 from amae_engine.errors import AmaeError
+from amae_engine.evaluation.localisation import DICE
 from amae_engine.jobs.evaluation.evaluate_maps import JudgedMap, compare_maps, regions_by_image
 
 _COLUMNS = (
@@ -23,7 +24,7 @@ _COLUMNS = (
     ("Pixel AUC", "Over all pixels of these images, at the map's own size"),
     ("Pixel AP", "Average precision over the same pixels"),
     ("Highest pixel in a region", "Images whose highest pixel lies in a marked region"),
-    ("Dice", "Each image cut where the other half of the images is best"),
+    ("Dice", DICE[:1].upper() + DICE[1:]),
 )
 
 
@@ -86,7 +87,8 @@ class MapsPanel(QWidget):
         self.about.setText(
             f"Measured on the {first.images} test images with a marked region of which each of "
             f"these runs has a map; {100 * first.marked_share:.0f} % of their pixels are marked. "
-            f"Regions that a reader agreed with began as a part of a map, and favour that map."
+            f"Regions that began as a part of a map do not count. 95 % intervals over {first.patients} "
+            f"patients."
         )
         for row, each in enumerate(judged):
             found = each.found
@@ -94,10 +96,7 @@ class MapsPanel(QWidget):
                 str(each.run_id),
                 each.method,
                 each.of,
-                f"{found.pixel_auc:.3f}",
-                f"{found.pixel_ap:.3f}",
-                f"{found.pointed} of {found.images}",
-                f"{found.dice:.2f}",
+                *found.texts.values(),
             )
             for column, text in enumerate(texts):
                 self.table.setItem(row, column, QTableWidgetItem(text))

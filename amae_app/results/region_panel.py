@@ -211,7 +211,13 @@ def _agreement_text(found: ImageRegions | None, above: str) -> str:
         return ""
     if not above:
         return "This score has no map."
-    marked = sum(each.state.is_marked for each in found.listed)
+    every = [each.state for each in found.listed if each.state.is_marked]
+    marked = sum(not state.is_from_a_map for state in every)
+    if every and not marked:
+        return (
+            "What is marked here began as parts of a map, which agrees with itself: draw regions to "
+            "judge it by."
+        )
     if not marked:
         return f"Nothing is marked here. The map is cut at {above} (Show above)."
     parts = []

@@ -44,6 +44,11 @@ class RegionState(StrEnum):
         """Whether the reader holds that something is there."""
         return self in (RegionState.DRAWN, RegionState.AGREED, RegionState.IMPORTED)
 
+    @property
+    def is_from_a_map(self) -> bool:
+        """Whether it began as a part of a map, which it says nothing about: it would be judged by itself."""
+        return self is RegionState.AGREED
+
 
 @dataclass(frozen=True, slots=True)
 class NewRegion:

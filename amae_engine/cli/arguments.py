@@ -105,7 +105,13 @@ def _add_judging(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
             verb.add_argument(
                 "--regions",
                 action="store_true",
-                help="evaluate the maps instead, on what readers marked (of --reader alone, if given)",
+                help="evaluate the maps instead, on what readers drew or imported (of --reader alone, if "
+                "given)",
+            )
+            verb.add_argument(
+                "--agreed",
+                action="store_true",
+                help="with --regions: on parts of maps that readers agreed with, which favour that map",
             )
     add_judging(verbs)
     listing = _verb(verbs, "runs", "list the project's runs", commands.list_runs)

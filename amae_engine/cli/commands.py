@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +135,7 @@ def _subgroups(project: Project, evaluation: RunEvaluation) -> list[Subgroup]:
 
 
 def _evaluate_maps(options: Namespace) -> None:
+    from amae_engine.evaluation.localisation import DICE
     from amae_engine.jobs.curation.marked_images import marks_by_image
     from amae_engine.jobs.evaluation.evaluate_maps import (
         compare_maps,
@@ -147,44 +148,58 @@ def _evaluate_maps(options: Namespace) -> None:
         marks, _ = marks_by_image(project, options.boxes)
         marked = {image: [outline for outline, _ in each] for image, each in marks.items()}
     else:
-        marked = regions_by_image(project, options.reader)
+        marked = regions_by_image(project, options.reader, options.agreed)
     if options.every_run:
         _say_maps(compare_maps(project, marked, reader=options.reader), options.json)
         return
     found = evaluate_maps(project, marked, options.run, options.reader)
     if options.json:
-        say_json({kind.value: asdict(judged) for kind, judged in found.items()})
+        say_json({kind.value: judged.facts for kind, judged in found.items()})
         return
     any_of_them = next(iter(found.values()))
     say(
         f"{any_of_them.images} test images with marked regions, "
         f"{100 * any_of_them.marked_share:.0f} % of their pixels"
     )
-    say(f"{'map':<28} pixel AUC  pixel AP  pointing game  Dice")
+    if options.agreed:
+        say("! These regions began as parts of a map: that map agrees with them by construction.")
+    say(_map_line(f"{'map':<28}", {name: name for name in any_of_them.texts}))
     for kind, judged in found.items():
-        say(
-            f"{kind.label:<28} {judged.pixel_auc:9.3f} {judged.pixel_ap:9.3f} "
-            f"{judged.pointed:8d} of {judged.images:<3d} {judged.dice:5.2f}"
-        )
+        say(_map_line(f"{kind.label:<28}", judged.texts))
+    say(f"Dice: {DICE}. 95 % intervals over {any_of_them.patients} patients.")
+
+
+def _map_line(begin: str, texts: Mapping[str, str]) -> str:
+    return begin + "  ".join(f"{text:<25}" for text in texts.values()).rstrip()
 
 
 def _say_maps(judged: list[JudgedMap], as_json: bool) -> None:
     """The maps of several runs, side by side."""
+    from amae_engine.evaluation.localisation import DICE
+
     if as_json:
-        say_json([{**asdict(each), "kind": each.kind.value} for each in judged])
+        say_json(
+            [
+                {
+                    "run_id": e.run_id,
+                    "method": e.method,
+                    "kind": e.kind.value,
+                    "found": e.found.facts,
+                }
+                for e in judged
+            ]
+        )
         return
     first = judged[0].found
     say(
         f"{first.images} test images with marked regions, {100 * first.marked_share:.0f} % of "
         f"their pixels; the same images for every run"
     )
-    say(f"{'run':>4}  {'method':<38} {'map':<28} pixel AUC  pixel AP  pointing game  Dice")
+    heads = {name: name for name in first.texts}
+    say(_map_line(f"{'run':>4}  {'method':<38} {'map':<28} ", heads))
     for each in judged:
-        found = each.found
-        say(
-            f"{each.run_id:>4}  {each.method:<38} {each.of:<28} {found.pixel_auc:9.3f} "
-            f"{found.pixel_ap:9.3f} {found.pointed:8d} of {found.images:<3d} {found.dice:5.2f}"
-        )
+        say(_map_line(f"{each.run_id:>4}  {each.method:<38} {each.of:<28} ", each.found.texts))
+    say(f"Dice: {DICE}. 95 % intervals over {first.patients} patients.")
 
 
 def export(options: Namespace) -> None:

@@ -42,11 +42,38 @@ def test_a_perfect_map_and_a_blind_one():
     for number, mask in enumerate(masks):
         mask[number : number + 5, 3:9] = True
     perfect = judge_maps(masks.astype(np.float32), masks)
-    assert (perfect.pixel_auc, perfect.pixel_ap, perfect.pointed, perfect.dice) == (1, 1, 6, 1)
+    figures = (perfect.pixel_auc, perfect.pixel_ap, perfect.pointed, perfect.dice)
+    assert [each.value for each in figures] == [1, 1, 1, 1]
+    assert perfect.pointed.low < 0.7  # six images are not certain
     blind = judge_maps(np.random.default_rng(0).random(masks.shape, dtype=np.float32), masks)
-    assert blind.pixel_auc == pytest.approx(0.5, abs=0.06)
-    assert blind.pixel_ap == pytest.approx(blind.marked_share, abs=0.05)
-    assert blind.dice < 0.4
+    assert blind.pixel_auc.value == pytest.approx(0.5, abs=0.06)
+    assert blind.pixel_ap.value == pytest.approx(blind.marked_share, abs=0.05)
+    assert blind.dice.value < 0.4
+
+
+def test_intervals_are_over_patients_and_few_have_none():
+    random = np.random.default_rng(0)
+    masks = np.zeros((40, 12, 12), dtype=bool)
+    masks[:, 2:7, 3:9] = True
+    skill = np.repeat(random.normal(0.7, 0.7, size=20), 2)[:, None, None]  # of the map, by patient
+    maps = (random.normal(size=masks.shape) + skill * masks).astype(np.float32)
+    alone, owned = judge_maps(maps, masks), judge_maps(maps, masks, np.repeat(np.arange(20), 2))
+    assert owned.patients == 20
+    for name in ("pixel_auc", "pixel_ap", "dice"):
+        wide, narrow = getattr(owned, name), getattr(alone, name)
+        assert wide.low < wide.value < wide.high
+        assert wide.high - wide.low > 1.1 * (narrow.high - narrow.low)
+    # the bootstrap by bins agrees with one by pixels
+    found = []
+    for _ in range(300):
+        drawn = random.integers(0, 20, 20)
+        places = np.concatenate([2 * drawn, 2 * drawn + 1])
+        found.append(metrics.roc_auc_score(masks[places].ravel(), maps[places].ravel()))
+    bounds = owned.pixel_auc.low, owned.pixel_auc.high
+    assert bounds == pytest.approx(np.percentile(found, (2.5, 97.5)), abs=0.02)
+    few = judge_maps(maps[:4], masks[:4])
+    assert few.texts["pixel AUC"].endswith("(too few for an interval)")
+    assert judge_maps(maps[:1], masks[:1]).texts["Dice"] == "–"
 
 
 def test_pixels_agree_with_scikit_learn_and_the_pointing_game_with_a_count():
@@ -54,16 +81,20 @@ def test_pixels_agree_with_scikit_learn_and_the_pointing_game_with_a_count():
     masks = random.random((4, 10, 10)) < 0.3
     maps = (random.normal(size=masks.shape) + masks).astype(np.float32)
     found = judge_maps(maps, masks)
-    assert found.pixel_auc == pytest.approx(metrics.roc_auc_score(masks.ravel(), maps.ravel()))
+    assert found.pixel_auc.value == pytest.approx(
+        metrics.roc_auc_score(masks.ravel(), maps.ravel())
+    )
     hits = [masks[n][np.unravel_index(maps[n].argmax(), (10, 10))] for n in range(4)]
-    assert found.pointed == sum(hits)
+    assert found.pointed.value == sum(hits) / 4
 
 
 def test_dice_takes_no_threshold_from_the_image_it_judges():
     masks = np.zeros((2, 10, 10), dtype=bool)
     masks[:, :5] = True
     maps = np.stack([masks[0] * 1.0, masks[1] * 1.0 + 10]).astype(np.float32)
-    assert judge_maps(maps, masks).dice < 0.7  # each threshold is right for the other image only
+    assert (
+        judge_maps(maps, masks).dice.value < 0.7
+    )  # each threshold is right for the other image only
 
 
 @pytest.fixture
@@ -88,10 +119,10 @@ def test_maps_are_judged_from_the_command_line(
     assert main(command) == 0
     told = capsys.readouterr().out
     assert "4 test images with marked regions" in told
-    assert told.count("of 4") == 3
+    assert told.count("(too few for an interval)") == 9
     boxes.write_text("file,x,y,width,height\nimages/other.jpeg,1,1,5,5\n")
     assert main(command) == 1
-    assert "is marked; draw or agree" in capsys.readouterr().err
+    assert "is marked by a reader alone; draw regions" in capsys.readouterr().err
     boxes.write_text("file,x,y,width,height\nimages/a.jpeg,1,1,five,5\n")
     assert main(command) == 1
     assert "boxes.csv, line 2: a box must have four numbers" in capsys.readouterr().err
@@ -110,12 +141,12 @@ def test_peers_maps_are_judged_beside_ours_on_the_same_images(
     found = compare_maps(scored, marked)
     assert {each.method for each in found} == {"AMAE", "AE (N)"}
     assert all(each.found.images == 5 for each in found)
-    aucs = [each.found.pixel_auc for each in found]
+    aucs = [each.found.pixel_auc.value for each in found]
     assert aucs == sorted(aucs, reverse=True)
     (own,) = (each for each in found if each.run_id == run)
     assert own.found == evaluate_maps(scored, marked, run)[ScoreKind.PEER]
     assert {each.run_id for each in compare_maps(scored, marked, [run])} == {run}
-    with pytest.raises(NotReady, match="No run has a map of a marked test image"):
+    with pytest.raises(NotReady, match="No run has a map of a test image that a reader marked alone"):
         compare_maps(scored, {})
     boxes = tmp_path / "boxes.csv"
     lines = [f"images/{scored.original_path(i).name},20,30,90,80" for i in ids[:4]]

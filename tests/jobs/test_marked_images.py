@@ -200,8 +200,16 @@ def test_a_maps_parts_are_judged_once_and_measured(whole_path):
     second = read()
     assert len(second.listed) == len(first.listed)  # one is the reader's now
     assert second.listed[0].state is RegionState.AGREED
-    assert second.is_pointed
-    assert 0 < second.overlap.dice <= 1
+    # a map agrees with its own part by construction: it is not judged by it
+    assert (second.is_pointed, second.overlap) == (None, None)
+    assert regions_by_image(whole_path) == {}
+    assert list(regions_by_image(whole_path, from_maps=True)) == [image]
+    with whole_path.session() as session:
+        drawn = regions.add(session, [NewRegion(image, best.outline, RegionState.DRAWN)], "AB")
+    assert read().is_pointed
+    assert 0 < read().overlap.dice <= 1
+    with whole_path.session() as session:
+        regions.remove(session, drawn[0], "AB")
     other = read("CD")  # another reader sees it, and is still asked
     assert len(other.listed) == len(first.listed) + 1
     judge(second.listed[0], RegionState.REJECTED)

@@ -57,8 +57,8 @@ class ImageRegions:
     Attributes:
         listed: Those of readers, then the map's parts that wait to be judged.
         more: Further parts of the map above the threshold.
-        overlap: Of the map above the threshold and what is marked; None without these.
-        is_pointed: Whether the map's highest pixel lies in a marked region; None without either.
+        overlap: Of the map above the threshold and what was marked without a map; None without these.
+        is_pointed: Whether the map's highest pixel lies in such a region; None without either.
         note: The reader's own note on the image.
         notes: Others' notes on it, by reader.
     """
@@ -95,7 +95,9 @@ def image_regions(
         stored = regions.of_images(session, [image_id])
     values = maps.of_score(kind) if maps is not None and kind is not None else None
     listed = [_listed(each, row, values) for each in stored if each.outline is not None]
-    marked = [each.outline for each in listed if each.state.is_marked]
+    marked = [
+        each.outline for each in listed if each.state.is_marked and not each.state.is_from_a_map
+    ]
     found: Overlap | None = None
     is_pointed, more = None, 0
     if values is not None and marked:

@@ -19,13 +19,23 @@ from amae_engine.project import Project
 from amae_engine.runs.map_files import load_image_maps, makes_maps_on_demand, mapped_images
 
 
-def regions_by_image(project: Project, reader: str = "") -> dict[int, list[Outline]]:
-    """What readers, or one of them, marked: drawn, agreed with or imported; not what they rejected."""
+def regions_by_image(
+    project: Project, reader: str = "", from_maps: bool = False
+) -> dict[int, list[Outline]]:
+    """What readers, or one of them, marked by themselves: drawn or imported.
+
+    Args:
+        project: Whose.
+        reader: Whose regions; "" for everybody's.
+        from_maps: Regions that began as parts of a map and that a reader agreed with, in place of those:
+            to be judged apart, since a map agrees with its own parts by construction.
+    """
     with project.session() as session:
         rows = regions.of_images(session)
     found: dict[int, list[Outline]] = defaultdict(list)
     for row in rows:
-        if row.outline is not None and row.state.is_marked and row.reader == (reader or row.reader):
+        wanted = row.state.is_marked and row.state.is_from_a_map == from_maps
+        if row.outline is not None and wanted and row.reader == (reader or row.reader):
             found[row.image_id].append(row.outline)
     return dict(found)
 
@@ -57,8 +67,9 @@ def evaluate_maps(
         )
     if not found:
         raise NotReady(
-            f"No test image of run {run} that has a map is marked; draw or agree with regions in "
-            f"Results, or import boxes, masks or segmentations."
+            f"No test image of run {run} that has a map is marked by a reader alone; draw regions in "
+            f"Results, or import boxes, masks or segmentations. Regions that began as parts of a map do "
+            f"not count."
         )
     _note(project, marked, found, reader)
     return found
@@ -121,8 +132,8 @@ def compare_maps(
     rows = [row for row in rows if shown[row.id]]
     if not rows:
         raise NotReady(
-            "No run has a map of a marked test image; draw or agree with regions in Results, or "
-            "import boxes, masks or segmentations."
+            "No run has a map of a test image that a reader marked alone; draw regions in Results, or "
+            "import boxes, masks or segmentations. Regions that began as parts of a map do not count."
         )
     shared = sorted(set.intersection(*(shown[row.id] for row in rows)))
     if not shared:
@@ -134,7 +145,7 @@ def compare_maps(
         for kind, found in _judged(project, row.id, marked, shared).items()
     ]
     _note(project, marked, (each.kind for each in judged), reader)
-    return sorted(judged, key=lambda each: -each.found.pixel_auc)
+    return sorted(judged, key=lambda each: -each.found.pixel_auc.value)
 
 
 def _marked_test_images(project: Project, marked: Mapping[int, Sequence[Outline]]) -> list[int]:
@@ -147,8 +158,9 @@ def _judged(
     project: Project, run: int, marked: Mapping[int, Sequence[Outline]], images: Sequence[int]
 ) -> dict[ScoreKind, Localisation]:
     """Every map of a run on those images that it has maps of."""
-    pairs: dict[ScoreKind, list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
-    for image in images:
+    pairs: dict[ScoreKind, list[tuple[np.ndarray, np.ndarray, int]]] = defaultdict(list)
+    owners = project.in_session(image_tables.patients_of, np.array(images, dtype=np.int64))
+    for image, owner in zip(images, owners.tolist(), strict=True):
         found = load_image_maps(project, run, image)
         if found is None:
             continue
@@ -156,7 +168,7 @@ def _judged(
             values = found.maps[kind]
             mask = outlines_mask(marked[image], *values.shape)
             if mask.any() and not mask.all():
-                pairs[kind].append((values, mask))
+                pairs[kind].append((values, mask, owner))
     return {
         kind: judge_maps(*(np.stack(each) for each in zip(*of_kind, strict=True)))
         for kind, of_kind in pairs.items()

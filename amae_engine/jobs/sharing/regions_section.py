@@ -7,6 +7,7 @@ from collections import Counter
 from amae_engine.catalog import regions
 from amae_engine.catalog.regions import RegionState
 from amae_engine.errors import NotReady
+from amae_engine.evaluation.localisation import DICE
 from amae_engine.jobs.evaluation.evaluate_maps import evaluate_maps, regions_by_image
 from amae_engine.project import Project
 from amae_engine.reports.html_report import ReportSection, ReportTable
@@ -25,26 +26,20 @@ def regions_section(project: Project, run_id: int) -> ReportSection:
     try:
         judged = evaluate_maps(project, regions_by_image(project), run_id)
     except NotReady:
-        said = f"None of them is marked on a test image that has a map in run {run_id}."
+        said = (
+            f"None of them was marked without a map on a test image that has one in run {run_id}."
+        )
         return ReportSection("Regions", items, (said,), tuple(tables))
-    images = next(iter(judged.values())).images
+    first = next(iter(judged.values()))
     tables.append(
         ReportTable(
-            ("map", "pixel AUC", "pixel AP", "highest pixel in a region", "Dice"),
-            tuple(
-                (
-                    kind.label,
-                    f"{each.pixel_auc:.3f}",
-                    f"{each.pixel_ap:.3f}",
-                    f"{each.pointed} of {each.images}",
-                    f"{each.dice:.2f}",
-                )
-                for kind, each in judged.items()
-            ),
+            ("map", *first.texts),
+            tuple((kind.label, *each.texts.values()) for kind, each in judged.items()),
         )
     )
     said = (
-        f"The maps on the {images} test images with a marked region (drawn, agreed with or imported). "
-        f"Regions that a reader agreed with began as a part of a map, and favour that map."
+        f"The maps on the {first.images} test images of {first.patients} patients with a region that "
+        f"was drawn or imported; one that began as a part of a map does not count. 95 % intervals over "
+        f"patients. Dice: {DICE}."
     )
     return ReportSection("Regions", items, (said,), tuple(tables))
