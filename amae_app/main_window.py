@@ -12,10 +12,10 @@ from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
 
 from amae_app.closing import ask_about_jobs
-from amae_app.error_box import show_error
 from amae_app.finder import Finder
 from amae_app.following import Following
 from amae_app.job_bar import JobBar
+from amae_app.message_boxes import show_error
 from amae_app.notify import notify_desktop
 from amae_app.page_builder import PageBuilder
 from amae_app.pages import EVERYTHING, Pages

@@ -17,7 +17,9 @@ from PySide6.QtGui import (
     QPageSize,
     QPainter,
     QPdfWriter,
+    QTextCursor,
     QTextDocument,
+    QTextFormat,
 )
 from PySide6.QtSvg import QSvgRenderer
 
@@ -63,6 +65,7 @@ def _print(text: str, name: str, writer: QPdfWriter) -> None:
     size = QSizeF(writer.width(), writer.height() - foot_height)
     document = _document(text, size, writer)
     document.setPageSize(size)
+    _keep_headings(document, size.height())
     painter = QPainter(writer)
     try:
         pages = document.pageCount()
@@ -82,6 +85,20 @@ def _print(text: str, name: str, writer: QPdfWriter) -> None:
             )  # fmt: skip
     finally:
         painter.end()
+
+
+def _keep_headings(document: QTextDocument, page: float) -> None:
+    """Begin a new page before a heading that would stand on two, or alone at the foot of one."""
+    layout, block = document.documentLayout(), document.begin()
+    while block.isValid():
+        form, following = block.blockFormat(), block.next()
+        if form.headingLevel() and following.isValid():
+            heading, first = (layout.blockBoundingRect(each) for each in (block, following))
+            needed = first.top() + min(first.height(), 2 * heading.height())
+            if int(heading.top() // page) != int((needed - 1) // page):
+                form.setPageBreakPolicy(QTextFormat.PageBreakFlag.PageBreak_AlwaysBefore)
+                QTextCursor(block).setBlockFormat(form)
+        block = following
 
 
 def _document(text: str, size: QSizeF, writer: QPdfWriter) -> QTextDocument:

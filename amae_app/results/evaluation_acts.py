@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtWidgets import QWidget
 
+from amae_app.message_boxes import ask
 from amae_app.window_context import WindowContext
 from amae_engine.catalog import locked_points
 from amae_engine.catalog.job_queue import NewJob
@@ -12,7 +14,7 @@ from amae_engine.config import ScoreKind
 from amae_engine.evaluation.operating_rules import RuleChoice
 from amae_engine.events import Changed
 from amae_engine.jobs.evaluation.evaluate_run import RunEvaluation
-from amae_engine.jobs.evaluation.operating_points import choose_point, lock_point
+from amae_engine.jobs.evaluation.operating_points import ChosenPoint, choose_point, lock_point
 from amae_engine.jobs.evaluation.subgroups import subgroups
 
 
@@ -27,9 +29,9 @@ class EvaluationActs(QObject):
     chosen = Signal(object)
     grouped = Signal(object)
 
-    def __init__(self, context: WindowContext, parent: QObject) -> None:
-        super().__init__(parent)
-        self._context = context
+    def __init__(self, context: WindowContext, page: QWidget) -> None:
+        super().__init__(page)
+        self._context, self._page = context, page
 
     def choose(self, run: int, kind: ScoreKind, choice: RuleChoice) -> None:
         """Choose a threshold on validation or normal images."""
@@ -43,8 +45,22 @@ class EvaluationActs(QObject):
         config = {"run_id": run, "image_ids": image_ids}
         self._context.queue.add(NewJob(f"Maps of run {run}", "maps", config))
 
-    def lock(self, run: int, kind: ScoreKind, choice: RuleChoice) -> None:
-        """Choose, fix the point with the reader's name, and open the test images."""
+    def ask_lock(self, run: int, kind: ScoreKind, choice: RuleChoice) -> None:
+        """Choose a point and, since a lock is for good, say what it fixes and ask once."""
+        project = self._context.project
+
+        def show(point: ChosenPoint) -> None:
+            text = (
+                f"Lock {kind.label} of run {point.run_id} at {point.threshold:.4g}?\n\n"
+                f"{choice.text}; chosen on {point.chosen_on}. A locked point stays, and the test images "
+                f"are open from then on."
+            )
+            ask(self._page, "lockPoint", text, "Lock", lambda: self.lock(point))
+
+        self._context.runner.run("lock", lambda: choose_point(project, run, kind, choice), show)
+
+    def lock(self, point: ChosenPoint) -> None:
+        """Fix a point with the reader's name, and open the test images."""
         project, reader = self._context.project, self._context.reader
 
         def done(row: LockedRow) -> None:
@@ -52,9 +68,9 @@ class EvaluationActs(QObject):
             self._context.announcer.announce(Changed.SCORES)
 
         self._context.act(
-            lambda: lock_point(project, choose_point(project, run, kind, choice), reader),
+            lambda: lock_point(project, point, reader),
             done,
-            f"lock the operating point of {kind.label}, run {run}",
+            f"lock the operating point of {point.kind.label}, run {point.run_id}",
             page="results",
         )
 

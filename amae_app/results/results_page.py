@@ -293,7 +293,12 @@ class ResultsPage(Workspace):
 
     @Slot(float)
     def _on_picked(self, value: float) -> None:
-        """A point of a curve: the images around it."""
+        """A point of a curve: the images around it; a locked point stays where it is."""
+        start = self._state.starts.get(self.kind) if self._state is not None else None
+        if start is not None and start.locked is not None:
+            self.panel.show_threshold(self._thresholds[self.kind])
+            self._context.announcer.notify("This point is locked: it does not move.")
+            return
         self._on_threshold(value)
         self.listed_combo.setCurrentText(str(Listed.AROUND))
 
@@ -317,7 +322,7 @@ class ResultsPage(Workspace):
     @Slot(object)
     def _on_lock(self, choice: RuleChoice) -> None:
         if self._state is not None:
-            self.acts.lock(self._state.run_id, self.kind, choice)
+            self.acts.ask_lock(self._state.run_id, self.kind, choice)
 
     @Slot()
     def _on_split(self) -> None:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QMenu, QMessageBox, QPushButton, QWidget
+from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
 from amae_app.ask_files import ask_folder
+from amae_app.message_boxes import ask
 from amae_app.studies.apply_dialog import ApplyDialog
 from amae_app.studies.image_acts import ImageActs
 from amae_app.studies.pacs_dialog import PacsDialog
@@ -208,15 +209,8 @@ class StudiesActions(QObject):
     @Slot(str)
     def ask_undo_import(self, what: str) -> None:
         """Ask whether an import, the reader's last act, is meant to be undone."""
-        box = QMessageBox(self._page)
-        box.setObjectName("undoImport")
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setText(f"Your last act was the {what}. Undo it? Its images leave the project.")
-        yes = box.addButton("Undo the import", QMessageBox.ButtonRole.DestructiveRole)
-        box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
-        yes.clicked.connect(self.undo_import)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.open()
+        text = f"Your last act was the {what}. Undo it? Its images leave the project."
+        ask(self._page, "undoImport", text, "Undo the import", self.undo_import)
 
     @Slot()
     def undo_import(self) -> None:

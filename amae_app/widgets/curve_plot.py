@@ -98,8 +98,10 @@ class CurvePlot(ThemedPlot):
         """Put the point where the active curve has a threshold."""
         if self._active is None:
             return
-        place = int(np.argmin(np.abs(_finite(self._active.thresholds) - threshold)))
-        self._move_point(place)
+        thresholds = self._active.thresholds
+        at_or_above = np.flatnonzero(thresholds >= threshold)  # what is called is at or above it
+        places = at_or_above if len(at_or_above) else np.arange(len(thresholds))
+        self._move_point(int(places[np.argmin(_finite(thresholds)[places])]))
 
     def _move_point(self, place: int) -> None:
         if self._active is None:

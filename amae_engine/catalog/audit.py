@@ -23,7 +23,9 @@ def require_reader(reader: str, what: str) -> None:
         BadInput: The reader has no name.
     """
     if not reader.strip():
-        raise BadInput(f"{what} needs a reader: enter your name or initials at the top right.")
+        raise BadInput(
+            f"{what} needs a reader: enter your name or initials (in the window at the top right, as --reader in a command)."
+        )
 
 
 def audit(session: Session, reader: str, act: str, detail: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def main(
         with closing_projects():
             options.command(options)
     except AmaeError as error:
-        sys.stderr.write(f"\namae: {error}\n")
+        _say_error(options, str(error))
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("\namae: cancelled; the last whole epoch is kept (--resume goes on).\n")
@@ -44,6 +46,14 @@ def main(
         reported = translate_os_error(error)
         if reported is None:
             raise
-        sys.stderr.write(f"\namae: {reported}\n")
+        _say_error(options, str(reported))
         return 1
     return 0
+
+
+def _say_error(options: Namespace, message: str) -> None:
+    """On the error output: a line of JSON for who asked for JSON, a sentence else."""
+    if getattr(options, "json", False):
+        sys.stderr.write(json.dumps({"event": "Error", "message": message}) + "\n")
+    else:
+        sys.stderr.write(f"\namae: {message}\n")

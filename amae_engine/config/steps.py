@@ -264,7 +264,7 @@ class Stage2Config(JsonConfig):
         "then differ most",
     )
     abnormal_share: float = setting(
-        0.0, label="Abnormal share of B", is_method=True, low=0, high=1, is_open=(False, True),
+        0.0, label="Abnormal share of B", is_method=True, paper=1.0, low=0, high=1, is_open=(False, True),
         decimals=2, presets={"foundation": 0.5},
         why="Of what module B sees, where it learns the normal too, in as many steps as A's; 0: "
         "as many as there are. The more, the further B is from A",

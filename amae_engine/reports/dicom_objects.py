@@ -104,8 +104,7 @@ def deidentified_image(
     )
     made.PatientIdentityRemoved = "YES"
     made.DeidentificationMethod = "AMAE: pixels, size and numbers of its catalog alone"
-    if burnt_in:
-        made.BurnedInAnnotation = "YES"
+    made.BurnedInAnnotation = "YES" if burnt_in else "NO"
     made.SeriesDescription, made.ImageComments = f"{name}, as AMAE shows it", RESEARCH_USE
     _say_maker(made)
     if spacing is not None:
@@ -126,7 +125,7 @@ def overlay_capture(
     """
     made = highdicom.sc.SCImage.from_ref_dataset(
         source,
-        overlaid(pixels, values, f"{name}. {RESEARCH_USE}"),
+        overlaid(pixels, values, (name, RESEARCH_USE)),
         "RGB",
         8,
         "PATIENT",
@@ -139,8 +138,7 @@ def overlay_capture(
         transfer_syntax_uid=JPEGLSLossless,
     )
     made.SeriesDescription, made.ImageComments = f"{name} over the image"[:64], RESEARCH_USE
-    if source.get("BurnedInAnnotation") == "YES":
-        made.BurnedInAnnotation = "YES"
+    made.BurnedInAnnotation = "YES"  # the line at its foot, at least
     made.DerivationDescription = f"AMAE: {name} in colour over the image"
     made.SourceImageSequence = [_reference(source)]
     for keyword in ("PatientIdentityRemoved", "DeidentificationMethod"):
@@ -150,8 +148,10 @@ def overlay_capture(
     return _tidied(made, source.get("PatientOrientation") or "")
 
 
-def overlaid(pixels: Grey, values: npt.NDArray[np.float32], said: str) -> npt.NDArray[np.uint8]:
-    """An image with a map over it (rows, columns, 3), and a line of text at its foot."""
+def overlaid(
+    pixels: Grey, values: npt.NDArray[np.float32], said: Sequence[str]
+) -> npt.NDArray[np.uint8]:
+    """An image with a map over it (rows, columns, 3), and lines of text at its foot, each of them whole."""
     from matplotlib import colormaps
     from PIL import Image, ImageDraw, ImageFont
 
@@ -162,10 +162,15 @@ def overlaid(pixels: Grey, values: npt.NDArray[np.float32], said: str) -> npt.ND
     grey = pixels.astype(np.float32)[..., None]
     mixed = ((1 - weight) * grey + weight * colours[levels]).astype(np.uint8)
     picture = Image.fromarray(mixed)
-    height = max(10, pixels.shape[0] // 60)
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(height)
-    draw.rectangle((0, pixels.shape[0] - 2 * height, pixels.shape[1], pixels.shape[0]), fill=0)
-    draw.text((height, pixels.shape[0] - 1.6 * height), said, fill=(255, 255, 255), font=font)
+    rows, columns = pixels.shape
+    height, draw = max(10, rows // 60), ImageDraw.Draw(picture)
+    widest = max(draw.textlength(line, ImageFont.load_default(height)) for line in said)
+    height = max(5, min(height, int(height * (columns - 2 * height) / max(widest, 1))))
+    font, top = ImageFont.load_default(height), rows - (1.2 * len(said) + 0.8) * height
+    draw.rectangle((0, top, columns, rows), fill=0)
+    for number, line in enumerate(said):
+        place = (height, top + (0.4 + 1.2 * number) * height)
+        draw.text(place, line, fill=(255, 255, 255), font=font)
     return np.asarray(picture)
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QMessageBox, QPushButton
 from widgets_by_name import WAIT, click
 
 from amae_app.results.review_state import Listed
@@ -57,6 +58,16 @@ def test_the_validation_images_are_seen_apart(page, qtbot):
     assert "3 normal + 3 abnormal validation images" in page.panel.measured.text()
 
 
+def _lock(window, qtbot) -> None:
+    """Press Lock, read what it fixes, and mean it."""
+    click(qtbot, window, "lockPointButton")
+    qtbot.waitUntil(lambda: window.findChild(QMessageBox, "lockPoint") is not None, timeout=WAIT)
+    box = window.findChild(QMessageBox, "lockPoint")
+    assert "A locked point stays" in box.text()
+    assert "chosen on" in box.text()
+    box.findChild(QPushButton, "lockPointYes").click()
+
+
 def test_lock_takes_the_rule_whose_point_is_shown(open_window, whole_path, qtbot):
     window = open_window(whole_path)  # no validation images: normal ones alone
     window.show_page(3)
@@ -66,8 +77,10 @@ def test_lock_takes_the_rule_whose_point_is_shown(open_window, whole_path, qtbot
     assert operating.why.text().startswith(f"Chosen: {Rule.NORMALS.label} 95 %")
     assert operating.choice().rule is Rule.NORMALS
     shown = page._thresholds[page.kind]
-    click(qtbot, window, "lockPointButton")
+    _lock(window, qtbot)
     qtbot.waitUntil(lambda: operating.lock.text() == "Locked", timeout=WAIT)
+    assert page._thresholds[page.kind] == shown
+    page.panel.point_picked.emit(shown + 1)  # a click on the curve afterwards moves nothing
     assert page._thresholds[page.kind] == shown
 
 
@@ -82,7 +95,7 @@ def test_a_sealed_set_shows_no_truth_until_a_point_is_locked(page, judged, qtbot
     assert page.badge_text() == ""
     operating.rule.setCurrentText(Rule.SENSITIVITY.label)
     operating.target.setValue(90)
-    click(qtbot, page.window(), "lockPointButton")
+    _lock(page.window(), qtbot)
     qtbot.waitUntil(lambda: not page._state.is_sealed, timeout=WAIT)
     assert operating.why.text().startswith("Locked by BB at ")
     assert "before the test images were opened" not in operating.why.text()  # it was open at first

@@ -146,7 +146,9 @@ def test_peers_maps_are_judged_beside_ours_on_the_same_images(
     (own,) = (each for each in found if each.run_id == run)
     assert own.found == evaluate_maps(scored, marked, run)[ScoreKind.PEER]
     assert {each.run_id for each in compare_maps(scored, marked, [run])} == {run}
-    with pytest.raises(NotReady, match="No run has a map of a test image that a reader marked alone"):
+    with pytest.raises(
+        NotReady, match="No run has a map of a test image that a reader marked alone"
+    ):
         compare_maps(scored, {})
     boxes = tmp_path / "boxes.csv"
     lines = [f"images/{scored.original_path(i).name},20,30,90,80" for i in ids[:4]]

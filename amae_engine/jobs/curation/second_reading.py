@@ -61,7 +61,7 @@ def begin_second_reading(
         if not places:
             raise NotReady(
                 "A second reading needs images that another reader has decided on and you have "
-                "not; there are none. Check the reader's name at the top right."
+                "not; there are none. Check the reader's name."
             )
         chosen = _order(view, np.array(places), chosen_by)[:count]
         ids = view.image_ids[chosen].tolist()

@@ -31,7 +31,7 @@ def write_overlay(folder: Path, model: Model, name: str, image: IncomingImage, m
     kind, share = shown
     path = place(folder, name).with_suffix(".png")
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = overlaid(_pixels(image), share, f"{kind.label}, {model.title}. {RESEARCH_USE}")
+    picture = overlaid(_pixels(image), share, (f"{kind.label}, {model.title}", RESEARCH_USE))
     with atomic_write(path) as unfinished:
         Image.fromarray(picture).save(unfinished, format="PNG")
 

@@ -50,8 +50,12 @@ class Estimate:
                 f"finished here."
             )
         tried = f" ({self.tried} of them by a trial)" if self.tried else ""
-        rest = f"; {self.unknown} jobs are unlike any finished run" if self.unknown else ""
-        return f"{self.jobs} jobs, {known}{tried}{rest}."
+        if self.unknown:
+            return (
+                f"{self.jobs} jobs, at least {known}{tried}: {self.unknown} of them are unlike any "
+                f"finished run, and their time is not in it."
+            )
+        return f"{self.jobs} jobs, {known}{tried}."
 
 
 def estimate(

@@ -61,7 +61,7 @@ def operating_section(project: Project, evaluation: RunEvaluation) -> ReportSect
             said.append(f"{point.kind.label}: {short}")
     return ReportSection(
         "Operating points",
-        "CLAIM 2024: thresholds. TRIPOD+AI: 12g (model output, thresholds)",
+        "CLAIM 2024: thresholds. TRIPOD+AI: 15 (model output, thresholds)",
         tuple(said),
         (ReportTable(_COLUMNS, tuple(locked)), *results) if points else (),
     )

@@ -44,7 +44,15 @@ _CONFIGS: dict[RunKind, type[JsonConfig]] = {
     RunKind.PEER: PeerConfig,
     RunKind.MODEL: AppliedModel,
 }
-_NOT_CHOICES = ("stage1_run", "stage2_run", "module_a_run", "device", "precision", "compile")
+_NOT_CHOICES = (
+    "stage1_run",
+    "stage2_run",
+    "module_a_run",
+    "device",
+    "precision",
+    "compile",
+    "seed",
+)
 
 
 def data_section(project: Project) -> ReportSection:
@@ -182,7 +190,7 @@ def result_section(evaluation: RunEvaluation, curves: ReportPicture) -> ReportSe
     columns = ("score", "of", "normal + abnormal", "AUC (95 %)", "AP (95 %)")
     return ReportSection(
         "Results",
-        "CLAIM 2024: model performance with uncertainty. TRIPOD+AI: 23 (model performance)",
+        "CLAIM 2024: model performance with uncertainty. TRIPOD+AI: 23a (model performance)",
         tuple(said),
         (ReportTable(columns, lines),),
         (curves,),
@@ -194,7 +202,7 @@ def learned_section(evaluation: RunEvaluation) -> ReportSection:
     lines = evaluation.learned or ("Nothing was kept of these runs that tells.",)
     return ReportSection(
         "What the scores have learned: proxy task and shortcuts",
-        "CLAIM 2024: bias. TRIPOD+AI: 14 (fairness), 25 (limitations)",
+        "CLAIM 2024: bias. TRIPOD+AI: 14 (fairness), 26 (limitations)",
         lines,
     )
 
@@ -217,7 +225,7 @@ def subgroup_section(project: Project, evaluation: RunEvaluation) -> ReportSecti
     name = shown.kind.label if shown else "no score"
     return ReportSection(
         "Subgroups",
-        "CLAIM 2024: subgroup performance. TRIPOD+AI: 14, 23b",
+        "CLAIM 2024: subgroup performance. TRIPOD+AI: 14 (fairness), 23a (performance in subgroups)",
         (f"AUC of '{name}'; groups of fewer than {FEW} images say little.",),
         (ReportTable(("by", "group", "normal + abnormal", "AUC", ""), lines),),
     )
@@ -258,12 +266,11 @@ def limits_section(evaluation: RunEvaluation) -> ReportSection:
         "Unlabeled images decide what the score of normal against unlabeled learns; the section on "
         "shortcuts says which differences other than disease were looked for, and not that there are no "
         "others.",
-        "Intervals take images for independent, and no test here was adjusted for looking more than "
-        "once.",
+        f"{evaluation.intervals} No test here was adjusted for looking more than once.",
         "This report was written by a program; who signs it is answerable for what it is used for.",
     )
     return ReportSection(
         "Limits",
-        "CLAIM 2024: limitations. TRIPOD+AI: 25 (limitations), 26 (usability)",
+        "CLAIM 2024: limitations. TRIPOD+AI: 26 (limitations), 27 (usability)",
         tuple(lines),
     )
