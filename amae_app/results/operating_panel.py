@@ -164,6 +164,11 @@ class OperatingPanel(QWidget):
         self._chosen = point
         self.show_threshold(point.threshold)
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether a reader has locked a point of the shown score."""
+        return self.lock.text() == "Locked"
+
     def choice(self) -> RuleChoice:
         """The current rule."""
         rule = list(Rule)[self.rule.currentIndex()]

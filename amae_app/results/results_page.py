@@ -294,13 +294,11 @@ class ResultsPage(Workspace):
     @Slot(float)
     def _on_picked(self, value: float) -> None:
         """A point of a curve: the images around it; a locked point stays where it is."""
-        start = self._state.starts.get(self.kind) if self._state is not None else None
-        if start is not None and start.locked is not None:
+        if self.panel.operating.is_locked:
             self.panel.show_threshold(self._thresholds[self.kind])
-            self._context.announcer.notify("This point is locked: it does not move.")
-            return
-        self._on_threshold(value)
-        self.listed_combo.setCurrentText(str(Listed.AROUND))
+        else:
+            self._on_threshold(value)
+            self.listed_combo.setCurrentText(str(Listed.AROUND))
 
     @Slot(float, float)
     def _on_bar(self, low: float, high: float) -> None:
