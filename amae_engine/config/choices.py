@@ -40,6 +40,8 @@ class KeepRule(Choice):
 
     WITHIN_CLASS = "within_class"
     OVER_ALL = "over_all"
+    # Fig. 3 (b): module A as within each class, module B on every unlabeled image
+    B_ON_ALL = "b_on_all", "within each class for module A, all of U for module B"
 
 
 class PseudoLabelSource(Choice):

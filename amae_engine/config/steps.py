@@ -213,7 +213,7 @@ class PseudoLabelConfig(JsonConfig):
     @property
     def most_kept_percent(self) -> float:
         """The largest share of the unlabeled images that can count as reliable, in percent."""
-        if self.rule is KeepRule.WITHIN_CLASS:
+        if self.rule is not KeepRule.OVER_ALL:
             return max(self.keep_percent, self.keep_of_abnormal)
         return min(self.keep_percent + self.keep_of_abnormal, 100.0)
 
@@ -264,7 +264,7 @@ class Stage2Config(JsonConfig):
         "then differ most",
     )
     abnormal_share: float = setting(
-        0.0, label="Abnormal share of B", is_method=True, paper=1.0, low=0, high=1, is_open=(False, True),
+        0.0, label="Abnormal share of B", is_method=True, low=0, high=1, is_open=(False, True),
         decimals=2, presets={"foundation": 0.5},
         why="Of what module B sees, where it learns the normal too, in as many steps as A's; 0: "
         "as many as there are. The more, the further B is from A",

@@ -101,6 +101,23 @@ def auc_within(
     return _interval(area, float((influence**2).sum()), fewest, level)
 
 
+def mean_auc(
+    truth: Truth, scores: list[Values], patients: Ids | None = None, level: float = 0.95
+) -> Auc:
+    """The mean AUC of k replicates' scores on the same images, with an interval of both chances.
+
+    Its variance is that of the mean over the images' patients, and that of the replicates about it.
+
+    Raises:
+        BadInput: Only one class is present, or a score is not a number.
+    """
+    found = _Placed.of(truth, scores, patients)
+    count = len(scores)
+    by_images = float(found.covariance.sum()) / count**2
+    by_seeds = float(found.areas.var(ddof=1)) / count if count > 1 else 0.0
+    return _interval(float(found.areas.mean()), by_images + by_seeds, found.fewest, level)
+
+
 def compare_aucs(
     truth: Truth,
     first: Values,

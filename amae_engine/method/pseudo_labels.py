@@ -83,7 +83,7 @@ def assign(
         config: K and its reading.
     """
     abnormal = log_odds >= 0
-    if config.rule is KeepRule.WITHIN_CLASS:
+    if config.rule is not KeepRule.OVER_ALL:
         cut_normal = -_cut(-log_odds[~abnormal], config.keep_percent)
         cut_abnormal = _cut(log_odds[abnormal], config.keep_of_abnormal)
     else:

@@ -9,7 +9,7 @@ from sklearn import metrics
 
 from amae_engine.errors import BadInput
 from amae_engine.evaluation.agreement import cohens_kappa, share_of, wilson_interval
-from amae_engine.evaluation.delong import auc_interval, auc_within, compare_aucs
+from amae_engine.evaluation.delong import auc_interval, auc_within, compare_aucs, mean_auc
 from amae_engine.evaluation.grey_statistics import grey_density, grey_features
 from amae_engine.evaluation.histograms import chi_square_by_chance, chi_square_distance
 from amae_engine.evaluation.roc import (
@@ -105,6 +105,21 @@ def test_patients_with_several_images_are_obuchowski_s():
     assert auc_interval(truth, scores, alone) == auc_interval(truth, scores)
     difference = compare_aucs(truth, scores, -scores, patients)
     assert difference.difference == pytest.approx(2 * found.value - 1)
+
+
+def test_a_mean_over_seeds_varies_with_the_seeds_and_with_the_images():
+    random = np.random.default_rng(6)
+    truth = np.repeat((0, 1), (60, 40))
+    shared = truth * 1.2 + random.normal(size=100)
+    alone = auc_interval(truth, shared)
+    same = mean_auc(truth, [shared, shared, shared])
+    assert (same.value, same.low, same.high) == pytest.approx((alone.value, alone.low, alone.high))
+    seeds = [shared + 2 * random.normal(size=100) for _ in range(3)]
+    found = mean_auc(truth, seeds)
+    each = [auc_interval(truth, values) for values in seeds]
+    assert found.value == pytest.approx(np.mean([one.value for one in each]))
+    averaged = np.mean([one.high - one.low for one in each])
+    assert found.high - found.low != pytest.approx(averaged, rel=0.01)  # no mean of bounds
 
 
 def test_within_strata_patients_are_kept_together():

@@ -40,6 +40,7 @@ from amae_engine.jobs.planning.experiment_results import (
 from amae_engine.jobs.planning.queue_experiment import queue_experiment, write_results
 from amae_engine.jobs.planning.work_queue import is_at_work, start_worker, work_queue
 from amae_engine.project import Project
+from amae_engine.runs.inputs import read_inputs
 
 
 @pytest.fixture
@@ -91,7 +92,8 @@ def test_every_experiment_is_planned_with_its_cells(small_project: Project):
     methods = {job.config["method"] for job in table2 if job.job == "peer"}
     assert methods == set(PeerMethod)
     assert {(r["row"], r["column"]) for job in table2 for r in job.reads} >= {
-        ("DDAD-AE", "N"), ("DDAD-AE", "Y"), ("AMAE, stage 1", "N"), ("AMAE, A_inter (Eq. 4)", "Y"),
+        ("DDAD-AE", "N"), ("DDAD-AE", "Y"), ("AMAE, stage 1", "N"), ("AMAE, A_inter over tokens", "Y"),
+        *((name, "Y") for name in ("CutPaste", "AnatPaste", "FPI", "PII", "NSA")),
     }  # fmt: skip
     fig3a = jobs(Experiment.FIG3A)
     columns = list(dict.fromkeys(r["column"] for job in fig3a for r in job.reads))
@@ -144,12 +146,12 @@ def test_a_grid_is_worked_each_cell_linked_to_its_run(quick, tmp_path, in_this_p
         project, Plan(Experiment.FIG3B, (0, 1), settings=settings, preset="compact")
     )
     assert name == "fig3b-1"
-    assert guess.unknown == guess.jobs == 8
+    assert guess.unknown == guess.jobs == 10
     assert experiment_table(project, name).cells["AMAE, leading score", "χ²"].text == "…"
     done, _ = finish(work_queue(project))
     with project.session() as session:
         assert not [row.error for row in job_queue.rows(session) if row.error]
-    assert done == 8
+    assert done == 10
     table = experiment_table(project, name)
     cell = table.cells["AMAE, A_inter (Eq. 4)", "χ²"]
     assert sorted(cell.values) == [0, 1]
@@ -174,9 +176,20 @@ def test_a_grid_is_worked_each_cell_linked_to_its_run(quick, tmp_path, in_this_p
         rows = list(csv.DictReader(file))
     assert "5 normal + 5 abnormal test images" in about
     assert len(rows) == 6
-    assert {int(row["run"]) for row in rows if row["row"].startswith("AMAE, A")} == set(
-        cell.runs.values()
-    )
+    of_cell = [row for row in rows if row["row"] == "AMAE, A_inter (Eq. 4)"]
+    assert {int(row["run"]) for row in of_cell} == set(cell.runs.values())
+    # the same stage 1 and module A: module B alone has other images
+    without = table.cells["AMAE, A_inter (Eq. 4), B on all of U, without pseudo-labels", "χ²"]
+    for seed, run in cell.runs.items():
+        with project.session() as session:
+            one, other = (
+                runs.get(session, runs.get(session, each).parent_id)
+                for each in (run, without.runs[seed])
+            )
+        assert other.config["module_a_run"] == one.id
+        assert other.parent_id == one.parent_id
+        seen = read_inputs(project.run_folder(other.id)).images
+        assert len(seen["pseudo_abnormal"]) == 10  # all of U
     assert {float(row["by_chance"]) for row in rows} == {
         round(chance, 6) for each in table.cells.values() for chance in each.by_chance.values()
     }
@@ -191,26 +204,31 @@ def test_a_cell_fails_alone_and_is_tried_again(quick):
     project, settings = quick
     broken = {**settings, "stage1": {**settings["stage1"], "weights": "/nowhere/weights.pth"}}
     name, _ = queue_experiment(
-        project, Plan(Experiment.FIG3B, (0,), settings=broken, preset="compact")
+        project,
+        Plan(Experiment.TABLE2, (0,), (PeerMethod.AE,), settings=broken, preset="compact"),
     )
     done, _ = finish(work_queue(project))
     assert done == 1  # the peer
     table = experiment_table(project, name)
-    assert table.cells["AMAE, leading score", "χ²"].text == "failed"
-    assert "weights.pth" in table.cells["AMAE, leading score", "χ²"].failed[0]
-    assert len(table.cells["AMAE without pseudo-labels", "χ²"].values) == 1
+    assert table.reference == "AMAE, leading score"
+    assert table.cells["AMAE, leading score", "Y"].text == "failed"
+    assert "weights.pth" in table.cells["AMAE, leading score", "Y"].failed[0]
+    (cell,) = (each for (row, _), each in table.cells.items() if row.startswith("AE"))
+    assert len(cell.values) == 1
+    assert f"AP {cell.ap:.3f}" in cell.text
+    assert cell.interval.low < cell.values[0] < cell.interval.high
     with project.session() as session:
         states = [row.state for row in job_queue.rows(session)]
         assert states == [
+            QueueState.DONE,
             QueueState.FAILED,
             QueueState.DROPPED,
             QueueState.DROPPED,
-            QueueState.DONE,
         ]
-        first = job_queue.rows(session)[0]
+        first = job_queue.rows(session)[1]
         assert "weights.pth" in first.error
         job_queue.retry(session, first.id)
-        assert [row.state for row in job_queue.rows(session)][:3] == [QueueState.WAITING] * 3
+        assert [row.state for row in job_queue.rows(session)][1:] == [QueueState.WAITING] * 3
         with pytest.raises(NotReady, match="need not be tried again"):
             job_queue.retry(session, first.id)
 
@@ -418,7 +436,7 @@ def test_the_command_line_queues_starts_apart_lists_and_shows(quick, capsys):
     at = ["--project", str(project.folder)]
     grid = ["experiment", "fig3b", *at, "--seeds", "0", "--preset", "compact", *given]
     assert main([*grid, "--dry-run"]) == 0
-    assert "4 jobs; how long they take is not known" in capsys.readouterr().out
+    assert "5 jobs; how long they take is not known" in capsys.readouterr().out
     assert main([*grid, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["experiment"] == "fig3b-1"
     assert main(["queue", "pause", *at, "--json"]) == 0

@@ -12,7 +12,7 @@ from amae_engine.catalog import image_tables
 from amae_engine.catalog.image_draws import most_for_every_ratio
 from amae_engine.catalog.job_queue import NewJob
 from amae_engine.catalog.tables import Split
-from amae_engine.config import STEPS, ScoreKind, UnlabeledDraw
+from amae_engine.config import STEPS, KeepRule, Reconstructs, ScoreKind, UnlabeledDraw
 from amae_engine.config.peers import PeerConfig, PeerMethod, Protocol
 from amae_engine.errors import BadSetting, TooFewImages
 from amae_engine.jobs.planning.defaults import default_config
@@ -20,10 +20,22 @@ from amae_engine.project import Project
 
 RATIOS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 LEADING = "leading"
-_DEFAULT, _EQ4, _STAGE1 = "AMAE, leading score", "AMAE, A_inter (Eq. 4)", "AMAE, stage 1"
+REFERENCE = "AMAE, leading score"  # the row that the others are tested against
+_EQ4, _STAGE1 = "AMAE, A_inter", "AMAE, stage 1"
+_WITHOUT = "B on all of U, without pseudo-labels"
+_OVER_TOKENS = " over tokens"  # what is not the paper's Eq. 4, over pixels, is named so
 _BACKBONES = ("foundation", "compact")
 _RANDOM = "timm:vit_small_patch14_dinov2=random"  # `foundation`'s network, which is untrained
-_BOTH = (PeerMethod.DDAD_AE,)  # the methods that Table 2 gives under both protocols
+# the methods that Table 2 gives under both protocols
+_BOTH = (
+    PeerMethod.DDAD_AE,
+    PeerMethod.CUTPASTE,
+    PeerMethod.ANATPASTE,
+    PeerMethod.FPI,
+    PeerMethod.PII,
+    PeerMethod.NSA,
+    PeerMethod.MASK_RECONSTRUCTION,
+)
 
 
 class Experiment(StrEnum):
@@ -135,19 +147,39 @@ def _fig3a(project: Project, plan: Plan, seed: int, jobs: list[NewJob]) -> None:
 
 
 def _fig3b(project: Project, plan: Plan, seed: int, jobs: list[NewJob]) -> None:
+    """The same stage 1 and module A: module B alone learns Ua, or all of U."""
     _chain(project, plan, seed, jobs, "χ²")
-    jobs.append(_peer(plan, seed, PeerMethod.NO_PSEUDO_LABELS, Protocol.Y, "χ²"))
+    stage2, score = jobs[-2], jobs[-1]
+    labels = {**stage2.config["pseudo_labels"], "rule": str(KeepRule.B_ON_ALL)}
+    config = {**stage2.config, "pseudo_labels": labels}
+    place = len(jobs) - 2
+    jobs.append(NewJob(f"AMAE stage2, {_WITHOUT}, seed {seed}", "stage2", config, place))
+    kind = str(ScoreKind.DISCREPANCY)
+    read = {"row": f"{_eq4(config)}, {_WITHOUT}", "column": "χ²", "seed": seed, "score": kind}
+    title = f"AMAE score, {_WITHOUT}, seed {seed}"
+    jobs.append(NewJob(title, "score", score.config, len(jobs) - 1, (read,)))
 
 
 def _fig3c(project: Project, plan: Plan, seed: int, jobs: list[NewJob]) -> None:
     for preset in _BACKBONES:
-        _chain(project, plan, seed, jobs, preset, preset=preset)
+        _chain(project, plan, seed, jobs, preset, preset=preset, extra=_paper_stage1(preset))
     for encoder in (*plan.encoders, _RANDOM):
         own = {**plan.settings.get("stage1", {}), "encoder": encoder}
         changed = replace(plan, settings={**plan.settings, "stage1": own})
         model, _, file = encoder.removeprefix("timm:").partition("=")
         column = f"{model}, {Path(file).name}" if file else Path(model).name
-        _chain(project, changed, seed, jobs, column, preset=_BACKBONES[0])
+        extra = _paper_stage1(column)
+        _chain(project, changed, seed, jobs, column, preset=_BACKBONES[0], extra=extra)
+
+
+def _paper_stage1(column: str) -> tuple[tuple[str, str, ScoreKind], ...]:
+    return ((_STAGE1, column, ScoreKind.STAGE1_PROBABILITY),)
+
+
+def _eq4(stage2: Mapping[str, Any]) -> str:
+    """The row of A_inter: over tokens it is not the paper's Eq. 4."""
+    is_pixels = stage2["reconstructs"] == Reconstructs.PIXELS
+    return f"{_EQ4} (Eq. 4)" if is_pixels else f"{_EQ4}{_OVER_TOKENS}"
 
 
 def _replicates(project: Project, plan: Plan, seed: int, jobs: list[NewJob]) -> None:
@@ -198,7 +230,8 @@ def _chain(
         .changed(plan.settings.get(kind, {}))
         for kind, changes in own.items()
     }
-    cells = [(_DEFAULT, column, LEADING), (_EQ4, column, str(ScoreKind.DISCREPANCY))]
+    eq4 = _eq4(configs["stage2"].to_dict())
+    cells = [(REFERENCE, column, LEADING), (eq4, column, str(ScoreKind.DISCREPANCY))]
     cells += [(row, where, str(kind)) for row, where, kind in extra]
     reads = tuple(
         {"row": row, "column": where, "seed": seed, "score": score} for row, where, score in cells

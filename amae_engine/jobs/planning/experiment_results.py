@@ -8,14 +8,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
+import numpy as np
+
 from amae_engine.catalog import job_queue, runs
 from amae_engine.catalog.job_queue import QueueRow
 from amae_engine.catalog.tables import QueueState, RunState
 from amae_engine.config import ScoreKind
 from amae_engine.errors import AmaeError, NotReady
+from amae_engine.evaluation.delong import Auc, mean_auc
 from amae_engine.evaluation.multiple_testing import Replicates, replicates, stars, welch
-from amae_engine.jobs.evaluation.evaluate_run import RunEvaluation, evaluate_run
-from amae_engine.jobs.planning.experiment_plans import LEADING, Experiment
+from amae_engine.jobs.evaluation.evaluate_run import RunEvaluation, ScoreEvaluation, evaluate_run
+from amae_engine.jobs.planning.experiment_plans import LEADING, REFERENCE, Experiment
 from amae_engine.project import Project
 
 _STATES_LEFT = (QueueState.WAITING, QueueState.RUNNING, QueueState.PAUSED)
@@ -31,6 +34,7 @@ class Cell:
         failed: Why, by seed.
         open: How many seeds are still to come.
         by_chance: For χ², what truth dealt at random gives on average, by seed.
+        judged: The scores behind the values, by seed.
     """
 
     row: str
@@ -40,6 +44,7 @@ class Cell:
     failed: dict[int, str]
     open: int
     by_chance: dict[int, float] = field(default_factory=dict)
+    judged: dict[int, ScoreEvaluation] = field(default_factory=dict)
 
     @property
     def over_seeds(self) -> Replicates:
@@ -48,8 +53,10 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """Mean ± 1.96 std; the value alone for one seed; "failed"; "…" while it is to come; for χ²
-        next to what chance alone gives.
+        """Mean ± 1.96 std over the seeds; "failed"; "…" while it is to come.
+
+        An AUC stands with its interval, which is of the seeds and of the test images, and with the AP;
+        χ² next to what chance alone gives.
         """
         found = self.over_seeds
         if not found.count:
@@ -58,7 +65,33 @@ class Cell:
         spread = "" if math.isnan(found.std) else f" ± {found.half:.{digits}f}"
         fewer = f" (n = {found.count})" if self.failed or self.open else ""
         chance = f" ({fmean(self.by_chance.values()):.1f} by chance)" if self.by_chance else ""
-        return f"{found.mean:.{digits}f}{spread}{chance}{fewer}"
+        return f"{found.mean:.{digits}f}{spread}{chance}{self._of_images}{fewer}"
+
+    @property
+    def ap(self) -> float:
+        """The mean average precision over the seeds; NaN without one."""
+        return fmean(each.ap.value for each in self.judged.values()) if self.judged else math.nan
+
+    @property
+    def interval(self) -> Auc | None:
+        """Of the mean AUC, over seeds and patients; None where the seeds judged different images."""
+        every = list(self.judged.values())
+        if not every or self.by_chance:
+            return None
+        first = every[0]
+        if any(not np.array_equal(each.image_ids, first.image_ids) for each in every):
+            return None
+        return mean_auc(first.truth, [each.values for each in every], first.patients)
+
+    @property
+    def _of_images(self) -> str:
+        if not self.judged or self.by_chance:
+            return ""
+        interval = self.interval
+        said = "" if interval is None else f" ({interval.interval(3)})"
+        same = len(self.values) > 1 and len(set(self.values.values())) == 1
+        seeds = ", seeds change nothing" if same else ""
+        return f"{said}, AP {self.ap:.3f}{seeds}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +144,14 @@ class ExperimentTable:
             "chi_square": "χ² distance of the score histograms (0 to 100; in brackets what truth "
             "dealt at random gives)",
         }[self.measure]
+        both = " (95 % interval over replicates and patients), AP" if self.measure == "auc" else ""
         truth = (
             " The unlabeled images were drawn by their hidden truth."
             if self.uses_hidden_truth
             else ""
         )
         return (
-            f"{name}, mean ± 1.96 std over replicates, measured on {self.measured_on}; Welch's test "
+            f"{name}, mean ± 1.96 std over replicates{both}, measured on {self.measured_on}; Welch's test "
             f"against '{self.reference}' (ns, ** p < 0.05, *** p < 0.01, **** p < 0.001).{truth}"
         )
 
@@ -155,7 +189,7 @@ def experiment_table(project: Project, name: str, reader: str = "") -> Experimen
     rows, columns = (_in_order(place[n] for place in cells) for n in (0, 1))
     return ExperimentTable(
         name, kind.measure, measured_on, rows, columns, cells,
-        next((row for row in rows if row.startswith("AMAE")), rows[0]), kind.uses_hidden_truth,
+        REFERENCE if REFERENCE in rows else rows[0], kind.uses_hidden_truth,
     )  # fmt: skip
 
 
@@ -200,6 +234,7 @@ def _fill(
         else:
             cell.values[seed] = score.chi_square
             cell.by_chance[seed] = score.chi_square_by_chance
+        cell.judged[seed] = score
         cell.runs[seed] = job.run_id
         cell.failed.pop(seed, None)
     elif problem:
@@ -224,7 +259,7 @@ def text_of(table: ExperimentTable) -> str:
 
 def csv_lines(table: ExperimentTable) -> Iterator[tuple[object, ...]]:
     """A header, then one line a cell and seed, with its run; failed ones too."""
-    yield ("row", "column", "seed", table.measure, "by_chance", "run", "failed")
+    yield ("row", "column", "seed", table.measure, "ap", "by_chance", "run", "failed")
     for cell in table.cells.values():
         for seed in sorted({*cell.values, *cell.failed}):
             value, chance = (
@@ -232,7 +267,8 @@ def csv_lines(table: ExperimentTable) -> Iterator[tuple[object, ...]]:
                 for number in (cell.values.get(seed), cell.by_chance.get(seed))
             )
             run, why = cell.runs.get(seed, ""), cell.failed.get(seed, "")
-            yield (cell.row, cell.column, seed, value, chance, run, why)
+            ap = f"{cell.judged[seed].ap.value:.6f}" if seed in cell.judged else ""
+            yield (cell.row, cell.column, seed, value, ap, chance, run, why)
 
 
 def latex_of(table: ExperimentTable) -> str:

@@ -253,6 +253,11 @@ def _settings(project: Project, job: QueueRow) -> dict[str, object]:
         return job.config
     with project.session() as session:
         before = job_queue.get(session, job.needs)
+        if (
+            before.job == job.job == "stage2" and before.run_id is not None
+        ):  # it varies module B alone
+            stage1 = runs.get(session, before.run_id).parent_id
+            return {**job.config, "module_a_run": before.run_id, "stage1_run": stage1}
     return {**job.config, f"{before.job}_run": before.run_id}
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from amae_engine.catalog import decisions, image_tables, runs, scores
 from amae_engine.catalog.tables import Label, RunKind, RunState, Split
-from amae_engine.config import PseudoLabelConfig, PseudoLabelSource, ScoreKind
+from amae_engine.config import KeepRule, PseudoLabelConfig, PseudoLabelSource, ScoreKind
 from amae_engine.errors import NotReady, TooFewImages
 from amae_engine.jobs.confounders.matching_file import read_matching
 from amae_engine.method.pseudo_labels import (
@@ -58,6 +58,7 @@ class PseudoLabelView:
         cut_normal: Log-odds at or below which an image is pseudo-normal.
         cut_abnormal: Log-odds at or above which an image is pseudo-abnormal.
         normal: N, the normal training images that module A gets as well.
+        b_learns_all: Whether module B gets every unlabeled image, whatever its label.
     """
 
     run_id: int
@@ -69,6 +70,7 @@ class PseudoLabelView:
     cut_normal: float
     cut_abnormal: float
     normal: image_tables.ImageTable
+    b_learns_all: bool = False
 
     @property
     def image_ids(self) -> npt.NDArray[np.int64]:
@@ -108,15 +110,22 @@ class PseudoLabelView:
         return {
             NORMAL: InputImages.of(self.normal),
             PSEUDO_NORMAL: InputImages.of(self.unlabeled, self.labels == PseudoLabel.NORMAL),
-            PSEUDO_ABNORMAL: InputImages.of(self.unlabeled, self.labels == PseudoLabel.ABNORMAL),
+            PSEUDO_ABNORMAL: InputImages.of(self.unlabeled, self._of_module_b),
         }
+
+    @property
+    def _of_module_b(self) -> npt.NDArray[np.bool_]:
+        """(M,) what module B learns from U."""
+        if self.b_learns_all:
+            return self.labels != PseudoLabel.EXCLUDED
+        return self.labels == PseudoLabel.ABNORMAL
 
     def input_ids(self) -> dict[str, npt.NDArray[np.int64]]:
         """The ids of `inputs`, without the digests of what they show."""
         return {
             NORMAL: self.normal.ids,
             PSEUDO_NORMAL: self.image_ids[self.labels == PseudoLabel.NORMAL],
-            PSEUDO_ABNORMAL: self.image_ids[self.labels == PseudoLabel.ABNORMAL],
+            PSEUDO_ABNORMAL: self.image_ids[self._of_module_b],
         }
 
 
@@ -158,6 +167,7 @@ class Ratings:
             cut_normal=labelled.cut_normal,
             cut_abnormal=labelled.cut_abnormal,
             normal=self.normal,
+            b_learns_all=config.rule is KeepRule.B_ON_ALL,
         )
 
 

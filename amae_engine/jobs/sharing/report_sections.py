@@ -44,6 +44,7 @@ _CONFIGS: dict[RunKind, type[JsonConfig]] = {
     RunKind.PEER: PeerConfig,
     RunKind.MODEL: AppliedModel,
 }
+_PAPERS = {"abnormal_share": "1: B learns abnormal images alone"}  # what no value of ours says
 _NOT_CHOICES = (
     "stage1_run",
     "stage2_run",
@@ -135,7 +136,7 @@ def _own_choices(row: RunRow) -> list[tuple[str, str, str]]:
     config = _CONFIGS[row.kind].from_dict(row.config)
     mine, paper = _flat(config.to_dict()), _flat(_papers(config).to_dict())
     return [
-        (name, str(without_paths(value)), str(paper[name]))
+        (name, str(without_paths(value)), _PAPERS.get(name, str(paper[name])))
         for name, value in mine.items()
         if paper.get(name) != value and not name.endswith(_NOT_CHOICES)
     ]
