@@ -11,7 +11,15 @@ from sqlalchemy.orm import Session
 from amae_engine.catalog.chunks import chunks
 from amae_engine.catalog.reading_tables import RegionAct
 from amae_engine.catalog.studies import NewImage
-from amae_engine.catalog.tables import Image, ImageTag, LabelDecision, Patient, Score, Study
+from amae_engine.catalog.tables import (
+    Image,
+    ImageTag,
+    LabelDecision,
+    Patient,
+    Score,
+    Study,
+    TestLook,
+)
 
 Quality = tuple[int, int]  # pixels, bits: the larger is better, of two as large the deeper
 
@@ -60,7 +68,8 @@ def take_out(session: Session, which: ColumnElement[bool]) -> list[int]:
     ids = list(session.scalars(select(Image.id).where(which)))
     visits = list(session.scalars(select(Image.study_id).where(which).distinct()))
     people = list(session.scalars(select(Image.patient_id).where(which).distinct()))
-    session.execute(delete(ImageTag).where(ImageTag.image_id.in_(select(Image.id).where(which))))
+    for table in (ImageTag, TestLook):
+        session.execute(delete(table).where(table.image_id.in_(select(Image.id).where(which))))
     session.execute(delete(Image).where(which))
     for some in chunks(visits):
         unused = ~exists().where(Image.study_id == Study.id)

@@ -69,25 +69,28 @@ class ScoreTable:
     Attributes:
         names: n image names.
         truth: n of 0, 1, or −1 for unknown.
+        facts: n texts for each other column: patient, split, view, ….
         columns: n values for each score, NaN where an image has none.
         about: On what the scores were computed.
     """
 
     names: Sequence[str]
     truth: Sequence[int]
+    facts: Mapping[str, Sequence[str]]
     columns: Mapping[str, Sequence[float]]
     about: str
 
 
 def write_scores_csv(path: Path, table: ScoreTable) -> None:
-    """One line an image: name, truth and every score; comment lines say what it is."""
+    """One line an image: name, truth, facts and every score; comment lines say what it is."""
     known = ["" if truth < 0 else truth for truth in table.truth]
     columns = [
         ["" if math.isnan(value) else f"{value:.8g}" for value in column]
         for column in table.columns.values()
     ]
-    lines = zip(table.names, known, *columns, strict=True)
-    write_csv(path, (("image", "truth", *table.columns), *lines), (table.about, RESEARCH_USE))
+    lines = zip(table.names, known, *table.facts.values(), *columns, strict=True)
+    head = ("image", "truth", *table.facts, *table.columns)
+    write_csv(path, (head, *lines), (table.about, RESEARCH_USE))
 
 
 def write_csv(path: Path, lines: Iterable[Sequence[object]], about: Sequence[str] = ()) -> None:
@@ -108,6 +111,7 @@ def write_scores_parquet(path: Path, table: ScoreTable) -> None:
     arrays = {
         "image": pa.array(list(table.names), pa.string()),
         "truth": pa.array([None if each < 0 else each for each in table.truth], pa.int8()),
+        **{name: pa.array(list(texts), pa.string()) for name, texts in table.facts.items()},
         **{
             name: pa.array([None if math.isnan(value) else value for value in values], pa.float64())
             for name, values in table.columns.items()

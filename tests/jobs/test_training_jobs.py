@@ -142,6 +142,7 @@ def test_export_writes_tables_and_pictures_without_paths(scored: Project):
     assert {
         "results.txt",
         "scores.csv",
+        "scores-dictionary.csv",
         "scores.parquet",
         "curves.png",
         "curves.svg",
@@ -150,6 +151,10 @@ def test_export_writes_tables_and_pictures_without_paths(scored: Project):
     text = files["scores.csv"].read_text()
     assert "Research use only" in text
     assert len(text.splitlines()) == 3 + 10
+    head = text.splitlines()[2].split(",")
+    assert head[:8] == ["image", "truth", "patient", "file_key", "split", "view", "sex", "age_band"]
+    lines = files["scores-dictionary.csv"].read_text().splitlines()[1:]
+    assert [line.split(",")[0] for line in lines] == head  # every column is explained
     assert all(path.stat().st_size > 0 for path in files.values())
 
 

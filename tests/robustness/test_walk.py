@@ -30,7 +30,7 @@ def test_two_projects_of_one_account(qapp, whole_path: Project, tmp_path: Path):
     whole_path.close()
     other = tmp_path / "other"
     shutil.copytree(whole_path.folder, other)
-    found = walk((Place(whole_path.folder), Place(other)), tmp_path / "settings", 250, 11)
+    found = walk((Place(whole_path.folder), Place(other)), tmp_path / "settings", 250, 21)
     assert found.failures == ()
     assert found.facts["labels"] > 10
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from amae_engine.catalog import image_tables, locked_points, looks, runs, scores
 from amae_engine.catalog.tables import JUDGED, RunKind, Split
-from amae_engine.config import ScoreKind, Stage1Config
+from amae_engine.config import Reconstructs, ScoreKind, Stage1Config
 from amae_engine.config.applied_model import AppliedModel
 from amae_engine.config.peers import PeerConfig
 from amae_engine.errors import NotReady
@@ -80,6 +80,7 @@ class RunEvaluation:
         peer: The peer method and its protocol; "" for a score run of AMAE.
         images_are: What the images are: tested on, or chosen by.
         learned: What its scores have learned: the proxy task's worth, shortcuts.
+        over_tokens: Whether the modules reconstruct tokens: A_inter is then not the paper's Eq. 4.
     """
 
     run_id: int
@@ -94,14 +95,16 @@ class RunEvaluation:
     peer: str = ""
     images_are: str = "test images"
     learned: tuple[str, ...] = ()
+    over_tokens: bool = False
 
     def score(self, kind: ScoreKind) -> ScoreEvaluation | None:
         """One score, None where the run has not got it or it could not be judged."""
         return next((score for score in self.scores if score.kind is kind), None)
 
     def label(self, kind: ScoreKind) -> str:
-        """A score's name in tables; a peer's carries the method's name."""
-        return kind.named(self.peer)
+        """A score's name in tables; a peer's carries the method's name, A_inter what it is over."""
+        over = " over tokens" if self.over_tokens and kind is ScoreKind.DISCREPANCY else ""
+        return f"{kind.named(self.peer)}{over}"
 
     @property
     def measured_on(self) -> str:
@@ -194,7 +197,15 @@ def evaluate_run(
         peer=peer_title(run),
         images_are=what,
         learned=_learned(project, run),
+        over_tokens=_over_tokens(project, run),
     )
+
+
+def _over_tokens(project: Project, run: runs.RunRow) -> bool:
+    with project.session() as session:
+        parent = None if run.parent_id is None else runs.get(session, run.parent_id)
+    stage2 = parent is not None and parent.kind is RunKind.STAGE2
+    return stage2 and parent is not None and parent.config["reconstructs"] == Reconstructs.TOKENS
 
 
 def _learned(project: Project, run: runs.RunRow) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from amae_engine.atomic_write import write_text
+from amae_engine.catalog import image_keys, studies
 from amae_engine.catalog.audit import audit
 from amae_engine.config import ScoreKind
 from amae_engine.jobs.evaluation.evaluate_run import RunEvaluation, ScoreEvaluation
@@ -17,6 +18,7 @@ from amae_engine.reports.table import (
     ResultLine,
     ScoreTable,
     text_table,
+    write_csv,
     write_scores_csv,
     write_scores_parquet,
 )
@@ -66,16 +68,61 @@ def export_results(project: Project, evaluation: RunEvaluation, reader: str = ""
     write_text(table, result_text(evaluation) + "\n")
     columns = {str(score.kind): _of_all(evaluation, score) for score in evaluation.scores}
     about = f"Scores of {evaluation.measured_on}; larger is more abnormal"
-    scored = ScoreTable(evaluation.names, evaluation.truth.tolist(), columns, about)
+    facts = _facts(project, evaluation)
+    scored = ScoreTable(evaluation.names, evaluation.truth.tolist(), facts, columns, about)
     scores_parquet = folder / "scores.parquet"
     write_scores_csv(scores_csv, scored)
     write_scores_parquet(scores_parquet, scored)
-    written = [table, scores_csv, scores_parquet]
+    dictionary = folder / "scores-dictionary.csv"
+    write_csv(dictionary, (("column", "in the report", "meaning"), *_dictionary(evaluation)))
+    written = [table, scores_csv, scores_parquet, dictionary]
     written += [write_run_curves(evaluation, folder / f"curves.{kind}") for kind in ("png", "svg")]
     written += _export_images(project, evaluation, folder)
     with project.session() as session:
         audit(session, reader, "export", f"results of run {evaluation.run_id}")
     return written
+
+
+def _facts(project: Project, evaluation: RunEvaluation) -> dict[str, list[str]]:
+    """What is known of each judged image, without a name of a person or file."""
+    ids = evaluation.image_ids.tolist()
+    with project.session() as session:
+        rows = studies.rows(session, ids)
+        hashes = {key.image_id: key.pixel_hash for key in image_keys.of_images(session, ids)}
+    return {
+        "patient": [f"P{row.patient_id:05d}" if row.patient_known else "" for row in rows],
+        "file_key": [hashes[row.id] for row in rows],
+        "split": ["validation" if row.is_validation else str(row.split) for row in rows],
+        "view": [row.view for row in rows],
+        "sex": [row.sex for row in rows],
+        "age_band": [row.age_band for row in rows],
+    }
+
+
+_MEANINGS = (
+    ("image", "image", "the image's name in this project"),
+    ("truth", "truth", "1 abnormal, 0 normal"),
+    (
+        "patient",
+        "patient",
+        "the patient's number in this project; empty where nobody says who it is",
+    ),
+    ("file_key", "", "a hash of the original's pixels, keyed by this project: no file's name"),
+    ("split", "", "test: tested on; validation: thresholds were chosen by it"),
+    ("view", "view", "as recorded: PA, AP, …"),
+    ("sex", "sex", "as recorded"),
+    ("age_band", "age", "years, in bands"),
+)
+
+
+def _dictionary(evaluation: RunEvaluation) -> list[tuple[str, str, str]]:
+    """Each column of the table of scores: its name in the report, and what it says."""
+    larger = "larger is more abnormal; in units of its own, no probability"
+    scores = [
+        (str(s.kind), evaluation.label(s.kind), f"{s.kind.help} ({s.kind.origin}); {larger}")
+        for s in evaluation.scores
+    ]
+    return [*_MEANINGS, *scores]
 
 
 def write_run_curves(evaluation: RunEvaluation, path: Path) -> Path:
