@@ -271,6 +271,9 @@ def _segmentation(
     )
     made.SeriesDescription = f"AMAE: {description}"[:64]
     made.PatientOrientation = source.get("PatientOrientation") or ""
+    if _spacing(source) is None:
+        for groups in made.SharedFunctionalGroupsSequence:
+            groups.pop("PixelMeasuresSequence", None)
     return made
 
 
@@ -286,18 +289,18 @@ def _placed(source: Dataset) -> Dataset:
     placed.FrameOfReferenceUID = source.get("FrameOfReferenceUID") or highdicom.UID()
     placed.PositionReferenceIndicator = source.get("PositionReferenceIndicator", "")
     placed.ImagePositionPatient, placed.ImageOrientationPatient = [0, 0, 0], [1, 0, 0, 0, 1, 0]
-    placed.PixelSpacing = _spacing(source)
+    placed.PixelSpacing = _spacing(source) or [1.0, 1.0]  # taken out again where nobody knows it
     placed.SliceThickness = 1
     return placed
 
 
-def _spacing(source: Dataset) -> list[float]:
-    """Between rows and columns as the file says; 1 mm where it says nothing that can be used."""
+def _spacing(source: Dataset) -> list[float] | None:
+    """Between rows and columns as the file says; None where it says nothing that can be used."""
     for name in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         found = source.get(name)
         if isinstance(found, MultiValue) and len(found) == 2 and min(found) > 0:
             return [float(step) for step in found]
-    return [1.0, 1.0]
+    return None
 
 
 def _reference(source: Dataset) -> Dataset:

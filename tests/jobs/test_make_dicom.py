@@ -159,6 +159,15 @@ def test_segmentations_are_read_by_dcmqi_where_they_belong(hospital: Project, tm
     assert nifti(tmp_path / "map" / "s-1.nii.gz", header.Rows, header.Columns).any()
 
 
+def test_no_pixel_size_is_made_up(hospital: Project):
+    known = set()
+    for path in made(hospital).folder.rglob("map.dcm"):
+        groups = pydicom.dcmread(path).SharedFunctionalGroupsSequence[0]
+        measures = groups.get("PixelMeasuresSequence")
+        known.add(None if measures is None else tuple(map(float, measures[0].PixelSpacing)))
+    assert known == {None, (0.2, 0.25)}
+
+
 def nifti(path: Path, rows: int, columns: int) -> np.ndarray:
     """The pixels of a NIfTI file of one slice (n+1: 352 bytes of header; datatype 2, 4 or 512)."""
     content = gzip.decompress(path.read_bytes())
