@@ -25,6 +25,12 @@ def add_experiments(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) 
     experiment.add_argument("--ratios", type=float, nargs="+", help="anomaly ratios of fig3a, 0…1")
     experiment.add_argument("--preset", default="", help="of AMAE's own runs")
     experiment.add_argument(
+        "--imagenet",
+        default="",
+        metavar="FILE",
+        help="of table2: weights of a masked autoencoder pre-trained on ImageNet, for the row AMAE-IN",
+    )
+    experiment.add_argument(
         "--encoders",
         nargs="+",
         default=[],

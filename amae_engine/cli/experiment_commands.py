@@ -35,6 +35,7 @@ def experiment(options: Namespace) -> None:
         _settings(options.set),
         options.preset,
         tuple(options.encoders),
+        options.imagenet,
     )
     if options.dry_run:
         _say_plan(project, plan_jobs(project, plan), options)

@@ -95,6 +95,11 @@ def test_every_experiment_is_planned_with_its_cells(small_project: Project):
         ("DDAD-AE", "N"), ("DDAD-AE", "Y"), ("AMAE, stage 1", "N"), ("AMAE, A_inter over tokens", "Y"),
         *((name, "Y") for name in ("CutPaste", "AnatPaste", "FPI", "PII", "NSA")),
     }  # fmt: skip
+    imagenet = jobs(Experiment.TABLE2, imagenet="/data/mae_in.pth")
+    rows = {r["row"] for job in imagenet for r in job.reads}
+    assert {"AMAE-IN, leading score", "AMAE-IN, A_inter (Eq. 4)"} <= rows
+    starts = [j.config["weights"] for j in imagenet if j.title.startswith("AMAE-IN stage1")]
+    assert starts == 2 * ["/data/mae_in.pth"]
     fig3a = jobs(Experiment.FIG3A)
     columns = list(dict.fromkeys(r["column"] for job in fig3a for r in job.reads))
     assert columns == ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]

@@ -83,6 +83,7 @@ class Plan:
         settings: Changes of every job of a kind: {"stage1": {"training.epochs": 3}}.
         preset: Of AMAE's own runs; "" for the default.
         encoders: Of Fig. 3 (c), next to its own: "timm:NAME=FILE" or a file of ours.
+        imagenet: Weights of a masked autoencoder pre-trained on ImageNet, for Table 2's row AMAE-IN.
     """
 
     experiment: Experiment
@@ -92,6 +93,7 @@ class Plan:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     preset: str = ""
     encoders: tuple[str, ...] = ()
+    imagenet: str = ""
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
@@ -127,6 +129,12 @@ def _table2(project: Project, plan: Plan, seed: int, jobs: list[NewJob]) -> None
             protocols = (Protocol.Y,)
         jobs += [_peer(plan, seed, method, protocol, str(protocol)) for protocol in protocols]
     _chain(project, plan, seed, jobs, "Y", extra=((_STAGE1, "N", ScoreKind.STAGE1_PROBABILITY),))
+    if plan.imagenet:  # as in the paper: the same, from other starting weights, over pixels
+        own = {kind: dict(plan.settings.get(kind, {})) for kind in ("stage1", "stage2")}
+        own["stage1"] |= {"weights": plan.imagenet, "encoder": ""}
+        own["stage2"] |= {"reconstructs": str(Reconstructs.PIXELS)}
+        changed = replace(plan, settings={**plan.settings, **own})
+        _chain(project, changed, seed, jobs, "Y", name="AMAE-IN")
 
 
 def _fig3a(project: Project, plan: Plan, seed: int, jobs: list[NewJob]) -> None:
@@ -216,22 +224,26 @@ def _chain(
     draw: UnlabeledDraw | None = None,
     preset: str = "",
     extra: Sequence[tuple[str, str, ScoreKind]] = (),
+    name: str = "AMAE",
 ) -> None:
     """Stage 1, stage 2 and scoring, each on the one before; the last one fills the cells."""
-    name = preset or plan.preset
+    chosen = preset or plan.preset
     own: dict[str, dict[str, Any]] = {
         "stage1": {"training.seed": seed, **({} if draw is None else {"unlabeled": draw})},
         "stage2": {"training.seed": seed},
         "score": {"seed": seed},
     }
     configs = {
-        kind: default_config(project, STEPS[kind], name)
+        kind: default_config(project, STEPS[kind], chosen)
         .config.changed(changes)
         .changed(plan.settings.get(kind, {}))
         for kind, changes in own.items()
     }
     eq4 = _eq4(configs["stage2"].to_dict())
-    cells = [(REFERENCE, column, LEADING), (eq4, column, str(ScoreKind.DISCREPANCY))]
+    cells = [
+        (row.replace("AMAE", name, 1), column, score)
+        for row, score in ((REFERENCE, LEADING), (eq4, str(ScoreKind.DISCREPANCY)))
+    ]
     cells += [(row, where, str(kind)) for row, where, kind in extra]
     reads = tuple(
         {"row": row, "column": where, "seed": seed, "score": score} for row, where, score in cells
@@ -240,7 +252,7 @@ def _chain(
     for place, (kind, config) in enumerate(configs.items()):
         jobs.append(
             NewJob(
-                f"AMAE {kind}, {column}, seed {seed}",
+                f"{name} {kind}, {column}, seed {seed}",
                 kind,
                 config.to_dict(),
                 first + place - 1 if place else None,
