@@ -157,7 +157,9 @@ class OperatingPanel(QWidget):
             (Listed.CALLED_NORMAL, "NPV", found.predictive.npv),
         ):
             text = "–" if np.isnan(value.value) else value.text()
-            self.numbers[listed].setText(f"{name} {text} at {self.prevalence.value():g} %")
+            self.numbers[listed].setText(f"{name} {text}")
+            at = f"At the prevalence that is stated, {self.prevalence.value():g} %"
+            self.numbers[listed].setToolTip(at)
 
     def show_choice(self, point: ChosenPoint) -> None:
         """Say how the threshold that is shown was chosen; it is not locked."""

@@ -117,7 +117,7 @@ class ReviewState:
 
     def name(self, kind: ScoreKind) -> str:
         """A score's name."""
-        return kind.named(self.peer)
+        return kind.named(self.peer) if self.evaluation is None else self.evaluation.label(kind)
 
     def called(self, place: int, kind: ScoreKind, threshold: float) -> str:
         """What an operating point makes of an image: "called abnormal"."""

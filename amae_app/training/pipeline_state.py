@@ -79,7 +79,7 @@ def read_pipeline_state(project: Project, labels: PseudoLabelConfig) -> Pipeline
     images = "|".join(InputImages.of(table).digest for table in both) + str(sorted(decided.items()))
     stage1 = _stage1_card(project, rows, counts[Split.NORMAL].images, labels)
     view, pseudo = _pseudo_card(project, labels, stage1)
-    trained = next((row.id for row in rows if row.kind not in JUDGED), None)
+    trained = next((row.id for row in rows if row.kind not in JUDGED and row.epoch), None)
     stage2 = stage2_card(project, rows, view, pseudo, stage1)
     return PipelineState(
         weights=_weights_card(rows, counts),

@@ -179,8 +179,9 @@ def test_predictive_values_follow_the_stated_prevalence(page):
     operating = page.panel.operating
     page.panel.threshold_changed.emit(float(page._state.values[page.kind].min()))  # all called
     operating.prevalence.setValue(10)
-    assert operating.numbers[Listed.CALLED_ABNORMAL].text() == "PPV 0.10 (0.04–0.25) at 10 %"
-    assert operating.numbers[Listed.CALLED_NORMAL].text() == "NPV – at 10 %"
+    assert operating.numbers[Listed.CALLED_ABNORMAL].text() == "PPV 0.10 (0.04–0.25)"
+    assert operating.numbers[Listed.CALLED_NORMAL].text() == "NPV –"
+    assert operating.numbers[Listed.CALLED_NORMAL].toolTip().endswith("10 %")
 
 
 def test_subgroups_and_calibration_stand_beside_the_curves(page, qtbot):
