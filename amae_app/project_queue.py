@@ -71,6 +71,7 @@ class ProjectQueue(QObject):
         self._thread: JobThread | None = None
         self._changes = 0  # that were begun
         self._unwritten = 0
+        self._unread = ""
         self._is_paused = self._is_cancelling = self._is_wanted = False
         self._has_asked, self._is_over = False, True
         self.is_closing = False
@@ -207,7 +208,7 @@ class ProjectQueue(QObject):
 
         def leave(project: Project) -> None:
             project.in_session(job_queue.forget_here, tuple(self._own))
-            if goes_on:
+            if goes_on and was_at_work:
                 project.in_session(job_queue.resume)
                 start_worker(project)
             elif was_at_work and not is_at_work(project):
@@ -266,10 +267,10 @@ class ProjectQueue(QObject):
         if self._unwritten:
             return  # read before what the reader did last; another look follows
         before, self.state = (self.state, self._is_paused), state
-        is_left = before[0].is_at_work and not state.is_at_work
+        states = {job.state for job in state.jobs}
+        is_left = before[0].is_at_work and not state.is_at_work and QueueState.WAITING in states
         if is_left and self._has_asked and not self.is_working:
             self.start()  # another process's worker has ended just before it saw a new job
-        states = {job.state for job in state.jobs}
         at_work = self._mine or state.at_work
         held = next((j.state for j in state.jobs if self._mine and j.id == self._mine.id), None)
         self._is_paused = held is QueueState.PAUSED or (
@@ -281,7 +282,9 @@ class ProjectQueue(QObject):
 
     @Slot(object)
     def _on_failed_read(self, error: AmaeError) -> None:
-        _log.warning("The queue of %s could not be read: %s", self.name, error)
+        if str(error) != self._unread:  # said once, not at every look
+            self._unread = str(error)
+            _log.warning("The queue of %s could not be read: %s", self.name, error)
 
     @Slot(object)
     def _on_event(self, event: Event) -> None:
