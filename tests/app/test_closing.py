@@ -10,7 +10,6 @@ from widgets_by_name import WAIT
 
 from amae_app import closing
 from amae_app.closing import Closing, ask_closing
-from amae_app.queues import Queues
 from amae_engine.catalog import job_queue, runs
 from amae_engine.catalog.job_queue import NewJob
 from amae_engine.catalog.tables import QueueState, RunState
@@ -129,14 +128,14 @@ def test_what_only_the_window_can_do_does_not_go_on(queues, qtbot):
     qtbot.waitUntil(lambda: not queue.running, timeout=WAIT)
 
 
-def test_what_this_window_did_not_work_at_is_left_as_it_is(small_project, qtbot, monkeypatch):
+def test_what_this_window_did_not_work_at_is_left_as_it_is(
+    queues, small_project, qtbot, monkeypatch
+):
     started: list[object] = []
     monkeypatch.setattr("amae_app.project_queue.start_worker", started.append)
     with small_project.session() as session:
         job_queue.add(session, "", [NewJob("for later", "peer_times", {"configs": []})])
         job_queue.pause(session)
-    queues = Queues()
-    queues.open(small_project)
     with qtbot.waitSignal(queues.closed, timeout=WAIT):
         queues.close_all(goes_on=True)
     with small_project.session() as session:
