@@ -7,7 +7,7 @@ test images were closed whose truth another run, a list or an export had shown.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import and_, func, select
@@ -82,7 +82,7 @@ def require_open(session: Session, what: str) -> None:
 
 
 def note(
-    session: Session, ids: Sequence[int], subjects: Iterable[str], reader: str, where: str
+    session: Session, ids: Sequence[int], subjects: Sequence[str], reader: str, where: str
 ) -> None:
     """Note who sees what of test images whose truth is known; only a first look counts.
 
@@ -108,10 +108,10 @@ def note(
                 for i in new
             ]  # fmt: skip
             if rows:
-                session.execute(insert(TestLook).values(rows).on_conflict_do_nothing())
+                session.execute(insert(TestLook).on_conflict_do_nothing(), rows)
 
 
-def note_all(session: Session, subjects: Iterable[str], reader: str, where: str) -> None:
+def note_all(session: Session, subjects: Sequence[str], reader: str, where: str) -> None:
     """The same of every test image."""
     note(
         session, list(session.scalars(select(Image.id).where(_TESTED_ON))), subjects, reader, where
