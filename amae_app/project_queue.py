@@ -273,9 +273,9 @@ class ProjectQueue(QObject):
             self.start()  # another process's worker has ended just before it saw a new job
         at_work = self._mine or state.at_work
         held = next((j.state for j in state.jobs if self._mine and j.id == self._mine.id), None)
-        self._is_paused = held is QueueState.PAUSED or (
-            at_work is None and QueueState.PAUSED in states
-        )
+        # what runs by its row, and by no worker, was left by one that was killed
+        left = {QueueState.PAUSED, QueueState.RUNNING} & states if at_work is None else set()
+        self._is_paused = held is QueueState.PAUSED or bool(left)
         self._is_cancelling &= at_work is not None
         if before != (state, self._is_paused):
             self.changed.emit()

@@ -128,6 +128,24 @@ def test_what_only_the_window_can_do_does_not_go_on(queues, qtbot):
     qtbot.waitUntil(lambda: not queue.running, timeout=WAIT)
 
 
+def test_what_a_killed_window_left_is_offered_again(open_window, small_project, qtbot):
+    with small_project.session() as session:
+        (number,) = job_queue.add(session, "", [NewJob("Trials", "peer_times", {"configs": []})])
+        assert job_queue.take(session, number)  # by a worker that is no more
+    window = open_window(small_project)
+    label = window.findChild(QLabel, "jobLabel")
+    qtbot.waitUntil(lambda: label.text() == "Paused: Trials", timeout=WAIT)
+    button = window.findChild(QPushButton, "pauseButton")
+    assert button.text() == "Resume"
+    button.click()
+
+    def is_done() -> bool:
+        with small_project.session() as session:
+            return job_queue.rows(session)[0].state is QueueState.DONE
+
+    qtbot.waitUntil(is_done, timeout=WAIT)
+
+
 def test_what_this_window_did_not_work_at_is_left_as_it_is(
     queues, small_project, qtbot, monkeypatch
 ):
