@@ -60,12 +60,8 @@ class ResultsPage(Workspace):
             "Reading the newest scores…", "emptyResults", "Go to Train", "Where stage 2 is started"
         )
         self._stack = QStackedWidget()
-        self.keys = PageKeys(
-            self,
-            "results",
-            context.settings,
-            "left drag window/level · wheel zoom · middle drag pan · ↑ ↓ images",
-        )
+        mouse = "left drag window/level · wheel zoom · middle drag pan · ↑ ↓ images"
+        self.keys = PageKeys(self, "results", context.settings, mouse)
         self._add_keys()
         self.regions = RegionReading(context, self.review, self.keys, self)
         self.side = QTabWidget()
