@@ -19,7 +19,17 @@ _CATALOGS = [1000, 10_000, 100_000, 1_000_000]
 _IMPORTED = 24  # files of each kind
 _RUNS = 4000  # of each cell of the coverage
 _STEPS = ("stage0", "stage1", "stage2", "score", "all")
-_OTHERS = ("catalog", "coverage", "gpu", "import", "pipeline", "reading", "scoring", "window")
+_OTHERS = (
+    "catalog",
+    "coverage",
+    "gpu",
+    "import",
+    "pipeline",
+    "reading",
+    "scoring",
+    "tokens",
+    "window",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "import": _import,
             "pipeline": _pipeline,
             "scoring": _scoring,
+            "tokens": _tokens,
         }.get(first, _steps)(options)
     except AmaeError as error:
         sys.stderr.write(f"{error}\n")
@@ -63,6 +74,17 @@ def _coverage(options: argparse.Namespace) -> None:
     from tests.benchmarks.coverage import table
 
     say(table((options.images or [_RUNS])[0]))
+
+
+def _tokens(options: argparse.Namespace) -> None:
+    from tests.benchmarks.token_baselines import token_baselines
+
+    found = token_baselines(options.project)
+    if options.json:
+        say_json({name: auc.numbers for name, auc in found.items()})
+        return
+    for name, auc in found.items():
+        say(f"{name:<40} AUC {auc.text(3)}")
 
 
 def _import(options: argparse.Namespace) -> None:
@@ -190,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--catalog", default="", help="an empty PostgreSQL database, for `catalog`")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1")
+    parser.add_argument("--project", type=Path, help="for `tokens`: with a finished stage 1")
     parser.add_argument("--batch-size", type=int, default=0, help="images of a training step")
     parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"])
     parser.add_argument("--json", action="store_true", help="JSON output")
