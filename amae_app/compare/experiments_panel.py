@@ -173,7 +173,9 @@ class ExperimentsPanel(QWidget):
                 if cell is not None:
                     of_seeds = ", ".join(f"seed {s}: run {r}" for s, r in cell.runs.items())
                     failed = "; ".join(f"seed {s} failed: {w}" for s, w in cell.failed.items())
-                    item.setToolTip("\n".join(part for part in (of_seeds, failed) if part))
+                    item.setToolTip(
+                        "\n".join(each for each in (of_seeds, failed, cell.length) if each)
+                    )
                 self.table.setItem(y, x, item)
         self.table.resizeColumnsToContents()
 

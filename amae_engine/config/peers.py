@@ -75,6 +75,8 @@ class PeerFacts:
         width: Channels of the first layer; 0 where the network is fixed.
         phases: Networks or steps trained one after the other, under protocol N and Y.
         compact: Image size and width at the compact size; None where the published one is small.
+        updates: Of the weights that the publication or its code makes, in one phase; 0 where neither
+            says. With the same epochs a smaller set of images makes fewer.
     """
 
     label: str
@@ -87,16 +89,21 @@ class PeerFacts:
     width: int = 0
     phases: tuple[int, int] = (1, 1)
     compact: tuple[int, int] | None = None
+    updates: int = 0
 
 
 LATENT = 16  # of [5]'s autoencoder
 _WITH_LATENT = (PeerMethod.AE, PeerMethod.AE_U, PeerMethod.DDAD_AE)
 _DENSITY = "negative log density of the features under a KDE of the training images"
 _PIXELS = "mean of the predicted label map"
+_DDAD_UPDATES = 250 * 61  # of RSNA's 3,851 normal images (Cai et al., MICCAI 2022)
 _FACTS = {
-    PeerMethod.AE: PeerFacts("AE", "Rec.", "mean squared error", 250, 64, 5e-4, 64),
+    PeerMethod.AE: PeerFacts(
+        "AE", "Rec.", "mean squared error", 250, 64, 5e-4, 64, updates=_DDAD_UPDATES
+    ),
     PeerMethod.AE_U: PeerFacts(
-        "AE-U", "Rec.", "mean squared error over predicted variance", 250, 64, 5e-4, 64
+        "AE-U", "Rec.", "mean squared error over predicted variance", 250, 64, 5e-4, 64,
+        updates=_DDAD_UPDATES,
     ),
     PeerMethod.F_ANOGAN: PeerFacts(
         "f-AnoGAN", "Rec.", "squared error of image and critic features", 250, 64, 1e-4, 64, 64, (2, 2),
@@ -109,7 +116,8 @@ _FACTS = {
         "DRAEM", "Rec.+SSL", "maximum of the smoothed anomaly map", 700, 8, 1e-4, 256, 64, (1, 1), (64, 16)
     ),
     PeerMethod.DDAD_AE: PeerFacts(
-        "DDAD-AE", "Rec.", "A_intra under N, A_inter under Y", 250, 64, 5e-4, 64, 0, (3, 6)
+        "DDAD-AE", "Rec.", "A_intra under N, A_inter under Y", 250, 64, 5e-4, 64, 0, (3, 6),
+        updates=_DDAD_UPDATES,
     ),
     PeerMethod.MASK_RECONSTRUCTION: PeerFacts(
         "AMAE (Mask Rec.)", "Rec.", "mean squared error of the mean reconstruction", 150, 16, 2.5e-4, 0
@@ -119,7 +127,7 @@ _FACTS = {
     ),
     **{
         PeerMethod(kind): PeerFacts(
-            label, "SSL", _DENSITY, 256, 32, 0.03, 256, 0, (1, 1), (64, 0)
+            label, "SSL", _DENSITY, 256, 32, 0.03, 256, 0, (1, 1), (64, 0), 256 * 256
         )
         for kind, label in (
             ("cutpaste", "CutPaste"),
@@ -209,6 +217,10 @@ class PeerConfig(JsonConfig):
     def all_epochs(self) -> int:
         """Epochs over all phases."""
         return self.epochs * self.method.facts.phases[self.protocol is Protocol.Y]
+
+    def updates(self, images: int) -> int:
+        """Of the weights in one phase that learns from so many images."""
+        return self.epochs * -(-images // self.batch_size)
 
     def within_minutes(self, seconds: float) -> PeerConfig:
         """As many of the method's epochs as fit into the minutes, at least one.

@@ -32,6 +32,7 @@ from amae_engine.jobs.planning.experiment_plans import Experiment, Plan, plan_jo
 from amae_engine.jobs.planning.experiment_results import (
     Cell,
     ExperimentTable,
+    csv_lines,
     experiment_table,
     experiments,
     latex_of,
@@ -222,6 +223,12 @@ def test_a_cell_fails_alone_and_is_tried_again(quick):
     assert len(cell.values) == 1
     assert f"AP {cell.ap:.3f}" in cell.text
     assert cell.interval.low < cell.values[0] < cell.interval.high
+    assert cell.updates == (5, 15_250)  # 20 normal images, 4 at a time, once
+    assert "†" in table.text(cell.row, cell.column)
+    assert "about 5 updates of the weights here, 15,250 in the publication" in text_of(table)
+    (line,) = (line for line in csv_lines(table) if line[0] == cell.row)
+    assert line[-2:] == (5, 15_250)
+    assert r"\dag" in latex_of(table)
     with project.session() as session:
         states = [row.state for row in job_queue.rows(session)]
         assert states == [

@@ -12,15 +12,18 @@ import numpy as np
 
 from amae_engine.catalog import job_queue, runs
 from amae_engine.catalog.job_queue import QueueRow
-from amae_engine.catalog.tables import QueueState, RunState
+from amae_engine.catalog.tables import QueueState, RunState, Split
 from amae_engine.config import ScoreKind
+from amae_engine.config.peers import PeerConfig, Protocol
 from amae_engine.errors import AmaeError, NotReady
 from amae_engine.evaluation.delong import Auc, mean_auc
 from amae_engine.evaluation.multiple_testing import Replicates, replicates, stars, welch
 from amae_engine.jobs.evaluation.evaluate_run import RunEvaluation, ScoreEvaluation, evaluate_run
 from amae_engine.jobs.planning.experiment_plans import LEADING, REFERENCE, Experiment
 from amae_engine.project import Project
+from amae_engine.runs.inputs import read_inputs
 
+_SHORT = "†"  # under a tenth of the publication's updates
 _STATES_LEFT = (QueueState.WAITING, QueueState.RUNNING, QueueState.PAUSED)
 
 
@@ -35,6 +38,8 @@ class Cell:
         open: How many seeds are still to come.
         by_chance: For χ², what truth dealt at random gives on average, by seed.
         judged: The scores behind the values, by seed.
+        updates: Of a peer's weights, made here and in its publication (0: not given there); of the
+            last seed.
     """
 
     row: str
@@ -45,6 +50,21 @@ class Cell:
     open: int
     by_chance: dict[int, float] = field(default_factory=dict)
     judged: dict[int, ScoreEvaluation] = field(default_factory=dict)
+    updates: tuple[int, int] = (0, 0)
+
+    @property
+    def length(self) -> str:
+        """How long a peer was trained, and how long its publication was; "" for AMAE's own."""
+        made, published = self.updates
+        there = f"{published:,}" if published else "a number that is not given"
+        said = f"about {made:,} updates of the weights here, {there} in the publication or its code"
+        return said if made else ""
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a peer was trained for less than a tenth of what its publication was."""
+        made, published = self.updates
+        return 10 * made < published
 
     @property
     def over_seeds(self) -> Replicates:
@@ -124,8 +144,17 @@ class ExperimentTable:
         cell = self.cells.get((row, column))
         if cell is None:
             return ""
-        mark = stars(self.p_value(row, column))
-        return f"{cell.text} {mark}".rstrip()
+        marks = (_SHORT if cell.is_short else "", stars(self.p_value(row, column)))
+        return " ".join(part for part in (cell.text, *marks) if part)
+
+    @property
+    def lengths(self) -> list[str]:
+        """How long each peer was trained, and how long its publication was."""
+        return [
+            f"{_SHORT if cell.is_short else ' '} {cell.row}, {cell.column}: {cell.length}"
+            for cell in self.cells.values()
+            if cell.length
+        ]
 
     @property
     def failures(self) -> list[str]:
@@ -186,11 +215,25 @@ def experiment_table(project: Project, name: str, reader: str = "") -> Experimen
             measured_on = f"{normal} normal + {len(truth) - normal} abnormal test images"
         for read in job.reads:
             _fill(cells, job, read, kind.measure, evaluation, problem)
+            if evaluation is not None and job.job == "peer":
+                place = str(read["row"]), str(read["column"])
+                updates = _updates(project, evaluation.run_id)
+                cells[place] = replace(cells[place], updates=updates)
     rows, columns = (_in_order(place[n] for place in cells) for n in (0, 1))
     return ExperimentTable(
         name, kind.measure, measured_on, rows, columns, cells,
         REFERENCE if REFERENCE in rows else rows[0], kind.uses_hidden_truth,
     )  # fmt: skip
+
+
+def _updates(project: Project, run_id: int) -> tuple[int, int]:
+    """Of a peer's weights in one phase: made, and in its publication."""
+    with project.session() as session:
+        config = PeerConfig.from_dict(runs.get(session, run_id).config).completed
+    images = read_inputs(project.run_folder(run_id)).images
+    seen = [Split.NORMAL, Split.UNLABELED] if config.protocol is Protocol.Y else [Split.NORMAL]
+    count = sum(len(images[split]) for split in seen if split in images)
+    return config.updates(count), config.method.facts.updates
 
 
 def _evaluated(project: Project, job: QueueRow, reader: str) -> tuple[RunEvaluation | None, str]:
@@ -254,12 +297,13 @@ def text_of(table: ExperimentTable) -> str:
     widths = [max(len(line[n]) for line in (head, *lines)) for n in range(len(head))]
     drawn = ["  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True))
              for line in (head, *lines)]  # fmt: skip
-    return "\n".join([table.about, *drawn, *table.failures])
+    return "\n".join([table.about, *drawn, *table.failures, *table.lengths])
 
 
 def csv_lines(table: ExperimentTable) -> Iterator[tuple[object, ...]]:
     """A header, then one line a cell and seed, with its run; failed ones too."""
-    yield ("row", "column", "seed", table.measure, "ap", "by_chance", "run", "failed")
+    yield ("row", "column", "seed", table.measure, "ap", "by_chance", "run", "failed", "updates",
+           "published_updates")  # fmt: skip
     for cell in table.cells.values():
         for seed in sorted({*cell.values, *cell.failed}):
             value, chance = (
@@ -268,7 +312,8 @@ def csv_lines(table: ExperimentTable) -> Iterator[tuple[object, ...]]:
             )
             run, why = cell.runs.get(seed, ""), cell.failed.get(seed, "")
             ap = f"{cell.judged[seed].ap.value:.6f}" if seed in cell.judged else ""
-            yield (cell.row, cell.column, seed, value, ap, chance, run, why)
+            made, published = (number or "" for number in cell.updates)
+            yield (cell.row, cell.column, seed, value, ap, chance, run, why, made, published)
 
 
 def latex_of(table: ExperimentTable) -> str:
@@ -289,7 +334,7 @@ def latex_of(table: ExperimentTable) -> str:
 def _latex(text: str) -> str:
     for plain, written in (
         ("\\", r"\textbackslash{}"), ("_", r"\_"), ("%", r"\%"), ("&", r"\&"), ("#", r"\#"),
-        ("±", r"$\pm$"), ("χ²", r"$\chi^2$"), ("…", r"\dots"),
+        ("±", r"$\pm$"), ("χ²", r"$\chi^2$"), ("…", r"\dots"), ("†", r"\dag"),
     ):  # fmt: skip
         text = text.replace(plain, written)
     return re.sub(r"\*{2,}", lambda stars: f"$^{{{stars[0]}}}$", text)
