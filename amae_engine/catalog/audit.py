@@ -24,7 +24,7 @@ def require_reader(reader: str, what: str) -> None:
     """
     if not reader.strip():
         raise BadInput(
-            f"{what} needs a reader: enter your name or initials (in the window at the top right, as --reader in a command)."
+            f"{what} needs a reader: give your name or initials (the window's Reader, a command's --reader)."
         )
 
 

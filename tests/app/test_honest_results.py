@@ -6,14 +6,19 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QSizeF
+from PySide6.QtGui import QPdfWriter
 from PySide6.QtWidgets import QMessageBox, QPushButton
 from widgets_by_name import WAIT, click
 
+from amae_app import report_printer
 from amae_app.results.review_state import Listed
+from amae_app.widgets.curve_plot import CurvePlot, PlottedCurve
 from amae_engine.catalog import image_tables, locked_points, validation_images
 from amae_engine.catalog.tables import Image, Split
 from amae_engine.config import ScoreKind
 from amae_engine.evaluation.operating_rules import Rule, RuleChoice
+from amae_engine.evaluation.roc import operating_point, roc_curve
 from amae_engine.jobs.evaluation.operating_points import ChosenPoint
 
 
@@ -203,3 +208,40 @@ def test_a_bar_of_the_histogram_is_clicked(page, qtbot):
     middle = histogram.plotItem.vb.viewRect().center().x()
     assert got
     assert got[0][0] - 1e-9 <= middle <= got[0][1] + 1e-9
+
+
+def test_the_curve_s_point_is_the_one_whose_counts_are_said(qtbot):
+    truth = np.array([0, 0, 1, 0, 1, 1])
+    scores = np.array([0.1, 0.4, 0.5, 0.6, 0.7, 0.9])
+    curve = roc_curve(truth, scores)
+    plot = CurvePlot("1 − specificity", "sensitivity", diagonal=True)
+    qtbot.addWidget(plot)
+    plot.show_curves([PlottedCurve("a score", curve.x, curve.y, curve.thresholds, "#fff")], 0)
+    # between two scores, nearer to the one below or to the one above
+    for threshold in (0.05, 0.1, 0.42, 0.48, 0.5, 0.69, 0.95):
+        plot.show_threshold(threshold)
+        at = operating_point(truth, scores, threshold)
+        said = at.false_positives / 3, at.true_positives / 3
+        assert (plot._point.pos().x(), plot._point.pos().y()) == pytest.approx(said)
+
+
+def test_no_heading_of_a_printed_report_is_parted_from_what_it_heads(qtbot, tmp_path):
+    body = "".join(
+        f"<h2>Section {n} with a heading that is long enough for two lines of a narrow page</h2>"
+        + "".join(f"<p>Line {k} of a section.</p>" for k in range(n % 7 + 3))
+        for n in range(40)
+    )
+    writer = QPdfWriter(str(tmp_path / "a.pdf"))
+    page = QSizeF(writer.width(), writer.height())
+    document = report_printer._document(f"<html><body>{body}</body></html>", page, writer)
+    document.setPageSize(page)
+    report_printer._keep_headings(document, page.height())
+    layout, block, headings = document.documentLayout(), document.begin(), 0
+    while block.isValid():
+        if block.blockFormat().headingLevel():
+            headings += 1
+            place, after = (layout.blockBoundingRect(b) for b in (block, block.next()))
+            assert int(place.top() // page.height()) == int((after.bottom() - 1) // page.height())
+        block = block.next()
+    assert headings == 40
+    assert document.pageCount() > 2
