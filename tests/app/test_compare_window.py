@@ -205,7 +205,7 @@ def test_a_cell_opens_its_run_and_the_table_is_exported(page, three_runs, qtbot)
     rows = [panel.table.verticalHeaderItem(n).text() for n in range(panel.table.rowCount())]
     cell = panel.table.item(rows.index("AE"), 0)
     assert cell.text().startswith("0.")
-    run = int(cell.toolTip().split("run ")[1])
+    run = int(cell.toolTip().splitlines()[0].split("run ")[1])
     assert "failed" in panel.table.item(rows.index("AMAE, leading score"), 1).text()
     click(qtbot, page.window(), "exportExperimentButton")
     qtbot.waitUntil(lambda: (three_runs.exports_folder / "table2-1.tex").is_file(), timeout=WAIT)
