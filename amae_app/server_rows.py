@@ -148,7 +148,7 @@ class ServerRows(QObject):
             others = [text for text in self._ways if text.startswith("DICOM:")]
             self.way.setCurrentText(others[0])
         for spin, name in ((self.port, "port"), (self.receive_port, "receive")):
-            if remembered.get(name, "").isdigit():
+            if remembered.get(name, "").isdecimal():
                 spin.setValue(int(remembered[name]))
 
 

@@ -13,6 +13,8 @@ from amae_engine.catalog.tables import Image, ImageTag
 from amae_engine.errors import BadInput
 
 _NUMBER = re.compile(r"(?:cxr-?)?0*([0-9]{1,9})", re.IGNORECASE)
+_PATIENT = re.compile(r"p?0*([0-9]{1,9})", re.IGNORECASE)
+_MOST_WORDS = 100  # SQLite nests no deeper than a thousand
 _TRUTHS = {"normal": 0, "abnormal": 1, "0": 0, "1": 1}
 
 
@@ -24,10 +26,13 @@ def where_clause(text: str, sources: Callable[[], Mapping[str, str]]) -> ColumnE
         sources: The few sources that the catalog has: what readers call each, by its code.
 
     Raises:
-        BadInput: A key or a value is unknown; the message lists what exists.
+        BadInput: A key or a value is unknown, and the message lists what exists; or too many words.
     """
+    words = text.split()
+    if len(words) > _MOST_WORDS:
+        raise BadInput(f"A filter has at most {_MOST_WORDS} words; this one has {len(words)}.")
     clauses: list[ColumnElement[bool]] = [Image.removed_at.is_(None)]
-    for word in text.split():
+    for word in words:
         key, colon, value = word.partition(":")
         if not colon:
             found = Image.source.in_(_holding(word, sources()))
@@ -79,10 +84,10 @@ def _name(value: str) -> ColumnElement[bool]:
 
 
 def _patient(value: str) -> ColumnElement[bool]:
-    number = value.upper().lstrip("P")
-    if not number.isdigit():
+    number = _PATIENT.fullmatch(value)
+    if not number:
         raise BadInput(f"patient must be a number such as P12; it is '{value}'.")
-    return Image.patient_id == int(number)
+    return Image.patient_id == int(number.group(1))
 
 
 def _flag(value: str) -> ColumnElement[bool]:

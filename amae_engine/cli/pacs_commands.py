@@ -11,6 +11,7 @@ from datetime import date
 from amae_engine.cli.output import say, say_json
 from amae_engine.cli.progress import Console
 from amae_engine.errors import BadSetting
+from amae_engine.events import Level
 from amae_engine.jobs.importing.find_remote_images import RemoteCounts
 from amae_engine.jobs.importing.import_report import Twins
 from amae_engine.pacs.connection import connect
@@ -24,14 +25,16 @@ _ADDRESS = re.compile(r"(?P<called>[^@]+)@(?P<host>[^@]+):(?P<port>[0-9]{1,5})")
 
 def check(options: Namespace) -> None:
     """Say whether the PACS answers."""
-    with connect(server_of(options), password()) as connection:
+    server = _server_with_warning(options)
+    with connect(server, password()) as connection:
         connection.check()
     say("The PACS answers.")
 
 
 def find(options: Namespace) -> None:
     """Count the images that a query means, by modality and year."""
-    with connect(server_of(options), password()) as connection:
+    server = _server_with_warning(options)
+    with connect(server, password()) as connection:
         left_out: Counter[str] = Counter()
         images = list(find_images(connection.search, query_of(options), left_out))
     counts = RemoteCounts.of(images)
@@ -87,6 +90,13 @@ def send(options: Namespace) -> None:
     say(f"{sent.sent} objects sent.")
     for reason, count in sent.refused.items():
         say(f"{count} not taken: {reason}")
+
+
+def _server_with_warning(options: Namespace) -> Server:
+    server = server_of(options)
+    if isinstance(server, DicomWebServer) and server.warning:
+        Console(options.json).tell(server.warning, Level.WARNING)
+    return server
 
 
 def password() -> str:

@@ -49,9 +49,9 @@ class Console:
         self._end_line()
         return result
 
-    def tell(self, message: str) -> None:
+    def tell(self, message: str, level: Level = Level.INFO) -> None:
         """One sentence for the reader, among a job's events."""
-        self._show(Notice(message))
+        self._show(Notice(message, level))
 
     def _show(self, event: Event) -> None:
         if self._as_json:

@@ -231,7 +231,7 @@ def _years(text: str, where: str) -> float:
     """NIH's ages: "058Y", "011M", "005D", in the later release "58"."""
     number, unit = (text[:-1], text[-1:]) if text[-1:].isalpha() else (text, "Y")
     per_year = {"Y": 1, "M": 12, "W": 52, "D": 365}.get(unit.upper())
-    if per_year is None or not number.isdigit():
+    if per_year is None or not number.isdecimal():
         raise BadInput(f"{where}: 'Patient Age' must be like 58 or 058Y; it is '{text}'.")
     return int(number) / per_year
 

@@ -95,10 +95,12 @@ class DicomWebServer:
         return urlsplit(self.url).netloc
 
     @property
-    def sends_password_in_clear(self) -> bool:
-        """Whether others on the network could read the password."""
+    def warning(self) -> str:
+        """What the user should know before anything is sent; "" for nothing."""
         parts = urlsplit(self.url)
-        return bool(self.user) and parts.scheme == "http" and parts.hostname not in _LOOPBACK
+        if self.user and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            return f"{self.name}: http sends the password unencrypted."
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,21 @@ def test_an_unknown_filter_key_is_named(small_project: Project):
         studies.page_of_ids(session, "colour:red")
 
 
+@pytest.mark.parametrize("text", ["patient:P²", "patient:" + "9" * 30, "patient:PP1", "a " * 1000])
+def test_a_filter_that_cannot_be_is_refused_in_a_sentence(small_project: Project, text):
+    with (
+        small_project.session() as session,
+        pytest.raises(BadInput, match=r"number such|at most 100"),
+    ):
+        studies.page_of_ids(session, text)
+
+
+def test_the_longest_filter_is_asked(small_project: Project):
+    with small_project.session() as session:
+        assert len(studies.page_of_ids(session, "split:test " * 100)) == 10
+        assert len(studies.page_of_ids(session, "1 " * 100)) == 1
+
+
 def test_removed_images_leave_every_list_until_restored(small_project: Project):
     first = _ids(small_project, Split.NORMAL)[0]
     with small_project.session() as session:

@@ -177,6 +177,15 @@ def test_what_is_malformed_but_not_needed_is_neither_an_error_nor_printed(serve,
     assert "SECR" not in said.out + said.err
 
 
+@pytest.mark.parametrize("act", ["check", "find"])
+def test_a_password_over_http_is_warned_of_before_it_is_sent(capsys, act: str):
+    elsewhere = ["--dicomweb", "http://pacs.invalid/dicom-web", "--user", "ct"]
+    assert main(["pacs", act, *elsewhere]) == 1
+    assert "! pacs.invalid: http sends the password unencrypted." in capsys.readouterr().err
+    assert main(["pacs", act, *elsewhere[:2]]) == 1  # no user, no password
+    assert "unencrypted" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("preamble", [b"", b"\r\n", b"This is a multipart message.\r\n"])
 def test_a_preamble_before_the_first_part_is_no_image(
     serve, tmp_path: Path, capsys, preamble: bytes

@@ -89,8 +89,8 @@ def retrieve_images(
         NothingImported: Every image was refused.
     """
     server = retrieval.server
-    if isinstance(server, DicomWebServer) and server.sends_password_in_clear:
-        yield Notice(f"{server.name}: http sends the password unencrypted.", Level.WARNING)
+    if isinstance(server, DicomWebServer) and server.warning:
+        yield Notice(server.warning, Level.WARNING)
     with _originals(project) as folder:
         with connect(server, password) as connection:
             found = yield from list_images(project, connection, retrieval.query)

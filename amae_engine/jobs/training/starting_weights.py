@@ -29,7 +29,7 @@ def weights_path(project: Project, name: str) -> Path:
     if name in SHIPPED:
         path = resource(f"weights/{SHIPPED[name]}")
         remedy = "reinstall AMAE, choose a checkpoint file or run `amae pretrain`"
-    elif name.startswith("run:") and name[4:].isdigit():
+    elif name.startswith("run:") and name[4:].isdecimal():
         path = project.run_folder(int(name[4:])) / WEIGHTS_FILE
         remedy = "choose a finished pretrain run (`amae pretrain`)"
     else:
