@@ -128,9 +128,7 @@ class DicomWeb:
                 return
 
     @contextmanager
-    def _translated(
-        self, refused: Callable[[HTTPStatus], PacsError] | None = None
-    ) -> Iterator[None]:
+    def _translated(self, refused: Callable[[int], PacsError] | None = None) -> Iterator[None]:
         """Turn the libraries' errors, whose texts can name patients, into ours."""
         name = self._server.name
         try:
@@ -146,7 +144,7 @@ class DicomWeb:
                 f"raise the time limit."
             ) from None
         except requests.exceptions.HTTPError as error:
-            raise (refused or self._refused)(HTTPStatus(error.response.status_code)) from None
+            raise (refused or self._refused)(error.response.status_code) from None
         except requests.exceptions.ConnectionError:
             raise PacsError(
                 f"{name} cannot be reached; check host and port, and that the PACS runs."
@@ -157,28 +155,37 @@ class DicomWeb:
             ValueError,
             KeyError,
             TypeError,
+            RecursionError,  # JSON that is too deep
         ):
             raise PacsError(
                 f"{name} answers, but not as a DICOMweb service; check the path of the address, "
                 f"such as /dicom-web."
             ) from None
 
-    def _refused(self, status: HTTPStatus) -> PacsError:
-        name, said = self._server.name, f"{status.value} {status.phrase}"
+    def _refused(self, status: int) -> PacsError:
+        name, said = self._server.name, _said(status)
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             who = f"user '{self._server.user}'" if self._server.user else "a request without user"
             return PacsLoginError(f"{name} refused {who} ({said}); check user and password.")
-        if status is HTTPStatus.NOT_FOUND:
+        if status == HTTPStatus.NOT_FOUND:
             return PacsError(
                 f"{name} has no DICOMweb service at this path ({said}); check the path of the "
                 f"address, such as /dicom-web."
             )
         return PacsError(f"{name} failed ({said}); try again, or ask its administrator.")
 
-    def _not_delivered(self, status: HTTPStatus) -> PacsError:
+    def _not_delivered(self, status: int) -> PacsError:
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return self._refused(status)
-        return NotDelivered(f"the PACS answered {status.value} {status.phrase}")
+        return NotDelivered(f"the PACS answered {_said(status)}")
+
+
+def _said(status: int) -> str:
+    """A status with its phrase; proxies have some that no standard knows, such as 520."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"status {status}"
 
 
 def _row(level: Level, answer: dict[str, Any]) -> Keys:

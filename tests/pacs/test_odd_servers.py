@@ -35,6 +35,7 @@ class OddServer:
         more: Attributes of every answer.
         files: What it sends, by SOP instance UID.
         preamble: What stands before the first part of a multipart answer.
+        always: Status and body of every answer to a search.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class OddServer:
         more: dict[str, object] | None = None,
         files: dict[str, bytes] | None = None,
         preamble: bytes = b"",
+        always: tuple[int, bytes] | None = None,
     ) -> None:
         outer = self
         self.images, self.files, self.more = images, files or {}, more or {}
@@ -61,7 +63,9 @@ class OddServer:
                     int(asked.get(n, [d])[0]) for n, d in (("limit", 1 << 30), ("offset", 0))
                 )
                 parts = address.path.strip("/").split("/")[1:]
-                if len(parts) == 6:
+                if always:
+                    self.give(*always)
+                elif len(parts) == 6:
                     self.give_file(parts[5])
                 elif "limit" in asked and limit > largest:
                     self.give(400, b"limit")
@@ -175,6 +179,20 @@ def test_what_is_malformed_but_not_needed_is_neither_an_error_nor_printed(serve,
     said = capfd.readouterr()
     assert "1 images in 1 studies" in said.out
     assert "SECR" not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((520, b"a proxy's own"), r"failed \(status 520\); try again"),
+        ((503, b""), r"failed \(503 Service Unavailable\); try again"),
+        ((200, b"[" * 100_000 + b"]" * 100_000), "answers, but not as a DICOMweb service"),
+        ((200, b"\xff\xfe"), "answers, but not as a DICOMweb service"),
+    ],
+)
+def test_an_answer_that_no_standard_knows_is_a_sentence(serve, answer, said: str):
+    with pytest.raises(PacsError, match=said):
+        _found(serve(always=answer))
 
 
 @pytest.mark.parametrize("act", ["check", "find"])
