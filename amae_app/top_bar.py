@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QMenu, QPushButton, QWi
 from amae_app.settings import Settings
 from amae_app.theme import ThemeName
 from amae_app.widgets.building import fill, named, row_of
+from amae_engine.catalog.audit import LONGEST_READER
 from amae_engine.jobs.planning.machine import cpu_text
 
 _SECONDS_BETWEEN_READINGS = 5
@@ -51,6 +52,7 @@ class TopBar(QFrame):
         )
         self.reader.setPlaceholderText("your initials")
         self.reader.setMaximumWidth(110)
+        self.reader.setMaxLength(LONGEST_READER)
         self.reader.textChanged.connect(self._on_reader)
         self.reader.given.connect(self.reader_given)
         look = named(

@@ -10,6 +10,7 @@ from amae_engine.errors import BadInput
 
 RUN_FILES = "run_files"  # what a finished run left
 IMPORT = "import"
+LONGEST_READER = 64  # characters, as wide as the columns
 
 
 def require_reader(reader: str, what: str) -> None:
@@ -20,8 +21,13 @@ def require_reader(reader: str, what: str) -> None:
         what: The act, as a sentence begins: "A decision".
 
     Raises:
-        BadInput: The reader has no name.
+        BadInput: The reader has no name, or one that no column holds.
     """
+    if len(reader) > LONGEST_READER:
+        raise BadInput(
+            f"A reader's name has at most {LONGEST_READER} characters; this one has {len(reader)}: give "
+            f"initials."
+        )
     if not reader.strip():
         raise BadInput(
             f"{what} needs a reader: give your name or initials (the window's Reader, a command's --reader)."

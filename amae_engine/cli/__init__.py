@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from amae_engine.catalog.audit import require_reader
 from amae_engine.cli.arguments import make_parser
 from amae_engine.errors import AmaeError, translate_os_error
 from amae_engine.project import closing_projects
@@ -34,6 +35,8 @@ def main(
     options = make_parser().parse_args(given)
     options.arguments, options.print_pdf = given, print_pdf
     try:
+        if getattr(options, "reader", None):
+            require_reader(options.reader, "This command")
         with closing_projects():
             options.command(options)
     except AmaeError as error:

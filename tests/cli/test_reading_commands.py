@@ -1,6 +1,8 @@
 """What readers do without a window: images held back, decisions out and in, agreement."""
 
+import csv
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from amae_engine.catalog.decisions import Offer
 from amae_engine.catalog.tables import Label, Split
 from amae_engine.cli import main
 from amae_engine.images.sources import SourceFile
+from amae_engine.jobs.curation import decision_csv
 from amae_engine.jobs.importing.import_images import import_images
 from amae_engine.project import Project
 
@@ -110,6 +113,55 @@ def test_what_is_no_table_of_decisions_is_reported(
     command = ["decisions", "--project", str(small_project.folder), "import", str(table)]
     assert main(command) == 1
     assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "reason"),
+    [
+        ("decided_at", "yesterday", "yesterday"),
+        ("decided_at", "9999-01-01T00:00:00.000+00:00", "is still to come"),
+        ("decided_at", "2026-01-01T00:00:00", "has no time zone"),
+        ("decided_at", "0001-01-01T00:00:00+14:00", "is no decision"),
+        ("reader", "A" * 65, "no reader of at most 64 characters"),
+    ],
+)
+def test_a_line_that_cannot_be_takes_nothing_over(
+    small_project: Project, ids: list[int], tmp_path: Path, capsys, column, text, reason
+):
+    with small_project.session() as session:
+        decisions.decide(session, ids[:2], Label.ABNORMAL, "AA")
+    table, place = tmp_path / "x.csv", ["--project", str(small_project.folder)]
+    assert main(["decisions", *place, "export", str(table)]) == 0
+    with table.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    lines[1][column] = text
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, lines[0])
+        writer.writeheader()
+        writer.writerows(lines)
+    capsys.readouterr()
+    assert main(["decisions", *place, "import", str(table)]) == 1
+    said = capsys.readouterr().err
+    assert "line 3" in said
+    assert reason in said
+
+
+def test_a_time_of_another_zone_is_the_same_time(small_project: Project, ids: list[int], tmp_path):
+    with small_project.session() as session:
+        decisions.decide(session, ids[:1], Label.ABNORMAL, "AA")
+        at = decisions.history(session)[0].decided_at
+    table = tmp_path / "x.csv"
+    decision_csv.write_decisions(small_project, table)
+    east = datetime.fromisoformat(at).astimezone(timezone(timedelta(hours=9)))
+    table.write_text(table.read_text().replace(at, east.isoformat()))
+    taken = decision_csv.read_decisions(small_project, table)
+    assert (taken.added, taken.known) == (0, 1)
+
+
+def test_a_reader_s_name_that_no_column_holds_is_refused(small_project: Project, capsys):
+    place = ["--project", str(small_project.folder)]
+    assert main(["evaluate", *place, "--reader", "A" * 65]) == 1
+    assert "at most 64 characters; this one has 65" in capsys.readouterr().err
 
 
 def test_agreement_is_printed(small_project: Project, ids: list[int], capsys):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 from dataclasses import fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from amae_engine.catalog import decision_table
-from amae_engine.catalog.audit import audit
+from amae_engine.catalog.audit import LONGEST_READER, audit
 from amae_engine.catalog.decision_table import DecisionLine, TakenOver
 from amae_engine.catalog.tables import Label
 from amae_engine.errors import BadInput
@@ -87,7 +88,7 @@ def _line(row: dict[str, str], where: str) -> DecisionLine:
             image=row["image"],
             image_key=row["image_key"].strip(),
             reader=_plain(row["reader"]),
-            decided_at=row["decided_at"],
+            decided_at=_time(row["decided_at"]),
             run=int(row["run"]) if row["run"] else None,
             before=Label(row["before"]),
             after=Label(row["after"]),
@@ -97,11 +98,24 @@ def _line(row: dict[str, str], where: str) -> DecisionLine:
             offered=_plain(row["offered"])[:32],
             truth_shown={"yes": True, "no": False}[row["truth_shown"]],
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise BadInput(f"{where} is no decision ({error}); nothing was taken over.") from error
-    if line.kind not in _KINDS or not line.reader.strip() or len(line.decided_at) > 32:
-        raise BadInput(f"{where} has no known kind, no reader or no time; nothing was taken over.")
+    if line.kind not in _KINDS or not 0 < len(line.reader.strip()) <= LONGEST_READER:
+        raise BadInput(
+            f"{where} has no known kind, or no reader of at most {LONGEST_READER} characters; nothing "
+            f"was taken over."
+        )
     return line
+
+
+def _time(text: str) -> str:
+    """A time as the catalog writes it; one that is still to come would outlast all later decisions."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"the time '{text}' has no time zone, such as +00:00")
+    if at > datetime.now(UTC) + timedelta(days=1):  # clocks of two machines differ
+        raise ValueError(f"the time '{text}' is still to come")
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _plain(text: str) -> str:
