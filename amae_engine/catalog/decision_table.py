@@ -86,7 +86,8 @@ def take_over(session: Session, lines: Sequence[DecisionLine]) -> TakenOver:
     runs = set(session.scalars(select(Run.id)))
     here = {_sameness(line) for line in all_lines(session)}
     mine = [line for line in lines if line.image_key in ids]
-    new = [line for line in mine if _sameness(line) not in here]
+    unknown = {_sameness(line): line for line in mine if _sameness(line) not in here}
+    new = list(unknown.values())  # a line that stands twice is taken once
     current = _current(session, {ids[line.image_key] for line in new})
     acts = _acts(session, new, {line.act for line in lines} - {line.act for line in new})
     session.add_all(

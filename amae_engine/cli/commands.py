@@ -249,9 +249,12 @@ def _decide(project: Project, texts: list[str], reader: str) -> None:
                     f"--decide needs IMAGE=LABEL with a label of {', '.join(allowed)}, none; it is "
                     f"'{text}'."
                 )
-            found = studies.page_of_ids(session, f"name:{name}")
+            found = studies.page_of_ids(session, f"split:unlabeled name:{name}")
             if len(found) != 1:
-                raise BadInput(f"{name}: there is no such image in this project.")
+                raise BadInput(
+                    f"{name}: there is no such unlabeled image in this project; pseudo-labels are of "
+                    f"those alone."
+                )
             ids.append(int(found[0]))
             labels.append(allowed.get(label, Label.NONE))
         decisions.decide(session, ids, labels, reader)

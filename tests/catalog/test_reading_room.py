@@ -144,5 +144,15 @@ def test_a_later_decision_here_stands_against_an_older_one_from_elsewhere(shared
         assert decisions.current(session)[image] is Label.ABNORMAL
 
 
+def test_a_line_that_stands_twice_is_taken_once(shared_project):
+    with shared_project.session() as session:
+        decisions.decide(session, _unlabeled(session)[:1], Label.ABNORMAL, "AA")
+        line = decision_table.all_lines(session)[0]
+        other = line.__class__(**{**_fields(line), "reader": "ZZ"})
+        taken = decision_table.take_over(session, [other, line, other])
+        assert (taken.added, taken.known) == (1, 2)
+        assert [row.reader for row in decision_table.all_lines(session)].count("ZZ") == 1
+
+
 def _fields(line) -> dict[str, object]:
     return {name: getattr(line, name) for name in line.__dataclass_fields__}

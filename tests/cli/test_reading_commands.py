@@ -164,6 +164,20 @@ def test_a_reader_s_name_that_no_column_holds_is_refused(small_project: Project,
     assert "at most 64 characters; this one has 65" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("split", [Split.NORMAL, Split.TEST])
+def test_a_decision_is_on_unlabeled_images_alone(
+    small_project: Project, ids: list[int], capsys, split: Split
+):
+    with small_project.session() as session:
+        other = int(image_tables.images_in(session, split).ids[0])
+    command = ["pseudo", "--project", str(small_project.folder), "--reader", "AA"]
+    decided = ["--decide", f"{ids[0]}=abnormal", "--decide", f"{other}=abnormal"]
+    assert main([*command, *decided]) == 1
+    assert f"{other}: there is no such unlabeled image" in capsys.readouterr().err
+    with small_project.session() as session:
+        assert decisions.history(session) == []
+
+
 def test_agreement_is_printed(small_project: Project, ids: list[int], capsys):
     with small_project.session() as session:
         decisions.decide(session, ids[:4], [Label.ABNORMAL, Label.NORMAL] * 2, "AA")
