@@ -19,7 +19,7 @@ from amae_engine.catalog import (
     studies,
     validation_images,
 )
-from amae_engine.catalog.tables import Audit, Image, LockedPoint, RunKind, Split
+from amae_engine.catalog.tables import Audit, Image, LockedPoint, RunKind, Split, now
 from amae_engine.cli import main
 from amae_engine.config import ScoreConfig, ScoreKind
 from amae_engine.errors import BadInput, NotReady
@@ -125,11 +125,14 @@ def test_sealed_images_are_opened_by_a_lock_and_only_once(judged):
 
 def test_a_point_locked_after_the_results_were_seen_says_so(judged):
     project, run = judged
+    before = now()
     evaluate_run(project, run, "BB")
+    after = now()
     row = lock_point(project, choose_point(project, run, PROBE, RuleChoice(Rule.YOUDEN)), "BB")
     assert not row.is_blind
     with project.session() as session:
-        assert row.seen_before[:19] == locked_points.opened_at(session, run)[:19]
+        assert before <= locked_points.opened_at(session, run) <= after
+    assert before[:19] <= row.seen_before[:19] <= after[:19]
 
 
 def _fresh_run(project: Project, run: int) -> int:
