@@ -123,6 +123,9 @@ def _export(window: MainWindow, copy: Path) -> None:
     show(window, 3)
     newest = judged_runs(context.project)[0].id
     page.exports.export(newest, replace(_EVERYTHING, share=copy))
+    wait_until(  # the queue takes its jobs in after the click
+        lambda: bool(context.queue.running or context.queue.waiting), LONGEST_WAIT_SECONDS
+    )
     wait_until(
         lambda: not context.queue.running and not context.queue.waiting, LONGEST_WAIT_SECONDS
     )
