@@ -35,6 +35,7 @@ class StudiesState:
     held: int
     saved_filters: tuple[tuple[str, str], ...]
     tags: tuple[tuple[str, int], ...]
+    is_sealed: bool
 
     @property
     def images(self) -> int:
@@ -68,6 +69,8 @@ class StudiesState:
             known = ""
             if split is Split.TEST and count.normal + count.abnormal:
                 known = f"{count.normal} normal + {count.abnormal} abnormal"
+                if self.is_sealed:
+                    known = "truth sealed"
                 if count.validation:
                     known += f", {count.validation} for validation"
             elif split is Split.UNLABELED and shows_truth and count.normal + count.abnormal:
@@ -132,6 +135,7 @@ def _counts(session: Session) -> StudiesState:
         held_images.waiting_count(session),
         tuple(tags.saved_filters(session)),
         tuple(tags.all_tags(session)),
+        looks.is_sealed(session),
     )
 
 

@@ -97,6 +97,14 @@ _WITH_LATENT = (PeerMethod.AE, PeerMethod.AE_U, PeerMethod.DDAD_AE)
 _DENSITY = "negative log density of the features under a KDE of the training images"
 _PIXELS = "mean of the predicted label map"
 _DDAD_UPDATES = 250 * 61  # of RSNA's 3,851 normal images (Cai et al., MICCAI 2022)
+_MVTEC = 3629 / 15  # training images of a category, in the mean
+_OWN_UPDATES = {  # by the methods' own code and their own training images
+    "igd": round(256 * _MVTEC / 2),
+    "draem": round(700 * _MVTEC / 8),
+    "fpi": 50 * 400 * 16,  # pairs of 800 volumes, 2 × 8 batches of slices each
+    "pii": 50 * 1973,  # NIH's men: a step an image
+    "nsa": 240 * 31,  # the same in batches of 64
+}
 _FACTS = {
     PeerMethod.AE: PeerFacts(
         "AE", "Rec.", "mean squared error", 250, 64, 5e-4, 64, updates=_DDAD_UPDATES
@@ -110,10 +118,12 @@ _FACTS = {
         (64, 8)
     ),
     PeerMethod.IGD: PeerFacts(
-        "IGD", "Rec.", "half MS-SSIM and L1, half Gaussian descriptor", 256, 64, 1e-4, 64, 32, (1, 1), (64, 8)
+        "IGD", "Rec.", "half MS-SSIM and L1, half Gaussian descriptor", 256, 64, 1e-4, 64, 32, (1, 1), (64, 8),
+        _OWN_UPDATES["igd"],
     ),
     PeerMethod.DRAEM: PeerFacts(
-        "DRAEM", "Rec.+SSL", "maximum of the smoothed anomaly map", 700, 8, 1e-4, 256, 64, (1, 1), (64, 16)
+        "DRAEM", "Rec.+SSL", "maximum of the smoothed anomaly map", 700, 8, 1e-4, 256, 64, (1, 1), (64, 16),
+        _OWN_UPDATES["draem"],
     ),
     PeerMethod.DDAD_AE: PeerFacts(
         "DDAD-AE", "Rec.", "A_intra under N, A_inter under Y", 250, 64, 5e-4, 64, 0, (3, 6),
@@ -138,7 +148,7 @@ _FACTS = {
     },
     **{
         PeerMethod(kind): PeerFacts(
-            label, "SSL", _PIXELS, epochs, 16, 1e-3, 256, 0, (1, 1), (64, 0)
+            label, "SSL", _PIXELS, epochs, 16, 1e-3, 256, 0, (1, 1), (64, 0), _OWN_UPDATES[kind]
         )
         for kind, label, epochs in (("fpi", "FPI", 50), ("pii", "PII", 50), ("nsa", "NSA", 240))
     },

@@ -93,6 +93,10 @@ def test_a_sealed_set_shows_no_truth_until_a_point_is_locked(page, judged, qtbot
     operating = page.panel.operating
     click(qtbot, page.window(), "sealButton")
     qtbot.waitUntil(lambda: page._state.is_sealed, timeout=WAIT)
+    studies_page = page.window().pages[0]
+    page.window().show_page(0)
+    qtbot.waitUntil(lambda: "truth sealed, 6 for" in studies_page.splits.text(), timeout=WAIT)
+    page.window().show_page(3)
     assert {page.model.index(row, 3).data() for row in range(4)} == {"–"}
     assert not page.panel.tabs.isVisible()
     assert "sealed" in page.panel.problem.text()
