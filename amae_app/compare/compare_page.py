@@ -82,8 +82,10 @@ class ComparePage(Workspace):
         return plural(count, "run") if count else ""
 
     def _read(self) -> None:
-        project, most = self._context.project, self._most
-        self._context.runner.run("compare", lambda: read_compare_state(project, most), self._show)
+        project, most, reader = self._context.project, self._most, self._context.reader
+        self._context.runner.run(
+            "compare", lambda: read_compare_state(project, most, reader), self._show
+        )
         self.experiments.read()
 
     def _show(self, state: CompareState) -> None:

@@ -90,7 +90,7 @@ class CompareState:
     more: int = 0
 
 
-def read_compare_state(project: Project, most: int = AT_FIRST) -> CompareState:
+def read_compare_state(project: Project, most: int = AT_FIRST, reader: str = "") -> CompareState:
     """Read and judge the project's score runs and peers' runs, the newest `most` of them."""
     found = judged_runs(project)
     with project.session() as session:
@@ -98,7 +98,7 @@ def read_compare_state(project: Project, most: int = AT_FIRST) -> CompareState:
     compared = []
     for row in found[:most]:
         try:
-            evaluation = evaluate_run(project, row.id)
+            evaluation = evaluate_run(project, row.id, reader)
         except NotReady:
             evaluation = None
         compared.append(ComparedRun(row, tuple(_lineage(row, every)), evaluation))

@@ -65,7 +65,7 @@ class EvaluationActs(QObject):
 
         def done(row: LockedRow) -> None:
             self._context.announcer.notify(row.text)
-            self._context.announcer.announce(Changed.SCORES)
+            self._context.announcer.announce(Changed.SCORES | Changed.IMAGES)  # their truth is open
 
         self._context.act(
             lambda: lock_point(project, point, reader),
@@ -80,7 +80,7 @@ class EvaluationActs(QObject):
         reader = self._context.reader
         self._context.act(
             self._context.call(locked_points.seal, reader),
-            lambda _: self._context.announcer.announce(Changed.SCORES),
+            lambda _: self._context.announcer.announce(Changed.SCORES | Changed.IMAGES),
             "seal",
             page="results",
         )

@@ -101,7 +101,8 @@ class ReviewState:
     def label(self, kind: ScoreKind) -> str:
         """A score's name with its origin; a peer's carries the method's name."""
         leading = ", leading" if self.leading is not None and self.leading.kind is kind else ""
-        return f"{kind.named(self.peer)} [{kind.origin}{leading}]"
+        origin = kind.origin if self.evaluation is None else self.evaluation.origin(kind)
+        return f"{self.name(kind)} [{origin}{leading}]"
 
     @property
     def images_are(self) -> str:

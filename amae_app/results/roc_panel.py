@@ -238,8 +238,10 @@ def _numbers_html(state: ReviewState, active: ScoreKind, is_pr: bool) -> str:
         tint = PALETTE[number % len(PALETTE)]
         fewer = len(score.image_ids) < len(state.evaluation.image_ids)
         on = f", on {score.images}" if fewer else ""
-        name = f"{state.name(score.kind)} <i>({score.kind.origin}{on})</i>".replace(
-            " <i>", "&nbsp;<i>"
+        name = (
+            f"{state.name(score.kind)} <i>({state.evaluation.origin(score.kind)}{on})</i>".replace(
+                " <i>", "&nbsp;<i>"
+            )
         )
         name = name.replace("Stage 2 A", "Stage&nbsp;2&nbsp;A")
         name = f"<b>{name}</b>" if score.kind is active else name

@@ -272,7 +272,7 @@ def evaluation_json(evaluation: Any) -> dict[str, Any]:
         "learned": list(evaluation.learned),
         "scores": {
             str(s.kind): {
-                "origin": s.kind.origin,
+                "origin": evaluation.origin(s.kind),
                 "normal": int((s.truth == 0).sum()),
                 "abnormal": int((s.truth == 1).sum()),
                 "auc": s.auc.numbers,

@@ -42,8 +42,8 @@ def run(options: Namespace) -> None:
     if not made.score or not (test.normal and test.abnormal):
         _end_without_truth(options, made, test)
         return
-    evaluation = evaluate_run(project, made.score)
-    files = export_results(project, evaluation)
+    evaluation = evaluate_run(project, made.score, options.reader)
+    files = export_results(project, evaluation, options.reader)
     if options.json:
         say_json({"runs": asdict(made), **evaluation_json(evaluation)})
         return

@@ -14,7 +14,7 @@ from widgets_by_name import WAIT, click
 from amae_app import report_printer
 from amae_app.results.review_state import Listed
 from amae_app.widgets.curve_plot import CurvePlot, PlottedCurve
-from amae_engine.catalog import image_tables, locked_points, validation_images
+from amae_engine.catalog import image_tables, locked_points, looks, validation_images
 from amae_engine.catalog.tables import Image, Split
 from amae_engine.config import ScoreKind
 from amae_engine.evaluation.operating_rules import Rule, RuleChoice
@@ -96,6 +96,8 @@ def test_a_sealed_set_shows_no_truth_until_a_point_is_locked(page, judged, qtbot
     studies_page = page.window().pages[0]
     page.window().show_page(0)
     qtbot.waitUntil(lambda: "truth sealed, 6 for" in studies_page.splits.text(), timeout=WAIT)
+    with judged.session() as session:
+        assert {look.reader for look in looks.seen(session)} == {"BB"}  # Compare's looks too
     page.window().show_page(3)
     assert {page.model.index(row, 3).data() for row in range(4)} == {"–"}
     assert not page.panel.tabs.isVisible()

@@ -132,10 +132,13 @@ def label(window: MainWindow, pages: dict[str, object], pulse: Pulse) -> None:
     pulse.phase = "labels"
     click(window, "reviewLabelsButton")
     page = pages["pseudoLabels"]
+    window.activateWindow()  # no window manager does it, and keys go to the active window alone
+    wait_for(window.isActiveWindow, 10, "the window to be active")
     wait_for(lambda: page.gallery.gallery.rowCount() > 0, 60, "the gallery")  # type: ignore[attr-defined]
     for key in (Qt.Key.Key_A, Qt.Key.Key_A, Qt.Key.Key_A, Qt.Key.Key_N, Qt.Key.Key_Space):
         QTest.keyClick(page.gallery, key)  # type: ignore[attr-defined]
         QTest.qWait(150)
+    wait_for(lambda: page._state.view.by_reader.sum() >= 4, 10, "the decisions")
     window.show_page(1)
     QTest.qWait(500)
 

@@ -42,7 +42,9 @@ _SOURCES = {
 }
 
 
-def model_facts(project: Project, run: RunRow, stage1: RunRow, kinds: Sequence[ScoreKind]) -> Any:
+def model_facts(
+    project: Project, run: RunRow, stage1: RunRow, kinds: Sequence[ScoreKind], reader: str
+) -> Any:
     """What there is to say of a score run as JSON values; no image, no patient, no path.
 
     Args:
@@ -50,6 +52,7 @@ def model_facts(project: Project, run: RunRow, stage1: RunRow, kinds: Sequence[S
         run: A score run.
         stage1: The run that it stands on.
         kinds: The scores that the model gives.
+        reader: Who asks: the test images' results are looked at.
     """
     config = Stage1Config.from_dict(stage1.config)
     check = read_check(project.run_folder(stage1.id))
@@ -72,7 +75,7 @@ def model_facts(project: Project, run: RunRow, stage1: RunRow, kinds: Sequence[S
             "score": str(leading.kind if leading and is_known else ScoreKind.MAHALANOBIS),
             "why": leading.reason if leading and is_known else "the one that needs no other images",
         },
-        "measured": _measured(project, run.id),
+        "measured": _measured(project, run.id, reader),
         "percentiles": _percentiles(project, run.id, kinds),
         "calibration": _calibration(project, run.id, kinds),
         "locked": locked,
@@ -108,10 +111,10 @@ def _intended(project: Project, stage1: int) -> dict[str, list[str]]:
     return found
 
 
-def _measured(project: Project, run_id: int) -> dict[str, Any]:
+def _measured(project: Project, run_id: int, reader: str) -> dict[str, Any]:
     """AUC and AP of every score with their intervals, and on what they were measured."""
     try:
-        found = evaluate_run(project, run_id)
+        found = evaluate_run(project, run_id, reader)
     except (NotReady, BadInput) as reason:
         return {"on": "", "why_not": str(reason), "scores": []}
     each = [

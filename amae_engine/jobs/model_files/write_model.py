@@ -85,7 +85,7 @@ def write_model(
         rated = detector.rate(reference_images(facts["side"]), None).scores
         facts["name"] = path.stem
         facts["scores"] = [str(kind) for kind in rated]
-        facts |= model_facts(project, run, stage1, list(rated))
+        facts |= model_facts(project, run, stage1, list(rated), reader)
         facts["reference"] = {str(kind): values.tolist() for kind, values in rated.items()}
         facts["members"] = {
             name: {"bytes": file.stat().st_size, "sha256": file_digest(file)}

@@ -33,7 +33,7 @@ def result_lines(evaluation: RunEvaluation) -> list[ResultLine]:
     return [
         ResultLine(
             evaluation.label(score.kind),
-            score.kind.origin,
+            evaluation.origin(score.kind),
             score.images,
             score.auc,
             score.ap,
@@ -119,7 +119,11 @@ def _dictionary(evaluation: RunEvaluation) -> list[tuple[str, str, str]]:
     """Each column of the table of scores: its name in the report, and what it says."""
     larger = "larger is more abnormal; in units of its own, no probability"
     scores = [
-        (str(s.kind), evaluation.label(s.kind), f"{s.kind.help} ({s.kind.origin}); {larger}")
+        (
+            str(s.kind),
+            evaluation.label(s.kind),
+            f"{s.kind.help} ({evaluation.origin(s.kind)}); {larger}",
+        )
         for s in evaluation.scores
     ]
     return [*_MEANINGS, *scores]
@@ -135,7 +139,7 @@ def write_run_curves(evaluation: RunEvaluation, path: Path) -> Path:
 
 def _legend(evaluation: RunEvaluation, score: ScoreEvaluation, measure: str) -> str:
     name, area = evaluation.label(score.kind), score.area(measure == "AP").text(3)
-    return f"{name} [{score.kind.origin}] {measure} {area}"
+    return f"{name} [{evaluation.origin(score.kind)}] {measure} {area}"
 
 
 def _of_all(evaluation: RunEvaluation, score: ScoreEvaluation) -> list[float]:
