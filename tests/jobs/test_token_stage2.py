@@ -57,7 +57,13 @@ def test_modules_of_tokens_train_and_score_and_have_maps_but_no_pictures(whole_p
     maps = load_image_maps(whole_path, scored, int(test[0])).maps
     assert set(maps) == {"discrepancy", "likelihood_ratio", "spread", "unlabeled_probe"}
     assert min(maps["discrepancy"].shape) >= 16
-    written = export_results(whole_path, evaluate_run(whole_path, scored))
+    evaluation = evaluate_run(whole_path, scored)
+    assert evaluation.label(ScoreKind.DISCREPANCY) == "Stage 2 A_inter over tokens"
+    assert evaluation.origin(ScoreKind.DISCREPANCY) == "ours"
+    over_pixels = evaluate_run(whole_path, 3)
+    assert over_pixels.label(ScoreKind.DISCREPANCY) == "Stage 2 A_inter"
+    assert over_pixels.origin(ScoreKind.DISCREPANCY) == "paper"
+    written = export_results(whole_path, evaluation)
     assert any(path.name == "images.png" for path in written)
 
 
