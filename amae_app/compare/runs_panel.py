@@ -270,5 +270,6 @@ def _cells(run: ComparedRun, kinds: list[ScoreKind]) -> list[str]:
     texts = [str(run.score_run.id), f"{run.method}{grid}", images, leading]
     for kind in kinds:
         score = run.score(kind)
-        texts.append(score.auc.text(3) if score else "–")
+        over = ", over tokens" if run.evaluation and run.evaluation.is_over_tokens(kind) else ""
+        texts.append(f"{score.auc.text(3)}{over}" if score else "–")
     return texts

@@ -117,8 +117,8 @@ class LivePlots(QWidget):
         for name, points in self._losses.items():
             if name not in self._curves:
                 self._curves[name] = self.loss_plot.plot(pen=_pens()[name], name=name)
-            self._curves[name].setData(*points)
-        self._rate_curve.setData(*self._rates)
+            _draw_curve(self._curves[name], points)
+        _draw_curve(self._rate_curve, self._rates)
         self.title.setText(f"Run {event.run_id} · {event.step}")
         measure = "cross-entropy" if _stage(event) == "Stage 1" else "masked-patch MSE"
         held = "unseen images" if event.module else "validation images"
@@ -262,6 +262,14 @@ def _losses_of(event: EpochEnd) -> list[tuple[str, float]]:
     if event.validation_loss is not None:
         found.append((f"{of}, unseen images" if of else "validation", event.validation_loss))
     return found
+
+
+def _draw_curve(curve: pg.PlotDataItem, points: Sequence[Sequence[float]]) -> None:
+    """A line, or a dot where there is one point only."""
+    curve.setData(*points)
+    curve.setSymbolPen(curve.opts["pen"])
+    curve.setSymbolBrush(curve.opts["pen"].color())
+    curve.setSymbol("o" if len(points[0]) == 1 else None)
 
 
 def _pens() -> dict[str, QPen]:

@@ -303,6 +303,7 @@ def test_the_run_before_stands_faint_behind_and_the_axis_ends_at_the_planned_epo
     assert list(before.getData()[1]) == pytest.approx([1, 1 / 2, 1 / 3])
     assert QColor(before.opts["pen"].color()).alpha() < 128
     assert list(plots._curves["train"].getData()[1]) == [1.0]
+    assert plots._curves["train"].opts["symbol"] == "o"  # one epoch is a dot
     plots.add_epoch(EpochEnd(3, "Stage 2 · module A", "A", 1, 9, 1.0, None, 1e-3, 9.0, None))
     assert plots._before == {}  # another stage has another loss
     plots.show_behind((epoch(1, 1),))  # an answer that comes late

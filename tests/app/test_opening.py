@@ -105,6 +105,7 @@ def test_a_long_run_is_drawn_once(qtbot, monkeypatch):
         ("module A", "A, unseen images", "module B", "B, unseen images"), 150
     )
     assert len(plots._rate_curve.getData()[0]) == 150  # of module B
+    assert plots._rate_curve.opts["symbol"] is None
 
 
 def test_a_plot_takes_the_theme_once_and_again_where_it_changes(qtbot, qapp, monkeypatch):

@@ -103,13 +103,14 @@ class RunEvaluation:
 
     def label(self, kind: ScoreKind) -> str:
         """A score's name in tables; a peer's carries the method's name, A_inter what it is over."""
-        return f"{kind.named(self.peer)}{' over tokens' if self._is_over_tokens(kind) else ''}"
+        return f"{kind.named(self.peer)}{' over tokens' if self.is_over_tokens(kind) else ''}"
 
     def origin(self, kind: ScoreKind) -> str:
         """Whose a score is; the paper's Eq. 4 is over pixels, so over tokens it is ours."""
-        return "ours" if self._is_over_tokens(kind) else kind.origin
+        return "ours" if self.is_over_tokens(kind) else kind.origin
 
-    def _is_over_tokens(self, kind: ScoreKind) -> bool:
+    def is_over_tokens(self, kind: ScoreKind) -> bool:
+        """Whether a score compares tokens where the paper's compares pixels."""
         return self.over_tokens and kind is ScoreKind.DISCREPANCY
 
     @property
