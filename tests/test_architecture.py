@@ -1,5 +1,6 @@
 """What importing must not do, and that settings are documented."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,17 @@ def test_the_paper_s_values_are_the_defaults():
     assert (stage2.masks_per_image, stage2.mask_ratio) == (2, 0.75)
     assert config.ScoreConfig().masks_per_image == 4
     assert config.PseudoLabelConfig().keep_percent == 50
+
+
+def test_no_widget_opens_a_catalog_session():
+    may = {"window_context.py", "project_queue.py"}  # they pass acts on, off the event thread
+    found = [
+        path.name
+        for path in (ROOT / "amae_app").rglob("*.py")
+        if re.search(r"\.(in_)?session\(", path.read_text("utf-8"))
+    ]
+    assert [n for n in found if not n.endswith("_state.py") and n not in may] == []
+    assert "pipeline_state.py" in found
 
 
 def test_every_workspace_has_a_help_page():

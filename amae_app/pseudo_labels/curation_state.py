@@ -8,13 +8,15 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from amae_engine.catalog import decisions, image_tables, runs
+from amae_app.image_ref import ImageRef
+from amae_engine.catalog import decisions, image_tables, runs, studies
 from amae_engine.catalog.current_decisions import CurrentDecisions
 from amae_engine.catalog.decisions import DecisionRow
 from amae_engine.catalog.tables import RunKind
 from amae_engine.config import KeepRule, PseudoLabelConfig, PseudoLabelSource
 from amae_engine.errors import NotReady
 from amae_engine.evaluation.agreement import share_of
+from amae_engine.jobs.curation.second_reading import Agreement, agreement
 from amae_engine.jobs.evaluation.what_scores_learned import proxy_text, proxy_worth
 from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import (
     PseudoLabelView,
@@ -29,6 +31,7 @@ from amae_engine.words import plural
 
 NORMAL, ABNORMAL, UNUSED, EXCLUDED = 0, 1, -1, -2
 _SETS = (("pseudo-normal", NORMAL), ("pseudo-abnormal", ABNORMAL))
+AgreementState = tuple[Agreement, dict[int, tuple[ImageRef, str]]]  # conflicts' pictures and names
 Ids = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 
@@ -329,3 +332,10 @@ def keep_percent_for_cut(
     kept = log_odds[side] >= cut if abnormal else log_odds[side] <= cut
     share = 100 * kept.mean() if kept.size else 50.0
     return float(np.clip(share, 1, 100))
+
+
+def read_agreement(project: Project, session_id: int) -> AgreementState:
+    """How the readers of a second reading agree, and the images that they see differently."""
+    found = agreement(project, session_id)
+    rows = project.in_session(studies.rows, [item.image_id for item in found.conflicts])
+    return found, {row.id: (ImageRef(row.id, row.store_row, row.aspect), row.name) for row in rows}

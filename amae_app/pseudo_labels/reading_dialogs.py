@@ -5,20 +5,17 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QWidget
 
-from amae_app.image_ref import ImageRef
 from amae_app.pseudo_labels.agreement_dialog import AgreementDialog
 from amae_app.pseudo_labels.blind_panel import BlindDialog
 from amae_app.pseudo_labels.curation_actions import CurationActions
+from amae_app.pseudo_labels.curation_state import AgreementState, read_agreement
 from amae_app.pseudo_labels.history_dialog import HistoryDialog
 from amae_app.window_context import WindowContext
-from amae_engine.catalog import blind_readings, decisions, studies
+from amae_engine.catalog import blind_readings, decisions
 from amae_engine.catalog.blind_readings import BlindItem, SessionRow
-from amae_engine.jobs.curation.second_reading import Agreement, agreement
 from amae_engine.jobs.pseudo_labels.assign_pseudo_labels import current_pseudo_labels
 
 _MOST_SHOWN = 5000  # decisions in the dialog; a table has them all
-
-Found = tuple[Agreement, dict[int, tuple[ImageRef, str]]]
 
 
 class ReadingDialogs(QObject):
@@ -70,20 +67,12 @@ class ReadingDialogs(QObject):
         """How the readers of a second reading agree, with their conflicts."""
         project = self._context.project
 
-        def read() -> Found:
-            found = agreement(project, session_id)
-            conflicts = [item.image_id for item in found.conflicts]
-            rows = project.in_session(studies.rows, conflicts)
-            return found, {
-                row.id: (ImageRef(row.id, row.store_row, row.aspect), row.name) for row in rows
-            }
-
-        def show(answer: Found) -> None:
+        def show(answer: AgreementState) -> None:
             dialog = AgreementDialog(self._context, *answer, self._page)
             dialog.agreed.connect(self._acts.agree)
             dialog.open()
 
-        self._context.runner.run("agreement", read, show)
+        self._context.runner.run("agreement", lambda: read_agreement(project, session_id), show)
 
     def show_history(self, image_name: str) -> None:
         """Every decision, of all images or of one."""
